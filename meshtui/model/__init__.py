@@ -1,1 +1,1 @@
-"""meshtui model."""
+"""The types that everything above the sources speaks in: immutable, without I/O."""

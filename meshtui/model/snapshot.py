@@ -1,0 +1,217 @@
+"""One cluster at one moment: immutable, replaced whole."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+from functools import cached_property
+
+from meshtui.model.gateway import Gateway, GatewayClass, HTTPRoute
+from meshtui.model.ids import ObjectRef, Principal, Uid, principal
+from meshtui.model.policy import (
+    AdminPolicy,
+    AuthorizationPolicy,
+    ForeignPolicy,
+    NetworkPolicy,
+    PeerAuthentication,
+    RequestAuthentication,
+)
+from meshtui.model.workload import (
+    Controller,
+    EndpointSlice,
+    MeshMode,
+    Namespace,
+    Node,
+    Pod,
+    Service,
+    ServiceAccount,
+    Workload,
+)
+
+AMBIENT_REDIRECTION = "ambient.istio.io/redirection"
+DATAPLANE_MODE = "istio.io/dataplane-mode"
+
+
+class KindStatus(Enum):
+    """The faces of "no answer": none of them looks like an empty list."""
+
+    SYNCED = "synced"
+    LOADING = "loading"
+    FORBIDDEN = "forbidden"
+    NOT_INSTALLED = "not_installed"
+    STALE = "stale"
+    EXPIRED = "expired"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class KindState:
+    """How one kind is known. ``since`` is when it became stale; ``retry_at`` when the source tries again."""
+
+    status: KindStatus
+    message: str = ""
+    verb: str = ""
+    since: datetime | None = None
+    retry_at: datetime | None = None
+    scope: str = ""
+    """Namespaces that were listed, where the whole cluster may not be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something in the input that could not be understood, and where: it is a finding, never silence."""
+
+    where: str
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class MeshConfig:
+    """What the ConfigMap ``istio`` of the control plane says."""
+
+    trust_domain: str = "cluster.local"
+    root_namespace: str = "istio-system"
+    found: bool = False
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything that is known, keyed by UID within each kind."""
+
+    namespaces: Mapping[Uid, Namespace] = field(default_factory=dict)
+    pods: Mapping[Uid, Pod] = field(default_factory=dict)
+    controllers: Mapping[Uid, Controller] = field(default_factory=dict)
+    services: Mapping[Uid, Service] = field(default_factory=dict)
+    endpoint_slices: Mapping[Uid, EndpointSlice] = field(default_factory=dict)
+    service_accounts: Mapping[Uid, ServiceAccount] = field(default_factory=dict)
+    nodes: Mapping[Uid, Node] = field(default_factory=dict)
+    network_policies: Mapping[Uid, NetworkPolicy] = field(default_factory=dict)
+    admin_policies: Mapping[Uid, AdminPolicy] = field(default_factory=dict)
+    authorization_policies: Mapping[Uid, AuthorizationPolicy] = field(default_factory=dict)
+    peer_authentications: Mapping[Uid, PeerAuthentication] = field(default_factory=dict)
+    request_authentications: Mapping[Uid, RequestAuthentication] = field(default_factory=dict)
+    gateways: Mapping[Uid, Gateway] = field(default_factory=dict)
+    gateway_classes: Mapping[Uid, GatewayClass] = field(default_factory=dict)
+    http_routes: Mapping[Uid, HTTPRoute] = field(default_factory=dict)
+    foreign: Mapping[Uid, ForeignPolicy] = field(default_factory=dict)
+    mesh: MeshConfig = field(default_factory=MeshConfig)
+    kinds: Mapping[str, KindState] = field(default_factory=dict)
+    """By kind name ("Pod", "AuthorizationPolicy" …); a kind that isn't there counts as synced (manifests)."""
+    problems: tuple[Problem, ...] = ()
+    live: bool = False
+    """Whether it comes from an API server: then annotations, not labels, say who is captured."""
+    taken_at: datetime | None = None
+
+    def kind_state(self, kind: str) -> KindState:
+        """How a kind is known."""
+        return self.kinds.get(kind, KindState(KindStatus.SYNCED))
+
+    @cached_property
+    def namespace_by_name(self) -> Mapping[str, Namespace]:
+        """Namespaces by name."""
+        return {namespace.name: namespace for namespace in self.namespaces.values()}
+
+    @cached_property
+    def pods_by_namespace(self) -> Mapping[str, tuple[Pod, ...]]:
+        """Pods by namespace name."""
+        return _by_namespace(self.pods.values())
+
+    @cached_property
+    def pod_by_key(self) -> Mapping[str, Pod]:
+        """Pods by ``namespace/name``."""
+        return {pod.key: pod for pod in self.pods.values()}
+
+    @cached_property
+    def pod_by_ip(self) -> Mapping[str, Pod]:
+        """Running pods by each of their addresses; host-network pods are left out."""
+        return {ip: pod for pod in self.pods.values() if not pod.host_network and not pod.completed for ip in pod.ips}
+
+    @cached_property
+    def workloads(self) -> Mapping[ObjectRef, Workload]:
+        """Workloads by reference: every topmost owner that has pods or is a controller, and every bare pod."""
+        pods: dict[ObjectRef, list[Pod]] = defaultdict(list)
+        for pod in self.pods.values():
+            pods[self.owner_of(pod)].append(pod)
+        tops = {c.meta.ref: c for c in self.controllers.values() if not _controlled(c) and c.meta.kind != "CronJob"}
+        made: dict[ObjectRef, Workload] = {}
+        for ref in sorted({*pods, *tops}):
+            members, top = tuple(sorted(pods.get(ref, ()), key=lambda pod: pod.name)), tops.get(ref)
+            if not members and top is not None and top.meta.kind in {"ReplicaSet", "Job"}:
+                continue
+            uid = top.meta.uid if top else (members[0].uid if ref.kind == "Pod" else Uid(str(ref)))
+            created = top.meta.created if top else members[0].meta.created
+            made[ref] = Workload(ref, uid, members, top.replicas if top else None, created)
+        return made
+
+    @cached_property
+    def _controllers_by_ref(self) -> Mapping[ObjectRef, Controller]:
+        return {controller.meta.ref: controller for controller in self.controllers.values()}
+
+    def owner_of(self, pod: Pod) -> ObjectRef:
+        """The topmost owner of a pod: through its ReplicaSet to the Deployment, through its Job to the CronJob."""
+        owner = pod.controller
+        if owner is None:
+            return pod.meta.ref
+        ref = ObjectRef(owner.kind, pod.namespace, owner.name)
+        for _ in range(4):  # owners form no circles, but manifests may say anything
+            controller = self._controllers_by_ref.get(ref)
+            above = next((o for o in controller.owners if o.controller), None) if controller else None
+            if above is None:
+                break
+            ref = ObjectRef(above.kind, pod.namespace, above.name)
+        else:
+            return ref
+        if ref.kind == "ReplicaSet" and ref not in self._controllers_by_ref:
+            template_hash = pod.labels.get("pod-template-hash", "")
+            if template_hash and ref.name.endswith(f"-{template_hash}"):
+                return ObjectRef("Deployment", ref.namespace, ref.name[: -len(template_hash) - 1])
+        return ref
+
+    def mesh_mode(self, pod: Pod) -> MeshMode:
+        """How a pod's traffic meets the mesh (istio.io: ambient, add workloads; sidecar injection).
+
+        Live, ambient's own annotation says so; from manifests the labels do: the pod's wins over its namespace's.
+        """
+        if pod.has_sidecar:
+            return MeshMode.SIDECAR
+        if pod.host_network:
+            return MeshMode.NONE
+        if self.live and pod.meta.annotations.get(AMBIENT_REDIRECTION) == "enabled":
+            return MeshMode.AMBIENT
+        namespace = self.namespace_by_name.get(pod.namespace)
+        labels = namespace.labels if namespace else {}
+        wanted = (pod.labels.get(DATAPLANE_MODE) or labels.get(DATAPLANE_MODE)) == "ambient"
+        if not self.live:
+            if wanted:
+                return MeshMode.AMBIENT
+            return MeshMode.SIDECAR if _sidecar_injected(pod, labels) else MeshMode.NONE
+        return MeshMode.WANTED if wanted else MeshMode.NONE
+
+    def principal_of(self, pod: Pod) -> Principal:
+        """The identity that a pod has in the mesh (whether it is used depends on its mesh mode)."""
+        return principal(self.mesh.trust_domain, pod.namespace, pod.service_account)
+
+
+def _controlled(controller: Controller) -> bool:
+    return any(owner.controller for owner in controller.owners)
+
+
+def _sidecar_injected(pod: Pod, namespace_labels: Mapping[str, str]) -> bool:
+    """Istio's injection webhook: the pod's label wins; a namespace opts in by istio-injection or a revision."""
+    own = pod.labels.get("sidecar.istio.io/inject", pod.meta.annotations.get("sidecar.istio.io/inject", ""))
+    if own:
+        return own == "true"
+    if namespace_labels.get("istio-injection"):
+        return namespace_labels["istio-injection"] == "enabled"
+    return "istio.io/rev" in namespace_labels or "istio.io/rev" in pod.labels
+
+
+def _by_namespace(pods: Iterable[Pod]) -> Mapping[str, tuple[Pod, ...]]:
+    groups: dict[str, list[Pod]] = defaultdict(list)
+    for pod in pods:
+        groups[pod.namespace].append(pod)
+    return {name: tuple(members) for name, members in groups.items()}

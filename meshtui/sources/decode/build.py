@@ -1,0 +1,50 @@
+"""Decode one object, and put objects together into a Snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from meshtui.model.snapshot import Problem
+from meshtui.sources.decode.common import unknown_fields
+from meshtui.sources.decode.registry import Kind
+
+_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {}
+
+
+def decode_json(kind: Kind, raw: bytes | msgspec.Raw) -> Any:
+    """One object of a kind from its JSON.
+
+    Raises msgspec.ValidationError (a ValueError) whose message names the path, for an object that isn't of that shape.
+    """
+    decoder = _DECODERS.get(kind.name)
+    if decoder is None:
+        decoder = _DECODERS[kind.name] = msgspec.json.Decoder(kind.wire)
+    converted = decoder.decode(raw)
+    if not kind.checked:
+        return kind.convert(converted)
+    return kind.convert(converted, unmodelled=_unmodelled(kind, msgspec.json.decode(raw)))
+
+
+def decode_plain(kind: Kind, raw: Mapping[str, Any], origin: str = "") -> Any:
+    """One object of a kind from plain data (YAML), with where it comes from.
+
+    Raises msgspec.ValidationError (a ValueError) whose message names the path, for an object that isn't of that shape.
+    """
+    converted = msgspec.convert(raw, kind.wire)
+    if not kind.checked:
+        return kind.convert(converted, origin=origin)
+    return kind.convert(converted, origin=origin, unmodelled=_unmodelled(kind, raw))
+
+
+def _unmodelled(kind: Kind, raw: Mapping[str, Any]) -> tuple[str, ...]:
+    spec_type = next(f.type for f in msgspec.structs.fields(kind.wire) if f.name == "spec").__args__[0]
+    return unknown_fields(raw.get("spec"), spec_type)
+
+
+def problem(where: str, error: ValueError) -> Problem:
+    """A msgspec error as a problem: its message ends in `` - at `$.path```."""
+    message, _, path = str(error).partition(" - at `")
+    return Problem(where, path.rstrip("`").removeprefix("$."), message)

@@ -1,0 +1,248 @@
+"""A folder of manifests as a Snapshot: what a cluster would hold once they were applied."""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from meshtui.model.errors import ManifestError
+from meshtui.model.ids import ObjectRef, Uid
+from meshtui.model.meta import Meta
+from meshtui.model.snapshot import MeshConfig, Problem, Snapshot
+from meshtui.model.workload import Controller, Namespace, OwnerRef, Pod
+from meshtui.sources.decode import BY_GROUP_KIND, KINDS, Kind, decode_plain, mesh_config, problem, wire
+
+SUFFIXES = {".yaml", ".yml", ".json", ".jsonl"}
+_MOST_DERIVED = 10
+"""Pods that are derived from one template at the most: they are all alike."""
+
+
+class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]  # chosen at run time
+    """YAML as Kubernetes reads it: timestamps stay strings."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  (PyYAML reads it from the class)
+        first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def load_manifests(paths: Sequence[str]) -> Snapshot:
+    """Read files, folders (whole) and ``-`` (standard input) into one Snapshot.
+
+    Raises ManifestError with file, line and reason when a file can't be read or parsed: nothing is half-read. An object
+    that parses but isn't of its kind's shape becomes a Problem in the Snapshot, and the others are still judged.
+    """
+    builder = _Builder()
+    for file, text in _texts(paths):
+        for document in _documents(file, text):
+            builder.add(document, file)
+    return builder.snapshot()
+
+
+def _texts(paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+    for given in paths:
+        if given == "-":
+            yield "-", sys.stdin.buffer.read()
+            continue
+        path = Path(given)
+        if not path.exists():
+            raise ManifestError(f"{given}: no such file or folder")
+        files = sorted(f for f in path.rglob("*") if f.suffix in SUFFIXES and f.is_file()) if path.is_dir() else [path]
+        for file in files:
+            try:
+                yield str(file), file.read_bytes()
+            except OSError as error:
+                raise ManifestError(f"{file}: {error.strerror}") from error
+
+
+def _documents(file: str, text: bytes) -> Iterator[Any]:
+    """JSON is tried first where it looks like JSON: it is ten times faster, and YAML reads what remains."""
+    if text.lstrip()[:1] in {b"{", b"["}:
+        try:
+            yield msgspec.json.decode(text)
+        except msgspec.DecodeError:
+            pass
+        else:
+            return
+    try:
+        yield from [_string_keys(document) for document in yaml.load_all(text, Loader=_Loader)]
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise ManifestError(f"{file}:{line}: {error.problem or 'not YAML'}") from error
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        raise ManifestError(f"{file}: {' '.join(str(error).split())}") from error
+    except RecursionError as error:
+        raise ManifestError(f"{file}: nested too deeply") from error
+
+
+def _string_keys(value: Any, depth: int = 0) -> Any:
+    """Keys as JSON has them: ``8080:`` and ``on:`` are strings there."""
+    if depth > 100:
+        raise ValueError("nested too deeply")
+    if isinstance(value, dict):
+        return {_key(key): _string_keys(item, depth + 1) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_string_keys(item, depth + 1) for item in value]
+    return value
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, bool):
+        return "true" if key else "false"
+    return key if isinstance(key, str) else str(key)
+
+
+class _Builder:
+    """Collects objects by kind, then completes what manifests leave out: namespaces, and pods of templates."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, dict[Uid, Any]] = defaultdict(dict)
+        self.problems: list[Problem] = []
+        self.mesh: MeshConfig | None = None
+
+    def add(self, document: Any, file: str) -> None:
+        """Take one document: an object, or a List of them."""
+        if document is None:
+            return
+        if isinstance(document, list):
+            for item in document:
+                self.add(item, file)
+            return
+        if not isinstance(document, dict):
+            self.problems.append(Problem(file, "", f"not an object but {type(document).__name__}"))
+            return
+        kind, version = document.get("kind"), document.get("apiVersion")
+        if isinstance(document.get("items"), list) and (kind is None or str(kind).endswith("List")):
+            member = str(kind)[:-4] if kind and kind != "List" else None
+            for item in document["items"]:
+                self.add(_as_member(item, member, version), file)
+            return
+        if not isinstance(kind, str) or not isinstance(version, str):
+            self.problems.append(Problem(file, "kind", "no kind or apiVersion"))
+            return
+        group = version.rpartition("/")[0]
+        known = BY_GROUP_KIND.get((group, kind))
+        if known is not None:
+            self._decode(known, document, file)
+        elif (group, kind) == ("", "ConfigMap"):
+            self._config(document, file)
+
+    def _decode(self, kind: Kind, document: Mapping[str, Any], file: str) -> None:
+        try:
+            converted = decode_plain(kind, document, file)
+        except (msgspec.ValidationError, ValueError, OverflowError) as error:
+            self.problems.append(problem(f"{file}: {kind.name} {_name(document)}", ValueError(str(error))))
+            return
+        meta: Meta = converted.meta
+        if not meta.name:
+            self.problems.append(Problem(f"{file}: {kind.name}", "metadata.name", "no name"))
+            return
+        known = self.objects[kind.field]
+        if meta.uid in known:
+            self.problems.append(Problem(f"{file}: {meta.ref}", "metadata.name", "defined twice: the last one counts"))
+        known[meta.uid] = converted
+
+    def _config(self, document: Mapping[str, Any], file: str) -> None:
+        try:
+            raw = msgspec.convert(document, wire.ConfigMap)
+        except msgspec.ValidationError as error:
+            self.problems.append(problem(f"{file}: ConfigMap {_name(document)}", ValueError(str(error))))
+            return
+        if raw.metadata.name == "istio" and "mesh" in (raw.data or {}):
+            self.mesh = mesh_config(raw)
+
+    def snapshot(self) -> Snapshot:
+        """Everything together."""
+        objects: dict[str, Any] = {kind.field: self.objects[kind.field] for kind in KINDS.values()}
+        self._derive_pods(objects["pods"], objects["controllers"])
+        namespaces = objects["namespaces"]
+        named = {namespace.name for namespace in namespaces.values()}
+        members = (o.meta.namespace for field in objects for o in objects[field].values() if field != "namespaces")
+        for name in sorted({member for member in members if member} - named):
+            meta = Meta("Namespace", "", name, Uid(f"Namespace//{name}"), {"kubernetes.io/metadata.name": name})
+            namespaces[meta.uid] = Namespace(meta)
+        return Snapshot(**objects, mesh=self.mesh or MeshConfig(), problems=tuple(self.problems))
+
+    def _derive_pods(self, pods: dict[Uid, Pod], controllers: dict[Uid, Controller]) -> None:
+        """Pods for each topmost controller that has none in the manifests."""
+        by_ref = {c.meta.ref: c for c in controllers.values()}
+        owned = {ref for pod in pods.values() if pod.controller for ref in _chain(pod, by_ref)}
+        taken = {pod.key for pod in pods.values()}
+        for controller in controllers.values():
+            if any(owner.controller for owner in controller.owners) or controller.meta.ref in owned:
+                continue
+            if _selects_any(controller, pods.values()):
+                continue
+            for number in range(min(max(controller.replicas, 1), _MOST_DERIVED)):
+                derived = _derived(controller, number)
+                if derived.key not in taken:
+                    pods[derived.uid] = derived
+
+
+def _selects_any(controller: Controller, pods: Any) -> bool:
+    """Whether bare pods of the folder are this controller's: they carry its template's labels."""
+    wanted = controller.selector.labels if controller.selector and not controller.selector.requirements else ()
+    return bool(wanted) and any(
+        pod.namespace == controller.meta.namespace
+        and pod.controller is None
+        and all(pod.labels.get(key) == value for key, value in wanted)
+        for pod in pods
+        if not pod.derived
+    )
+
+
+def _chain(pod: Pod, by_ref: Mapping[ObjectRef, Controller]) -> Iterator[ObjectRef]:
+    owner, seen = pod.controller, 0
+    while owner is not None and seen < 4:
+        ref = ObjectRef(owner.kind, pod.namespace, owner.name)
+        yield ref
+        controller = by_ref.get(ref)
+        owner = next((o for o in controller.owners if o.controller), None) if controller else None
+        seen += 1
+    template_hash = pod.labels.get("pod-template-hash")
+    if pod.controller and pod.controller.kind == "ReplicaSet" and template_hash:
+        yield ObjectRef("Deployment", pod.namespace, pod.controller.name.removesuffix(f"-{template_hash}"))
+
+
+def _derived(controller: Controller, number: int) -> Pod:
+    meta, template = controller.meta, controller.template
+    name = f"{meta.name}-{number}"
+    return Pod(
+        meta=replace(
+            meta,
+            kind="Pod",
+            name=name,
+            uid=Uid(f"Pod/{meta.namespace}/{name}"),
+            labels=template.labels,
+            annotations=template.annotations,
+        ),
+        service_account=template.service_account,
+        host_network=template.host_network,
+        ports=template.ports,
+        images=template.images,
+        env=template.env,
+        has_sidecar=template.has_sidecar,
+        owners=(OwnerRef(meta.kind, meta.name, meta.uid, controller=True),),
+        derived=True,
+    )
+
+
+def _as_member(item: Any, kind: str | None, version: Any) -> Any:
+    """Members of a typed List may leave out what the List says."""
+    if isinstance(item, dict) and kind and "kind" not in item:
+        return {"kind": kind, "apiVersion": version, **item}
+    return item
+
+
+def _name(document: Mapping[str, Any]) -> str:
+    metadata = document.get("metadata")
+    if not isinstance(metadata, dict):
+        return "(no name)"
+    return f"{metadata.get('namespace') or 'default'}/{metadata.get('name') or '(no name)'}"
