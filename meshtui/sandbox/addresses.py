@@ -1,0 +1,130 @@
+"""The one place that decides which addresses the sandbox's pods have.
+
+On Linux every address of 127.0.0.0/8 is the machine's own: a pod gets 127.1.x.y, its outbound listeners 127.2.x.y.
+Where only 127.0.0.1 exists (macOS) a pod keeps such an address as its name in the cluster, and ports of 127.0.0.1
+stand in for it (see `listen_at`). Each sandbox claims whole blocks 127.1.x.0/24, held by a guard socket, so that
+several can run on one machine.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+from collections import deque
+
+from meshtui.sandbox.ports import POD_PREFIX
+
+OUTBOUND_PREFIX = "127.2"
+"""A pod's outbound listeners stand on its address with this beginning."""
+
+_GUARD_PORT = 15999
+_FIRST_UNPRIVILEGED_PORT = 1024
+_PRIVILEGED_SHIFT = 18000
+
+LOOPBACK_BLOCK = sys.platform.startswith("linux")
+"""Whether all of 127.0.0.0/8 can be bound."""
+
+
+class AddressesExhaustedError(RuntimeError):
+    """No block of loopback addresses is free."""
+
+
+class AddressPool:
+    """Hands out pod addresses from blocks that no other sandbox on this machine uses."""
+
+    def __init__(self) -> None:
+        self._guards: list[socket.socket] = []
+        self._free: deque[str] = deque()
+        self._by_uid: dict[str, str] = {}
+        self._stand_ins: dict[tuple[str, int], int] = {}
+
+    def allocate(self, uid: str) -> str:
+        """Return the pod's address; the same uid always gets the same one until it is released."""
+        if uid not in self._by_uid:
+            if not self._free:
+                self._claim_block()
+            self._by_uid[uid] = self._free.popleft()
+        return self._by_uid[uid]
+
+    def release(self, uid: str) -> None:
+        """Give an address back; it is the last to be handed out again."""
+        address = self._by_uid.pop(uid, None)
+        if address is not None:
+            self._free.append(address)
+            for key in [key for key in self._stand_ins if key[0] == address]:
+                del self._stand_ins[key]
+
+    def listen_at(self, address: str, port: int) -> tuple[str, int]:
+        """Return where a listener for ``address:port`` really stands."""
+        if LOOPBACK_BLOCK:
+            return address, unprivileged(port)
+        key = (address, port)
+        if key not in self._stand_ins:
+            self._stand_ins[key] = _free_port()
+        return "127.0.0.1", self._stand_ins[key]
+
+    def _claim_block(self) -> None:
+        start = os.getpid() % 250
+        for offset in range(250):
+            block = (start + offset) % 250
+            guard = _guard(block)
+            if guard is not None:
+                self._guards.append(guard)
+                self._free.extend(f"{POD_PREFIX}.{block}.{host}" for host in range(1, 255))
+                return
+        msg = f"every block {POD_PREFIX}.x.0/24 is taken by another sandbox on this machine"
+        raise AddressesExhaustedError(msg)
+
+
+def _guard(block: int) -> socket.socket | None:
+    """Hold a block for as long as this process lives; None when another sandbox holds it."""
+    guard = socket.socket()
+    address = (f"{POD_PREFIX}.{block}.0", _GUARD_PORT) if LOOPBACK_BLOCK else ("127.0.0.1", _GUARD_PORT + block)
+    try:
+        guard.bind(address)
+        guard.listen(1)
+    except OSError:
+        guard.close()
+        return None
+    return guard
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def unprivileged(port: int) -> int:
+    """Return the port itself, or its stand-in where it would need root (the sandbox never does)."""
+    return port if port >= _FIRST_UNPRIVILEGED_PORT else port + _PRIVILEGED_SHIFT
+
+
+def outbound_address(pod_address: str) -> str:
+    """Return the address of the pod's outbound listeners."""
+    return OUTBOUND_PREFIX + pod_address.removeprefix(POD_PREFIX)
+
+
+def source_address(pod_address: str) -> str | None:
+    """Return what a pod's sockets bind to before they connect; None where only 127.0.0.1 exists."""
+    return pod_address if LOOPBACK_BLOCK else None
+
+
+_POOL = AddressPool()
+
+
+def allocate_pod_address(uid: str) -> str:
+    """Return the address of the pod with this uid, from this process's pool."""
+    return _POOL.allocate(uid)
+
+
+def release_pod_address(uid: str) -> None:
+    """Give a pod's address back."""
+    _POOL.release(uid)
+
+
+def listen_at(address: str, port: int) -> tuple[str, int]:
+    """Return where a listener for ``address:port`` really stands (see `AddressPool.listen_at`)."""
+    return _POOL.listen_at(address, port)

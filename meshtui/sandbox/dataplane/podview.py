@@ -1,0 +1,70 @@
+"""Each pod's view of the network: which address answers for which name and port."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from meshtui.sandbox import addresses
+from meshtui.sandbox.dataplane.outbound import Route
+from meshtui.sandbox.dataplane.world import Pod, Service, World
+from meshtui.sandbox.ports import PodPaths
+
+
+def routes_of(world: World, pod: Pod, by_key: Mapping[str, Route]) -> dict[str, Route]:
+    """Return ``name:port`` → where to connect, with every DNS form of every Service and pod."""
+    routes: dict[str, Route] = {}
+    for service in world.services:
+        for port in service.ports:
+            for name in _service_names(service, pod):
+                routes[f"{name}:{port}"] = by_key[f"svc/{service.host}/{port}"]
+    for other in world.pods:
+        for port in other.port_numbers():
+            for name in _pod_names(other, pod):
+                routes[f"{name}:{port}"] = by_key[f"pod/{other.uid}/{port}"]
+    return routes
+
+
+def _service_names(service: Service, seen_from: Pod) -> Iterator[str]:
+    yield from _dns_forms(service.name, service.namespace, seen_from)
+    if service.cluster_ip:
+        yield service.cluster_ip
+
+
+def _pod_names(pod: Pod, seen_from: Pod) -> Iterator[str]:
+    yield pod.ip
+    for name in pod.dns:
+        yield from _dns_forms(name, pod.namespace, seen_from)
+
+
+def _dns_forms(name: str, namespace: str, seen_from: Pod) -> Iterator[str]:
+    if namespace == seen_from.namespace:
+        yield name
+    yield f"{name}.{namespace}"
+    yield f"{name}.{namespace}.svc"
+    yield f"{name}.{namespace}.svc.cluster.local"
+
+
+def write_view(paths: PodPaths, pod: Pod, routes: Mapping[str, Route], refused: Route) -> None:
+    """Write net.json and .curlrc, whole and atomically, curl's first: who sees net.json may start."""
+    paths.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    bound = addresses.source_address(pod.ip)
+    lines = [f'interface = "host!{bound}"'] if bound else []
+    lines += [f'connect-to = "{name}:{host}:{port}"' for name, (host, port) in routes.items()]
+    # A port that a name doesn't have refuses; without this, curl would ask the machine's own resolver.
+    hosts = dict.fromkeys(name.rpartition(":")[0] for name in routes)
+    lines += [f'connect-to = "{host}::{refused[0]}:{refused[1]}"' for host in hosts]
+    lines.append('noproxy = "*"')
+    _replace(paths.curlrc, ("\n".join(lines) + "\n").encode())
+    view = {"ip": bound or "127.0.0.1", "namespace": pod.namespace, "routes": routes}
+    _replace(paths.network, msgspec.json.encode(view))
+
+
+def _replace(path: Path, data: bytes) -> None:
+    if path.exists() and path.read_bytes() == data:
+        return
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_bytes(data)
+    fresh.rename(path)

@@ -1,0 +1,245 @@
+"""The cluster as the data plane sees it, read from the store's raw JSON.
+
+Read on this package's own path: what is enforced must not come from the code that predicts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from meshtui.sandbox.dataplane.selectors import equals_all
+from meshtui.sandbox.ports import ClusterStore, Obj
+
+CAPTURED = "ambient.istio.io/redirection"
+MODE = "istio.io/dataplane-mode"
+GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
+HBONE_PORT = 15008
+
+WATCHED = (
+    "pods",
+    "services",
+    "endpointslices",
+    "namespaces",
+    "networkpolicies",
+    "authorizationpolicies",
+    "peerauthentications",
+    "requestauthentications",
+    "gateways",
+    "httproutes",
+    "configmaps",
+)
+"""The kinds that decide what Envoy does."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerPort:
+    """One declared port of a pod."""
+
+    number: int
+    name: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod that has an address and has not ended."""
+
+    uid: str
+    namespace: str
+    name: str
+    ip: str
+    labels: Mapping[str, str]
+    service_account: str
+    node: str
+    ports: tuple[ContainerPort, ...]
+    captured: bool
+    gateway: bool
+    ready: bool
+    dns: tuple[str, ...] = ()
+    """``hostname.subdomain`` when the pod has a name of its own behind a headless Service."""
+
+    @property
+    def meshed(self) -> bool:
+        """Whether it has an identity of its own when it connects: captured by ambient, or a gateway."""
+        return self.captured or self.gateway
+
+    def port_numbers(self) -> list[int]:
+        """Declared TCP ports, each once."""
+        return sorted({port.number for port in self.ports})
+
+    def resolve(self, port: int | str | None) -> int | None:
+        """Return the number of a port given by number or by container-port name."""
+        if port is None or isinstance(port, int):
+            return port
+        if port.isdigit():
+            return int(port)
+        return next((each.number for each in self.ports if each.name == port), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One ready backend of a Service's port."""
+
+    pod: Pod
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A Service with the backends of each of its ports."""
+
+    namespace: str
+    name: str
+    cluster_ip: str | None
+    ports: Mapping[int, tuple[Backend, ...]]
+
+    @property
+    def host(self) -> str:
+        """The Service's full name."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def fqdn(self) -> str:
+        """The Service's name in DNS."""
+        return f"{self.name}.{self.namespace}.svc.cluster.local"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Everything that Envoy's configuration is made from."""
+
+    trust_domain: str
+    root_namespace: str
+    namespaces: Mapping[str, Mapping[str, str]]
+    pods: tuple[Pod, ...]
+    services: tuple[Service, ...]
+    objects: Mapping[str, tuple[Obj, ...]] = field(default_factory=dict)
+
+    def identity(self, pod: Pod) -> str:
+        """Return a pod's SPIFFE identity."""
+        return f"spiffe://{self.trust_domain}/ns/{pod.namespace}/sa/{pod.service_account}"
+
+
+def read_world(store: ClusterStore) -> World:
+    """Read what the data plane needs from the store."""
+    trust_domain, root_namespace = _mesh_config(store)
+    namespaces = {
+        each["metadata"]["name"]: {
+            **(each["metadata"].get("labels") or {}),
+            "kubernetes.io/metadata.name": each["metadata"]["name"],
+        }
+        for each in store.list("namespaces")
+    }
+    gateways = {
+        (each["metadata"]["namespace"], each["metadata"]["name"])
+        for each in store.list("gateways")
+        if each.get("spec", {}).get("gatewayClassName") == "istio"
+    }
+    pods = tuple(
+        sorted(
+            (_pod(each, namespaces, gateways) for each in store.list("pods") if _is_wired(each)),
+            key=lambda pod: (pod.namespace, pod.name),
+        )
+    )
+    by_uid = {pod.uid: pod for pod in pods}
+    slices = store.list("endpointslices")
+    services = tuple(_service(each, pods, by_uid, slices) for each in store.list("services"))
+    kept = ("networkpolicies", "authorizationpolicies", "peerauthentications", "requestauthentications")
+    objects = {plural: tuple(store.list(plural)) for plural in (*kept, "gateways", "httproutes")}
+    return World(trust_domain, root_namespace, namespaces, pods, services, objects)
+
+
+def _mesh_config(store: ClusterStore) -> tuple[str, str]:
+    found = store.get("configmaps", "istio-system", "istio") or {}
+    try:
+        mesh = yaml.safe_load((found.get("data") or {}).get("mesh", "")) or {}
+    except yaml.YAMLError:
+        mesh = {}
+    if not isinstance(mesh, dict):
+        mesh = {}
+    return str(mesh.get("trustDomain", "cluster.local")), str(mesh.get("rootNamespace", "istio-system"))
+
+
+def _is_wired(pod: Obj) -> bool:
+    status = pod.get("status") or {}
+    ended = status.get("phase") in {"Succeeded", "Failed"}
+    return bool(status.get("podIP")) and not ended and not (pod.get("spec") or {}).get("hostNetwork")
+
+
+def _pod(obj: Obj, namespaces: Mapping[str, Mapping[str, str]], gateways: set[tuple[str, str]]) -> Pod:
+    meta, spec, status = obj["metadata"], obj.get("spec") or {}, obj.get("status") or {}
+    namespace, labels = meta["namespace"], meta.get("labels") or {}
+    account = spec.get("serviceAccountName") or "default"
+    gateway = _is_gateway(namespace, labels, account, gateways)
+    mode = labels.get(MODE) or namespaces.get(namespace, {}).get(MODE)
+    ports = tuple(
+        ContainerPort(port["containerPort"], port.get("name"))
+        for container in [*(spec.get("containers") or []), *(spec.get("initContainers") or [])]
+        for port in container.get("ports") or []
+        if port.get("protocol", "TCP") == "TCP"
+    )
+    conditions = {each["type"]: each["status"] for each in status.get("conditions") or []}
+    ready = conditions.get("Ready") == "True" and not meta.get("deletionTimestamp")
+    hostname, subdomain = spec.get("hostname"), spec.get("subdomain")
+    return Pod(
+        uid=meta["uid"],
+        namespace=namespace,
+        name=meta["name"],
+        ip=status["podIP"],
+        labels=labels,
+        service_account=account,
+        node=spec.get("nodeName", ""),
+        ports=ports,
+        captured=mode == "ambient" and not gateway,
+        gateway=gateway,
+        ready=ready,
+        dns=(f"{hostname}.{subdomain}",) if hostname and subdomain else (),
+    )
+
+
+def _is_gateway(namespace: str, labels: Mapping[str, str], account: str, gateways: set[tuple[str, str]]) -> bool:
+    # Istio labels a gateway's pods with the Gateway's name and runs them as NAME-CLASS.
+    return any(
+        owner == namespace and (labels.get(GATEWAY_NAME) == name or account == f"{name}-istio") for owner, name in gateways
+    )
+
+
+def _service(obj: Obj, pods: tuple[Pod, ...], by_uid: Mapping[str, Pod], slices: list[Obj]) -> Service:
+    meta, spec = obj["metadata"], obj.get("spec") or {}
+    namespace, selector = meta["namespace"], spec.get("selector")
+    headless = spec.get("clusterIP") in {None, "", "None"}
+    eager = bool(spec.get("publishNotReadyAddresses"))
+    ports: dict[int, tuple[Backend, ...]] = {}
+    for port in spec.get("ports") or []:
+        if port.get("protocol", "TCP") != "TCP":
+            continue
+        # A headless name is its pods' addresses: the client's port is the pod's port.
+        target = port["port"] if headless else port.get("targetPort", port["port"])
+        if selector:
+            chosen = [
+                pod for pod in pods if pod.namespace == namespace and equals_all(selector, pod.labels) and (pod.ready or eager)
+            ]
+            found = [(pod, pod.resolve(target)) for pod in chosen]
+        else:
+            found = _from_slices(namespace, meta["name"], port, slices, by_uid)
+        ports[port["port"]] = tuple(Backend(pod, number) for pod, number in found if number is not None)
+    return Service(namespace, meta["name"], None if headless else spec["clusterIP"], ports)
+
+
+def _from_slices(
+    namespace: str, name: str, port: Mapping[str, Any], slices: list[Obj], by_uid: Mapping[str, Pod]
+) -> list[tuple[Pod, int | None]]:
+    found: list[tuple[Pod, int | None]] = []
+    for each in slices:
+        meta = each["metadata"]
+        if meta["namespace"] != namespace or (meta.get("labels") or {}).get("kubernetes.io/service-name") != name:
+            continue
+        numbers = [p.get("port") for p in each.get("ports") or [] if (p.get("name") or "") == (port.get("name") or "")]
+        for endpoint in each.get("endpoints") or []:
+            pod = by_uid.get((endpoint.get("targetRef") or {}).get("uid", ""))
+            if pod is not None and (endpoint.get("conditions") or {}).get("ready", True):
+                found += [(pod, number) for number in numbers]
+    return found
