@@ -1,0 +1,99 @@
+"""Who is asking: client certificate or bearer token, and impersonation."""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import Request
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from meshtui.sandbox.apiserver.errors import ApiError
+
+MASTERS = "system:masters"
+AUTHENTICATED = "system:authenticated"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An authenticated caller."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    extra: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def is_admin(self) -> bool:
+        """Members of system:masters may do everything."""
+        return MASTERS in self.groups
+
+
+class ClientCertificateProtocol(H11Protocol):
+    """uvicorn's HTTP protocol that hands the verified client certificate's subject to the application."""
+
+    def connection_made(self, transport: Any) -> None:
+        """Read the certificate once a connection."""
+        super().connection_made(transport)
+        tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+        subject = _subject(tls.getpeercert() if tls else None)
+        inner = self.app
+
+        async def with_subject(scope: Any, receive: Any, send: Any) -> None:
+            scope.setdefault("extensions", {})["meshtui.client"] = subject
+            await inner(scope, receive, send)
+
+        self.app = with_subject
+
+
+def _subject(certificate: Any) -> User | None:
+    """CN is the user's name, every O a group."""
+    if not certificate:
+        return None
+    pairs = [pair for part in certificate.get("subject", ()) for pair in part]
+    name = next((value for key, value in pairs if key == "commonName"), "")
+    return User(name, tuple(value for key, value in pairs if key == "organizationName")) if name else None
+
+
+class Authenticator:
+    """Knows the static tokens. ``tokens`` maps a token to its user and may be edited while the server runs."""
+
+    def __init__(self, tokens: dict[str, User]) -> None:
+        self.tokens = tokens
+
+    def identify(self, request: Request) -> User:
+        """The caller; ``ApiError`` 401 when there is none, 403 when impersonation isn't theirs to do."""
+        user = self._real(request)
+        wanted = request.headers.get("impersonate-user")
+        if not wanted:
+            return user
+        if not user.is_admin:
+            raise ApiError(
+                403,
+                f'users "{wanted}" is forbidden: User "{user.name}" cannot impersonate resource "users" in API group "" '
+                "at the cluster scope",
+            )
+        groups = tuple(request.headers.getlist("impersonate-group"))
+        return User(wanted, _with_authenticated(_groups_of(wanted) + groups))
+
+    def _real(self, request: Request) -> User:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            user = self.tokens.get(token.strip())
+        else:
+            user = request.scope.get("extensions", {}).get("meshtui.client")
+        if user is None:
+            raise ApiError(401, "Unauthorized")
+        return User(user.name, _with_authenticated(user.groups), user.extra)
+
+
+def _groups_of(name: str) -> tuple[str, ...]:
+    """The groups that a ServiceAccount is in by its name."""
+    parts = name.split(":")
+    if len(parts) == 4 and name.startswith("system:serviceaccount:"):
+        return ("system:serviceaccounts", f"system:serviceaccounts:{parts[2]}")
+    return ()
+
+
+def _with_authenticated(groups: tuple[str, ...]) -> tuple[str, ...]:
+    return groups if AUTHENTICATED in groups else (*groups, AUTHENTICATED)
