@@ -26,7 +26,10 @@ _MESH_ANNOTATIONS = (
 
 
 def meta(kind: str, raw: wire.ObjectMeta, *, namespaced: bool = True, origin: str = "") -> Meta:
-    """Convert metadata; an object without a namespace is in ``default``, one without a UID gets one of its own name."""
+    """Convert metadata; an object without a namespace is in ``default``.
+
+    Manifests identify an object by its name, so that is its UID there, whatever UID an old dump carries.
+    """
     namespace = (raw.namespace or "default") if namespaced else ""
     changed, manager = raw.creation_timestamp, ""
     for entry in raw.managed_fields or ():
@@ -36,7 +39,7 @@ def meta(kind: str, raw: wire.ObjectMeta, *, namespaced: bool = True, origin: st
         kind=kind,
         namespace=namespace,
         name=raw.name,
-        uid=Uid(raw.uid or f"{kind}/{namespace}/{raw.name}"),
+        uid=Uid(raw.uid if raw.uid and not origin else f"{kind}/{namespace}/{raw.name}"),
         labels=raw.labels or NO_LABELS,
         annotations=_mesh_annotations(raw.annotations),
         created=raw.creation_timestamp,

@@ -1,0 +1,135 @@
+"""Flows and verdicts as the JSON of the contracts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from meshtui.model.errors import UsageError
+from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint, HttpRequest, Jwt
+from meshtui.model.verdict import Decider, Decision, Step, Verdict
+
+
+def flow_from_json(line: Any) -> Flow:
+    """One flow; raises UsageError that says what is off."""
+    if not isinstance(line, dict):
+        raise UsageError("a flow is a JSON object")
+    source, destination = _endpoint(line.get("from"), "from"), _endpoint(line.get("to"), "to")
+    protocol = line.get("protocol") or "TCP"
+    if protocol not in {"TCP", "UDP", "SCTP"}:
+        raise UsageError(f"protocol {protocol!r} is none of TCP, UDP, SCTP")
+    port = line["to"].get("port")
+    if isinstance(port, bool) or not (port is None or isinstance(port, int | str)):
+        raise UsageError("to.port is a number or a name")
+    if isinstance(port, int) and not 1 <= port <= 65535:
+        raise UsageError(f"port {port} is not between 1 and 65535")
+    http, jwt = _object(line, "http"), _object(line, "jwt")
+    return Flow(
+        source=source,
+        destination=destination,
+        port=port,
+        protocol=protocol,
+        http=HttpRequest(
+            str(http.get("method") or "GET").upper(),
+            str(http.get("path") or "/"),
+            str(http.get("host") or ""),
+            {str(key): str(value) for key, value in (http.get("headers") or {}).items()},
+        )
+        if http is not None
+        else None,
+        jwt=Jwt(str(jwt.get("iss") or ""), str(jwt.get("sub") or ""), tuple(jwt.get("aud") or ()), jwt.get("claims") or {})
+        if jwt is not None
+        else None,
+        id=str(line.get("id", "")),
+    )
+
+
+def _object(line: dict[str, Any], name: str) -> dict[str, Any] | None:
+    value = line.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise UsageError(f"{name} is an object")
+    return value
+
+
+def _endpoint(value: Any, side: str) -> FlowEndpoint:
+    if not isinstance(value, dict):
+        raise UsageError(f"{side!r} is missing")
+    kinds = [kind for kind in EndpointKind if value.get(kind.value)]
+    if len(kinds) != 1:
+        raise UsageError(f"{side!r} names exactly one of pod, workload, service, ip, external")
+    kind = kinds[0]
+    allowed = {"to": EndpointKind.EXTERNAL, "from": EndpointKind.SERVICE}
+    if kind is allowed[side]:
+        raise UsageError(f"{kind.value!r} can't be {side!r}")
+    if kind is EndpointKind.EXTERNAL:
+        return FlowEndpoint(kind)
+    text = str(value[kind.value])
+    if kind is EndpointKind.IP:
+        return FlowEndpoint(kind, ip=text)
+    parts = text.split("/")
+    if kind is EndpointKind.WORKLOAD:
+        if len(parts) != 3:
+            raise UsageError(f"{text!r} is not NAMESPACE/KIND/NAME")
+        return FlowEndpoint(kind, parts[0], parts[2], parts[1])
+    if len(parts) != 2:
+        raise UsageError(f"{text!r} is not NAMESPACE/NAME")
+    return FlowEndpoint(kind, parts[0], parts[1])
+
+
+def endpoint_to_json(endpoint: FlowEndpoint) -> dict[str, Any]:
+    """One end of a flow."""
+    match endpoint.kind:
+        case EndpointKind.IP:
+            return {"ip": endpoint.ip}
+        case EndpointKind.EXTERNAL:
+            return {"external": True}
+        case EndpointKind.WORKLOAD:
+            return {"workload": f"{endpoint.namespace}/{endpoint.owner_kind}/{endpoint.name}"}
+        case _:
+            return {endpoint.kind.value: f"{endpoint.namespace}/{endpoint.name}"}
+
+
+def flow_to_json(flow: Flow) -> dict[str, Any]:
+    """A flow; what it doesn't say is left out."""
+    answer: dict[str, Any] = {"id": flow.id} if flow.id else {}
+    answer["from"] = endpoint_to_json(flow.source)
+    answer["to"] = {**endpoint_to_json(flow.destination), "port": flow.port}
+    answer["protocol"] = flow.protocol
+    if flow.http:
+        answer["http"] = {"method": flow.http.method, "path": flow.http.path}
+        if flow.http.host:
+            answer["http"]["host"] = flow.http.host
+    return answer
+
+
+def decider_to_json(decider: Decider | None) -> dict[str, Any] | None:
+    """The deciding object and rule."""
+    if decider is None:
+        return None
+    return {"kind": decider.ref.kind, "namespace": decider.ref.namespace, "name": decider.ref.name, "rule": decider.rule}
+
+
+def verdict_to_json(verdict: Verdict, flow_id: str = "") -> dict[str, Any]:
+    """A predict line."""
+    answer: dict[str, Any] = {
+        "id": flow_id,
+        "verdict": verdict.decision.value,
+        "outcome": verdict.outcome,
+        "layer": verdict.layer.value,
+        "decided_by": decider_to_json(verdict.decided_by),
+    }
+    if verdict.decision is Decision.UNKNOWN or verdict.notes:
+        answer["reason"] = verdict.reason
+    if verdict.pairs:
+        answer["pairs"] = [{"from": p.source, "to": p.destination, **verdict_to_json(p.verdict, flow_id)} for p in verdict.pairs]
+    return answer
+
+
+def step_to_json(step: Step) -> dict[str, Any]:
+    """One step of an explanation."""
+    return {
+        "layer": step.layer.value,
+        "where": step.where,
+        "result": step.result.value,
+        "objects": [decider_to_json(decider) for decider in step.objects],
+        "reason": step.reason,
+    }

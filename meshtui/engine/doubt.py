@@ -1,0 +1,78 @@
+"""What the engine doesn't model: each is a reason to answer ``unknown`` rather than to guess."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshtui.engine.layer import Opinion, opinion
+from meshtui.engine.networkpolicy import Direction
+from meshtui.engine.party import Party
+from meshtui.engine.selectors import matches
+from meshtui.model.snapshot import KindStatus, Snapshot
+from meshtui.model.verdict import Decider, Layer, StepResult
+from meshtui.model.workload import MeshMode, Service
+
+USE_WAYPOINT = "istio.io/use-waypoint"
+_BLIND = {KindStatus.FORBIDDEN, KindStatus.LOADING, KindStatus.EXPIRED, KindStatus.UNREACHABLE}
+
+
+class Doubts:
+    """The parts of a snapshot that decide about traffic in ways that aren't modelled."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._foreign = list(snapshot.foreign.values())
+        self._odd_network = [p for p in snapshot.network_policies.values() if p.unmodelled]
+        self._odd_authorization = [p for p in snapshot.authorization_policies.values() if p.unmodelled]
+        self._blind = {kind: state for kind, state in snapshot.kinds.items() if state.status in _BLIND}
+
+    def about_network(self, direction: Direction, party: Party) -> Iterator[Opinion]:
+        """Reasons for doubt about network policy on one side."""
+        if not party.selectable:
+            return
+        layer = Layer.EGRESS_POLICY if direction is Direction.EGRESS else Layer.INGRESS_POLICY
+        yield from self._unreadable("NetworkPolicy", layer)
+        for policy in self._odd_network:
+            if policy.meta.namespace == party.namespace and matches(policy.pod_selector, party.labels):
+                reason = f"{policy.meta.ref} has fields that aren't modelled: {', '.join(policy.unmodelled)}"
+                yield opinion(layer, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(policy.meta.ref),))
+        for foreign in self._foreign:
+            if foreign.meta.kind == "EnvoyFilter" or foreign.meta.namespace not in {"", party.namespace}:
+                continue
+            if foreign.selector is None or matches(foreign.selector, party.labels):
+                reason = f"{foreign.meta.ref} ({foreign.api_version}) is a kind of this cluster's CNI that isn't modelled"
+                yield opinion(layer, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(foreign.meta.ref),))
+
+    def about_mesh(self, source: Party, destination: Party, service: Service | None) -> Iterator[Opinion]:
+        """Reasons for doubt about the mesh at the destination."""
+        if destination.pod is None:
+            return
+        if destination.mode is MeshMode.SIDECAR or (source.mode is MeshMode.SIDECAR and destination.in_ambient):
+            reason = "sidecar proxies aren't modelled yet"
+            yield opinion(Layer.SIDECAR, destination.name, StepResult.UNKNOWN, reason)
+        if not destination.in_ambient:
+            return
+        yield from self._unreadable("AuthorizationPolicy", Layer.ZTUNNEL)
+        yield from self._unreadable("PeerAuthentication", Layer.ZTUNNEL)
+        for policy in self._odd_authorization:
+            if policy.meta.namespace in {destination.namespace, self._snapshot.mesh.root_namespace}:
+                reason = f"{policy.meta.ref} has fields that aren't modelled: {', '.join(policy.unmodelled)}"
+                yield opinion(Layer.ZTUNNEL, "ztunnel", StepResult.UNKNOWN, reason, objects=(Decider(policy.meta.ref),))
+        if source.principal is not None and (waypoint := self.waypoint_of(destination, service)):
+            reason = f"traffic goes through the waypoint {waypoint}, whose policies aren't modelled yet"
+            yield opinion(Layer.WAYPOINT, f"waypoint {waypoint}", StepResult.UNKNOWN, reason)
+
+    def waypoint_of(self, destination: Party, service: Service | None) -> str:
+        """The waypoint that a label names for this destination (Service, else namespace; a pod's for pod addresses)."""
+        namespace = destination.namespace_labels.get(USE_WAYPOINT, "")
+        own = service.meta.labels.get(USE_WAYPOINT) if service else destination.labels.get(USE_WAYPOINT)
+        if not service and own is None:
+            return ""  # a namespace's waypoint serves Services unless it says otherwise (istio.io/waypoint-for)
+        name = namespace if own is None else own
+        return "" if name == "none" else name
+
+    def _unreadable(self, kind: str, layer: Layer) -> Iterator[Opinion]:
+        state = self._blind.get(kind)
+        if state is not None:
+            reason = f"{kind} objects can't be seen ({state.status.value}{': ' + state.message if state.message else ''})"
+            yield opinion(layer, kind, StepResult.UNKNOWN, reason)
