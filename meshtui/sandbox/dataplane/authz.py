@@ -1,4 +1,4 @@
-"""AuthorizationPolicy and PeerAuthentication, as ztunnel takes them: L4 only.
+"""AuthorizationPolicy, as ztunnel takes it: L4 only.
 
 The rules are those of istio/istio ``pilot/pkg/serviceregistry/ambient/authorization.go`` and istio/ztunnel ``src/rbac.rs``.
 """
@@ -6,71 +6,14 @@ The rules are those of istio/istio ``pilot/pkg/serviceregistry/ambient/authoriza
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields
-from enum import Enum
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Any
+from collections.abc import Iterable
+from ipaddress import ip_network
 
+from meshtui.sandbox.dataplane.l4 import Clause, How, Match, Network, Policy, Text
+from meshtui.sandbox.dataplane.peerauth import peer_authentication_policies
 from meshtui.sandbox.dataplane.selectors import equals_all
 from meshtui.sandbox.dataplane.world import Pod, World
 from meshtui.sandbox.ports import Obj
-
-Network = IPv4Network | IPv6Network
-
-
-class How(Enum):
-    """The ways in which ztunnel compares a string."""
-
-    EXACT = "exact"
-    PREFIX = "prefix"
-    SUFFIX = "suffix"
-    PRESENT = "present"
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """One value to compare with."""
-
-    how: How
-    value: str
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """Fields are ANDed, the values of a field are ORed, ``not_*`` means none of them."""
-
-    principals: tuple[Text, ...] = ()
-    not_principals: tuple[Text, ...] = ()
-    namespaces: tuple[Text, ...] = ()
-    not_namespaces: tuple[Text, ...] = ()
-    accounts: tuple[str, ...] = ()
-    not_accounts: tuple[str, ...] = ()
-    source_ips: tuple[Network, ...] = ()
-    not_source_ips: tuple[Network, ...] = ()
-    destination_ips: tuple[Network, ...] = ()
-    not_destination_ips: tuple[Network, ...] = ()
-    ports: tuple[int, ...] = ()
-    not_ports: tuple[int, ...] = ()
-
-    @property
-    def empty(self) -> bool:
-        """A match with nothing left never matches."""
-        return not any(getattr(self, each.name) for each in fields(self))
-
-
-Clause = tuple[Match, ...]
-"""Matches of one clause (from, to or a condition) are ORed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """One policy as it reaches ztunnel. Rules are ORed, the clauses of a rule are ANDed."""
-
-    name: str
-    """``NAMESPACE/NAME``, as the logs say it."""
-    deny: bool
-    rules: tuple[tuple[Clause, ...], ...]
 
 
 def policies_for(world: World, pod: Pod) -> list[Policy]:
@@ -164,8 +107,8 @@ def _source(source: Obj, namespace: str) -> Match:
         not_namespaces=_texts(source.get("notNamespaces")),
         accounts=_accounts(source.get("serviceAccounts"), namespace),
         not_accounts=_accounts(source.get("notServiceAccounts"), namespace),
-        source_ips=_networks(source.get("ipBlocks")),
-        not_source_ips=_networks(source.get("notIpBlocks")),
+        source_ips=networks(source.get("ipBlocks")),
+        not_source_ips=networks(source.get("notIpBlocks")),
     )
 
 
@@ -177,13 +120,13 @@ def _condition(condition: Obj) -> Match:
     values, others = condition.get("values"), condition.get("notValues")
     match condition.get("key"):
         case "source.ip":
-            return Match(source_ips=_networks(values), not_source_ips=_networks(others))
+            return Match(source_ips=networks(values), not_source_ips=networks(others))
         case "source.namespace":
             return Match(namespaces=_texts(values), not_namespaces=_texts(others))
         case "source.principal":
             return Match(principals=_texts(values), not_principals=_texts(others))
         case "destination.ip":
-            return Match(destination_ips=_networks(values), not_destination_ips=_networks(others))
+            return Match(destination_ips=networks(values), not_destination_ips=networks(others))
         case "destination.port":
             return Match(ports=_ports(values), not_ports=_ports(others))
         case _:  # an L7 key of a DENY rule: dropped, and what is left never matches
@@ -209,12 +152,13 @@ def _accounts(values: Iterable[str] | None, namespace: str) -> tuple[str, ...]:
     return tuple(value if "/" in value else f"{namespace}/{value}" for value in values or ())
 
 
-def _networks(values: Iterable[str] | None) -> tuple[Network, ...]:
+def networks(values: Iterable[str] | None) -> tuple[Network, ...]:
+    """Parse addresses and CIDR blocks; what can't be parsed is dropped value by value."""
     found = []
     for value in values or ():
         try:
             found.append(ip_network(value, strict=False))
-        except ValueError:  # dropped value by value
+        except ValueError:
             continue
     return tuple(found)
 
@@ -222,147 +166,3 @@ def _networks(values: Iterable[str] | None) -> tuple[Network, ...]:
 def _ports(values: Iterable[str] | None) -> tuple[int, ...]:
     numbers = [int(value) for value in map(str, values or ()) if re.fullmatch(r"[0-9]+", value)]
     return tuple(number for number in numbers if number <= 65535)
-
-
-# --- PeerAuthentication: STRICT is a DENY policy for peers without an identity -----------------------------------------
-
-_NO_IDENTITY = Match(not_principals=(Text(How.PRESENT, ""),))
-
-
-def peer_authentication_policies(world: World, pod: Pod) -> list[Policy]:
-    """Return the DENY policies that istiod derives from the PeerAuthentications over a pod.
-
-    Written as the real conversion behaves, its three known slips included.
-    """
-    root = world.root_namespace
-    mesh = _oldest(world, lambda each: _namespace(each) == root and not _labels(each))
-    namespace = (
-        _oldest(world, lambda each: _namespace(each) == pod.namespace and not _labels(each)) if pod.namespace != root else None
-    )
-    workload = _oldest(
-        world,
-        lambda each: _namespace(each) == pod.namespace != root and bool(_labels(each)) and equals_all(_labels(each), pod.labels),
-    )
-    parent_strict = _mode(mesh) == "STRICT" if _mode(namespace) == "UNSET" else _mode(namespace) == "STRICT"
-    own, ports = _mode(workload), _port_modes(workload)
-    strict = parent_strict if own == "UNSET" else own == "STRICT"
-    if workload is None or not ports:
-        return [_static_strict(root)] if strict else []
-
-    modes = set(ports.values())
-    excepts = modes & ({"PERMISSIVE"} if own == "UNSET" else {"PERMISSIVE", "DISABLE"})
-    if strict and not excepts:
-        return [_static_strict(root)]
-    if not strict and "STRICT" not in modes:
-        return []
-    converted = _convert_ports(workload, mesh, namespace)
-    return [converted] if converted else []
-
-
-def _convert_ports(workload: Obj, mesh: Obj | None, namespace: Obj | None) -> Policy | None:
-    own, ports = _mode(workload), _port_modes(workload)
-    ns_mode, mesh_mode = _mode(namespace), _mode(mesh)
-    inherits_mesh = ns_mode == "UNSET" and mesh_mode == "STRICT"
-    # Slip: the mesh's STRICT hides a STRICT port even where the workload itself is PERMISSIVE.
-    parent_covers = own == "STRICT" or (own == "UNSET" and ns_mode == "STRICT") or inherits_mesh
-    rules: list[tuple[Clause, ...]] = []
-    together: list[Clause] = [(_NO_IDENTITY,)] if own == "STRICT" else []
-    excepted = False
-    for port, mode in sorted(ports.items()):
-        if mode == "STRICT" and not parent_covers:
-            rules.append(((Match(not_principals=_NO_IDENTITY.not_principals, ports=(port,)),),))
-        elif mode in {"PERMISSIVE", "DISABLE"} and not _exception_is_moot(own, mesh, namespace):
-            excepted = True
-            together.append((Match(not_ports=(port,)),))
-    if own == "STRICT" and not excepted:
-        return None
-    if excepted and (inherits_mesh or ns_mode == "STRICT"):
-        together.append((_NO_IDENTITY,))
-    if together:
-        rules.append(tuple(together))
-    meta = workload["metadata"]
-    name = f"{meta['namespace']}/converted_peer_authentication_{meta['name']}"
-    return Policy(name, deny=True, rules=tuple(rules)) if rules else None
-
-
-def _exception_is_moot(own: str, mesh: Obj | None, namespace: Obj | None) -> bool:
-    if own in {"PERMISSIVE", "DISABLE"}:
-        return True
-    if own != "UNSET":
-        return False
-    # Slip: a namespace policy that is explicitly UNSET counts as not strict here, though it inherits.
-    return _mode(namespace) != "STRICT" if namespace is not None else _mode(mesh) != "STRICT"
-
-
-def _static_strict(root: str) -> Policy:
-    return Policy(f"{root}/istio_converted_static_strict", deny=True, rules=(((_NO_IDENTITY,),),))
-
-
-def _oldest(world: World, wanted: Callable[[Obj], bool]) -> Obj | None:
-    found = [each for each in world.objects.get("peerauthentications", ()) if wanted(each)]
-    return min(found, key=lambda each: str(each["metadata"].get("creationTimestamp", "")), default=None)
-
-
-def _namespace(policy: Obj) -> str:
-    return str(policy["metadata"]["namespace"])
-
-
-def _labels(policy: Obj) -> Mapping[str, str]:
-    return ((policy.get("spec") or {}).get("selector") or {}).get("matchLabels") or {}
-
-
-def _mode(policy: Obj | None) -> str:
-    mtls: dict[str, Any] = ((policy or {}).get("spec") or {}).get("mtls") or {}
-    return str(mtls.get("mode") or "UNSET")
-
-
-def _port_modes(policy: Obj | None) -> dict[int, str]:
-    ports = ((policy or {}).get("spec") or {}).get("portLevelMtls") or {}
-    return {int(port): (value or {}).get("mode", "UNSET") for port, value in ports.items()}
-
-
-# --- the verdict for a peer without an identity ------------------------------------------------------------------------
-
-
-def plaintext_denied_by(policies: Iterable[Policy], source: str, destination: str, port: int) -> str | None:
-    """Return why a plaintext connection is refused, in ztunnel's words; None when it passes.
-
-    Any DENY match denies; no ALLOW policy allows; any ALLOW match allows; otherwise denied.
-    """
-    policies = list(policies)
-    for policy in policies:
-        if policy.deny and _policy_matches(policy, source, destination, port):
-            return f"explicitly denied by: {policy.name}"
-    allows = [policy for policy in policies if not policy.deny]
-    if not allows or any(_policy_matches(policy, source, destination, port) for policy in allows):
-        return None
-    return "allow policies exist, but none allowed"
-
-
-def _policy_matches(policy: Policy, source: str, destination: str, port: int) -> bool:
-    return any(
-        all(any(_plaintext_match(match, source, destination, port) for match in clause) for clause in rule)
-        for rule in policy.rules
-    )
-
-
-def _plaintext_match(match: Match, source: str, destination: str, port: int) -> bool:
-    # Without an identity positive identity fields fail, and not* fields pass.
-    if match.empty or match.principals or match.namespaces or match.accounts:
-        return False
-    return (
-        _ip_passes(match.source_ips, match.not_source_ips, source)
-        and _ip_passes(match.destination_ips, match.not_destination_ips, destination)
-        and (not match.ports or port in match.ports)
-        and port not in match.not_ports
-    )
-
-
-def _ip_passes(wanted: tuple[Network, ...], unwanted: tuple[Network, ...], address: str) -> bool:
-    return (not wanted or contains(wanted, address)) and not contains(unwanted, address)
-
-
-def contains(networks: Iterable[Network], address: str) -> bool:
-    """Whether one of the networks has the address; families never mix."""
-    parsed = ip_address(address)
-    return any(parsed.version == network.version and parsed in network for network in networks)

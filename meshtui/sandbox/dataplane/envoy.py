@@ -42,10 +42,11 @@ class EnvoyError(RuntimeError):
 class Envoy:
     """One Envoy with everything in it."""
 
-    def __init__(self, folder: Path, on_line: Callable[[bytes], None]) -> None:
+    def __init__(self, folder: Path, on_line: Callable[[bytes], None], on_restart: Callable[[], None]) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self._on_line = on_line
+        self._on_restart = on_restart
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -197,6 +198,7 @@ class Envoy:
             self._tasks = [task for task in self._tasks if not task.done()]
             try:
                 await self._spawn()
+                self._on_restart()
             except (EnvoyError, OSError) as error:
                 log.error("Envoy could not be started again: %s", error)  # noqa: TRY400 -- a message, not a traceback
                 await asyncio.sleep(_RESTART_PAUSE_S)

@@ -8,8 +8,9 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from meshtui.sandbox import addresses
-from meshtui.sandbox.dataplane.authz import Network, Policy, plaintext_denied_by, policies_for
+from meshtui.sandbox.dataplane.authz import policies_for
 from meshtui.sandbox.dataplane.certs import MeshCa
+from meshtui.sandbox.dataplane.l4 import Network, Policy, plaintext_denied_by
 from meshtui.sandbox.dataplane.rbac import cidr, hbone_filters
 from meshtui.sandbox.dataplane.resources import (
     COMMON_FIELDS,

@@ -47,7 +47,7 @@ class Destination:
 def destinations(world: World) -> Iterator[Destination]:
     """Return every Service port and every declared pod port. A headless Service is its pods."""
     for service in world.services:
-        name = service.fqdn if service.cluster_ip else ""
+        name = "" if service.headless else service.fqdn
         for port, backends in service.ports.items():
             yield Destination(f"svc/{service.host}/{port}", name, port, backends)
     for pod in world.pods:

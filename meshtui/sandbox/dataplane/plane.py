@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from meshtui.sandbox.dataplane.accesslog import AccessLog
 from meshtui.sandbox.dataplane.blackhole import BlackHole
 from meshtui.sandbox.dataplane.certs import MeshCa
 from meshtui.sandbox.dataplane.envoy import Envoy, EnvoyError
+from meshtui.sandbox.dataplane.gateway import GatewayBuilder
 from meshtui.sandbox.dataplane.inbound import InboundBuilder
 from meshtui.sandbox.dataplane.outbound import Outbound, OutboundBuilder, PortBook, Route
 from meshtui.sandbox.dataplane.podview import routes_of, write_view
@@ -24,6 +26,9 @@ from meshtui.sandbox.ports import ClusterStore, PodLogs, PodPaths
 Json = dict[str, Any]
 
 log = logging.getLogger(__name__)
+
+NODE_PORT = 30000
+"""The port at which the bookstore's gateway wants to be reached."""
 
 _COALESCE_S = 0.015
 _LOOK_FOR_SOCKETS_S = 0.25
@@ -37,10 +42,11 @@ class DataPlane:
         self._pod_paths = pod_paths
         folder = run_dir / "e"
         self._access_log = AccessLog(store, logs)
-        self._envoy = Envoy(folder, self._access_log.take)
+        self._envoy = Envoy(folder, self._access_log.take, self._touch)
         self._ca = MeshCa(folder / "ca")
         self._ports = PortBook()
         self._black_hole = BlackHole()
+        self._node_port = ("127.0.0.1", _free_node_port())
         self._tasks: list[asyncio.Task[None]] = []
         self._dirty = asyncio.Event()
         self._asked = 0
@@ -78,6 +84,11 @@ class DataPlane:
         """Envoy's process, for whoever counts memory or kills it in a test."""
         return self._envoy.pid
 
+    @property
+    def gateway_url(self) -> str:
+        """Where the gateway is reached from outside the cluster."""
+        return f"http://{self._node_port[0]}:{self._node_port[1]}"
+
     def _touch(self) -> None:
         self._asked += 1
         self._dirty.set()
@@ -110,8 +121,10 @@ class DataPlane:
             asked = self._asked
             try:
                 await self._apply(read_world(self._store))
-            except EnvoyError as error:
+            except (EnvoyError, OSError) as error:
                 log.error("the data plane keeps its old configuration: %s", error)  # noqa: TRY400 -- Envoy's own words
+            except Exception:
+                log.exception("the data plane keeps its old configuration")
             async with self._settled:
                 self._done = asked
                 self._settled.notify_all()
@@ -119,8 +132,11 @@ class DataPlane:
     async def _apply(self, world: World) -> None:
         outbound = OutboundBuilder(world, self._ca, self._ports, self._black_hole.address, _refused).build()
         inbound = InboundBuilder(world, self._ca, self._pod_paths).build()
-        clusters = {NOWHERE: static_cluster(NOWHERE, None), **outbound.clusters, **inbound.clusters}
-        listeners = {**outbound.listeners, **inbound.listeners}
+        gateways = GatewayBuilder(world, outbound.routes, self._node_port).build()
+        parts = (outbound, inbound, gateways)
+        listeners = {name: each for part in parts for name, each in part.listeners.items()}
+        clusters = {name: each for part in parts for name, each in part.clusters.items()}
+        clusters[NOWHERE] = static_cluster(NOWHERE, None)
         await self._check(listeners, clusters)
         await self._envoy.apply(list(listeners.values()), list(clusters.values()))
         self._access_log.follow(world)
@@ -160,3 +176,14 @@ class DataPlane:
 def _refused(source: Pod) -> Route:
     """Return an address of the pod's own where nobody listens."""
     return (addresses.outbound_address(source.ip) if addresses.LOOPBACK_BLOCK else "127.0.0.1"), 1
+
+
+def _free_node_port() -> int:
+    """Return the gateway's NodePort if nothing on this machine has it, else any free port."""
+    for port in (NODE_PORT, 0):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    msg = "no port is free on 127.0.0.1"
+    raise EnvoyError(msg)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from meshtui.sandbox.dataplane.authz import Clause, How, Match, Network, Policy, Text, contains
+from meshtui.sandbox.dataplane.l4 import Clause, How, Match, Network, Policy, Text, contains
 
 Json = dict[str, Any]
 

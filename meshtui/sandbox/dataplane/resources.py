@@ -53,6 +53,17 @@ def http2_once() -> Json:
     }
 
 
+def http1_once() -> Json:
+    """HTTP/1.1 with a connection for each request, for the same reason; each also has a log line of its own."""
+    return {
+        _HTTP_OPTIONS: {
+            "@type": f"type.googleapis.com/{_HTTP_OPTIONS}",
+            "explicit_http_config": {"http_protocol_options": {}},
+            "common_http_protocol_options": {"max_requests_per_connection": 1},
+        }
+    }
+
+
 def tls_context(kind: str, certificate: tuple[Path, Path], root: Path, peer: Json, *, require_peer: bool = False) -> Json:
     """Return a transport socket with a SPIFFE certificate that accepts peers whose URI matches ``peer``."""
     chain, key = certificate

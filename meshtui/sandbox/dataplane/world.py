@@ -94,6 +94,7 @@ class Service:
     namespace: str
     name: str
     cluster_ip: str | None
+    headless: bool
     ports: Mapping[int, tuple[Backend, ...]]
 
     @property
@@ -210,7 +211,7 @@ def _is_gateway(namespace: str, labels: Mapping[str, str], account: str, gateway
 def _service(obj: Obj, pods: tuple[Pod, ...], by_uid: Mapping[str, Pod], slices: list[Obj]) -> Service:
     meta, spec = obj["metadata"], obj.get("spec") or {}
     namespace, selector = meta["namespace"], spec.get("selector")
-    headless = spec.get("clusterIP") in {None, "", "None"}
+    headless = spec.get("clusterIP") == "None"
     eager = bool(spec.get("publishNotReadyAddresses"))
     ports: dict[int, tuple[Backend, ...]] = {}
     for port in spec.get("ports") or []:
@@ -226,7 +227,8 @@ def _service(obj: Obj, pods: tuple[Pod, ...], by_uid: Mapping[str, Pod], slices:
         else:
             found = _from_slices(namespace, meta["name"], port, slices, by_uid)
         ports[port["port"]] = tuple(Backend(pod, number) for pod, number in found if number is not None)
-    return Service(namespace, meta["name"], None if headless else spec["clusterIP"], ports)
+    cluster_ip = None if headless else spec.get("clusterIP")
+    return Service(namespace, meta["name"], cluster_ip or None, headless, ports)
 
 
 def _from_slices(
