@@ -135,6 +135,10 @@ class Store:
                 return
             yield table.entries[key]
 
+    def count(self, plural: str) -> int:
+        """How many objects of a kind there are."""
+        return len(self._tables[plural].keys)
+
     def compacted(self, plural: str) -> int:
         """Watches from a revision before this one get 410."""
         return self._tables[plural].compacted
