@@ -1,0 +1,65 @@
+"""Numbered SQL changesets and the table that remembers which of them a database has."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+
+_LOCK = 728_114
+"""Two replicas that start together take turns (an advisory lock of this number)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changeset:
+    """One step: ``number`` orders it, ``name`` is its file's, without the ending."""
+
+    number: int
+    name: str
+    sql: str
+
+    @property
+    def checksum(self) -> str:
+        """Tells an edited changeset from the one that a database has."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()[:16]
+
+
+def changesets(service: str, last: int | None = None) -> list[Changeset]:
+    """The changesets of a service in order, up to number ``last``."""
+    found = []
+    for entry in files("meshtui.sandbox.bookstore").joinpath("migrations", service).iterdir():
+        if not entry.name.endswith(".sql"):
+            continue
+        number = int(entry.name.split("-", 1)[0])
+        if last is None or number <= last:
+            found.append(Changeset(number, entry.name.removesuffix(".sql"), entry.read_text("utf-8")))
+    return sorted(found, key=lambda changeset: changeset.number)
+
+
+def migrate(connection: Connection[Any], steps: list[Changeset]) -> list[str]:
+    """Run what the database lacks, each in a transaction of its own; the names of those that ran.
+
+    Raises ValueError when a changeset was edited after it ran: a database is never guessed at.
+    """
+    with connection.transaction():
+        connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+        connection.execute(
+            "create table if not exists changelog ("
+            " name text primary key, checksum text not null, executed_at timestamptz not null default now())"
+        )
+    ran = []
+    for step in steps:
+        with connection.transaction():
+            connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+            row = connection.execute("select checksum from changelog where name = %s", (step.name,)).fetchone()
+            if row is None:
+                connection.execute(step.sql.encode())
+                connection.execute("insert into changelog (name, checksum) values (%s, %s)", (step.name, step.checksum))
+                ran.append(step.name)
+            elif row[0] != step.checksum:
+                raise ValueError(f"changeset {step.name} was edited after it ran")
+    return ran
