@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from meshtui.model.errors import UsageError
@@ -32,15 +33,19 @@ def flow_from_json(line: Any) -> Flow:
             str(http.get("method") or "GET").upper(),
             str(http.get("path") or "/"),
             str(http.get("host") or ""),
-            {str(key): str(value) for key, value in (http.get("headers") or {}).items()},
+            tuple((str(key), str(value)) for key, value in (http.get("headers") or {}).items()),
         )
         if http is not None
         else None,
-        jwt=Jwt(str(jwt.get("iss") or ""), str(jwt.get("sub") or ""), tuple(jwt.get("aud") or ()), jwt.get("claims") or {})
+        jwt=Jwt(str(jwt.get("iss") or ""), str(jwt.get("sub") or ""), tuple(jwt.get("aud") or ()), _claims(jwt.get("claims")))
         if jwt is not None
         else None,
         id=str(line.get("id", "")),
     )
+
+
+def _claims(value: Any) -> tuple[tuple[str, str], ...]:
+    return tuple((str(key), json.dumps(item)) for key, item in (value or {}).items())
 
 
 def _object(line: dict[str, Any], name: str) -> dict[str, Any] | None:

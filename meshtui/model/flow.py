@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 
@@ -49,17 +48,17 @@ class HttpRequest:
     method: str = "GET"
     path: str = "/"
     host: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Jwt:
-    """The claims of the token that the request carries."""
+    """The token that the request carries; ``claims`` are pairs of a name and its JSON text."""
 
     issuer: str = ""
     subject: str = ""
     audiences: tuple[str, ...] = ()
-    claims: Mapping[str, object] = field(default_factory=dict)
+    claims: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

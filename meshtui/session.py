@@ -1,0 +1,150 @@
+"""What the screens read: the current Snapshot, verdicts on it, and observations; and who wants to hear of changes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from meshtui.engine import Engine
+from meshtui.model.errors import MeshtuiError, UsageError
+from meshtui.model.flow import Flow
+from meshtui.model.observation import Observation
+from meshtui.model.snapshot import KindState, KindStatus, Snapshot
+from meshtui.model.verdict import Decision, Layer, Verdict
+from meshtui.settings import Settings
+from meshtui.sources.live import LiveSource
+from meshtui.sources.ports import Source, SourceLabel
+from meshtui.sources.writes import Writes, read_only_reason
+
+Listener = Callable[[], None]
+
+
+class Session:
+    """One run of the program on one source. Everything here happens on the event loop.
+
+    ``clock`` is the only place that asks for the time of day.
+    """
+
+    def __init__(self, source: Source, settings: Settings, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.source = source
+        self.settings = settings
+        self.clock = clock
+        self.snapshot = Snapshot()
+        self.error: MeshtuiError | None = None
+        self.namespace = "" if settings.all_namespaces else settings.namespace
+        self._engine: Engine | None = None
+        self._listeners: list[Listener] = []
+        self._task: asyncio.Task[None] | None = None
+        self._observations: dict[Flow, Observation] = {}
+
+    # ---- life
+
+    def start(self) -> None:
+        """Start to follow the source."""
+        self._task = asyncio.create_task(self._run(), name="source")
+
+    async def stop(self) -> None:
+        """Stop following the source and close its connections."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def _run(self) -> None:
+        try:
+            await self.source.run(self.publish)
+        except MeshtuiError as error:
+            self.error = error
+            self._tell()
+        except ExceptionGroup as group:
+            errors = [e for e in group.exceptions if isinstance(e, MeshtuiError)]
+            if not errors:
+                raise
+            self.error = errors[0]
+            self._tell()
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Take a new Snapshot."""
+        self.snapshot = snapshot
+        self._engine = None
+        self._tell()
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call ``listener`` after every change; the answer stops that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    def _tell(self) -> None:
+        for listener in list(self._listeners):
+            listener()
+
+    def retry_now(self) -> None:
+        """Try to reach the cluster now instead of waiting."""
+        if isinstance(self.source, LiveSource):
+            self.source.retry_now()
+
+    # ---- what the header says
+
+    @property
+    def label(self) -> SourceLabel:
+        """Where the data comes from."""
+        return self.source.label
+
+    @property
+    def read_only(self) -> str:
+        """Why nothing may be changed, or empty."""
+        if not isinstance(self.source, LiveSource):
+            return "manifests can't be probed"
+        return read_only_reason(self.settings, self.label.context)
+
+    @property
+    def loading(self) -> bool:
+        """Whether nothing is known yet."""
+        return not self.snapshot.kinds and not self.snapshot.pods and not self.snapshot.namespaces and self.error is None
+
+    def health(self) -> KindState:
+        """The worst state that most kinds are in: unreachable, expired or stale; else synced or loading."""
+        states = list(self.snapshot.kinds.values())
+        if self.loading:
+            return KindState(KindStatus.LOADING)
+        for status in (KindStatus.EXPIRED, KindStatus.UNREACHABLE, KindStatus.STALE):
+            bad = [state for state in states if state.status is status]
+            if len(bad) * 2 > len(states):
+                return min(bad, key=lambda state: (state.retry_at is None, state.retry_at or state.since))  # type: ignore[arg-type, return-value]  # a state that is bad has both
+        core = self.snapshot.kind_state("Pod")
+        return core if core.status is not KindStatus.FORBIDDEN else KindState(KindStatus.SYNCED)
+
+    # ---- verdicts and observations
+
+    @property
+    def engine(self) -> Engine:
+        """The engine on the current Snapshot."""
+        if self._engine is None:
+            self._engine = Engine(self.snapshot)
+        return self._engine
+
+    def verdict(self, flow: Flow) -> Verdict:
+        """The verdict on a flow; what can't be found in the Snapshot is unknown, with the reason."""
+        try:
+            return self.engine.judge(flow)
+        except UsageError as error:
+            return Verdict(Decision.UNKNOWN, "unknown", Layer.NONE, notes=(str(error),))
+
+    @property
+    def observations(self) -> Mapping[Flow, Observation]:
+        """What probes saw in this session, by flow."""
+        return self._observations
+
+    def observe(self, observation: Observation) -> None:
+        """Keep what a probe saw."""
+        self._observations[observation.flow] = observation
+        self._tell()
+
+    def writes(self) -> Writes:
+        """The gate for changes. Raises UsageError when there is no cluster to change."""
+        if not isinstance(self.source, LiveSource) or self.source.api is None:
+            raise UsageError("there is no cluster behind this: manifests can't be probed")
+        return Writes(self.source.api, self.settings)

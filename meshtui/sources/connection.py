@@ -1,0 +1,128 @@
+"""How to reach an API server and as whom: kubeconfig and in-cluster configuration, read by the kubernetes client."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from meshtui.model.errors import ConfigError
+from meshtui.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One API server. ``authorization`` gives the current Authorization header (an exec plugin may run again)."""
+
+    server: str
+    tls: ssl.SSLContext | bool
+    authorization: Callable[[], str]
+    context: str = ""
+    cluster: str = ""
+    user: str = ""
+    namespace: str = ""
+    server_name: str = ""
+    proxy: str | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+
+
+def connect(settings: Settings) -> Connection:
+    """Read the configuration as kubectl does: flag, ``$KUBECONFIG`` (a list, merged), ``~/.kube/config``, in-cluster.
+
+    Slow (it imports the kubernetes client, and may run an exec plugin): call it in a thread. Raises ConfigError.
+    """
+    from kubernetes import client, config
+
+    configuration = client.Configuration()
+    paths = settings.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    expanded = os.pathsep.join(str(Path(path).expanduser()) for path in paths.split(os.pathsep) if path)
+    if not any(Path(path).is_file() for path in expanded.split(os.pathsep)):
+        if not settings.kubeconfig and os.environ.get("KUBERNETES_SERVICE_HOST"):
+            return _in_cluster(config, configuration, settings)
+        raise ConfigError(
+            f"no kubeconfig: {paths} does not exist",
+            "name one with --kubeconfig or $KUBECONFIG, read manifests with -f, or try `meshtui demo`",
+        )
+    try:
+        contexts, active = config.list_kube_config_contexts(expanded)
+        chosen = _context(contexts, active, settings.context)
+        config.load_kube_config(expanded, context=chosen["name"], client_configuration=configuration, persist_config=False)
+    except config.ConfigException as error:
+        raise ConfigError(f"kubeconfig {paths}: {error}") from error
+    except ConfigError:
+        raise
+    except Exception as error:  # the client raises whatever its YAML, base64 and file readers raise
+        raise ConfigError(f"kubeconfig {paths}: {type(error).__name__}: {error}") from error
+    details = chosen.get("context") or {}
+    return _connection(configuration, settings, chosen["name"], details)
+
+
+def _context(contexts: list[dict[str, Any]], active: dict[str, Any] | None, wanted: str) -> dict[str, Any]:
+    if not wanted:
+        if active is None:
+            raise ConfigError("the kubeconfig has no current context", "choose one with --context")
+        return active
+    for context in contexts:
+        if context["name"] == wanted:
+            return context
+    known = ", ".join(sorted(context["name"] for context in contexts)) or "none"
+    raise ConfigError(f"no context {wanted!r} in the kubeconfig", f"known contexts: {known}")
+
+
+def _in_cluster(config: Any, configuration: Any, settings: Settings) -> Connection:
+    try:
+        config.load_incluster_config(client_configuration=configuration)
+    except config.ConfigException as error:
+        raise ConfigError(f"in-cluster configuration: {error}") from error
+    return _connection(configuration, settings, "in-cluster", {"cluster": "in-cluster", "user": "serviceaccount"})
+
+
+def _connection(configuration: Any, settings: Settings, context: str, details: dict[str, Any]) -> Connection:
+    headers = [("User-Agent", "meshtui")]
+    if settings.impersonate:
+        headers.append(("Impersonate-User", settings.impersonate))
+        headers += [("Impersonate-Group", group) for group in settings.impersonate_groups]
+    elif settings.impersonate_groups:
+        raise ConfigError("--as-group needs --as")
+    user = str(details.get("user", ""))
+    return Connection(
+        server=str(configuration.host).rstrip("/"),
+        tls=_tls(configuration),
+        authorization=_authorization(configuration),
+        context=context,
+        cluster=str(details.get("cluster", "")),
+        user=f"{settings.impersonate} (as {user})" if settings.impersonate else user,
+        namespace=settings.namespace or str(details.get("namespace") or ""),
+        server_name=configuration.tls_server_name or "",
+        proxy=configuration.proxy or None,
+        headers=tuple(headers),
+    )
+
+
+def _authorization(configuration: Any) -> Callable[[], str]:
+    def current() -> str:
+        token = configuration.get_api_key_with_prefix("BearerToken", "authorization")
+        if token:
+            return token if " " in token else f"Bearer {token}"
+        if configuration.username and configuration.password:
+            return str(configuration.get_basic_auth_token())
+        return ""
+
+    return current
+
+
+def _tls(configuration: Any) -> ssl.SSLContext | bool:
+    if not str(configuration.host).startswith("https"):
+        return False
+    try:
+        context = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
+        if not configuration.verify_ssl:
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if configuration.cert_file:
+            context.load_cert_chain(configuration.cert_file, configuration.key_file or None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"certificates of the kubeconfig: {error}") from error
+    return context

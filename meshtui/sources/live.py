@@ -1,0 +1,207 @@
+"""A live cluster as Snapshots: one reflector a kind, their changes put together at most four times a second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import msgspec
+import yaml
+
+from meshtui.model.errors import ClusterError, ForbiddenError, NotFoundError
+from meshtui.model.ids import ObjectRef, Uid
+from meshtui.model.snapshot import KindState, KindStatus, MeshConfig, Problem, Snapshot
+from meshtui.settings import Settings
+from meshtui.sources.api import Api
+from meshtui.sources.connection import Connection, connect
+from meshtui.sources.decode import KINDS, mesh_config, wire
+from meshtui.sources.ports import Publish, SourceLabel
+from meshtui.sources.reflector import Reflector
+
+PUBLISH_INTERVAL_S = 0.25
+SANDBOX_LABEL = "meshtui.dev/sandbox"
+_MESH_REFRESH_S = 30.0
+
+
+class LiveSource:
+    """One API server. ``api`` is there once ``open`` or ``run`` has read the configuration."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._reflectors: list[Reflector] = []
+        self._dirty = asyncio.Event()
+        self._mesh = MeshConfig()
+        self._label = SourceLabel(context=settings.context)
+        self._copies: dict[str, tuple[int, dict[Uid, Any]]] = {}
+        self._versions: dict[str, int] = defaultdict(int)
+        self.api: Api | None = None
+
+    @property
+    def label(self) -> SourceLabel:
+        """Where the data comes from."""
+        return self._label
+
+    async def open(self) -> Api:
+        """Read the configuration and connect; raises ConfigError."""
+        if self.api is None:
+            connection = await asyncio.to_thread(connect, self._settings)
+            self.api = Api(connection, self._settings.timeouts)
+            self._label = _label(connection)
+        return self.api
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self.api is not None:
+            await self.api.close()
+            self.api = None
+
+    def retry_now(self) -> None:
+        """Try everything that waits again, now."""
+        for reflector in self._reflectors:
+            reflector.retry_now()
+
+    async def run(self, publish: Publish) -> None:
+        """Publish the first Snapshot as soon as something is known, then at most four a second, until cancelled."""
+        api = await self.open()
+        timeouts = self._settings.timeouts
+        self._reflectors = [Reflector(kind, api, timeouts, self._marker(kind.field)) for kind in KINDS.values()]
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for reflector in self._reflectors:
+                    tasks.create_task(self._reflect(reflector), name=f"watch {reflector.kind.plural}")
+                tasks.create_task(self._follow_mesh_config(api), name="mesh config")
+                tasks.create_task(self._find_out_sandbox(api), name="sandbox?")
+                await self._publish_changes(publish)
+        finally:
+            await self.close()
+
+    async def snapshot(self, *, settle_s: float = 60.0) -> Snapshot:
+        """One Snapshot of everything, for commands that don't stay. Raises ClusterError when the cluster says no at all."""
+        api = await self.open()
+        self._reflectors = [Reflector(k, api, self._settings.timeouts, self._marker(k.field)) for k in KINDS.values()]
+        async with asyncio.timeout(settle_s):
+            await asyncio.gather(
+                self._read_mesh_config(api), self._find_out_sandbox(api), *(r.list_once() for r in self._reflectors)
+            )
+        await asyncio.gather(*(self._narrow(r) for r in self._reflectors))
+        return self._assemble()
+
+    async def _reflect(self, reflector: Reflector) -> None:
+        """Watch a kind in the whole cluster, or, where that is forbidden, in the one namespace that was named."""
+        await self._try_cluster_wide(reflector)
+        await reflector.run()
+
+    async def _try_cluster_wide(self, reflector: Reflector) -> None:
+        if not (self._scope and reflector.kind.namespaced and self.api):
+            return
+        try:
+            await self.api.get(reflector.kind.path, {"limit": "1"})
+        except ForbiddenError:
+            reflector.namespace = self._scope
+        except ClusterError:
+            return
+
+    async def _narrow(self, reflector: Reflector) -> None:
+        if reflector.state.status is KindStatus.FORBIDDEN and self._scope and reflector.kind.namespaced:
+            reflector.namespace = self._scope
+            await reflector.list_once()
+
+    @property
+    def _scope(self) -> str:
+        connection = self.api.connection if self.api else None
+        return connection.namespace if connection and not self._settings.all_namespaces else ""
+
+    def _marker(self, field: str) -> Any:
+        def mark() -> None:
+            self._versions[field] += 1
+            self._dirty.set()
+
+        return mark
+
+    async def _publish_changes(self, publish: Publish) -> None:
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            publish(self._assemble())
+            await asyncio.sleep(PUBLISH_INTERVAL_S)
+
+    def _assemble(self) -> Snapshot:
+        """A Snapshot of what is known now; the mapping of a kind that didn't change is the one that it was before."""
+        fields: dict[str, Any] = {}
+        for field in dict.fromkeys(kind.field for kind in KINDS.values()):
+            version, copied = self._copies.get(field, (-1, {}))
+            if version != self._versions[field]:
+                copied = {}
+                for reflector in self._reflectors:
+                    if reflector.kind.field == field:
+                        copied.update(reflector.objects)
+                self._copies[field] = (self._versions[field], copied)
+            fields[field] = copied
+        problems: tuple[Problem, ...] = tuple(p for r in self._reflectors for p in r.problems.values())
+        kinds: Mapping[str, KindState] = {r.kind.name: r.state for r in self._reflectors}
+        seen = max((r.seen_at for r in self._reflectors if r.seen_at), default=None)
+        return Snapshot(**fields, mesh=self._mesh, kinds=kinds, problems=problems, live=True, taken_at=seen)
+
+    async def _follow_mesh_config(self, api: Api) -> None:
+        while True:
+            await self._read_mesh_config(api)
+            await asyncio.sleep(_MESH_REFRESH_S if self._mesh.found else _MESH_REFRESH_S / 6)
+
+    async def _read_mesh_config(self, api: Api) -> None:
+        """The ConfigMap ``istio`` (or ``istio-REVISION``) of the control plane: in istio-system, else wherever istiod runs."""
+        for namespace in dict.fromkeys((self._mesh.root_namespace, "istio-system")):
+            try:
+                raw = await api.get(f"/api/v1/namespaces/{namespace}/configmaps", {"limit": "500"})
+            except ClusterError:
+                continue
+            items = msgspec.json.decode(raw, type=_ConfigMaps).items or []
+            maps = [c for c in items if c.metadata.name == "istio" or c.metadata.name.startswith("istio-")]
+            found = next((c for c in sorted(maps, key=lambda c: c.metadata.name) if "mesh" in (c.data or {})), None)
+            if found is not None:
+                fresh = mesh_config(found)
+                if fresh != self._mesh:
+                    self._mesh = fresh
+                    self._dirty.set()
+                return
+
+    async def _find_out_sandbox(self, api: Api) -> None:
+        """Whether this is meshtui's own sandbox: its label, on a server at a loopback address (both)."""
+        if not api.connection.server.startswith(("https://127.", "https://localhost", "https://[::1]")):
+            return
+        try:
+            namespace = await api.get_object("/api/v1/namespaces/kube-system")
+        except ClusterError:
+            return
+        labels = namespace.get("metadata", {}).get("labels") or {}
+        if labels.get(SANDBOX_LABEL) == "true":
+            self._label = _label(api.connection, sandbox=True)
+            self._dirty.set()
+
+    async def manifest(self, ref: ObjectRef) -> str:
+        """One object as YAML, without managedFields. Raises ClusterError."""
+        api = await self.open()
+        kind = KINDS.get(ref.kind)
+        if kind is None:
+            raise NotFoundError(f"{ref.kind} is a kind that meshtui doesn't read")
+        obj = await api.get_object(f"{kind.path_in(kind.versions[0], ref.namespace)}/{ref.name}")
+        obj.get("metadata", {}).pop("managedFields", None)
+        return yaml.safe_dump(obj, sort_keys=False, allow_unicode=True, width=100)
+
+    async def pod_logs(self, namespace: str, pod: str, *, tail: int, follow: bool = False) -> AsyncIterator[str]:
+        """Lines of a pod's log. Raises ClusterError."""
+        api = await self.open()
+        params = {"tailLines": str(tail)} | ({"follow": "true"} if follow else {})
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        async with api.stream(path, params, read_timeout_s=86400 if follow else None) as response:
+            async for line in response.aiter_lines():
+                yield line
+
+
+class _ConfigMaps(msgspec.Struct):
+    items: list[wire.ConfigMap] | None = None
+
+
+def _label(connection: Connection, *, sandbox: bool = False) -> SourceLabel:
+    return SourceLabel(connection.context, connection.cluster, connection.user, connection.server, sandbox)

@@ -1,0 +1,48 @@
+"""What a source of Snapshots promises to the session."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from meshtui.model.ids import ObjectRef
+from meshtui.model.snapshot import Snapshot
+
+Publish = Callable[[Snapshot], None]
+"""Takes each new Snapshot; called on the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLabel:
+    """What the header says about where the data comes from."""
+
+    context: str = ""
+    cluster: str = ""
+    user: str = ""
+    server: str = ""
+    sandbox: bool = False
+
+
+class Source(Protocol):
+    """Turns a cluster, a folder or a recording into Snapshots."""
+
+    @property
+    def label(self) -> SourceLabel:
+        """Where the data comes from."""
+        ...
+
+    async def run(self, publish: Publish) -> None:
+        """Publish Snapshots until cancelled (or, for what doesn't change, once).
+
+        Raises ConfigError when the source can't be set up at all; faults on the way stand in the Snapshot's kinds.
+        """
+        ...
+
+    async def manifest(self, ref: ObjectRef) -> str:
+        """One object as YAML, without what the server keeps for itself. Raises ClusterError."""
+        ...
+
+    def pod_logs(self, namespace: str, pod: str, *, tail: int, follow: bool = False) -> AsyncIterator[str]:
+        """Lines of a pod's log. Raises ClusterError."""
+        ...

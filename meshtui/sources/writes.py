@@ -1,0 +1,106 @@
+"""The one gate for everything that isn't a GET: it knows read-only mode, demands a confirmation, and logs what was done."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any, NewType
+
+import msgspec
+
+from meshtui.model.errors import NotFoundError, ReadOnlyError
+from meshtui.settings import Settings
+from meshtui.sources.api import Api, NotServedError
+
+log = logging.getLogger(__name__)
+
+Confirmation = NewType("Confirmation", str)
+"""Proof that a person (or ``--yes``) agreed, saying to what; only the places that ask make one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One thing that somebody may or may not do: what an access review asks about."""
+
+    verb: str
+    resource: str
+    group: str = ""
+    namespace: str = ""
+    subresource: str = ""
+
+    def __str__(self) -> str:
+        """``create jobs.batch in ecom``."""
+        resource = f"{self.resource}/{self.subresource}" if self.subresource else self.resource
+        where = f" in {self.namespace}" if self.namespace else ""
+        return f"{self.verb} {resource}{'.' + self.group if self.group else ''}{where}"
+
+
+def read_only_reason(settings: Settings, context: str) -> str:
+    """Why nothing may be changed here, or empty."""
+    if settings.read_only:
+        return "read-only mode"
+    pattern = next((p for p in settings.read_only_contexts if fnmatchcase(context, p)), "")
+    return f"the settings mark context {context!r} read-only ({pattern})" if pattern else ""
+
+
+class Writes:
+    """Creates and deletes objects of one cluster. Raises ReadOnlyError, ClusterError and its kin."""
+
+    def __init__(self, api: Api, settings: Settings) -> None:
+        self._api = api
+        self._refusal = read_only_reason(settings, api.connection.context)
+        self.done: list[str] = []
+
+    def _check(self, confirmation: Confirmation | None) -> None:
+        if self._refusal:
+            raise ReadOnlyError(f"nothing is changed: {self._refusal}")
+        if not confirmation:
+            raise ReadOnlyError("nothing is changed without a confirmation", "answer the question, or give --yes")
+
+    async def create(self, path: str, obj: Mapping[str, Any], confirmation: Confirmation | None) -> dict[str, Any]:
+        """Create an object; the server's answer."""
+        self._check(confirmation)
+        self._note("create", path, obj)
+        body = await self._api.request("POST", path, json=obj, params={"fieldManager": "meshtui"})
+        answer: dict[str, Any] = msgspec.json.decode(body)
+        return answer
+
+    async def delete(self, path: str, uid: str, confirmation: Confirmation | None, *, grace_s: int | None = None) -> bool:
+        """Delete the object that has this UID; False when it was gone already."""
+        self._check(confirmation)
+        self._note("delete", path, {})
+        options: dict[str, Any] = {"propagationPolicy": "Background", "preconditions": {"uid": uid}}
+        if grace_s is not None:
+            options["gracePeriodSeconds"] = grace_s
+        try:
+            await self._api.request("DELETE", path, json=options)
+        except (NotServedError, NotFoundError):
+            return False
+        return True
+
+    async def allowed(self, access: Access) -> tuple[bool, str]:
+        """Ask whether we may do this (SelfSubjectAccessReview: a question, though it is a POST)."""
+        review = {
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": {
+                "resourceAttributes": {
+                    "verb": access.verb,
+                    "resource": access.resource,
+                    "group": access.group,
+                    "namespace": access.namespace,
+                    "subresource": access.subresource,
+                }
+            },
+        }
+        body = await self._api.request("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", json=review)
+        status = msgspec.json.decode(body).get("status") or {}
+        return bool(status.get("allowed")), str(status.get("reason") or "")
+
+    def _note(self, verb: str, path: str, obj: Mapping[str, Any]) -> None:
+        name = (obj.get("metadata") or {}).get("name", "") if obj else ""
+        line = f"{verb} {path}{'/' + name if name else ''}"
+        self.done.append(line)
+        log.info("%s", line)
