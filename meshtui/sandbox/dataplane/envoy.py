@@ -110,7 +110,7 @@ class Envoy:
 
     async def _swap(self, name: str, kind: str, resources: list[Json], scope: str) -> None:
         before = await self.stats(scope)
-        if not self._write(name, kind, resources):
+        if not self._write(name, kind, resources):  # nothing that Envoy would react to
             return
         deadline = asyncio.get_running_loop().time() + _APPLY_TIMEOUT_S
         while asyncio.get_running_loop().time() < deadline:

@@ -106,7 +106,10 @@ class GatewayBuilder:
             "server_name": "istio-envoy",
             "access_log": access_log("gateway", src=pod.uid, line=_LINE),
             "upgrade_configs": [{"upgrade_type": "websocket"}],
-            "route_config": {"virtual_hosts": virtual_hosts(self.world, gateway, entry, cluster_of)},
+            "route_config": {
+                "validate_clusters": False,
+                "virtual_hosts": virtual_hosts(self.world, gateway, entry, cluster_of),
+            },
             "http_filters": [
                 *l7.jwt_filters(attached("requestauthentications"), fetch_cluster),
                 *l7.rbac_filters(attached("authorizationpolicies")),

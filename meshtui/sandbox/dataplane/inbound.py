@@ -106,7 +106,7 @@ class InboundBuilder:
             ),
             # ztunnel answers a denied CONNECT with 401.
             "local_reply_config": {"mappers": [{"filter": _status_is(403), "status_code": 401}]},
-            "route_config": {"virtual_hosts": [{"name": "app", "domains": ["*"], "routes": routes}]},
+            "route_config": {"validate_clusters": False, "virtual_hosts": [{"name": "app", "domains": ["*"], "routes": routes}]},
             "http_filters": [
                 *hbone_filters(policies, pod.ip, self.world.trust_domain),
                 {"name": "router", "typed_config": {"@type": _ROUTER, "suppress_envoy_headers": True}},

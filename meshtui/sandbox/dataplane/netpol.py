@@ -20,6 +20,8 @@ def drops(world: World, source: Pod, destination: Pod, port: int) -> bool:
     """Whether a policy at either end drops TCP from one pod to another's ``port`` (as it is on the wire)."""
     if source.uid == destination.uid:  # a pod always reaches itself
         return False
+    if source.host_network and source.node == destination.node:  # and its own node always reaches it
+        return False
     return not (
         _passes(world, "Egress", source, destination, destination, port)
         and _passes(world, "Ingress", destination, source, destination, port)
@@ -28,6 +30,8 @@ def drops(world: World, source: Pod, destination: Pod, port: int) -> bool:
 
 def _passes(world: World, direction: str, subject: Pod, peer: Pod, destination: Pod, port: int) -> bool:
     """Policies are a union: with none for this direction everything passes."""
+    if subject.host_network:  # it has the node's network, which no policy selects
+        return True
     policies = [
         each
         for each in world.objects.get("networkpolicies", ())
@@ -62,6 +66,8 @@ def _peer_matches(world: World, peer: Mapping[str, Any], namespace: str, pod: Po
     if "ipBlock" in peer:
         block = peer["ipBlock"]
         return _within(pod.ip, block["cidr"]) and not any(_within(pod.ip, each) for each in block.get("except") or [])
+    if pod.host_network:  # seen as its node, which no selector matches
+        return False
     # Both selectors in one peer are AND; without a namespaceSelector it is the policy's own namespace.
     if peer.get("namespaceSelector") is not None:
         if not selects(peer["namespaceSelector"], world.namespaces.get(pod.namespace, {})):

@@ -17,10 +17,11 @@ from meshtui.sandbox.dataplane.certs import MeshCa
 from meshtui.sandbox.dataplane.envoy import Envoy, EnvoyError
 from meshtui.sandbox.dataplane.gateway import GatewayBuilder
 from meshtui.sandbox.dataplane.inbound import InboundBuilder
+from meshtui.sandbox.dataplane.marks import mark_captured, mark_node_port
 from meshtui.sandbox.dataplane.outbound import Outbound, OutboundBuilder, PortBook, Route
 from meshtui.sandbox.dataplane.podview import routes_of, write_view
 from meshtui.sandbox.dataplane.resources import NOWHERE, static_cluster
-from meshtui.sandbox.dataplane.world import CAPTURED, WATCHED, Pod, World, read_world
+from meshtui.sandbox.dataplane.world import WATCHED, Pod, World, read_world
 from meshtui.sandbox.ports import ClusterStore, PodLogs, PodPaths
 
 Json = dict[str, Any]
@@ -140,8 +141,9 @@ class DataPlane:
         await self._check(listeners, clusters)
         await self._envoy.apply(list(listeners.values()), list(clusters.values()))
         self._access_log.follow(world)
+        mark_node_port(self._store, world, self._node_port[1])
         for pod in world.pods:
-            self._mark(pod)
+            mark_captured(self._store, pod)
             self._show(world, pod, outbound)
 
     async def _check(self, listeners: dict[str, Json], clusters: dict[str, Json]) -> None:
@@ -150,22 +152,11 @@ class DataPlane:
         fresh = {name for name, each in everything.items() if self._checked.get(name) != each}
         if not fresh:
             return
-        await self._envoy.validate([each for name, each in listeners.items() if name in fresh], list(clusters.values()))
+        await self._envoy.validate(
+            [each for name, each in listeners.items() if name in fresh],
+            [each for name, each in clusters.items() if name in fresh],
+        )
         self._checked = everything
-
-    def _mark(self, pod: Pod) -> None:
-        """Set or remove the annotation by which the rest of the world knows that ambient has captured the pod."""
-        found = self._store.get("pods", pod.namespace, pod.name)
-        if found is None or found["metadata"]["uid"] != pod.uid:
-            return
-        annotations = dict(found["metadata"].get("annotations") or {})
-        if (annotations.get(CAPTURED) == "enabled") == pod.captured:
-            return
-        if pod.captured:
-            annotations[CAPTURED] = "enabled"
-        else:
-            del annotations[CAPTURED]
-        self._store.update("pods", {**found, "metadata": {**found["metadata"], "annotations": annotations}})
 
     def _show(self, world: World, pod: Pod, outbound: Outbound) -> None:
         with contextlib.suppress(FileNotFoundError):  # the pod may be going away

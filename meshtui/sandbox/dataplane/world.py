@@ -58,6 +58,7 @@ class Pod:
     captured: bool
     gateway: bool
     ready: bool
+    host_network: bool = False
     dns: tuple[str, ...] = ()
     """``hostname.subdomain`` when the pod has a name of its own behind a headless Service."""
 
@@ -166,8 +167,7 @@ def _mesh_config(store: ClusterStore) -> tuple[str, str]:
 
 def _is_wired(pod: Obj) -> bool:
     status = pod.get("status") or {}
-    ended = status.get("phase") in {"Succeeded", "Failed"}
-    return bool(status.get("podIP")) and not ended and not (pod.get("spec") or {}).get("hostNetwork")
+    return bool(status.get("podIP")) and status.get("phase") not in {"Succeeded", "Failed"}
 
 
 def _pod(obj: Obj, namespaces: Mapping[str, Mapping[str, str]], gateways: set[tuple[str, str]]) -> Pod:
@@ -194,9 +194,10 @@ def _pod(obj: Obj, namespaces: Mapping[str, Mapping[str, str]], gateways: set[tu
         service_account=account,
         node=spec.get("nodeName", ""),
         ports=ports,
-        captured=mode == "ambient" and not gateway,
+        captured=mode == "ambient" and not gateway and not spec.get("hostNetwork"),
         gateway=gateway,
         ready=ready,
+        host_network=bool(spec.get("hostNetwork")),
         dns=(f"{hostname}.{subdomain}",) if hostname and subdomain else (),
     )
 
