@@ -14,7 +14,7 @@ from meshtui.sandbox.bookstore.web import log
 from meshtui.sandbox.podnet import PodNetwork, UnknownNameError
 
 _RETRY_S = 0.25
-_RETRY_AT_MOST_S = 2.0
+_RETRY_AT_MOST_S = 1.0
 
 
 class DatabaseUnavailableError(Exception):

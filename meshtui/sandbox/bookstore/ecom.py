@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, FastAPI, Header
+from fastapi import Depends, FastAPI
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.requests import Request
@@ -47,14 +47,21 @@ class Parts:
     inventory_seen: str = "unknown"
 
 
+def _customer(request: Request) -> str:
+    """Who asks, by the token that the service checks itself."""
+    parts: Parts = request.app.state.parts
+    claims = parts.tokens.claims(request.headers.get("authorization"))
+    return str(claims.get("preferred_username") or claims["sub"])
+
+
+Customer = Annotated[str, Depends(_customer)]
+
+
 def create_app(parts: Parts) -> App:
     """The service made of its parts."""
     app = FastAPI(title="ecom-service", docs_url=None, redoc_url=None)
+    app.state.parts = parts
     _answer_errors(app)
-
-    def customer(authorization: Annotated[str | None, Header()] = None) -> str:
-        claims = parts.tokens.claims(authorization)
-        return str(claims.get("preferred_username") or claims["sub"])
 
     def cart_of(name: str) -> dict[str, Any]:
         return {"items": [line.public() for line in parts.shop.cart(name)]}
@@ -70,21 +77,21 @@ def create_app(parts: Parts) -> App:
         return parts.shop.books()
 
     @app.get("/ecom/cart")
-    def cart(name: Annotated[str, Depends(customer)]) -> dict[str, Any]:
+    def cart(name: Customer) -> dict[str, Any]:
         return cart_of(name)
 
     @app.post("/ecom/cart")
-    def add(item: CartItem, name: Annotated[str, Depends(customer)]) -> dict[str, Any]:
+    def add(item: CartItem, name: Customer) -> dict[str, Any]:
         lines = parts.shop.add(name, item.book_id, item.quantity)
         return {"items": [line.public() for line in lines]}
 
     @app.delete("/ecom/cart")
-    def empty(name: Annotated[str, Depends(customer)]) -> dict[str, Any]:
+    def empty(name: Customer) -> dict[str, Any]:
         parts.shop.empty(name)
         return {"items": []}
 
     @app.post("/ecom/checkout", status_code=201)
-    def checkout(name: Annotated[str, Depends(customer)]) -> dict[str, Any]:
+    def checkout(name: Customer) -> dict[str, Any]:
         return _checkout(parts, name)
 
     return Instrumented(app, "ecom-service")

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,17 +103,19 @@ def _can_run(program: Path, owner: pgdata.Owner) -> bool:
 
 
 def open_way(folder: Path, owner: pgdata.Owner | None) -> None:
-    """Let the ordinary user walk to ``folder``: parents that are ours and closed get x for others, nothing more.
+    """Let the ordinary user walk to ``folder``: closed parents below the temporary folder get x for others, no more.
 
-    As root the sandbox's own run folder is 0700. Its files keep their modes; names in it can't be listed.
+    As root the sandbox's own run folder is 0700. Its files keep their modes; names in it can't be listed. Folders
+    outside the temporary folder (a home) are never touched.
     """
+    temporary = Path(tempfile.gettempdir()).resolve()
     if owner is None:
         return
-    for parent in folder.parents:
-        status = parent.stat()
-        if status.st_mode & 0o001:
+    for parent in folder.resolve().parents:
+        if temporary not in parent.parents:
             break
-        if status.st_uid == os.geteuid():
+        status = parent.stat()
+        if not status.st_mode & 0o001 and status.st_uid == os.geteuid():
             parent.chmod(status.st_mode & 0o7777 | 0o011)
 
 
