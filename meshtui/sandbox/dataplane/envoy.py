@@ -28,11 +28,18 @@ _RESTART_PAUSE_S = 0.5
 _POLL_S = 0.01
 _LINE_LIMIT = 1 << 20
 
-# Dies with its parent, also when that is killed: the kernel is asked to, then the parent is looked for once more.
-_TIED = (
-    "import ctypes,os,sys;ctypes.CDLL(None).prctl(1,9);"
-    "os.getppid()==int(sys.argv[1]) or sys.exit(1);os.execv(sys.argv[2],sys.argv[2:])"
-)
+# Run before Envoy in the same process: as many sockets as the system lets it have, and (Linux) death with its parent,
+# also when that is killed: the kernel is asked to see to it, then the parent is looked for once more.
+_WRAPPER = """
+import ctypes, os, resource, sys
+_, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+wanted = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
+resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+if sys.platform.startswith("linux"):
+    ctypes.CDLL(None).prctl(1, 9)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
 
 
 class EnvoyError(RuntimeError):
@@ -93,7 +100,11 @@ class Envoy:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        output, _ = await process.communicate()
+        try:
+            output, _ = await process.communicate()
+        finally:
+            if process.returncode is None:
+                process.kill()
         if process.returncode != 0:
             raise EnvoyError(output.decode(errors="replace").strip())
 
@@ -153,8 +164,7 @@ class Envoy:
             *("--drain-time-s", "1", "--drain-strategy", "immediate", "--file-flush-interval-msec", "20"),
             *("--log-level", "warning", "--log-path", str(self._folder / "envoy.log")),
         ]
-        if sys.platform.startswith("linux"):
-            arguments = [sys.executable, "-I", "-S", "-c", _TIED, str(os.getpid()), *arguments]
+        arguments = [sys.executable, "-I", "-S", "-c", _WRAPPER, str(os.getpid()), *arguments]
         (self._folder / "admin").unlink(missing_ok=True)
         self._process = await asyncio.create_subprocess_exec(
             *arguments,

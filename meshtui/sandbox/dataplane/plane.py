@@ -21,6 +21,7 @@ from meshtui.sandbox.dataplane.marks import mark_captured, mark_node_port
 from meshtui.sandbox.dataplane.outbound import Outbound, OutboundBuilder, PortBook, Route
 from meshtui.sandbox.dataplane.podview import routes_of, write_view
 from meshtui.sandbox.dataplane.resources import NOWHERE, static_cluster
+from meshtui.sandbox.dataplane.sieve import Sieve
 from meshtui.sandbox.dataplane.world import WATCHED, Pod, World, read_world
 from meshtui.sandbox.ports import ClusterStore, PodLogs, PodPaths
 
@@ -44,6 +45,7 @@ class DataPlane:
         folder = run_dir / "e"
         self._access_log = AccessLog(store, logs)
         self._envoy = Envoy(folder, self._access_log.take, self._touch)
+        self._sieve = Sieve(self._envoy.validate)
         self._ca = MeshCa(folder / "ca")
         self._ports = PortBook()
         self._black_hole = BlackHole()
@@ -53,7 +55,6 @@ class DataPlane:
         self._asked = 0
         self._settled = asyncio.Condition()
         self._done = 0
-        self._checked: dict[str, Json] = {}
 
     async def start(self) -> None:
         """Start Envoy and follow the store. Raises EnvoyError when Envoy can't be had."""
@@ -138,25 +139,13 @@ class DataPlane:
         listeners = {name: each for part in parts for name, each in part.listeners.items()}
         clusters = {name: each for part in parts for name, each in part.clusters.items()}
         clusters[NOWHERE] = static_cluster(NOWHERE, None)
-        await self._check(listeners, clusters)
+        listeners, clusters = await self._sieve.sift(listeners, clusters)
         await self._envoy.apply(list(listeners.values()), list(clusters.values()))
         self._access_log.follow(world)
         mark_node_port(self._store, world, self._node_port[1])
         for pod in world.pods:
             mark_captured(self._store, pod)
             self._show(world, pod, outbound)
-
-    async def _check(self, listeners: dict[str, Json], clusters: dict[str, Json]) -> None:
-        """Validate what changed since the last good configuration."""
-        everything = {**listeners, **clusters}
-        fresh = {name for name, each in everything.items() if self._checked.get(name) != each}
-        if not fresh:
-            return
-        await self._envoy.validate(
-            [each for name, each in listeners.items() if name in fresh],
-            [each for name, each in clusters.items() if name in fresh],
-        )
-        self._checked = everything
 
     def _show(self, world: World, pod: Pod, outbound: Outbound) -> None:
         with contextlib.suppress(FileNotFoundError):  # the pod may be going away

@@ -132,3 +132,16 @@ async def test_a_rewrite_and_headers(gateway):
     await gateway.apply("HTTPRoute", "shop", "ecom", spec)
     answer = await gateway.curl(None, url(gateway, "/shop/books"), *HOST)
     assert answer.body == f"{ECOM} GET /v2/books"
+
+
+async def test_a_route_that_envoy_cant_read_changes_nothing_and_holds_nothing_up(gateway, caplog):
+    bad = route("ecom-service", 8080, {"path": {"type": "RegularExpression", "value": "/("}})
+    await gateway.apply("HTTPRoute", "bad", "ecom", bad)
+    assert "the data plane keeps the old gateway|" in caplog.text
+    assert (await gateway.curl(None, url(gateway, "/inven/health"), *HOST)).status == 200
+
+    await gateway.apply("AuthorizationPolicy", "nobody", "inventory", {})
+    assert (await gateway.curl(ECOM, "http://inventory-service.inventory:8000/")).outcome == "closed"
+
+    await gateway.apply("HTTPRoute", "bad", "ecom", route("ecom-service", 8080, {"path": {"value": "/good"}}))
+    assert (await gateway.curl(None, url(gateway, "/good"), *HOST)).status == 200
