@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 import pytest
@@ -82,7 +82,7 @@ class Relay:
 class Town:
     """Pods as processes, each with a root folder and the same view of the network."""
 
-    NAMES = {
+    NAMES: ClassVar[dict[str, tuple[str, int, str, dict[str, str]]]] = {
         "ecom-db": ("ecom-db.ecom", 5432, "bookstore/postgres:18", {"POSTGRES_DB": "ecom"}),
         "inventory-db": ("inventory-db.inventory", 5432, "bookstore/postgres:18", {"POSTGRES_DB": "inventory"}),
         "keycloak-db": ("keycloak-db.identity", 5432, "bookstore/postgres:18", {"POSTGRES_DB": "keycloak"}),
