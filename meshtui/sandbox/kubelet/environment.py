@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import tempfile
 from pathlib import Path
 
 from meshtui.sandbox.apiserver.store import Store
@@ -20,7 +21,7 @@ class ConfigError(Exception):
 def build(store: Store, pod: Obj, container: Obj, image: Image, paths: PodPaths, address: str) -> dict[str, str]:
     """Every variable of a container's process. Raises ConfigError."""
     root = str(paths.root)
-    env = {"PATH": PATH, "HOME": str(paths.root / "home"), "TMPDIR": str(paths.root / "home"), "LANG": "C.UTF-8"}
+    env = {"PATH": PATH, "HOME": str(paths.root / "home"), "TMPDIR": tempfile.gettempdir(), "LANG": "C.UTF-8"}
     env |= image.env
     namespace = pod["metadata"]["namespace"]
     for source in container.get("envFrom") or []:
