@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import sys
 
+import platformdirs
+
 from meshtui.sandbox.ports import Image
 
 PROBE_IMAGE = "docker.io/curlimages/curl:8.16.0"
@@ -39,7 +41,7 @@ _IMAGES: dict[str, Image] = {
     "bookstore/ui-service:1.0": _service("ui"),
     "bookstore/keycloak:1.0": _service("keycloak"),
     "bookstore/prometheus:1.0": _service("prometheus"),
-    "bookstore/postgres:18": _service("postgres"),
+    "bookstore/postgres:18": _service("postgres", MESHTUI_CACHE=platformdirs.user_cache_dir("meshtui")),
     "localhost/tools:1": _TOOLS,
 }
 

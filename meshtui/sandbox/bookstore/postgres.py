@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -102,21 +101,25 @@ def _can_run(program: Path, owner: pgdata.Owner) -> bool:
     return False
 
 
-def open_way(folder: Path, owner: pgdata.Owner | None) -> None:
-    """Let the ordinary user walk to ``folder``: closed parents below the temporary folder get x for others, no more.
+def open_way(root: Path, owner: pgdata.Owner | None) -> None:
+    """Let the ordinary user walk to the pod: its root and the run folder's two levels get x for others, no more.
 
-    As root the sandbox's own run folder is 0700. Its files keep their modes; names in it can't be listed. Folders
-    outside the temporary folder (a home) are never touched.
+    As root the sandbox's own run folder is 0700. Its files keep their modes; names in it can't be listed.
     """
-    temporary = Path(tempfile.gettempdir()).resolve()
     if owner is None:
         return
-    for parent in folder.resolve().parents:
-        if temporary not in parent.parents:
-            break
-        status = parent.stat()
-        if not status.st_mode & 0o001 and status.st_uid == os.geteuid():
-            parent.chmod(status.st_mode & 0o7777 | 0o011)
+    for folder in (root, *root.parents[:2]):
+        status = folder.stat()
+        closed = not status.st_mode & 0o001
+        if closed and status.st_uid == os.geteuid() and folder != _home():
+            folder.chmod(status.st_mode & 0o7777 | 0o011)
+
+
+def _home() -> Path:
+    """Our user's home, which is nobody else's business (a pod's HOME is another folder)."""
+    import pwd
+
+    return Path(pwd.getpwuid(os.geteuid()).pw_dir)
 
 
 def clear(place: Place) -> None:
@@ -204,7 +207,7 @@ def run(root: Path, name: str, cache: Path | None) -> int:
     copies = root.parent
     place = Place(reachable_binaries(installed_binaries(), owner, copies), root / "pg", paths.socket(PORT))
     clear(place)
-    open_way(place.folder, owner)
+    open_way(root, owner)
     pgdata.own(place.folder, owner)
     pid = 0
     for attempt_cache in (cache, None):
@@ -240,14 +243,12 @@ def _hand_on_signals(pid: int) -> None:
 
 
 def template_folder(binaries: Path) -> Path | None:
-    """Where this machine keeps its template for these binaries."""
-    import platformdirs
-
+    """Where this machine keeps its template for these binaries (the image's variable says in which folder)."""
     try:
         status = (binaries / "initdb").stat()
-    except OSError:
+        return Path(os.environ["MESHTUI_CACHE"]) / f"postgres-18-{status.st_size}-{int(status.st_mtime)}"
+    except (KeyError, OSError):
         return None
-    return Path(platformdirs.user_cache_dir("meshtui")) / f"postgres-18-{status.st_size}-{int(status.st_mtime)}"
 
 
 def main() -> int:
