@@ -157,7 +157,7 @@ async def _start(
     directory: Path | None,
 ) -> Sandbox:
     """Start every part; the stack stops what was started, last first, when something fails or the sandbox ends."""
-    from meshtui.sandbox.apiserver.server import ApiServer
+    from meshtui.sandbox.apiserver.server import ApiServer, as_applied
     from meshtui.sandbox.controllers.runner import Controllers
     from meshtui.sandbox.dataplane import DataPlane
     from meshtui.sandbox.images import lookup
@@ -167,7 +167,7 @@ async def _start(
         api = ApiServer(folder.path, port=port)
         await api.start()
     stack.push_async_callback(api.stop)
-    api.add_all([*(_node(name) for name in NODES), *objects])
+    api.add_all([*(_node(name) for name in NODES), *(as_applied(obj) for obj in objects)])
     for name in NODES:
         _make_ready(api, name)
     kubelet = Kubelet(api.store, api.logs, folder.path, lookup, on_child=folder.record)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import socket
 import ssl
@@ -27,6 +28,7 @@ from meshtui.sandbox.pki import Pki, write_kubeconfig
 from meshtui.sandbox.ports import Obj
 
 HOST = "127.0.0.1"
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class _Server(uvicorn.Server):
@@ -134,6 +136,14 @@ class ApiServer:
         """Store many objects, namespaces first."""
         for obj in sorted(objects, key=lambda obj: obj.get("kind") != "Namespace"):
             self.add(obj)
+
+
+def as_applied(obj: Obj) -> Obj:
+    """An object as ``kubectl apply`` would have sent it, so that a later apply knows what it may remove."""
+    manifest = json.dumps(obj, separators=(",", ":"), sort_keys=True) + "\n"
+    metadata = obj["metadata"]
+    annotations = (metadata.get("annotations") or {}) | {_LAST_APPLIED: manifest}
+    return obj | {"metadata": metadata | {"annotations": annotations}}
 
 
 @contextlib.asynccontextmanager

@@ -53,6 +53,7 @@ class Container:
         self._restart_policy = restart_policy
         self._process: ContainerProcess | None = None
         self._stopped = asyncio.Event()
+        self._problem = ""
 
     async def run(self) -> int:
         """Run, and run again; the exit code of the last run. Never returns for a service that goes on."""
@@ -173,8 +174,9 @@ class Container:
             watching.cancel()
 
     def _on_readiness(self, good: bool, problem: str) -> None:
-        if problem:
+        if problem and problem != self._problem:
             self._context.say("Unhealthy", f"Readiness probe failed: {problem}", self.state.name, warning=True)
+        self._problem = problem
         if self.state.ready != good:
             self.state.ready = good
             self._context.changed()
