@@ -76,7 +76,8 @@ class AccessLog:
         app_address = f"{destination.ip}:{entry['port']}" if destination else None
         wire = f"{destination.ip}:{HBONE_PORT}" if destination and tunnelled else app_address
         fields: Fields = {
-            "src.addr": entry["peer"],
+            # A client that didn't bind to its pod's address still is that pod: the listener is the pod's own.
+            "src.addr": f"{source.ip}:{str(entry['peer']).rpartition(':')[2]}",
             **_who("src", source, self._identity(source) if tunnelled else None),
             "dst.addr": wire,
             "dst.hbone_addr": app_address if tunnelled else None,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from meshtui.sandbox.dataplane.envoy import Envoy, EnvoyError
 from meshtui.sandbox.dataplane.gateway import GatewayBuilder
 from meshtui.sandbox.dataplane.inbound import InboundBuilder
 from meshtui.sandbox.dataplane.marks import mark_captured, mark_node_port
+from meshtui.sandbox.dataplane.nodeport import NodePortClaim
 from meshtui.sandbox.dataplane.outbound import Outbound, OutboundBuilder, PortBook, Route
 from meshtui.sandbox.dataplane.podview import routes_of, write_view
 from meshtui.sandbox.dataplane.resources import NOWHERE, static_cluster
@@ -28,9 +28,6 @@ from meshtui.sandbox.ports import ClusterStore, PodLogs, PodPaths
 Json = dict[str, Any]
 
 log = logging.getLogger(__name__)
-
-NODE_PORT = 30000
-"""The port at which the bookstore's gateway wants to be reached."""
 
 _COALESCE_S = 0.015
 _LOOK_FOR_SOCKETS_S = 0.25
@@ -49,7 +46,8 @@ class DataPlane:
         self._ca = MeshCa(folder / "ca")
         self._ports = PortBook()
         self._black_hole = BlackHole()
-        self._node_port = ("127.0.0.1", _free_node_port())
+        self._claim = NodePortClaim()
+        self._node_port = ("127.0.0.1", self._claim.port)
         self._tasks: list[asyncio.Task[None]] = []
         self._dirty = asyncio.Event()
         self._asked = 0
@@ -73,6 +71,7 @@ class DataPlane:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._envoy.stop()
         self._black_hole.close()
+        self._claim.close()
 
     async def wait_settled(self) -> None:
         """Wait until what the store says now is enforced."""
@@ -156,14 +155,3 @@ class DataPlane:
 def _refused(source: Pod) -> Route:
     """Return an address of the pod's own where nobody listens."""
     return (addresses.outbound_address(source.ip) if addresses.LOOPBACK_BLOCK else "127.0.0.1"), 1
-
-
-def _free_node_port() -> int:
-    """Return the gateway's NodePort if nothing on this machine has it, else any free port."""
-    for port in (NODE_PORT, 0):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(("127.0.0.1", port))
-            return int(probe.getsockname()[1])
-    msg = "no port is free on 127.0.0.1"
-    raise EnvoyError(msg)

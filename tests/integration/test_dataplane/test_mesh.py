@@ -202,3 +202,13 @@ async def test_envoy_comes_back_when_it_is_killed(cluster):
         outcome = (await cluster.curl(ECOM, STOCK, max_time=1)).outcome
     assert outcome == "connected"
     assert cluster.plane.envoy_pid != before
+
+
+async def test_a_client_that_binds_to_nothing_is_logged_as_its_pod(cluster):
+    view = json.loads((cluster.root(ECOM) / "net.json").read_text())
+    reader, writer = await asyncio.open_connection(*view["routes"]["inventory-service.inventory:8000"])
+    writer.write(b"GET /unbound HTTP/1.1\r\n\r\n")
+    assert b"/unbound" in await reader.read()
+    writer.close()
+    await cluster.logged(ZTUNNEL_A, 'direction="outbound"', f"src.addr={cluster.ip(ECOM)}:")
+    await cluster.logged(ZTUNNEL_B, 'direction="inbound"', f"src.addr={cluster.ip(ECOM)}:")

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 from meshtui.sandbox.addresses import AddressPool, outbound_address, unprivileged
+from meshtui.sandbox.dataplane.nodeport import NodePortClaim
 
 
 def test_a_uid_keeps_its_address():
@@ -40,3 +41,11 @@ def test_derived_places():
     assert outbound_address("127.1.7.9") == "127.2.7.9"
     assert unprivileged(80) == 18080
     assert unprivileged(8080) == 8080
+
+
+def test_two_sandboxes_never_choose_the_same_node_port():
+    first, second = NodePortClaim(), NodePortClaim()
+    assert first.port != second.port
+    assert first.port >= 30000
+    first.close()
+    second.close()
