@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     import httpx
 
 ROOT_VARIABLE = "MESHTUI_POD_ROOT"
+_LINGER_S = 0.5
 
 
 class UnknownNameError(LookupError):
@@ -139,6 +142,12 @@ def serve(app: Any, port: int, network: PodNetwork | None = None) -> None:
     """Serve an ASGI application as the container's port until SIGTERM."""
     import uvicorn
 
+    class Server(uvicorn.Server):
+        """Goes on for a moment after SIGTERM: the proxies need it to learn that this pod is leaving."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            threading.Timer(_LINGER_S, super().handle_exit, (sig, frame)).start()
+
     socket_path = (network or PodNetwork.of_this_process()).paths.socket(port)
     socket_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     socket_path.unlink(missing_ok=True)
@@ -153,4 +162,4 @@ def serve(app: Any, port: int, network: PodNetwork | None = None) -> None:
         server_header=False,
         timeout_graceful_shutdown=1,
     )
-    uvicorn.Server(config).run()
+    Server(config).run()

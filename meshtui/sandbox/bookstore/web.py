@@ -66,7 +66,7 @@ class Instrumented:
         finally:
             self._requests[scope["method"], status] += 1
             # The kubelet asks for health every few seconds: only bad answers are worth a line.
-            if not (scope["path"].endswith("/health") and status < 400):
+            if not (scope["path"].endswith(("/health", "/ready")) and status < 400):
                 elapsed = f"{(time.monotonic() - began) * 1000:.0f}ms"
                 log(f"{scope['method']} {scope['path']} {status}", elapsed=elapsed, request_id=identity)
 

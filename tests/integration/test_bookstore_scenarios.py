@@ -1,0 +1,155 @@
+"""Every scenario is really broken, in its own way, and its page's commands really repair it while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from meshtui.sandbox import scenarios
+from meshtui.sandbox.run import Sandbox, running_sandbox
+
+BOOK = "00000000-0000-0000-0000-000000000001"
+pytestmark = [pytest.mark.sandbox]
+
+
+class Outcome(NamedTuple):
+    """How a checkout ends: its status, the reserve call's cause when it failed, and by how much the stock moved."""
+
+    status: int
+    cause: str | None
+    moved: int
+
+
+GOOD = Outcome(201, None, 2)
+BROKEN = {
+    "healthy": GOOD,
+    "as-found": Outcome(201, None, 0),
+    "no-reserve-call": Outcome(201, None, 0),
+    "wrong-identity": Outcome(502, "closed", 0),
+    "missing-egress": Outcome(504, "timeout", 0),
+    "uuid-mismatch": Outcome(422, "http_404", 0),
+    "open-databases": GOOD,
+    "l7-at-ztunnel": Outcome(502, "closed", 0),
+    "hbone-blocked": Outcome(504, "timeout", 0),
+    "h2c-upgrade": Outcome(502, "http_400", 0),
+    "gateway-namespace": Outcome(503, None, 0),
+}
+
+
+@asynccontextmanager
+async def customer(gateway: str) -> AsyncIterator[httpx.AsyncClient]:
+    headers = {"Host": "api.service.net"}
+    async with httpx.AsyncClient(base_url=gateway, headers=headers, timeout=20, trust_env=False) as client:
+        yield client
+
+
+async def buy(gateway: str) -> Outcome:
+    """Two of the first book on the shelf."""
+    form = {"grant_type": "password", "client_id": "bookstore-web", "username": "reader", "password": "reader"}
+    async with customer(gateway) as client:
+        token = await client.post("/realms/bookstore/protocol/openid-connect/token", data=form)
+        client.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
+        books = await client.get("/ecom/books")
+        if books.status_code != 200:
+            return Outcome(books.status_code, None, 0)
+        await client.delete("/ecom/cart")
+        await client.post("/ecom/cart", json={"book_id": books.json()[0]["book_id"], "quantity": 2})
+        before = await client.get(f"/inven/stock/{BOOK}")
+        answer = await client.post("/ecom/checkout")
+        after = await client.get(f"/inven/stock/{BOOK}")
+    moved = after.json()["reserved"] - before.json()["reserved"]
+    cause = answer.json()["detail"].get("cause") if answer.is_error else None
+    return Outcome(answer.status_code, cause, moved)
+
+
+async def kubectl(sandbox: Sandbox, *arguments: str) -> str:
+    program = shutil.which("kubectl")
+    assert program, "this test needs kubectl: https://kubernetes.io/docs/tasks/tools/"
+    process = await asyncio.create_subprocess_exec(
+        program,
+        *("--kubeconfig", str(sandbox.kubeconfig), *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    return output.decode()
+
+
+async def becomes(sandbox: Sandbox, wanted: Outcome, within_s: float = 60) -> None:
+    """Buy until it ends as wanted (a rollout is under way)."""
+    last: Any = None
+    try:
+        async with asyncio.timeout(within_s):
+            while last != wanted:
+                try:
+                    last = await buy(sandbox.gateway_url)
+                except (httpx.HTTPError, ValueError, KeyError) as error:
+                    last = error
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        pytest.fail(f"wanted {wanted}, last seen {last}")
+
+
+async def reaches_databases(sandbox: Sandbox) -> set[str]:
+    """The databases that answer a pod with Prometheus' identity, which stands outside the mesh."""
+    import json
+    import struct
+
+    (pod,) = [pod for pod in sandbox.api.store.list("pods", "observability") if "deletionTimestamp" not in pod["metadata"]]
+    view = json.loads(Path(sandbox.kubelet.paths(pod["metadata"]["uid"]).network).read_bytes())
+
+    async def answers(host: str) -> bool:
+        address, port = view["routes"][f"{host}:5432"]
+        reader, writer = await asyncio.open_connection(address, port, local_addr=(view["ip"], 0))
+        writer.write(struct.pack("!ii", 8, 80877103))  # SSLRequest: a PostgreSQL server says S or N
+        try:
+            return await reader.read(1) in {b"S", b"N"}
+        finally:
+            writer.close()
+
+    open_ones = set()
+    for host in ("ecom-db.ecom", "inventory-db.inventory", "keycloak-db.identity"):
+        try:
+            if await asyncio.wait_for(answers(host), 2):
+                open_ones.add(host)
+        except (TimeoutError, OSError):
+            continue
+    return open_ones
+
+
+def test_every_scenario_is_tried() -> None:
+    assert set(BROKEN) == set(scenarios.names())
+
+
+@pytest.mark.parametrize("name", BROKEN)
+async def test_a_scenario_fails_in_its_own_way_until_its_commands_repair_it(name: str) -> None:
+    async with running_sandbox(name) as sandbox:
+        assert await sandbox.wait_ready() == []
+        await becomes(sandbox, BROKEN[name])
+        everyone = {"ecom-db.ecom", "inventory-db.inventory", "keycloak-db.identity"}
+        assert await reaches_databases(sandbox) == (everyone if name in {"open-databases", "as-found"} else set())
+        for command in scenarios.fix(name):
+            await kubectl(sandbox, *command)
+        await becomes(sandbox, GOOD)
+        assert await reaches_databases(sandbox) == set()
+
+
+async def test_from_outside_only_reading_reaches_inventory_and_buying_needs_a_good_token() -> None:
+    async with running_sandbox("healthy") as sandbox:
+        assert await sandbox.wait_ready() == []
+        async with customer(sandbox.gateway_url) as client:
+            reserve = await client.post("/inven/stock/reserve", json={"book_id": BOOK, "quantity": 1})
+            assert reserve.status_code == 404
+            assert (await client.get("/inven/health")).status_code == 200
+            assert (await client.post("/ecom/checkout")).status_code == 401
+            bad = await client.post("/ecom/checkout", headers={"Authorization": "Bearer a.b.c"})
+            assert bad.status_code == 401
+            assert "The Ambient Sea" in (await client.get("/")).text
