@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from meshtui.engine import Engine
+from meshtui.findings import evaluate
 from meshtui.model.errors import MeshtuiError, UsageError
+from meshtui.model.finding import Finding
 from meshtui.model.flow import Flow
 from meshtui.model.observation import Observation
 from meshtui.model.snapshot import KindState, KindStatus, Snapshot
@@ -35,6 +37,7 @@ class Session:
         self.error: MeshtuiError | None = None
         self.namespace = "" if settings.all_namespaces else settings.namespace
         self._engine: Engine | None = None
+        self._findings: tuple[Finding, ...] | None = None
         self._listeners: list[Listener] = []
         self._task: asyncio.Task[None] | None = None
         self._observations: dict[Flow, Observation] = {}
@@ -69,7 +72,7 @@ class Session:
     def publish(self, snapshot: Snapshot) -> None:
         """Take a new Snapshot."""
         self.snapshot = snapshot
-        self._engine = None
+        self._engine, self._findings = None, None
         self._tell()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
@@ -113,11 +116,29 @@ class Session:
         for status in (KindStatus.EXPIRED, KindStatus.UNREACHABLE, KindStatus.STALE):
             bad = [state for state in states if state.status is status]
             if len(bad) * 2 > len(states):
-                return min(bad, key=lambda state: (state.retry_at is None, state.retry_at or state.since))  # type: ignore[arg-type, return-value]  # a state that is bad has both
+                return min(bad, key=lambda state: state.retry_at or self.clock())
         core = self.snapshot.kind_state("Pod")
         return core if core.status is not KindStatus.FORBIDDEN else KindState(KindStatus.SYNCED)
 
-    # ---- verdicts and observations
+    def changes(self) -> Mapping[str, float]:
+        """When each object was last changed, as seconds since the epoch, by UID."""
+        s = self.snapshot
+        kinds = (s.namespaces, s.controllers, s.pods, s.authorization_policies, s.network_policies)
+        found = ((obj.meta.uid, obj.meta.changed or obj.meta.created) for kind in kinds for obj in kind.values())
+        return {uid: at.timestamp() for uid, at in found if at is not None}
+
+    # ---- findings, verdicts and observations
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong in the current Snapshot, the worst first."""
+        if self._findings is None:
+            self._findings = evaluate(self.snapshot)
+        return self._findings
+
+    def findings_in(self, namespace: str) -> list[Finding]:
+        """The findings about objects of one namespace, the worst first."""
+        return [finding for finding in self.findings if finding.namespace == namespace]
 
     @property
     def engine(self) -> Engine:

@@ -46,6 +46,17 @@ def load_manifests(paths: Sequence[str]) -> Snapshot:
     return builder.snapshot()
 
 
+def documents_of(paths: Sequence[str]) -> list[dict[str, Any]]:
+    """All objects of files and folders as they are written, Lists taken apart. Raises ManifestError."""
+    found: list[dict[str, Any]] = []
+    for file, text in _texts([path for path in paths if path != "-"]):
+        for document in _documents(file, text):
+            if isinstance(document, dict):
+                items = document.get("items")
+                found += [item for item in items if isinstance(item, dict)] if isinstance(items, list) else [document]
+    return found
+
+
 def _texts(paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     for given in paths:
         if given == "-":

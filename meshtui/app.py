@@ -1,0 +1,82 @@
+"""The Textual App: wiring only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from meshtui.screens.main import MainScreen
+from meshtui.session import Session
+from meshtui.widgets.panes import panes
+
+STYLES = Path(__file__).parent / "styles"
+
+
+class MeshtuiApp(App[None]):
+    """One session on the screen."""
+
+    TITLE = "meshtui"
+    CSS_PATH: ClassVar[list[str | Path]] = sorted(STYLES.glob("*.tcss"))  # type: ignore[assignment]  # a narrower list type
+    ENABLE_COMMAND_PALETTE = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "quit", "Quit", show=False, priority=True, id="app.quit"),
+    ]
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+
+    def on_mount(self) -> None:
+        """Show the main screen first, then start to read."""
+        self.theme = "textual-dark"
+        self.push_screen(MainScreen(self.session))
+        self.call_after_refresh(self.session.start)
+
+    async def on_unmount(self) -> None:
+        """Close all connections."""
+        await self.session.stop()
+
+    def action_help(self) -> None:
+        """Help for the screen on top."""
+        from meshtui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self.screen))
+
+    def action_checkout(self) -> None:
+        """Buy a book, and see each step."""
+        from meshtui.screens.checkout import CheckoutScreen
+
+        self.push_screen(CheckoutScreen(self.session))
+
+    def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
+        """Every command of the program, for the palette."""
+        yield from super().get_system_commands(screen)
+        main = next((s for s in self.screen_stack if isinstance(s, MainScreen)), None)
+        if main is None:
+            return
+        for pane in panes():
+            yield SystemCommand(f"Go to {pane.title}", f":{pane.aliases[0]}", partial(self._on_main, main, f"pane({pane.order})"))
+        for title, words, action in (
+            ("Probe", "test the flows of the workload under the cursor", "probe"),
+            ("Describe", "everything about the object under the cursor", "describe"),
+            ("YAML", "the object under the cursor as YAML", "yaml"),
+            ("ztunnel log", "what the ztunnels say about the workload under the cursor", "logs"),
+            ("Filter", "show only what has these words", "filter"),
+            ("Namespace", "show one namespace, or all", "namespace"),
+            ("Sort by last change", "what just changed?", "sort"),
+            ("Retry now", "try to reach the cluster now", "retry"),
+        ):
+            yield SystemCommand(title, words, partial(self._on_main, main, action))
+        yield SystemCommand("Checkout", "buy a book, and see each step", self.action_checkout)
+        yield SystemCommand("Help", "keys and marks", self.action_help)
+
+    async def _on_main(self, main: MainScreen, action: str) -> None:
+        while self.screen is not main and len(self.screen_stack) > 1:
+            await self.pop_screen()
+        await main.run_action(action)

@@ -1,0 +1,23 @@
+"""Opens the terminal program; textual is imported here and nowhere else in the command line."""
+
+from __future__ import annotations
+
+import sys
+
+from meshtui.cli.source import source_for
+from meshtui.model.errors import UsageError
+from meshtui.session import Session
+from meshtui.settings import Settings
+
+
+def run_tui(settings: Settings) -> int:
+    """Run the TUI until the person quits."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("this is not a terminal", "commands that print text: meshtui --help")
+    try:
+        from meshtui.app import MeshtuiApp
+    except ModuleNotFoundError as error:
+        raise UsageError(f"the terminal program needs {error.name}", "pip install kubectl-meshtui") from error
+    app = MeshtuiApp(Session(source_for(settings), settings))
+    app.run()
+    return app.return_code or 0

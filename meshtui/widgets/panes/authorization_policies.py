@@ -1,0 +1,142 @@
+"""AuthorizationPolicies: action, scope, what they select, and where they are enforced."""
+
+from __future__ import annotations
+
+from meshtui.engine.authorization import l7_fields_of, reaches_ztunnel, rule_in_words
+from meshtui.engine.selectors import describe
+from meshtui.model.ids import ObjectRef, Uid
+from meshtui.model.policy import AuthorizationPolicy
+from meshtui.model.snapshot import Snapshot
+from meshtui.model.workload import MeshMode, Pod
+from meshtui.session import Session
+from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Line, Section, facts, line
+from meshtui.widgets.panes.base import Pane, changed_cell, in_scope
+from meshtui.widgets.panes.relations import pods_of_authorization_policy
+from meshtui.widgets.table import Cell, Column, Row
+
+_COLUMNS = (
+    Column("NAMESPACE", keep=6, least=9),
+    Column("NAME", keep=9, least=14),
+    Column("ACTION", keep=8, least=6),
+    Column("SCOPE", keep=4, least=8),
+    Column("SELECTS", keep=5, least=10),
+    Column("PODS", keep=7, least=4, right=True),
+    Column("ENFORCED BY", keep=6, least=8),
+    Column("CHANGED", keep=2, least=7),
+)
+
+
+def _scope(snapshot: Snapshot, policy: AuthorizationPolicy) -> str:
+    if policy.target_refs:
+        return "target"
+    if policy.selector is not None:
+        return "workload"
+    return "mesh" if policy.meta.namespace == snapshot.mesh.root_namespace else "namespace"
+
+
+def _selects(policy: AuthorizationPolicy) -> str:
+    if policy.target_refs:
+        return ", ".join(f"{ref.kind} {ref.name}" for ref in policy.target_refs)
+    if policy.selector is None:
+        return "all pods"
+    return "nothing (empty selector)" if policy.selector.is_empty else describe(policy.selector)
+
+
+def enforced_by(snapshot: Snapshot, policy: AuthorizationPolicy, pods: list[Pod]) -> Cell:
+    """Where a policy is enforced; ``nobody`` where it has no effect."""
+    if policy.target_refs:
+        return Cell("waypoint")
+    if policy.dry_run:
+        return Cell("nobody (dry run)", WARN)
+    if not reaches_ztunnel(policy):
+        return Cell(f"nobody ({policy.action})", WARN)
+    modes = {snapshot.mesh_mode(pod) for pod in pods}
+    places = [word for mode, word in ((MeshMode.AMBIENT, "ztunnel"), (MeshMode.SIDECAR, "sidecar")) if mode in modes]
+    if places:
+        return Cell(" + ".join(places))
+    return Cell("nobody (un-meshed)", WARN) if pods else Cell("nobody", WARN)
+
+
+def _rows(session: Session) -> list[Row]:
+    snapshot = session.snapshot
+    rows = []
+    for policy in sorted(snapshot.authorization_policies.values(), key=lambda p: (p.meta.namespace, p.meta.name)):
+        if not in_scope(session, policy.meta.namespace):
+            continue
+        pods = pods_of_authorization_policy(snapshot, policy)
+        rows.append(
+            Row(
+                policy.meta.uid,
+                (
+                    Cell(policy.meta.namespace),
+                    Cell(policy.meta.name),
+                    Cell(policy.action, {"ALLOW": OK, "DENY": BAD}.get(policy.action, WARN)),
+                    Cell(_scope(snapshot, policy), DIM),
+                    Cell(_selects(policy)),
+                    Cell(str(len(pods)), "" if pods or policy.target_refs else WARN),
+                    enforced_by(snapshot, policy, pods),
+                    changed_cell(session, policy.meta),
+                ),
+            )
+        )
+    return rows
+
+
+def _ref(session: Session, uid: str) -> ObjectRef | None:
+    policy = session.snapshot.authorization_policies.get(Uid(uid))
+    return policy.meta.ref if policy else None
+
+
+def _detail(session: Session, uid: str) -> Document:
+    snapshot = session.snapshot
+    policy = snapshot.authorization_policies.get(Uid(uid))
+    if policy is None:
+        return Document("gone")
+    pods = pods_of_authorization_policy(snapshot, policy)
+    place = enforced_by(snapshot, policy, pods)
+    overview = facts(
+        ("action", policy.action),
+        ("scope", _scope(snapshot, policy)),
+        ("selects", _selects(policy)),
+        ("enforced by", (place.text, place.tone)),
+    )
+    rules = []
+    for index, rule in enumerate(policy.rules):
+        rules.append(line((f"rules[{index}] ", DIM), f"{policy.action} {rule_in_words(rule)}"))
+        l7 = l7_fields_of(rule)
+        if l7 and not policy.target_refs:
+            effect = "the whole rule is left out" if policy.action == "ALLOW" else "these fields are left out"
+            rules.append(line((f"         ! ztunnel can't read {', '.join(l7)}: {effect}", WARN)))
+    if not rules:
+        effect = "nothing is allowed to what it selects" if policy.action == "ALLOW" else "it matches nothing"
+        rules = [line((f"no rules: {effect}", WARN))]
+    sections = [
+        Section("", overview),
+        Section("Rules", tuple(rules)),
+        Section("Pods", _pods(snapshot, pods, selects_pods=not policy.target_refs)),
+    ]
+    if policy.unmodelled:
+        sections.append(Section("Not understood", tuple(line((field, WARN)) for field in policy.unmodelled)))
+    return Document(str(policy.meta.ref), tuple(sections))
+
+
+def _pods(snapshot: Snapshot, pods: list[Pod], *, selects_pods: bool) -> tuple[Line, ...]:
+    lines = [line(f"{pod.namespace}/{pod.name}", (f"  {snapshot.mesh_mode(pod).value}", DIM)) for pod in pods[:30]]
+    if len(pods) > 30:
+        lines.append(line((f"and {len(pods) - 30} more", DIM)))
+    nothing = "selects no pod" if selects_pods else "attached to a waypoint: it selects no pods itself"
+    return tuple(lines) or (line((nothing, WARN if selects_pods else DIM)),)
+
+
+PANE = Pane(
+    id="authorizationpolicies",
+    title="AuthorizationPolicies",
+    aliases=("authorizationpolicies", "authorizationpolicy", "authz", "ap"),
+    kind="AuthorizationPolicy",
+    order=3,
+    columns=_COLUMNS,
+    members=lambda snapshot: (policy.meta.namespace for policy in snapshot.authorization_policies.values()),
+    rows=_rows,
+    ref_of=_ref,
+    detail=_detail,
+)

@@ -1,0 +1,59 @@
+"""What a pane is: one kind of object as a table, and what is said about the one under the cursor."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from meshtui.model.ids import ObjectRef
+from meshtui.model.meta import Meta
+from meshtui.model.snapshot import KindStatus, Snapshot
+from meshtui.session import Session
+from meshtui.widgets.document import DIM, Document
+from meshtui.widgets.table import Cell, Column, Row
+from meshtui.widgets.text import age
+
+
+@dataclass(frozen=True, slots=True)
+class Pane:
+    """One kind of object. ``aliases`` are what one may type after ``:``; ``kind`` is whose state tells how it is known.
+
+    ``members`` are the namespaces of all objects (empty where they have none); ``rows`` are a session's rows in its
+    namespace; ``ref_of`` finds the object behind a UID; ``detail`` is what the pane beside the table says (it may take a
+    while: it is called in a thread).
+    """
+
+    id: str
+    title: str
+    aliases: tuple[str, ...]
+    kind: str
+    order: int
+    columns: tuple[Column, ...]
+    members: Callable[[Snapshot], Iterable[str]]
+    rows: Callable[[Session], list[Row]]
+    ref_of: Callable[[Session, str], ObjectRef | None]
+    detail: Callable[[Session, str], Document]
+
+    def count(self, session: Session) -> int:
+        """How many objects there are in the session's namespace."""
+        return sum(not namespace or in_scope(session, namespace) for namespace in self.members(session.snapshot))
+
+
+def in_scope(session: Session, namespace: str) -> bool:
+    """Whether an object of this namespace is shown."""
+    return not session.namespace or session.namespace == namespace
+
+
+def changed_cell(session: Session, meta: Meta) -> Cell:
+    """How long ago an object was changed, and by whom."""
+    at = meta.changed or meta.created
+    if at is None:
+        return Cell("-", DIM)
+    return Cell(f"{age((session.clock() - at).total_seconds())}{' ' + meta.manager if meta.manager else ''}", DIM)
+
+
+def policies_known(session: Session, *kinds: str) -> str:
+    """Why policies of some kinds may be missing from an answer, or empty."""
+    blind = {KindStatus.FORBIDDEN, KindStatus.LOADING, KindStatus.EXPIRED, KindStatus.UNREACHABLE}
+    states = [(kind, session.snapshot.kind_state(kind)) for kind in kinds]
+    return ", ".join(f"{kind}: {state.status.value}" for kind, state in states if state.status in blind)

@@ -1,0 +1,122 @@
+"""Namespaces: mesh mode, pods, policies, the worst finding."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from meshtui.model.finding import Severity
+from meshtui.model.ids import ObjectRef, Uid
+from meshtui.model.workload import MeshMode
+from meshtui.session import Session
+from meshtui.widgets.document import BAD, DIM, OK, STRONG, WARN, Document, Section, facts, line, section
+from meshtui.widgets.panes.base import Pane, changed_cell
+from meshtui.widgets.table import Cell, Column, Row
+
+_COLUMNS = (
+    Column("NAME", keep=9, least=10),
+    Column("MESH", keep=8, least=7),
+    Column("PODS", keep=7, least=4, right=True),
+    Column("AUTHZ", keep=5, least=5, right=True),
+    Column("NETPOL", keep=5, least=6, right=True),
+    Column("WORST FINDING", keep=4, least=13),
+    Column("CHANGED", keep=2, least=7),
+)
+MODES = {
+    MeshMode.AMBIENT: ("ambient", OK),
+    MeshMode.SIDECAR: ("sidecar", OK),
+    MeshMode.WANTED: ("! not captured", WARN),
+    MeshMode.NONE: ("none", DIM),
+}
+SEVERITIES = {Severity.ERROR: ("✗", BAD), Severity.WARNING: ("!", WARN), Severity.INFO: ("i", DIM)}
+"""A severity's mark and tone."""
+
+
+def _mesh(session: Session, name: str) -> Cell:
+    """The mesh mode of a namespace's pods: one word when they agree."""
+    pods = [pod for pod in session.snapshot.pods_by_namespace.get(name, ()) if not pod.completed]
+    modes = {session.snapshot.mesh_mode(pod) for pod in pods}
+    if len(modes) == 1:
+        return Cell(*MODES[modes.pop()])
+    if not modes:
+        namespace = session.snapshot.namespace_by_name.get(name)
+        mode = namespace.labels.get("istio.io/dataplane-mode", "none") if namespace else "none"
+        return Cell(mode, DIM)
+    return Cell("mixed", WARN)
+
+
+def _finding(session: Session, name: str) -> Cell:
+    worst = next(iter(session.findings_in(name)), None)
+    if worst is None:
+        return Cell("-", DIM)
+    mark, tone = SEVERITIES[worst.severity]
+    return Cell(f"{mark} {worst.name}", tone)
+
+
+def _rows(session: Session) -> list[Row]:
+    snapshot = session.snapshot
+    authz = Counter(p.meta.namespace for p in snapshot.authorization_policies.values())
+    netpol = Counter(p.meta.namespace for p in snapshot.network_policies.values())
+    return [
+        Row(
+            namespace.meta.uid,
+            (
+                Cell(namespace.name, STRONG if session.namespace == namespace.name else ""),
+                _mesh(session, namespace.name),
+                Cell(str(len(snapshot.pods_by_namespace.get(namespace.name, ())))),
+                Cell(str(authz[namespace.name] or "-"), "" if authz[namespace.name] else DIM),
+                Cell(str(netpol[namespace.name] or "-"), "" if netpol[namespace.name] else DIM),
+                _finding(session, namespace.name),
+                changed_cell(session, namespace.meta),
+            ),
+        )
+        for namespace in sorted(snapshot.namespaces.values(), key=lambda n: n.name)
+    ]
+
+
+def _ref(session: Session, uid: str) -> ObjectRef | None:
+    namespace = session.snapshot.namespaces.get(Uid(uid))
+    return namespace.meta.ref if namespace else None
+
+
+def _detail(session: Session, uid: str) -> Document:
+    snapshot = session.snapshot
+    namespace = snapshot.namespaces.get(Uid(uid))
+    if namespace is None:
+        return Document("gone")
+    pods = snapshot.pods_by_namespace.get(namespace.name, ())
+    modes = Counter(snapshot.mesh_mode(pod) for pod in pods if not pod.completed)
+    shown = ", ".join(f"{count} {MODES[mode][0]}" for mode, count in modes.items()) or "no pods"
+    sections: list[Section] = [
+        Section("", facts(("mesh", shown), ("pods", f"{sum(p.ready for p in pods)} of {len(pods)} ready"))),
+    ]
+    found = session.findings_in(namespace.name)
+    if found:
+        lines = [line((f"{SEVERITIES[f.severity][0]} {f.rule} ", SEVERITIES[f.severity][1]), f.message) for f in found]
+        sections.append(Section("Findings", tuple(lines)))
+    for title, policies in (
+        ("AuthorizationPolicies", snapshot.authorization_policies),
+        ("NetworkPolicies", snapshot.network_policies),
+    ):
+        names = sorted(p.meta.name for p in policies.values() if p.meta.namespace == namespace.name)
+        state = snapshot.kind_state(title[:-3] + "y")
+        lines = [line(name) for name in names] or [line(("none", DIM))]
+        if state.message:
+            lines = [line((f"{state.status.value}: {state.message}", BAD))]
+        sections.append(Section(title, tuple(lines)))
+    labels = [line(f"{key}={value}") for key, value in sorted(namespace.labels.items())]
+    sections.append(section("Labels", *labels))
+    return Document(f"Namespace {namespace.name}", tuple(sections))
+
+
+PANE = Pane(
+    id="namespaces",
+    title="Namespaces",
+    aliases=("namespaces", "namespace", "ns"),
+    kind="Namespace",
+    order=1,
+    columns=_COLUMNS,
+    members=lambda snapshot: ("" for _ in snapshot.namespaces),
+    rows=_rows,
+    ref_of=_ref,
+    detail=_detail,
+)

@@ -1,0 +1,115 @@
+"""NetworkPolicies: what they select, in which directions, and whether the mesh's own port gets through."""
+
+from __future__ import annotations
+
+from meshtui.engine.ambient import HBONE_PORT
+from meshtui.engine.networkpolicy import Direction, allows_port, rules
+from meshtui.engine.selectors import describe
+from meshtui.engine.words import network_rule_in_words
+from meshtui.model.ids import ObjectRef, Uid
+from meshtui.model.policy import NetworkPolicy
+from meshtui.session import Session
+from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Section, facts, line
+from meshtui.widgets.panes.base import Pane, changed_cell, in_scope
+from meshtui.widgets.panes.relations import directions, pods_of_network_policy
+from meshtui.widgets.table import Cell, Column, Row
+
+_COLUMNS = (
+    Column("NAMESPACE", keep=6, least=9),
+    Column("NAME", keep=9, least=14),
+    Column("SELECTS", keep=5, least=10),
+    Column("PODS", keep=7, least=4, right=True),
+    Column("DIRECTIONS", keep=6, least=7),
+    Column("HBONE 15008", keep=8, least=11),
+    Column("CHANGED", keep=2, least=7),
+)
+
+
+def hbone(policy: NetworkPolicy, direction: Direction) -> str:
+    """How much of HBONE a policy lets through in one direction: ``open``, ``some`` rules do, ``closed``."""
+    entries = rules(policy, direction)
+    opened = [allows_port(rule, HBONE_PORT, "TCP", None) for rule in entries]
+    if not any(opened):
+        return "closed"
+    return "open" if all(opened) else "some"
+
+
+def _hbone_cell(policy: NetworkPolicy) -> Cell:
+    states = {direction: hbone(policy, direction) for direction in directions(policy)}
+    if not states:
+        return Cell("-", DIM)
+    if len(set(states.values())) == 1:
+        word = next(iter(states.values()))
+        return Cell(word, {"open": OK, "closed": WARN}.get(word, ""))
+    short = {Direction.INGRESS: "in", Direction.EGRESS: "out"}
+    return Cell(", ".join(f"{short[d]} {state}" for d, state in states.items()), "")
+
+
+def _rows(session: Session) -> list[Row]:
+    rows = []
+    for policy in sorted(session.snapshot.network_policies.values(), key=lambda p: (p.meta.namespace, p.meta.name)):
+        if not in_scope(session, policy.meta.namespace):
+            continue
+        pods = pods_of_network_policy(session.snapshot, policy)
+        rows.append(
+            Row(
+                policy.meta.uid,
+                (
+                    Cell(policy.meta.namespace),
+                    Cell(policy.meta.name),
+                    Cell(describe(policy.pod_selector)),
+                    Cell(str(len(pods)), "" if pods else WARN),
+                    Cell(", ".join(d.value for d in directions(policy)) or "none"),
+                    _hbone_cell(policy),
+                    changed_cell(session, policy.meta),
+                ),
+            )
+        )
+    return rows
+
+
+def _ref(session: Session, uid: str) -> ObjectRef | None:
+    policy = session.snapshot.network_policies.get(Uid(uid))
+    return policy.meta.ref if policy else None
+
+
+def _detail(session: Session, uid: str) -> Document:
+    policy = session.snapshot.network_policies.get(Uid(uid))
+    if policy is None:
+        return Document("gone")
+    pods = pods_of_network_policy(session.snapshot, policy)
+    sections = [Section("", facts(("selects", describe(policy.pod_selector)), ("pods", str(len(pods)))))]
+    for direction in directions(policy):
+        entries = rules(policy, direction)
+        lines = [
+            line((f"{direction.value}[{index}] ", DIM), f"allow {network_rule_in_words(rule, direction.value)}")
+            for index, rule in enumerate(entries)
+        ] or [line(("nothing is allowed", BAD))]
+        state = hbone(policy, direction)
+        words = {
+            "open": ("HBONE (15008) is open: ztunnel carries every port through it", OK),
+            "some": ("HBONE (15008) is open in some rules: between ambient pods only those count", WARN),
+            "closed": ("HBONE (15008) is closed: ambient peers can't connect, whatever app port is open", WARN),
+        }[state]
+        sections.append(Section(direction.value.capitalize(), (*lines, line(words))))
+    members = [line(pod.name, (f"  {session.snapshot.mesh_mode(pod).value}", DIM)) for pod in pods[:30]]
+    if len(pods) > 30:
+        members.append(line((f"and {len(pods) - 30} more", DIM)))
+    sections.append(Section("Pods", tuple(members) or (line(("selects no pod", WARN)),)))
+    if policy.unmodelled:
+        sections.append(Section("Not understood", tuple(line((field, WARN)) for field in policy.unmodelled)))
+    return Document(str(policy.meta.ref), tuple(sections))
+
+
+PANE = Pane(
+    id="networkpolicies",
+    title="NetworkPolicies",
+    aliases=("networkpolicies", "networkpolicy", "netpol", "np"),
+    kind="NetworkPolicy",
+    order=4,
+    columns=_COLUMNS,
+    members=lambda snapshot: (policy.meta.namespace for policy in snapshot.network_policies.values()),
+    rows=_rows,
+    ref_of=_ref,
+    detail=_detail,
+)

@@ -1,0 +1,108 @@
+"""Who selects whom: the policies of a workload, the pods of a policy, the flows between workloads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshtui.engine import authorization, networkpolicy
+from meshtui.engine.selectors import matches
+from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
+from meshtui.model.ids import ObjectRef
+from meshtui.model.policy import AuthorizationPolicy, NetworkPolicy
+from meshtui.model.snapshot import Snapshot
+from meshtui.model.verdict import Decision
+from meshtui.model.workload import Pod, Service, Workload
+from meshtui.widgets.document import BAD, OK, WARN
+
+
+def pods_of_network_policy(snapshot: Snapshot, policy: NetworkPolicy) -> list[Pod]:
+    """The running pods that a NetworkPolicy selects."""
+    pods = snapshot.pods_by_namespace.get(policy.meta.namespace, ())
+    return [pod for pod in pods if not pod.completed and matches(policy.pod_selector, pod.labels)]
+
+
+def pods_of_authorization_policy(snapshot: Snapshot, policy: AuthorizationPolicy) -> list[Pod]:
+    """The running pods in an AuthorizationPolicy's scope (a policy with targetRefs has none: its waypoint enforces it)."""
+    if policy.target_refs:
+        return []
+    if policy.meta.namespace == snapshot.mesh.root_namespace:
+        pods: tuple[Pod, ...] = tuple(snapshot.pods.values())
+    else:
+        pods = snapshot.pods_by_namespace.get(policy.meta.namespace, ())
+    return [pod for pod in pods if not pod.completed and authorization.covers(policy, pod)]
+
+
+def network_policies_of(snapshot: Snapshot, pod: Pod) -> list[NetworkPolicy]:
+    """The NetworkPolicies that select a pod, by name."""
+    found = (p for p in snapshot.network_policies.values() if p.meta.namespace == pod.namespace)
+    return sorted((p for p in found if matches(p.pod_selector, pod.labels)), key=lambda p: p.meta.name)
+
+
+def authorization_policies_of(snapshot: Snapshot, pod: Pod) -> list[AuthorizationPolicy]:
+    """The AuthorizationPolicies that cover a pod, by name."""
+    scopes = {pod.namespace, snapshot.mesh.root_namespace}
+    found = (p for p in snapshot.authorization_policies.values() if p.meta.namespace in scopes and not p.target_refs)
+    return sorted((p for p in found if authorization.covers(p, pod)), key=lambda p: p.meta.name)
+
+
+def directions(policy: NetworkPolicy) -> tuple[networkpolicy.Direction, ...]:
+    """The directions in which a NetworkPolicy isolates."""
+    return tuple(direction for direction in networkpolicy.Direction if networkpolicy.applies(policy, direction))
+
+
+def workload_endpoint(ref: ObjectRef) -> FlowEndpoint:
+    """A workload as one end of a flow."""
+    if ref.kind == "Pod":
+        return FlowEndpoint(EndpointKind.POD, ref.namespace, ref.name)
+    return FlowEndpoint(EndpointKind.WORKLOAD, ref.namespace, ref.name, ref.kind)
+
+
+def service_endpoint(service: Service) -> FlowEndpoint:
+    """A Service as the destination of a flow."""
+    return FlowEndpoint(EndpointKind.SERVICE, service.meta.namespace, service.meta.name)
+
+
+def services_by_port(snapshot: Snapshot) -> Iterator[tuple[Service, int, str]]:
+    """Every TCP port of every Service that has a selector, by namespace and name."""
+    for service in sorted(snapshot.services.values(), key=lambda s: (s.meta.namespace, s.meta.name)):
+        for port in service.ports:
+            if service.selector and port.protocol == "TCP":
+                yield service, port.number, port.protocol
+
+
+def flows_from(snapshot: Snapshot, workload: Workload) -> list[Flow]:
+    """A flow from a workload to each port of each Service that isn't its own."""
+    source = workload_endpoint(workload.ref)
+    own = [pod.labels for pod in workload.pods if not pod.completed]
+    if not own:
+        return []
+    return [
+        Flow(source, service_endpoint(service), port)
+        for service, port, _ in services_by_port(snapshot)
+        if not (service.meta.namespace == workload.ref.namespace and _selects(service, own[0]))
+    ]
+
+
+def flows_to(snapshot: Snapshot, workload: Workload) -> list[Flow]:
+    """A flow from every other workload to each port that a workload's containers declare."""
+    ports = sorted({p.number for pod in workload.pods if not pod.completed for p in pod.ports if p.protocol == "TCP"})
+    destination = workload_endpoint(workload.ref)
+    return [
+        Flow(workload_endpoint(other.ref), destination, port)
+        for other in snapshot.workloads.values()
+        if other.ref != workload.ref and any(not pod.completed for pod in other.pods)
+        for port in ports
+    ]
+
+
+def _selects(service: Service, labels: object) -> bool:
+    return isinstance(labels, dict) and all(labels.get(key) == value for key, value in service.selector or ())
+
+
+VERDICTS = {
+    Decision.ALLOW: ("✓ allow", OK),
+    Decision.DENY: ("✗ deny", BAD),
+    Decision.MIXED: ("± mixed", WARN),
+    Decision.UNKNOWN: ("? unknown", WARN),
+}
+"""A verdict's glyph, word and tone."""

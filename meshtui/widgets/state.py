@@ -1,0 +1,93 @@
+"""The faces of "no answer": each looks different, and says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from meshtui.model.errors import ConfigError, MeshtuiError
+from meshtui.model.snapshot import KindState, KindStatus
+from meshtui.widgets.document import BAD, DIM, STRONG, WARN, Document, Section, line
+
+
+def loading(kind: str) -> Document:
+    """Nothing is known yet."""
+    return Document(f"… Loading {kind}", (Section("", (line(("the first answer of the API server is on its way", DIM)),)),))
+
+
+def empty(kind: str, namespace: str, needle: str) -> Document:
+    """The API server says that there is none."""
+    if needle:
+        return Document(f"No {kind} matches “{needle}”", (Section("", (line("Esc clears the filter"),)),))
+    where = f"in namespace {namespace}" if namespace else "in this cluster"
+    lines = [line((f"the API server was asked, and there are none {where}", DIM))]
+    if namespace:
+        lines.append(line("n chooses another namespace, or all"))
+    return Document(f"No {kind}", (Section("", tuple(lines)),))
+
+
+def failed(error: MeshtuiError) -> Document:
+    """There is no source at all."""
+    title = "✗ No cluster to show" if isinstance(error, ConfigError) else "✗ The cluster says no"
+    lines = [line((error.message, BAD))]
+    if error.hint:
+        lines.append(line(error.hint))
+    lines.append(line(("q quits", DIM)))
+    return Document(title, (Section("", tuple(lines)),))
+
+
+def _wait(state: KindState, now: datetime) -> str:
+    return f"retrying in {max(0, int((state.retry_at - now).total_seconds()))} s" if state.retry_at else "retrying"
+
+
+def _forbidden(kind: str, state: KindState, now: datetime) -> Document:
+    who = "ask for a (Cluster)Role with this verb, or name a namespace that you may list: n, or -n on the command line"
+    lines = (
+        line(("missing verb: ", DIM), (f"{state.verb or 'list'} {kind}", STRONG)),
+        line(state.message),
+        line(who),
+        line((_wait(state, now), DIM)),
+    )
+    return Document(f"⊘ Forbidden: you may not {state.verb or 'list'} {kind}", (Section("", lines),))
+
+
+def _not_installed(kind: str, state: KindState, _now: datetime) -> Document:
+    lines = (
+        line(state.message),
+        line("the other kinds work without it; verdicts count none of it"),
+        line(("looking again every minute", DIM)),
+    )
+    return Document(f"∅ Not installed: {kind}", (Section("", lines),))
+
+
+def _expired(_kind: str, state: KindState, now: datetime) -> Document:
+    lines = (
+        line((state.message, BAD)),
+        line("log in again in another terminal (what you do before kubectl works), then press r"),
+        line((_wait(state, now), DIM)),
+    )
+    return Document("✗ Your login has expired", (Section("", lines),))
+
+
+def _unreachable(_kind: str, state: KindState, now: datetime) -> Document:
+    lines = (
+        line((state.message, BAD)),
+        line((_wait(state, now), WARN), "; r tries now"),
+    )
+    return Document("✗ The API server can't be reached", (Section("", lines),))
+
+
+_FACES: dict[KindStatus, Callable[[str, KindState, datetime], Document]] = {
+    KindStatus.FORBIDDEN: _forbidden,
+    KindStatus.NOT_INSTALLED: _not_installed,
+    KindStatus.EXPIRED: _expired,
+    KindStatus.UNREACHABLE: _unreachable,
+}
+
+
+def face(kind: str, state: KindState, now: datetime) -> Document | None:
+    """What to show instead of a kind's table, or None when there is a table to show (a stale one too)."""
+    if state.status is KindStatus.LOADING:
+        return loading(kind)
+    drawn = _FACES.get(state.status)
+    return drawn(kind, state, now) if drawn else None

@@ -1,0 +1,58 @@
+"""The header: where we are, as whom, whether anything can be changed, and how fresh the data is."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.reactive import reactive
+from textual.widgets import Static
+
+from meshtui.model.snapshot import KindStatus
+from meshtui.session import Session
+from meshtui.widgets.text import age, clean
+
+
+class StatusBar(Static):
+    """One line: context, cluster, user, read-only or not, freshness."""
+
+    text: reactive[Content] = reactive(Content(""), layout=False)
+
+    def show(self, session: Session) -> None:
+        """Say what the session knows now."""
+        label = session.label
+        parts = [Content.styled(" meshtui ", "bold")]
+        if label.sandbox:
+            parts.append(Content.styled("sandbox", "bold $text-accent"))
+        for name, value in (("context", label.context), ("cluster", label.cluster), ("user", label.user)):
+            if value and not (name == "cluster" and value == label.context):
+                parts.append(Content.styled(f"{name} ", "$text-muted").append(Content(clean(value))))
+        if session.namespace:
+            parts.append(Content.styled("namespace ", "$text-muted").append(Content(clean(session.namespace))))
+        parts.append(Content.styled("read-only", "bold $text-warning") if session.read_only else Content("read-write"))
+        parts.append(self._freshness(session))
+        self.update(Content(" · ").join(parts))
+
+    def _freshness(self, session: Session) -> Content:
+        text, tone = _freshness(session)
+        return Content.styled(text, tone)
+
+
+def _freshness(session: Session) -> tuple[str, str]:
+    """How fresh the data is, and in which tone to say it."""
+    if session.error is not None:
+        return "✗ no data", "bold $text-error"
+    now, health = session.clock(), session.health()
+    wait_s = max(0, int((health.retry_at - now).total_seconds())) if health.retry_at else 0
+    since = f"{health.since.astimezone():%H:%M:%S}" if health.since else "?"
+    troubles = {
+        KindStatus.LOADING: ("… loading", "$text-warning"),
+        KindStatus.STALE: (f"⚠ stale since {since}, retrying in {wait_s} s", "bold $text-warning"),
+        KindStatus.UNREACHABLE: (f"✗ unreachable, retrying in {wait_s} s", "bold $text-error"),
+        KindStatus.EXPIRED: ("✗ login expired", "bold $text-error"),
+    }
+    if health.status in troubles:
+        return troubles[health.status]
+    if not session.snapshot.live:
+        return "manifests", "$text-muted"
+    taken = session.snapshot.taken_at
+    changed = f"{age((now - taken).total_seconds())} ago" if taken else "?"
+    return f"● live, last event {changed}", "$text-success"

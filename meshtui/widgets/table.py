@@ -1,0 +1,277 @@
+"""A table of objects: rows are known by UID, only what is on screen is drawn, so that 10,000 pods feel like 10."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from meshtui.widgets.text import clean
+
+_GAP = 2
+_MEASURED = 400
+"""Rows whose cells are measured for the columns' widths; the others are fitted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. Columns with a higher ``keep`` are the last to shrink or go when the screen is narrow."""
+
+    title: str
+    keep: int = 1
+    least: int = 4
+    right: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell: its text, and the tone that the stylesheet colours."""
+
+    text: str
+    tone: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One object's row. ``sort`` holds a key for each column where the text doesn't sort well."""
+
+    uid: str
+    cells: tuple[Cell, ...]
+    marked: bool = False
+
+
+class ObjectTable(ScrollView, can_focus=True):
+    """Rows with a cursor that stays on its object when rows come and go."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "table--header",
+        "table--cursor",
+        "table--cursor-blurred",
+        "table--marked",
+        "table--ok",
+        "table--warn",
+        "table--bad",
+        "table--dim",
+        "table--strong",
+    }
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False, id="table.up"),
+        Binding("down,j", "move(1)", "Down", show=False, id="table.down"),
+        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False, id="table.page_up"),
+        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False, id="table.page_down"),
+        Binding("home,g", "edge(0)", "First", show=False, id="table.first"),
+        Binding("end,G", "edge(-1)", "Last", show=False, id="table.last"),
+        Binding("enter", "choose", "Open", show=False, id="table.open"),
+    ]
+
+    cursor: reactive[int] = reactive(0, repaint=False)
+
+    class Highlighted(Message):
+        """The cursor is on another object (or on none: ``uid`` is empty)."""
+
+        def __init__(self, table: ObjectTable, uid: str) -> None:
+            super().__init__()
+            self.table = table
+            self.uid = uid
+
+        @property
+        def control(self) -> ObjectTable:
+            """The table."""
+            return self.table
+
+    class Chosen(Highlighted):
+        """Enter, or a click on the object under the cursor."""
+
+    def __init__(self, columns: Sequence[Column] = (), *, id: str | None = None) -> None:  # noqa: A002  (Textual's own name)
+        super().__init__(id=id)
+        self.columns: tuple[Column, ...] = tuple(columns)
+        self.rows: list[Row] = []
+        self._uid = ""
+        self._widths: list[int] = []
+        self._natural: list[int] = []
+
+    @property
+    def uid(self) -> str:
+        """The object under the cursor, or empty."""
+        return self.rows[self.cursor].uid if 0 <= self.cursor < len(self.rows) else ""
+
+    def show(self, columns: Sequence[Column], rows: list[Row]) -> None:
+        """Show these rows. The cursor stays on its object; when that is gone, on the one that took its place."""
+        kept, offset = self._uid, self.cursor - int(self.scroll_offset.y)
+        fresh = tuple(columns) != self.columns
+        self.columns, self.rows = tuple(columns), rows
+        position = next((i for i, row in enumerate(rows) if row.uid == kept), None) if kept else None
+        if fresh:
+            position = position or 0
+        if position is None:
+            position = max(0, min(self.cursor, len(rows) - 1))
+        self._measure()
+        self.virtual_size = Size(sum(self._widths) + _GAP * max(0, len(self._widths) - 1), len(rows) + 1)
+        moved = position != self.cursor
+        self.set_reactive(ObjectTable.cursor, position)
+        if moved:
+            self.scroll_to(y=max(0, position - max(0, offset)), animate=False, force=True, immediate=True)
+        self._announce()
+        self.refresh()
+
+    def select(self, uid: str) -> bool:
+        """Put the cursor on an object; False when it isn't here."""
+        for index, row in enumerate(self.rows):
+            if row.uid == uid:
+                self._uid = uid
+                self.cursor = index
+                return True
+        return False
+
+    # ---- measuring and drawing
+
+    def _measure(self) -> None:
+        self._natural = [
+            max([cell_len(column.title), *(cell_len(clean(row.cells[i].text)) for row in self.rows[:_MEASURED])], default=0)
+            for i, column in enumerate(self.columns)
+        ]
+        self._widths = fit(self.columns, self._natural, self.size.width)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fit the columns to the new width."""
+        self._widths = fit(self.columns, self._natural, event.size.width)
+        self._keep_visible()
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line: the header stays on top, the rows scroll beneath it."""
+        width = self.size.width
+        if y == 0:
+            style = self.get_component_rich_style("table--header")
+            words = [column.title for column in self.columns]
+            return self._strip([Cell(word) for word in words], style, {}, width)
+        index = y - 1 + int(self.scroll_offset.y)
+        if not 0 <= index < len(self.rows):
+            return Strip.blank(width, self.rich_style)
+        row = self.rows[index]
+        base = self.rich_style
+        if index == self.cursor:
+            base = self.get_component_rich_style("table--cursor" if self.has_focus else "table--cursor-blurred")
+        elif row.marked:
+            base = self.get_component_rich_style("table--marked")
+        tones = {tone: self._tone(tone, base) for tone in {cell.tone for cell in row.cells if cell.tone}}
+        return self._strip(row.cells, base, tones, width)
+
+    def _tone(self, tone: str, base: Style) -> Style:
+        style = self.get_component_rich_style(f"table--{tone}", partial=True)
+        return base + Style(color=style.color, bold=style.bold, dim=style.dim)
+
+    def _strip(self, cells: Sequence[Cell], base: Style, tones: dict[str, Style], width: int) -> Strip:
+        segments = []
+        for column, cell, size in zip(self.columns, cells, self._widths, strict=False):
+            if size <= 0:
+                continue
+            text = clean(cell.text)
+            if cell_len(text) > size:
+                text = set_cell_size(text, size - 1) + "…"
+            elif column.right:
+                text = " " * (size - cell_len(text)) + text
+            segments.append(Segment(set_cell_size(text, size) + " " * _GAP, tones.get(cell.tone, base)))
+        return Strip(segments).adjust_cell_length(width, base).crop(0, width)
+
+    # ---- moving
+
+    def validate_cursor(self, position: int) -> int:
+        """Keep the cursor on a row."""
+        return max(0, min(position, len(self.rows) - 1))
+
+    def watch_cursor(self, before: int, after: int) -> None:
+        """Follow the cursor."""
+        if before != after:
+            self._keep_visible()
+            self._announce()
+            self.refresh()
+
+    def _announce(self) -> None:
+        if self.uid != self._uid:
+            self._uid = self.uid
+            self.post_message(self.Highlighted(self, self.uid))
+
+    def _keep_visible(self) -> None:
+        height = max(1, self.size.height - 1)
+        top = int(self.scroll_offset.y)
+        if self.cursor < top:
+            self.scroll_to(y=self.cursor, animate=False, force=True, immediate=True)
+        elif self.cursor >= top + height:
+            self.scroll_to(y=self.cursor - height + 1, animate=False, force=True, immediate=True)
+
+    def action_move(self, by: int) -> None:
+        """Up or down."""
+        self.cursor += by
+
+    def action_page(self, by: int) -> None:
+        """A screen up or down."""
+        self.cursor += by * max(1, self.size.height - 2)
+
+    def action_edge(self, index: int) -> None:
+        """First or last row."""
+        self.cursor = 0 if index == 0 else len(self.rows) - 1
+
+    def action_choose(self) -> None:
+        """Open the object under the cursor."""
+        if self.uid:
+            self.post_message(self.Chosen(self, self.uid))
+
+    def on_click(self, event: events.Click) -> None:
+        """A click moves the cursor; one on the cursor opens."""
+        index = event.y - 1 + int(self.scroll_offset.y)
+        if event.y < 1 or not 0 <= index < len(self.rows):
+            return
+        if index == self.cursor:
+            self.action_choose()
+        self.cursor = index
+
+    def on_focus(self) -> None:
+        """Draw the cursor as focused."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """Draw the cursor as not focused."""
+        self.refresh()
+
+
+def fit(columns: Sequence[Column], natural: Sequence[int], width: int) -> list[int]:
+    """Widths for the columns of a table that is ``width`` cells wide; 0 means that a column isn't shown.
+
+    Where the natural widths don't fit, columns shrink to their least in order of ``keep``, then go, the least kept first;
+    what those that went leave is given back to the best kept.
+    """
+    widths = list(natural)
+    order = sorted(range(len(columns)), key=lambda i: (columns[i].keep, -i))
+    if not width or not order:
+        return widths
+    for index in order:
+        over = _excess(widths, width)
+        if over > 0:
+            widths[index] = max(min(widths[index], columns[index].least), widths[index] - over)
+    for index in order[:-1]:
+        if _excess(widths, width) > 0:
+            widths[index] = 0
+    best = order[-1]
+    widths[best] = max(1, widths[best] - max(0, _excess(widths, width)))
+    for index in reversed(order):
+        if widths[index]:
+            widths[index] += max(0, min(natural[index] - widths[index], -_excess(widths, width)))
+    return widths
+
+
+def _excess(widths: Sequence[int], width: int) -> int:
+    """How many cells too wide (negative: how many are left)."""
+    shown = [w for w in widths if w > 0]
+    return sum(shown) + _GAP * max(0, len(shown) - 1) - width

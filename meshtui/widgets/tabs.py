@@ -1,0 +1,44 @@
+"""The kinds, with how many there are of each: which one is shown, and which can't be read."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+
+from meshtui.model.snapshot import KindStatus
+from meshtui.widgets.panes import Pane
+
+_MARKS = {
+    KindStatus.LOADING: "…",
+    KindStatus.FORBIDDEN: "⊘",
+    KindStatus.NOT_INSTALLED: "∅",
+    KindStatus.STALE: "⚠",
+    KindStatus.EXPIRED: "✗",
+    KindStatus.UNREACHABLE: "✗",
+}
+_SHORT = {"AuthorizationPolicies": "AuthzPolicies", "NetworkPolicies": "NetPolicies"}
+
+
+class KindTabs(Static):
+    """One line of tabs; a click or a digit chooses."""
+
+    class Picked(Message):
+        """A tab was clicked."""
+
+        def __init__(self, pane: Pane) -> None:
+            super().__init__()
+            self.pane = pane
+
+    def show(self, entries: list[tuple[Pane, int, KindStatus]], current: Pane) -> None:
+        """Show the tabs: each pane with its number of objects and how its kind is known."""
+        narrow = self.app.size.width < 100
+        parts = []
+        for pane, count, status in entries:
+            title = _SHORT.get(pane.title, pane.title) if narrow else pane.title
+            amount = str(count) if status in {KindStatus.SYNCED, KindStatus.STALE} else ""
+            text = " ".join(word for word in (str(pane.order), title, amount, _MARKS.get(status, "")) if word)
+            chosen = pane is current
+            styled = Content.styled(f"[{text}]" if chosen else f" {text} ", "bold reverse" if chosen else "")
+            parts.append(styled.stylize(f"@click=screen.pane({pane.order})") if not chosen else styled)
+        self.update(Content("").join(parts))

@@ -1,0 +1,361 @@
+"""The main screen: a table of one kind, and beside it what there is to say of the object under the cursor."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.timer import Timer
+from textual.widgets import Footer, Input
+from textual.worker import get_current_worker
+
+from meshtui.model.ids import ObjectRef
+from meshtui.model.snapshot import KindStatus
+from meshtui.session import Session
+from meshtui.widgets import state
+from meshtui.widgets.document import Document
+from meshtui.widgets.pane_view import DocumentView
+from meshtui.widgets.panes import Pane, pane_called, panes
+from meshtui.widgets.prompt import Prompt
+from meshtui.widgets.status import StatusBar
+from meshtui.widgets.table import Column, ObjectTable, Row
+from meshtui.widgets.tabs import KindTabs
+
+_DETAIL_DELAY_S = 0.06
+"""How long the cursor rests before the detail is worked out: moving through a table must not wait for it."""
+_SORTED_BY_CHANGE = "CHANGED"
+
+
+class MainScreen(Screen[None]):
+    """Where everything starts. Other screens are pushed on top of it, and Esc comes back here."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("p", "probe", "Probe", id="main.probe"),
+        Binding("c", "app.checkout", "Checkout", id="main.checkout"),
+        Binding("d", "describe", "Describe", id="main.describe"),
+        Binding("y", "yaml", "YAML", id="main.yaml"),
+        Binding("l", "logs", "ztunnel log", id="main.logs"),
+        Binding("colon", "command", "Go to", key_display=":", id="main.command"),
+        Binding("slash", "filter", "Filter", key_display="/", id="main.filter"),
+        Binding("n", "namespace", "Namespace", id="main.namespace"),
+        Binding("s", "sort", "By change", id="main.sort"),
+        Binding("1,2,3,4", "digit", "Kinds", show=False, id="main.kinds"),
+        Binding("tab", "next_pane", "Next kind", show=False, id="main.next"),
+        Binding("shift+tab", "previous_pane", "Previous kind", show=False, id="main.previous"),
+        Binding("r", "retry", "Retry now", show=False, id="main.retry"),
+        Binding("left_square_bracket", "focus_table", "Table", show=False, id="main.table"),
+        Binding("right_square_bracket", "focus_detail", "Detail", show=False, id="main.detail"),
+        Binding("escape", "back", "Back", show=False, id="main.back"),
+        Binding("question_mark", "app.help", "Help", key_display="?", id="main.help"),
+        Binding("q", "app.quit", "Quit", id="main.quit"),
+    ]
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.pane = panes()[1]
+        self.needle = ""
+        self.by_change = False
+        self._uids: dict[str, str] = {}
+        self._detail_timer: Timer | None = None
+
+    def compose(self) -> ComposeResult:
+        """Header, tabs, table with its detail, prompt, footer."""
+        yield StatusBar(id="status")
+        yield KindTabs(id="tabs")
+        with Horizontal(id="body"):
+            yield ObjectTable(id="table")
+            yield DocumentView(id="state")
+            yield DocumentView(id="detail")
+        yield Prompt(id="prompt")
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Follow the session, and keep the header's seconds running."""
+        self._stop_listening = self.session.listen(self.refresh_data)
+        self.set_interval(1.0, self._tick)
+        self.query_one(ObjectTable).focus()
+        self.refresh_data()
+
+    def on_unmount(self) -> None:
+        """Stop following."""
+        self._stop_listening()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fold the detail away where there is no room beside the table."""
+        width, height = event.size
+        self.set_class(width < 100, "-narrow")
+        self.set_class(height < 30, "-low")
+        self._show_tabs()
+
+    # ---- showing
+
+    def refresh_data(self) -> None:
+        """Show what the session knows now."""
+        if not self.is_mounted:
+            return
+        rows = self._rows()
+        document = self._face(rows)
+        self.query_one("#state", DocumentView).display = document is not None
+        table = self.query_one(ObjectTable)
+        table.display = document is None
+        if document is not None:
+            self.query_one("#state", DocumentView).show(document)
+        table.show(self._columns(), rows)
+        self._tick()
+        self._show_tabs()
+        self._schedule_detail()
+
+    def _tick(self) -> None:
+        self.query_one(StatusBar).show(self.session)
+
+    def _columns(self) -> tuple[Column, ...]:
+        if self.session.namespace:
+            return tuple(column for column in self.pane.columns if column.title != "NAMESPACE")
+        return self.pane.columns
+
+    def _rows(self) -> list[Row]:
+        rows = self.pane.rows(self.session)
+        titles = [column.title for column in self.pane.columns]
+        if self.session.namespace and "NAMESPACE" in titles:
+            index = titles.index("NAMESPACE")
+            rows = [Row(row.uid, row.cells[:index] + row.cells[index + 1 :], row.marked) for row in rows]
+        if self.needle:
+            words = self.needle.lower().split()
+            rows = [row for row in rows if _contains(row, words)]
+        if self.by_change:
+            changes = self.session.changes()
+            rows = sorted(rows, key=lambda row: changes.get(row.uid, 0.0), reverse=True)
+        return rows
+
+    def _face(self, rows: list[Row]) -> Document | None:
+        session = self.session
+        if session.error is not None:
+            return state.failed(session.error)
+        if session.loading:
+            return state.loading(self.pane.title)
+        kind = session.snapshot.kind_state(self.pane.kind)
+        if not rows or kind.status is not KindStatus.LOADING:
+            drawn = state.face(self.pane.title, kind, session.clock())
+            if drawn is not None:
+                return drawn
+        return None if rows else state.empty(self.pane.title, session.namespace, self.needle)
+
+    def _show_tabs(self) -> None:
+        entries = [(pane, pane.count(self.session), self.session.snapshot.kind_state(pane.kind).status) for pane in panes()]
+        self.query_one(KindTabs).show(entries, self.pane)
+
+    @on(ObjectTable.Highlighted)
+    def _moved(self, event: ObjectTable.Highlighted) -> None:
+        self._uids[self.pane.id] = event.uid
+        self._schedule_detail()
+
+    @on(ObjectTable.Chosen)
+    def _opened(self, event: ObjectTable.Chosen) -> None:
+        if self.pane.id == "namespaces":
+            ref = self.pane.ref_of(self.session, event.uid)
+            self.session.namespace = ref.name if ref else ""
+            self.show_pane(panes()[1])
+        else:
+            self.action_describe()
+
+    def _schedule_detail(self) -> None:
+        if self._detail_timer is not None:
+            self._detail_timer.stop()
+        self._detail_timer = self.set_timer(_DETAIL_DELAY_S, self._work_out_detail)
+
+    def _work_out_detail(self) -> None:
+        uid = self.query_one(ObjectTable).uid
+        if uid and not self.has_class("-narrow"):
+            self._detail(self.pane, uid)
+        elif not uid:
+            self.query_one("#detail", DocumentView).show(Document(""))
+
+    @work(thread=True, exclusive=True, group="detail", exit_on_error=True)
+    def _detail(self, pane: Pane, uid: str) -> None:
+        worker = get_current_worker()
+        document = pane.detail(self.session, uid)
+        if not worker.is_cancelled:
+            self.app.call_from_thread(self._show_detail, pane, uid, document)
+
+    def _show_detail(self, pane: Pane, uid: str, document: Document) -> None:
+        if pane is self.pane and uid == self.query_one(ObjectTable).uid:
+            self.query_one("#detail", DocumentView).show(document)
+
+    # ---- actions
+
+    def show_pane(self, pane: Pane) -> None:
+        """Show another kind; its cursor is where it was."""
+        self._uids[self.pane.id] = self.query_one(ObjectTable).uid or self._uids.get(self.pane.id, "")
+        self.pane = pane
+        self.needle = ""
+        self.refresh_data()
+        table = self.query_one(ObjectTable)
+        if not table.select(self._uids.get(pane.id, "")):
+            table.cursor = 0
+        if table.display:
+            table.focus()
+
+    def action_pane(self, order: int) -> None:
+        """Show the kind with this number."""
+        self.show_pane(panes()[order - 1])
+
+    def key_1(self) -> None:
+        """Namespaces."""
+        self.action_pane(1)
+
+    def key_2(self) -> None:
+        """Workloads."""
+        self.action_pane(2)
+
+    def key_3(self) -> None:
+        """AuthorizationPolicies."""
+        self.action_pane(3)
+
+    def key_4(self) -> None:
+        """NetworkPolicies."""
+        self.action_pane(4)
+
+    def action_next_pane(self) -> None:
+        """The kind to the right."""
+        self.show_pane(panes()[self.pane.order % len(panes())])
+
+    def action_previous_pane(self) -> None:
+        """The kind to the left."""
+        self.show_pane(panes()[(self.pane.order - 2) % len(panes())])
+
+    def action_command(self) -> None:
+        """Ask where to go."""
+        self.query_one(Prompt).ask(":", [alias for pane in panes() for alias in pane.aliases], "")
+
+    def action_filter(self) -> None:
+        """Ask what to show only."""
+        self.query_one(Prompt).ask("/", [], self.needle)
+
+    @on(Input.Changed, "#prompt-input")
+    def _typing(self, event: Input.Changed) -> None:
+        prompt = self.query_one(Prompt)
+        if prompt.display and prompt.mark == "/" and event.value != self.needle:
+            self.needle = event.value
+            self.refresh_data()
+
+    @on(Prompt.Answered)
+    def _answered(self, event: Prompt.Answered) -> None:
+        self._focus_body()
+        if event.mark == "/":
+            self.needle = event.text
+            self.refresh_data()
+            return
+        word = event.text.strip().lower()
+        if word in {"q", "quit", "exit"}:
+            self.app.exit()
+        elif word in {"checkout", "help", "probe"}:
+            self.app.call_later(self.run_action, {"probe": "probe"}.get(word, f"app.{word}"))
+        elif (pane := pane_called(word)) is not None:
+            self.show_pane(pane)
+        elif word:
+            known = ", ".join(sorted(pane.aliases[0] for pane in panes()))
+            self.notify(f"no kind {word!r}: try {known}", severity="warning", markup=False)
+
+    @on(Prompt.Left)
+    def _left(self, event: Prompt.Left) -> None:
+        if event.mark == "/" and self.needle:
+            self.needle = ""
+            self.refresh_data()
+        self._focus_body()
+
+    def _focus_body(self) -> None:
+        table = self.query_one(ObjectTable)
+        (table if table.display else self.query_one("#state", DocumentView)).focus()
+
+    def action_sort(self) -> None:
+        """The newest change first, or by name."""
+        self.by_change = not self.by_change
+        self.refresh_data()
+        self.query_one(ObjectTable).cursor = 0
+        self.notify("newest change first" if self.by_change else "by name", timeout=2)
+
+    def action_namespace(self) -> None:
+        """Choose a namespace, or all."""
+        from meshtui.screens.namespace import NamespaceScreen
+
+        def chosen(name: str | None) -> None:
+            if name is not None:
+                self.session.namespace = name
+                self.refresh_data()
+
+        self.app.push_screen(NamespaceScreen(self.session), chosen)
+
+    def action_retry(self) -> None:
+        """Try to reach the cluster now."""
+        self.session.retry_now()
+
+    def action_focus_table(self) -> None:
+        """Keys go to the table."""
+        self._focus_body()
+
+    def action_focus_detail(self) -> None:
+        """Keys go to the detail."""
+        self.query_one("#detail", DocumentView).focus()
+
+    def action_back(self) -> None:
+        """Undo one step: the filter, then the namespace."""
+        if self.needle:
+            self.needle = ""
+        elif self.session.namespace:
+            self.session.namespace = ""
+        else:
+            self._focus_body()
+            return
+        self.refresh_data()
+
+    def current(self) -> ObjectRef | None:
+        """The object under the cursor."""
+        uid = self.query_one(ObjectTable).uid
+        return self.pane.ref_of(self.session, uid) if uid else None
+
+    def action_describe(self) -> None:
+        """The whole detail on a screen of its own."""
+        from meshtui.screens.describe import DescribeScreen
+
+        uid = self.query_one(ObjectTable).uid
+        if uid:
+            self.app.push_screen(DescribeScreen(self.session, self.pane, uid))
+
+    def action_yaml(self) -> None:
+        """The object as YAML."""
+        from meshtui.screens.yaml import YamlScreen
+
+        if (ref := self.current()) is not None:
+            self.app.push_screen(YamlScreen(self.session, ref))
+
+    def action_logs(self) -> None:
+        """What the ztunnels say about this workload."""
+        from meshtui.screens.logs import LogScreen
+
+        ref = self.current()
+        workload = self.session.snapshot.workloads.get(ref) if ref else None
+        if workload is None:
+            self.notify("the ztunnel log is kept by workload: 2, then l", severity="warning")
+            return
+        self.app.push_screen(LogScreen(self.session, workload))
+
+    def action_probe(self) -> None:
+        """Probe the flows of the workload under the cursor."""
+        from meshtui.screens.probe import ProbeScreen
+
+        ref = self.current()
+        workload = self.session.snapshot.workloads.get(ref) if ref else None
+        if workload is None:
+            self.notify("probes start from a workload: 2, then p", severity="warning")
+            return
+        self.app.push_screen(ProbeScreen(self.session, workload))
+
+
+def _contains(row: Row, words: list[str]) -> bool:
+    text = " ".join(cell.text for cell in row.cells).lower()
+    return all(word in text for word in words)
