@@ -52,7 +52,8 @@ class AddressPool:
         address = self._by_uid.pop(uid, None)
         if address is not None:
             self._free.append(address)
-            for key in [key for key in self._stand_ins if key[0] == address]:
+            ends = {address, outbound_address(address)}
+            for key in [key for key in self._stand_ins if key[0] in ends]:
                 del self._stand_ins[key]
 
     def listen_at(self, address: str, port: int) -> tuple[str, int]:

@@ -50,12 +50,15 @@ class AccessLog:
             del self._by_uid[next(iter(self._by_uid))]
 
     def take(self, line: bytes) -> None:
-        """Handle one line of Envoy's standard output."""
+        """Handle one line of Envoy's standard output. Never raises: Envoy would block on a pipe that nobody reads."""
         try:
-            entry = msgspec.json.decode(line, type=Entry)
+            self._handle(msgspec.json.decode(line, type=Entry))
         except msgspec.DecodeError:
             log.debug("not an access log line: %r", line)
-            return
+        except Exception:
+            log.exception("an access log line is lost: %r", line)
+
+    def _handle(self, entry: Entry) -> None:
         match entry.get("k"):
             case "out":
                 self._outbound(entry)

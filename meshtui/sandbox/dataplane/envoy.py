@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 _BINARY_NAME = "envoy"
 _START_TIMEOUT_S = 15.0
 _APPLY_TIMEOUT_S = 10.0
+_ADMIN_TIMEOUT_S = 5.0
 _STOP_TIMEOUT_S = 3.0
 _RESTART_PAUSE_S = 0.5
 _POLL_S = 0.01
@@ -211,7 +212,7 @@ class Envoy:
                 self._on_restart()
             except (EnvoyError, OSError) as error:
                 log.error("Envoy could not be started again: %s", error)  # noqa: TRY400 -- a message, not a traceback
-                await asyncio.sleep(_RESTART_PAUSE_S)
+            await asyncio.sleep(_RESTART_PAUSE_S)
 
     def _last_words(self) -> str:
         with contextlib.suppress(OSError):
@@ -221,13 +222,14 @@ class Envoy:
         return "it said nothing"
 
     async def _admin(self, path: str) -> str:
-        reader, writer = await asyncio.open_unix_connection(str(self._folder / "admin"))
-        try:
-            writer.write(f"GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n".encode())
-            await writer.drain()
-            answer = await reader.read()
-        finally:
-            writer.close()
+        async with asyncio.timeout(_ADMIN_TIMEOUT_S):
+            reader, writer = await asyncio.open_unix_connection(str(self._folder / "admin"))
+            try:
+                writer.write(f"GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n".encode())
+                await writer.drain()
+                answer = await reader.read()
+            finally:
+                writer.close()
         return answer.decode(errors="replace")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from meshtui.sandbox.dataplane.selectors import equals_all
-from meshtui.sandbox.ports import ClusterStore, Obj
+from meshtui.sandbox.ports import POD_PREFIX, ClusterStore, Obj
 
 CAPTURED = "ambient.istio.io/redirection"
 MODE = "istio.io/dataplane-mode"
@@ -167,7 +167,9 @@ def _mesh_config(store: ClusterStore) -> tuple[str, str]:
 
 def _is_wired(pod: Obj) -> bool:
     status = pod.get("status") or {}
-    return bool(status.get("podIP")) and status.get("phase") not in {"Succeeded", "Failed"}
+    # Only what the sandbox itself runs: a pod from a recording has an address that isn't this machine's.
+    ours = str(status.get("podIP") or "").startswith(f"{POD_PREFIX}.")
+    return ours and status.get("phase") not in {"Succeeded", "Failed"}
 
 
 def _pod(obj: Obj, namespaces: Mapping[str, Mapping[str, str]], gateways: set[tuple[str, str]]) -> Pod:

@@ -212,3 +212,35 @@ async def test_a_client_that_binds_to_nothing_is_logged_as_its_pod(cluster):
     writer.close()
     await cluster.logged(ZTUNNEL_A, 'direction="outbound"', f"src.addr={cluster.ip(ECOM)}:")
     await cluster.logged(ZTUNNEL_B, 'direction="inbound"', f"src.addr={cluster.ip(ECOM)}:")
+
+
+async def test_connections_are_spread_over_a_services_ready_backends(cluster):
+    cluster.pod("inventory/second", sa="inventory-service", port=8000)
+    await cluster.serve("inventory/second")
+    for ref in (INVENTORY, "inventory/second"):
+        found = cluster.store.get("pods", *ref.split("/"))
+        labels = {**found["metadata"]["labels"], "app": "inventory-service"}
+        cluster.store.update("pods", {**found, "metadata": {**found["metadata"], "labels": labels}})
+    await cluster.settled()
+    bodies = {(await cluster.curl(ECOM, STOCK)).body for _ in range(30)}
+    assert bodies == {f"{INVENTORY} GET /stock", "inventory/second GET /stock"}
+
+
+async def test_a_pods_own_label_takes_it_out_of_the_mesh(cluster):
+    found = cluster.store.get("pods", "inventory", "inventory-service")
+    labels = {**found["metadata"]["labels"], "istio.io/dataplane-mode": "none"}
+    cluster.store.update("pods", {**found, "metadata": {**found["metadata"], "labels": labels}})
+    await cluster.settled()
+    assert (await cluster.curl(ECOM, STOCK)).outcome == "connected"
+    line = await cluster.logged(ZTUNNEL_A, 'dst.workload="inventory-service"')
+    assert "hbone" not in line
+    annotations = cluster.store.get("pods", "inventory", "inventory-service")["metadata"]["annotations"]
+    assert "ambient.istio.io/redirection" not in annotations
+
+
+async def test_a_changed_service_account_changes_the_identity(cluster):
+    cluster.store.delete("pods", "ecom", "ecom-service")
+    cluster.pod("ecom/ecom-service-2", sa="default")
+    await cluster.settled()
+    assert (await cluster.curl("ecom/ecom-service-2", STOCK)).outcome == "connected"
+    await cluster.logged(ZTUNNEL_B, 'src.identity="spiffe://cluster.local/ns/ecom/sa/default"')
