@@ -65,7 +65,8 @@ class RunFolder:
         """Remember a process that was started for this sandbox."""
         started = started_at(pid)
         if started:
-            with (self.path / _CHILDREN).open("a") as file:
+            # On a full disk the process goes unrecorded, and is known by its environment instead.
+            with contextlib.suppress(OSError), (self.path / _CHILDREN).open("a") as file:
                 file.write(f"{pid} {started}\n")
 
     def remove(self) -> None:

@@ -319,3 +319,46 @@ async def test_the_kubeconfig_is_closed_to_others():
     async with running_api() as api:
         assert api.kubeconfig.stat().st_mode & 0o777 == 0o600
         assert time.time() - api.kubeconfig.stat().st_mtime < 60
+
+
+async def test_server_side_apply_removes_what_its_manager_leaves_out(tmp_path):
+    def config(**data):
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "c", "namespace": "shop"}, "data": data}
+
+    async with server(tmp_path, [pod("a")]) as (api, client):
+        path = "/api/v1/namespaces/shop/configmaps/c"
+        headers = {"content-type": "application/apply-patch+yaml"}
+
+        async def apply(manager, **data):
+            body = json.dumps(config(**data))
+            answer = await client.patch(path, params={"fieldManager": manager}, headers=headers, content=body)
+            return answer.status_code
+
+        assert await apply("one", a="1", b="2") == 201
+        assert await apply("two", c="3") == 200
+        assert await apply("one", a="1") == 200
+        assert api.store.get("configmaps", "shop", "c")["data"] == {"a": "1", "c": "3"}
+
+
+async def test_a_list_can_be_watched_at_once(tmp_path):
+    async with server(tmp_path, [pod("a"), pod("b")]) as (_, client):
+        found = await events(client, PODS, 3, sendInitialEvents="true", allowWatchBookmarks="true")
+        assert [e["type"] for e in found] == ["ADDED", "ADDED", "BOOKMARK"]
+        assert found[-1]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
+
+
+async def test_services_get_addresses_and_node_ports(tmp_path):
+    async with server(tmp_path, [pod("a")]) as (api, _):
+
+        def service(name, **spec):
+            ports = [{"port": 80, "targetPort": 8080}]
+            metadata = {"name": name, "namespace": "shop"}
+            return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": ports} | spec}
+
+        plain, headless = api.add(service("plain")), api.add(service("headless", clusterIP="None"))
+        node = api.add(service("node", type="NodePort"))
+        assert plain["spec"]["clusterIP"].startswith("10.96.")
+        assert headless["spec"]["clusterIP"] == "None"
+        assert 30000 <= node["spec"]["ports"][0]["nodePort"] <= 32767
+        again = api.add(service("plain", selector={"a": "b"}))
+        assert again["spec"]["clusterIP"] == plain["spec"]["clusterIP"]

@@ -299,3 +299,40 @@ async def test_processes_die_with_a_killed_kubelet(tmp_path_factory):
     parent.send_signal(signal.SIGKILL)
     await parent.wait()
     await until(lambda: not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split()[2])
+
+
+async def test_a_statefulset_adopts_only_pods_that_bear_its_names(tmp_path_factory):
+    async with cluster(tmp_path_factory) as (api, _):
+        base = deployment("demo/web:1", replicas=1)
+        api.add(base | {"kind": "StatefulSet", "metadata": {"name": "db", "namespace": "shop"}})
+        stranger = pod("probe-1", "demo/idle:1")
+        stranger["metadata"]["labels"] = {"app": "web"}
+        api.add(stranger)
+        await until(lambda: api.store.get("statefulsets", "shop", "db")["status"].get("readyReplicas") == 1)
+        await until(lambda: phase(api, "probe-1") == "Running")
+        assert "ownerReferences" not in api.store.get("pods", "shop", "probe-1")["metadata"]
+
+
+async def test_a_replicaset_adopts_an_orphan_that_matches(tmp_path_factory):
+    async with cluster(tmp_path_factory) as (api, _):
+        orphan = pod("orphan", "demo/idle:1")
+        orphan["metadata"]["labels"] = {"app": "web"}
+        api.add(orphan)
+        spec = deployment("demo/idle:1", replicas=1)["spec"]
+        del spec["template"]["spec"]["containers"][0]["readinessProbe"]
+        metadata = {"name": "rs", "namespace": "shop"}
+        api.add({"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata, "spec": spec})
+        await until(lambda: api.store.get("replicasets", "shop", "rs")["status"].get("readyReplicas") == 1)
+        (owner,) = api.store.get("pods", "shop", "orphan")["metadata"]["ownerReferences"]
+        assert (owner["kind"], owner["controller"]) == ("ReplicaSet", True)
+        assert len(api.store.list("pods", "shop")) == 1
+
+
+async def test_a_daemonset_runs_once_on_every_node(tmp_path_factory):
+    async with cluster(tmp_path_factory) as (api, _):
+        template = {"metadata": {"labels": {"app": "zt"}}, "spec": {"containers": [{"name": "z", "image": "demo/idle:1"}]}}
+        spec = {"selector": {"matchLabels": {"app": "zt"}}, "template": template}
+        metadata = {"name": "zt", "namespace": "shop"}
+        api.add({"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata, "spec": spec})
+        await until(lambda: (api.store.get("daemonsets", "shop", "zt").get("status") or {}).get("numberReady") == 2)
+        assert {p["spec"]["nodeName"] for p in api.store.list("pods", "shop")} == {"sandbox-a", "sandbox-b"}

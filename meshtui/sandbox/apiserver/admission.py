@@ -30,6 +30,7 @@ class Admission:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._next_ip = 10
+        self._next_node_port = 31000
 
     def __call__(self, plural: str, obj: Obj, old: Obj | None) -> None:
         """Complete ``obj`` in place, or raise ``ApiError``."""
@@ -80,12 +81,21 @@ class Admission:
         if spec["type"] == "ExternalName":
             return
         spec["ports"] = [{"protocol": "TCP", "targetPort": port.get("port")} | port for port in spec.get("ports") or []]
+        if spec["type"] in ("NodePort", "LoadBalancer"):
+            was = {port.get("port"): port.get("nodePort") for port in (old or {"spec": {}})["spec"].get("ports") or []}
+            for port in spec["ports"]:
+                port["nodePort"] = port.get("nodePort") or was.get(port["port"]) or self._free_node_port()
         if old is not None and not spec.get("clusterIP"):
             spec["clusterIP"] = old["spec"].get("clusterIP")
         if not spec.get("clusterIP"):
             spec["clusterIP"] = self._free_ip()
         spec["clusterIPs"] = [spec["clusterIP"]]
         spec |= {"ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack", "internalTrafficPolicy": "Cluster"}
+
+    def _free_node_port(self) -> int:
+        taken = {port.get("nodePort") for s in self._store.list("services") for port in s["spec"].get("ports") or []}
+        self._next_node_port = next(n for n in range(self._next_node_port + 1, 32768) if n not in taken)
+        return self._next_node_port
 
     def _free_ip(self) -> str:
         taken = {service["spec"].get("clusterIP") for service in self._store.list("services")}

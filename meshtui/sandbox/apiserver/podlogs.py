@@ -77,8 +77,10 @@ class _LogFile:
 
     def append(self, line: str) -> None:
         data = line.encode("utf-8", "replace")
-        os.write(self._fd, data)
-        self.size += len(data)
+        try:
+            self.size += os.write(self._fd, data)
+        except OSError:
+            return  # a full disk costs log lines, not the sandbox
         if self.size > ROTATE_BYTES:
             self._cut()
         self._notify()

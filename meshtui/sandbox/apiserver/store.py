@@ -18,6 +18,7 @@ from weakref import WeakSet
 import msgspec
 
 from meshtui.sandbox.apiserver import errors
+from meshtui.sandbox.apiserver.apply import Applied
 from meshtui.sandbox.apiserver.kinds import BY_PLURAL, Kind
 from meshtui.sandbox.apiserver.subscription import Subscription
 from meshtui.sandbox.ports import Obj, StoreEvent
@@ -99,6 +100,7 @@ class Store:
         self.revision = 0
         self.deferred: set[str] = set()
         self.hooks: list[Hook] = []
+        self.applied = Applied()
         self._tables: dict[str, _Table] = {plural: _Table() for plural in BY_PLURAL}
         self._subscriptions: WeakSet[Subscription[Change]] = WeakSet()
         self._dependants: dict[str, set[tuple[str, Key]]] = {}

@@ -136,10 +136,14 @@ def _apply(store: Store, request: Request, ask: Ask, old: Obj | None, body: Obj)
     if old is None:
         if ask.subresource:
             raise errors.not_found(ask.kind, ask.name)
-        made = store.create(ask.kind.plural, body, manager, dry_run=is_dry_run(request))
+        made = store.create(ask.kind.plural, copy.deepcopy(body), manager, dry_run=is_dry_run(request))
+        store.applied.remember(made["metadata"]["uid"], manager, body)
         return object_response(made, request, ask, 201)
-    merged = merge_patch(old, body) if ask.kind.custom else strategic_merge(old, body)
-    return _write(store, request, ask, old, merged, operation="Apply")
+    merged = store.applied.merged(old, manager, body, custom=ask.kind.custom)
+    response = _write(store, request, ask, old, merged, operation="Apply")
+    if not is_dry_run(request):
+        store.applied.remember(old["metadata"]["uid"], manager, body)
+    return response
 
 
 def _write(store: Store, request: Request, ask: Ask, old: Obj, new: Obj, *, operation: str = "Update") -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 from meshtui.sandbox.apiserver.kinds import BY_PLURAL
@@ -52,8 +53,11 @@ def is_ready(pod: Obj) -> bool:
     return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
-def claim(store: Store, plural: str, owner: Obj) -> list[Obj]:
-    """The objects that ``owner`` controls, after adopting matching orphans and releasing what matches no more."""
+def claim(store: Store, plural: str, owner: Obj, *, only: Callable[[Obj], bool] | None = None) -> list[Obj]:
+    """The objects that ``owner`` controls, after adopting matching orphans and releasing what matches no more.
+
+    ``only`` narrows what may be adopted further than the selector does.
+    """
     uid, selector = owner["metadata"]["uid"], owner["spec"].get("selector")
     claimed = []
     for obj in store.list(plural, owner["metadata"]["namespace"]):
@@ -64,7 +68,7 @@ def claim(store: Store, plural: str, owner: Obj) -> list[Obj]:
             store.update(plural, obj | {"metadata": obj["metadata"] | {"ownerReferences": references}})
         elif controller == uid:
             claimed.append(obj)
-        elif controller is None and matches and not is_deleting(obj) and not is_deleting(owner):
+        elif controller is None and matches and (only is None or only(obj)) and not is_deleting(obj) and not is_deleting(owner):
             references = [r for r in obj["metadata"].get("ownerReferences") or [] if r["uid"] != uid]
             metadata = obj["metadata"] | {"ownerReferences": [*references, owner_reference(owner)]}
             claimed.append(store.update(plural, obj | {"metadata": metadata}))

@@ -36,10 +36,14 @@ class DaemonSetController:
         revision = template_hash(template)
         nodes = self._nodes(template["spec"].get("nodeSelector") or {})
         pods = claim(self._store, "pods", daemonset)
-        by_node = {pod["spec"].get("nodeName"): pod for pod in pods if is_active(pod)}
-        for pod in pods:
-            if not is_active(pod) or pod["spec"].get("nodeName") not in nodes:
+        oldest_first = sorted(pods, key=lambda pod: pod["metadata"]["creationTimestamp"])
+        by_node: dict[str, Obj] = {}
+        for pod in oldest_first:
+            node = pod["spec"].get("nodeName")
+            if not is_active(pod) or (node and node not in nodes) or node in by_node:
                 delete_pod(self._store, pod)
+            elif node:
+                by_node[node] = pod
         for node in nodes:
             if node not in by_node:
                 pod = pod_from(template, daemonset, labels={REVISION_LABEL: revision})

@@ -34,9 +34,13 @@ class StatefulSetController:
 
     def _sync_one(self, statefulset: Obj) -> None:
         revision = f"{statefulset['metadata']['name']}-{template_hash(statefulset['spec']['template'])}"
-        pods = {_ordinal(pod): pod for pod in claim(self._store, "pods", statefulset) if _ordinal(pod) >= 0}
+        pods = {_ordinal(statefulset, pod): pod for pod in self._claim(statefulset)}
         self._step(statefulset, revision, pods)
         self._status(statefulset, revision)
+
+    def _claim(self, statefulset: Obj) -> list[Obj]:
+        """The set's own pods; an orphan that matches is adopted only when its name is one of the set's."""
+        return claim(self._store, "pods", statefulset, only=lambda pod: _ordinal(statefulset, pod) >= 0)
 
     def _step(self, statefulset: Obj, revision: str, pods: dict[int, Obj]) -> None:
         """One action at a time, and none while a pod is going or (unless Parallel) not ready yet."""
@@ -81,7 +85,7 @@ class StatefulSetController:
         record(self._store, statefulset, "SuccessfulCreate", message, "statefulset-controller")
 
     def _status(self, statefulset: Obj, revision: str) -> None:
-        pods = [pod for pod in claim(self._store, "pods", statefulset) if is_active(pod)]
+        pods = [pod for pod in self._claim(statefulset) if is_active(pod)]
         ready = sum(1 for pod in pods if is_ready(pod))
         updated = sum(1 for pod in pods if pod["metadata"]["labels"].get(REVISION_LABEL) == revision)
         old = statefulset.get("status") or {}
@@ -100,6 +104,6 @@ class StatefulSetController:
         set_status(self._store, "statefulsets", statefulset, status)
 
 
-def _ordinal(pod: Obj) -> int:
-    number = pod["metadata"]["name"].rpartition("-")[2]
-    return int(number) if number.isdigit() else -1
+def _ordinal(statefulset: Obj, pod: Obj) -> int:
+    name, _, number = pod["metadata"]["name"].rpartition("-")
+    return int(number) if name == statefulset["metadata"]["name"] and number.isdigit() else -1

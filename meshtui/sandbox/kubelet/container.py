@@ -120,6 +120,7 @@ class Container:
             code = await process.wait()
         except asyncio.CancelledError:
             await process.stop(0)
+            state.state = terminated(state.state, 137, state.container_id)
             raise
         finally:
             prober.cancel()

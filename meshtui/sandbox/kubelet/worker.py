@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import shutil
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from meshtui.sandbox.kubelet.container import Container, PodContext
 from meshtui.sandbox.kubelet.environment import make_folders
 from meshtui.sandbox.ports import Images, Obj, PodPaths
 
+_log = logging.getLogger(__name__)
 _NETWORK_WAIT_S = 3.0
 
 
@@ -115,6 +117,11 @@ class PodWorker:
             await self._end_processes(float(self._pod["spec"].get("terminationGracePeriodSeconds", 30)))
             self._phase, self._reason = "Failed", "DeadlineExceeded"
             self._say("DeadlineExceeded", "Pod was active on the node longer than the specified deadline", warning=True)
+            self.publish()
+        except Exception as error:  # noqa: BLE001 - a pod that the kubelet can't run must say so, not stand still
+            _log.exception("pod %s", self._pod["metadata"]["name"])
+            self._phase, self._reason = "Failed", "NodeError"
+            self._say("Failed", f"Error: {error}", warning=True)
             self.publish()
 
     async def _run_containers(self) -> None:
