@@ -175,6 +175,8 @@ def _outbound_error(entry: Entry, *, tunnelled: bool) -> str | None:
 
 def _inbound_error(entry: Entry) -> str | None:
     denied = entry.get("denied") or None
+    if entry.get("details") == "on_drain_deadline":  # the pod's policies changed under an open connection
+        return "connection closed due to policy change"
     matched = _DENIED_BY.search(str(entry.get("details") or ""))
     if matched:
         name = matched[1].rpartition("/")[0]

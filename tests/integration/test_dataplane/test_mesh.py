@@ -191,6 +191,7 @@ async def test_open_connections_end_when_a_policy_denies_them(cluster):
     with contextlib.suppress(ConnectionResetError):
         assert await asyncio.wait_for(reader.read(), 8) == b""
     writer.close()
+    await cluster.logged(ZTUNNEL_B, 'error="connection closed due to policy change"')
 
 
 async def test_envoy_comes_back_when_it_is_killed(cluster):
