@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
@@ -98,13 +99,14 @@ async def becomes(sandbox: Sandbox, wanted: Outcome, within_s: float = 60) -> No
         pytest.fail(f"wanted {wanted}, last seen {last}")
 
 
+def view_of(sandbox: Sandbox, pod_uid: str) -> dict[str, Any]:
+    return json.loads(sandbox.kubelet.paths(pod_uid).network.read_bytes())
+
+
 async def reaches_databases(sandbox: Sandbox) -> set[str]:
     """The databases that answer a pod with Prometheus' identity, which stands outside the mesh."""
-    import json
-    import struct
-
     (pod,) = [pod for pod in sandbox.api.store.list("pods", "observability") if "deletionTimestamp" not in pod["metadata"]]
-    view = json.loads(Path(sandbox.kubelet.paths(pod["metadata"]["uid"]).network).read_bytes())
+    view = view_of(sandbox, pod["metadata"]["uid"])
 
     async def answers(host: str) -> bool:
         address, port = view["routes"][f"{host}:5432"]
@@ -139,6 +141,11 @@ async def test_a_scenario_fails_in_its_own_way_until_its_commands_repair_it(name
         for command in scenarios.fix(name):
             await kubectl(sandbox, *command)
         await becomes(sandbox, GOOD)
+        # An answered repair is enforced within a second or two.
+        for _ in range(100):
+            if not await reaches_databases(sandbox):
+                break
+            await asyncio.sleep(0.1)
         assert await reaches_databases(sandbox) == set()
 
 
