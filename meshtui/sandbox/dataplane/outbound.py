@@ -115,6 +115,8 @@ class OutboundBuilder:
     def _through_ztunnel(self, made: Outbound, source: Pod, target: Destination) -> Route:
         # One CONNECT authority stands for all backends: in a rollout that changes the way in, the first's kind wins.
         first = target.backends[0]
+        if first.pod.uid == source.uid and not target.service:
+            return self._to_itself(made, source, target)
         tunnelled = first.pod.captured
         alike = [each for each in target.backends if each.pod.captured == tunnelled and each.port == first.port]
         names = []
@@ -122,9 +124,19 @@ class OutboundBuilder:
             cluster = self._tunnel(source, backend) if tunnelled else self._plain(source, backend)
             made.clusters[cluster["name"]] = cluster
             names.append(cluster["name"])
+        proxy = tcp_proxy(_log(source, target, first.port), **_targets(names), **_tunnelling(first, tunnelled))
+        return self._listen(made, source, target, proxy)
+
+    def _to_itself(self, made: Outbound, source: Pod, target: Destination) -> Route:
+        """A pod that dials its own address never leaves it: ambient's redirection lets its loopback be."""
+        port = target.backends[0].port
+        if source.gateway:
+            return addresses.listen_at(source.ip, port)
+        return self._listen(made, source, target, tcp_proxy([], cluster=f"app|{source.uid}|{port}"))
+
+    def _listen(self, made: Outbound, source: Pod, target: Destination, proxy: Json) -> Route:
         host, port = addresses.listen_at(addresses.outbound_address(source.ip), self.ports.port(target.key))
         name = f"out|{source.uid}|{target.key}"
-        proxy = tcp_proxy(_log(source, target, first.port), **_targets(names), **_tunnelling(first, tunnelled))
         made.listeners[name] = listener(name, host, port, [{"filters": [proxy]}])
         return host, port
 

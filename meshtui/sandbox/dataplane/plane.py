@@ -75,7 +75,7 @@ class DataPlane:
 
     async def wait_settled(self) -> None:
         """Wait until what the store says now is enforced."""
-        await asyncio.sleep(0)  # let changes made a moment ago arrive
+        self._touch()  # the store is read once more, whether or not its events have arrived
         asked = self._asked
         async with self._settled:
             await self._settled.wait_for(lambda: self._done >= asked)

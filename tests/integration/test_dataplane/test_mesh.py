@@ -245,3 +245,10 @@ async def test_a_changed_service_account_changes_the_identity(cluster):
     await cluster.settled()
     assert (await cluster.curl("ecom/ecom-service-2", STOCK)).outcome == "connected"
     await cluster.logged(ZTUNNEL_B, 'src.identity="spiffe://cluster.local/ns/ecom/sa/default"')
+
+
+async def test_a_pod_always_reaches_its_own_address(cluster):
+    await cluster.apply("AuthorizationPolicy", "nobody", "ecom", {})
+    await cluster.apply("NetworkPolicy", "deny-all", "ecom", {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
+    assert (await cluster.curl(ECOM, f"http://{cluster.ip(ECOM)}:8080/")).outcome == "connected"
+    assert (await cluster.curl(ECOM, "http://ecom-service:8080/")).outcome == "closed"
