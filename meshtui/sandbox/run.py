@@ -173,17 +173,18 @@ async def _start(
     kubelet = Kubelet(api.store, api.logs, folder.path, lookup, on_child=folder.record)
     dataplane = DataPlane(api.store, api.logs, folder.path, kubelet.paths)
     stack.push_async_callback(dataplane.stop)
+    await kubelet.start()
+    stack.push_async_callback(kubelet.stop)
+    controllers = Controllers(api.store)
+    await controllers.start()
+    stack.push_async_callback(controllers.stop)
+    # While Envoy starts, pods get their addresses: its first configuration already has all of them.
     try:
         with _plain_errors("the sandbox's data plane can't start"):
             await dataplane.start()
     except RuntimeError as error:  # the data plane's own errors
         raise SandboxError(f"the sandbox's data plane can't start: {error}") from error
     stack.callback(asyncio.create_task(_record_envoy(dataplane, folder)).cancel)
-    await kubelet.start()
-    stack.push_async_callback(kubelet.stop)
-    controllers = Controllers(api.store)
-    await controllers.start()
-    stack.push_async_callback(controllers.stop)
     kubeconfig = api.kubeconfig
     if directory is not None:
         with _plain_errors("the kubeconfig can't be written"):

@@ -140,9 +140,11 @@ class ApiServer:
 
 def as_applied(obj: Obj) -> Obj:
     """An object as ``kubectl apply`` would have sent it, so that a later apply knows what it may remove."""
-    manifest = json.dumps(obj, separators=(",", ":"), sort_keys=True) + "\n"
     metadata = obj["metadata"]
-    annotations = (metadata.get("annotations") or {}) | {_LAST_APPLIED: manifest}
+    annotations = metadata.get("annotations") or {}
+    written = obj | {"metadata": metadata | {"annotations": annotations}}
+    manifest = json.dumps(written, separators=(",", ":"), sort_keys=True, ensure_ascii=False) + "\n"
+    annotations = annotations | {_LAST_APPLIED: manifest}
     return obj | {"metadata": metadata | {"annotations": annotations}}
 
 

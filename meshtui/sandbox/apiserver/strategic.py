@@ -28,6 +28,12 @@ _KEYS = {
     "hostIPs": "ip",
     "resourceClaims": "name",
 }
+_PORT_KEYS = {
+    "containers": "containerPort",
+    "initContainers": "containerPort",
+    "ephemeralContainers": "containerPort",
+    "spec": "port",  # a Service's
+}
 _PRIMITIVE_SETS = frozenset({"finalizers"})
 _DIRECTIVES = ("$patch", "$retainKeys", "$setElementOrder/", "$deleteFromPrimitiveList/")
 
@@ -35,7 +41,7 @@ _DIRECTIVES = ("$patch", "$retainKeys", "$setElementOrder/", "$deleteFromPrimiti
 def merge_key(field: str, parent: str) -> str | None:
     """The key that tells the elements of a list apart, or None for an atomic list."""
     if field == "ports":
-        return "containerPort" if parent in ("containers", "initContainers", "ephemeralContainers") else "port"
+        return _PORT_KEYS.get(parent)
     return _KEYS.get(field)
 
 
@@ -61,7 +67,7 @@ def _merge_field(result: Obj, field: str, value: Any, parent: str, patch: Obj) -
     if value is None:
         result.pop(field, None)
     elif isinstance(value, dict):
-        result[field] = strategic_merge(old if isinstance(old, dict) else {}, value, field)
+        result[field] = strategic_merge(old, value, field) if isinstance(old, dict) else _plain(value)
     elif isinstance(value, list):
         result[field] = _merge_list(old if isinstance(old, list) else [], value, field, parent)
         order = patch.get(f"$setElementOrder/{field}")
@@ -86,8 +92,9 @@ def _merge_list(old: list[Any], new: list[Any], field: str, parent: str) -> list
     if any(isinstance(item, dict) and item.get("$patch") == "replace" for item in new):
         return [item for item in new if "$patch" not in item]
     key = merge_key(field, parent)
-    if key is None or not all(isinstance(item, dict) and key in item for item in new):
-        return [_plain(item) for item in new]
+    if not old or key is None or not all(isinstance(item, dict) and key in item for item in new):
+        # An atomic list, or nothing to merge with: two elements of one key (port 53, UDP and TCP) both stay.
+        return [_plain(item) for item in new if not (isinstance(item, dict) and item.get("$patch") == "delete")]
     result = list(old)
     for item in new:
         index = next((i for i, was in enumerate(result) if was.get(key) == item[key]), None)
@@ -95,15 +102,19 @@ def _merge_list(old: list[Any], new: list[Any], field: str, parent: str) -> list
             if index is not None:
                 del result[index]
         elif index is None:
-            result.append(strategic_merge({}, item, field))
+            result.append(_plain(item))
         else:
             result[index] = strategic_merge(result[index], item, field)
     return result
 
 
 def _plain(item: Any) -> Any:
-    """An element without directives or nulls, as it is stored in an atomic list."""
-    return strategic_merge({}, item) if isinstance(item, dict) else item
+    """A value that meets no older one: as it is written, without directives and nulls."""
+    if isinstance(item, list):
+        return [_plain(each) for each in item]
+    if not isinstance(item, dict):
+        return item
+    return {field: _plain(value) for field, value in item.items() if value is not None and not field.startswith(_DIRECTIVES)}
 
 
 def _ordered(items: list[Any], order: list[Any], key: str | None) -> list[Any]:

@@ -120,6 +120,24 @@ def test_json_patch_that_cannot_be_done(operation):
             {"spec": {"ingress": [{"from": [3]}]}},
             id="a NetworkPolicy's rules are one value",
         ),
+        pytest.param(
+            {"spec": {"egress": []}},
+            {"spec": {"egress": [{"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}]}},
+            {"spec": {"egress": [{"ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}]}]}},
+            id="a NetworkPolicy's port stays for both protocols",
+        ),
+        pytest.param(
+            containers({"name": "a"}),
+            containers({"name": "b", "ports": [{"containerPort": 53, "protocol": p} for p in ("UDP", "TCP")]}),
+            containers({"name": "a"}, {"name": "b", "ports": [{"containerPort": 53, "protocol": p} for p in ("UDP", "TCP")]}),
+            id="a new container's port stays for both protocols",
+        ),
+        pytest.param(
+            {"a": 1},
+            {"b": {"$patch": "delete", "c": None, "d": 1}},
+            {"a": 1, "b": {"d": 1}},
+            id="directives and nulls aren't stored",
+        ),
         pytest.param({"a": {"b": 1, "c": 2}}, {"a": {"b": None}}, {"a": {"c": 2}}, id="null removes"),
     ],
 )
