@@ -34,9 +34,13 @@ def reaches_ztunnel(policy: Obj) -> bool:
         return False
     if spec.get("action", "ALLOW") not in {"ALLOW", "DENY"}:
         return False
-    # Go's ParseBool; a value that can't be parsed enforces.
-    dry_run = (policy["metadata"].get("annotations") or {}).get("istio.io/dry-run", "")
-    return dry_run not in {"1", "t", "T", "TRUE", "true", "True"}
+    return not is_dry_run(policy)
+
+
+def is_dry_run(policy: Obj) -> bool:
+    """Whether a policy is only tried out: Go's ParseBool, where a value that can't be parsed enforces."""
+    annotations = policy["metadata"].get("annotations") or {}
+    return annotations.get("istio.io/dry-run", "") in {"1", "t", "T", "TRUE", "true", "True"}
 
 
 def _covers(world: World, policy: Obj, pod: Pod) -> bool:

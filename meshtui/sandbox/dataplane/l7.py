@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from meshtui.sandbox.dataplane.authz import networks
+from meshtui.sandbox.dataplane.authz import is_dry_run, networks
 from meshtui.sandbox.dataplane.rbac import cidr
 from meshtui.sandbox.dataplane.selectors import equals_all
 from meshtui.sandbox.dataplane.world import Pod, World
@@ -28,6 +28,8 @@ _HEADER = re.compile(r"request\.headers\[([^]]+)\]")
 
 def applies(world: World, policy: Obj, pod: Pod, gateway: Obj) -> bool:
     """Whether a policy is attached to this gateway: by targetRefs, by selector, or for its whole namespace."""
+    if is_dry_run(policy):
+        return False
     spec, namespace = policy.get("spec") or {}, policy["metadata"]["namespace"]
     refs = spec.get("targetRefs") or ([spec["targetRef"]] if spec.get("targetRef") else [])
     if refs:

@@ -110,6 +110,7 @@ async def test_a_policy_may_demand_a_token(gateway):
     await gateway.apply("AuthorizationPolicy", "need-token", "infra", spec)
     refused = await gateway.curl(None, url(gateway, "/ecom/"), *HOST)
     assert (refused.status, refused.body) == (403, "RBAC: access denied")
+    await gateway.logged(GATEWAY, "rbac_access_denied_matched_policy[none]")
     assert (await gateway.curl(None, url(gateway, "/ecom/"), *HOST, *token())).status == 200
     assert (await gateway.curl(None, url(gateway, "/ecom/"), *HOST, *token(sub="other"))).status == 403
     assert (await gateway.curl(None, url(gateway, "/inven/stock/1"), *HOST)).status == 200
