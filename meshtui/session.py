@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from meshtui.engine import Engine
+from meshtui.engine.gateways import gateway_urls
 from meshtui.findings import evaluate
 from meshtui.model.errors import MeshtuiError, UsageError
 from meshtui.model.finding import Finding
@@ -15,10 +16,13 @@ from meshtui.model.flow import Flow
 from meshtui.model.observation import Observation
 from meshtui.model.snapshot import KindState, KindStatus, Snapshot
 from meshtui.model.verdict import Decision, Layer, Verdict
+from meshtui.probe.launch import Launcher
+from meshtui.probe.plan import Plan
 from meshtui.settings import Settings
+from meshtui.sources.api import Api
 from meshtui.sources.live import LiveSource
 from meshtui.sources.ports import Source, SourceLabel
-from meshtui.sources.writes import Writes, read_only_reason
+from meshtui.sources.writes import Confirmation, Writes, read_only_reason
 
 Listener = Callable[[], None]
 
@@ -164,8 +168,21 @@ class Session:
         self._observations[observation.flow] = observation
         self._tell()
 
-    def writes(self) -> Writes:
-        """The gate for changes. Raises UsageError when there is no cluster to change."""
+    async def probe(self, plan: Plan, confirmation: Confirmation) -> list[Observation]:
+        """Run a plan; each Observation is kept as soon as it is there. Raises what the launcher raises."""
+        writes = self.writes()
+        api = self.api()
+        checkout = self.settings.checkout
+        urls = [checkout.gateway] if checkout.gateway else []
+        urls += gateway_urls(self.snapshot, checkout.gateway_namespace, checkout.gateway_name)
+        return await Launcher(api, writes, self.settings, self.observe).run(plan, confirmation, urls)
+
+    def api(self) -> Api:
+        """The API server. Raises UsageError when there is no cluster."""
         if not isinstance(self.source, LiveSource) or self.source.api is None:
             raise UsageError("there is no cluster behind this: manifests can't be probed")
-        return Writes(self.source.api, self.settings)
+        return self.source.api
+
+    def writes(self) -> Writes:
+        """The gate for changes. Raises UsageError when there is no cluster to change."""
+        return Writes(self.api(), self.settings)

@@ -26,6 +26,7 @@ from meshtui.model.workload import (
     Namespace,
     Node,
     Pod,
+    PodDisruptionBudget,
     Service,
     ServiceAccount,
     Workload,
@@ -89,6 +90,7 @@ class Snapshot:
     endpoint_slices: Mapping[Uid, EndpointSlice] = field(default_factory=dict)
     service_accounts: Mapping[Uid, ServiceAccount] = field(default_factory=dict)
     nodes: Mapping[Uid, Node] = field(default_factory=dict)
+    disruption_budgets: Mapping[Uid, PodDisruptionBudget] = field(default_factory=dict)
     network_policies: Mapping[Uid, NetworkPolicy] = field(default_factory=dict)
     admin_policies: Mapping[Uid, AdminPolicy] = field(default_factory=dict)
     authorization_policies: Mapping[Uid, AuthorizationPolicy] = field(default_factory=dict)

@@ -238,6 +238,15 @@ class ServiceAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class PodDisruptionBudget:
+    """A PodDisruptionBudget. ``relative`` says that it counts by its pods' controllers: maxUnavailable, or a percentage."""
+
+    meta: Meta
+    selector: LabelSelector | None = None
+    relative: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """A node and its addresses."""
 

@@ -93,6 +93,16 @@ _KINDS = (
         workloads.endpoint_slice,
     ),
     Kind("ServiceAccount", "", _V1, "serviceaccounts", "service_accounts", wire.ServiceAccount, workloads.service_account),
+    Kind(
+        "PodDisruptionBudget",
+        "policy",
+        _V1,
+        "poddisruptionbudgets",
+        "disruption_budgets",
+        wire.PodDisruptionBudget,
+        workloads.disruption_budget,
+        optional=True,
+    ),
     Kind("Node", "", _V1, "nodes", "nodes", wire.Node, workloads.node, False),
     Kind(
         "NetworkPolicy",

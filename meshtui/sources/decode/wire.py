@@ -287,6 +287,21 @@ class ServiceAccount(Wire):
     metadata: ObjectMeta = field(default_factory=ObjectMeta)
 
 
+class DisruptionBudgetSpec(Wire):
+    """spec of a PodDisruptionBudget."""
+
+    selector: LabelSelector | None = None
+    min_available: int | str | None = None
+    max_unavailable: int | str | None = None
+
+
+class PodDisruptionBudget(Wire):
+    """A PodDisruptionBudget."""
+
+    metadata: ObjectMeta = field(default_factory=ObjectMeta)
+    spec: DisruptionBudgetSpec | None = None
+
+
 class NodeAddress(Wire):
     """status.addresses[]."""
 

@@ -17,6 +17,7 @@ from meshtui.model.workload import (
     Node,
     OwnerRef,
     Pod,
+    PodDisruptionBudget,
     PodTemplate,
     Service,
     ServiceAccount,
@@ -221,6 +222,16 @@ def _endpoint(raw: wire.Endpoint) -> Endpoint:
 def service_account(raw: wire.ServiceAccount, origin: str = "") -> ServiceAccount:
     """A ServiceAccount."""
     return ServiceAccount(meta("ServiceAccount", raw.metadata, origin=origin))
+
+
+def disruption_budget(raw: wire.PodDisruptionBudget, origin: str = "") -> PodDisruptionBudget:
+    """A PodDisruptionBudget; an absent selector selects nothing (policy/v1)."""
+    spec = raw.spec or wire.DisruptionBudgetSpec()
+    return PodDisruptionBudget(
+        meta=meta("PodDisruptionBudget", raw.metadata, origin=origin),
+        selector=optional_selector(spec.selector),
+        relative=spec.max_unavailable is not None or isinstance(spec.min_available, str),
+    )
 
 
 def node(raw: wire.Node, origin: str = "") -> Node:

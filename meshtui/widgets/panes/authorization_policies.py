@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from meshtui.engine.authorization import l7_fields_of, reaches_ztunnel, rule_in_words
+from meshtui.engine.relations import pods_of_authorization_policy
 from meshtui.engine.selectors import describe
 from meshtui.model.ids import ObjectRef, Uid
 from meshtui.model.policy import AuthorizationPolicy
@@ -11,7 +12,6 @@ from meshtui.model.workload import MeshMode, Pod
 from meshtui.session import Session
 from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Line, Section, facts, line
 from meshtui.widgets.panes.base import Pane, changed_cell, in_scope
-from meshtui.widgets.panes.relations import pods_of_authorization_policy
 from meshtui.widgets.table import Cell, Column, Row
 
 _COLUMNS = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from meshtui.engine.ambient import HBONE_PORT
 from meshtui.engine.networkpolicy import Direction, allows_port, rules
+from meshtui.engine.relations import directions, pods_of_network_policy
 from meshtui.engine.selectors import describe
 from meshtui.engine.words import network_rule_in_words
 from meshtui.model.ids import ObjectRef, Uid
@@ -11,7 +12,6 @@ from meshtui.model.policy import NetworkPolicy
 from meshtui.session import Session
 from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Section, facts, line
 from meshtui.widgets.panes.base import Pane, changed_cell, in_scope
-from meshtui.widgets.panes.relations import directions, pods_of_network_policy
 from meshtui.widgets.table import Cell, Column, Row
 
 _COLUMNS = (

@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 
 from meshtui.engine.doubt import USE_WAYPOINT
+from meshtui.engine.relations import (
+    authorization_policies_of,
+    directions,
+    flows_from,
+    flows_to,
+    network_policies_of,
+)
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef, spiffe_id
 from meshtui.model.snapshot import Snapshot
@@ -14,16 +21,9 @@ from meshtui.session import Session
 from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Line, Section, facts, line
 from meshtui.widgets.panes.base import Pane, in_scope, policies_known
 from meshtui.widgets.panes.namespaces import MODES
-from meshtui.widgets.panes.relations import (
-    VERDICTS,
-    authorization_policies_of,
-    directions,
-    flows_from,
-    flows_to,
-    network_policies_of,
-)
 from meshtui.widgets.table import Cell, Column, Row
 from meshtui.widgets.text import age
+from meshtui.widgets.verdicts import VERDICTS
 
 _COLUMNS = (
     Column("NAMESPACE", keep=6, least=9),

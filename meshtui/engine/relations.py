@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from meshtui.engine import authorization, networkpolicy
+from meshtui.engine.resolve import kind_named
 from meshtui.engine.selectors import matches
+from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.ids import ObjectRef
 from meshtui.model.policy import AuthorizationPolicy, NetworkPolicy
 from meshtui.model.snapshot import Snapshot
-from meshtui.model.verdict import Decision
 from meshtui.model.workload import Pod, Service, Workload
-from meshtui.widgets.document import BAD, OK, WARN
 
 
 def pods_of_network_policy(snapshot: Snapshot, policy: NetworkPolicy) -> list[Pod]:
@@ -57,6 +57,19 @@ def workload_endpoint(ref: ObjectRef) -> FlowEndpoint:
     return FlowEndpoint(EndpointKind.WORKLOAD, ref.namespace, ref.name, ref.kind)
 
 
+def workload_of(snapshot: Snapshot, endpoint: FlowEndpoint) -> Workload:
+    """The workload that an end of a flow names, or is a part of. Raises UsageError."""
+    if endpoint.kind is EndpointKind.POD:
+        pod = snapshot.pod_by_key.get(f"{endpoint.namespace}/{endpoint.name}")
+        if pod is not None:
+            return snapshot.workloads[snapshot.owner_of(pod)]
+    kind = kind_named(endpoint.owner_kind) or endpoint.owner_kind
+    workload = snapshot.workloads.get(ObjectRef(kind, endpoint.namespace, endpoint.name))
+    if workload is None:
+        raise UsageError(f"no workload {endpoint}")
+    return workload
+
+
 def service_endpoint(service: Service) -> FlowEndpoint:
     """A Service as the destination of a flow."""
     return FlowEndpoint(EndpointKind.SERVICE, service.meta.namespace, service.meta.name)
@@ -97,12 +110,3 @@ def flows_to(snapshot: Snapshot, workload: Workload) -> list[Flow]:
 
 def _selects(service: Service, labels: object) -> bool:
     return isinstance(labels, dict) and all(labels.get(key) == value for key, value in service.selector or ())
-
-
-VERDICTS = {
-    Decision.ALLOW: ("✓ allow", OK),
-    Decision.DENY: ("✗ deny", BAD),
-    Decision.MIXED: ("± mixed", WARN),
-    Decision.UNKNOWN: ("? unknown", WARN),
-}
-"""A verdict's glyph, word and tone."""

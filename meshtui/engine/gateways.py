@@ -1,0 +1,40 @@
+"""Where a Gateway is reached from outside (contracts, Where the gateway is)."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from meshtui.model.gateway import Gateway
+from meshtui.model.snapshot import Snapshot
+
+GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
+
+
+def find_gateway(snapshot: Snapshot, namespace: str, name: str) -> Gateway | None:
+    """A Gateway by name."""
+    return next((g for g in snapshot.gateways.values() if (g.meta.namespace, g.meta.name) == (namespace, name)), None)
+
+
+def gateway_urls(snapshot: Snapshot, namespace: str, name: str) -> list[str]:
+    """Where a Gateway answers, the best first: its status' addresses with its listener's port, then its NodePort."""
+    gateway = find_gateway(snapshot, namespace, name)
+    if gateway is None:
+        return []
+    listener = next((item for item in gateway.listeners if item.protocol == "HTTP"), None)
+    port = listener.port if listener else 80
+    urls = [f"http://{_host(address)}:{port}" for address in gateway.addresses]
+    for service in snapshot.services.values():
+        selects = dict(service.selector or ()).get(GATEWAY_NAME) == name
+        if service.meta.namespace != namespace or not (selects or service.meta.name in {name, f"{name}-istio"}):
+            continue
+        node_ports = [p.node_port for p in service.ports if p.node_port and p.number == port]
+        urls += [f"http://{_host(ip)}:{np}" for np in node_ports for node in snapshot.nodes.values() for ip in node.ips]
+    return list(dict.fromkeys(urls))
+
+
+def _host(address: str) -> str:
+    """An address as a URL writes it."""
+    try:
+        return f"[{address}]" if ipaddress.ip_address(address).version == 6 else address
+    except ValueError:
+        return address

@@ -1,0 +1,263 @@
+"""Runs a plan: the only place that starts pods. Whatever happens, what it made is removed."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import httpx
+
+from meshtui.model.errors import ClusterError, ForbiddenError, MeshtuiError
+from meshtui.model.flow import Flow
+from meshtui.model.observation import Observation, ProbePod
+from meshtui.model.snapshot import AMBIENT_REDIRECTION
+from meshtui.model.verdict import NOT_SETTLED, UNKNOWN, Verdict
+from meshtui.model.workload import Pod
+from meshtui.probe import podspec
+from meshtui.probe.classify import Attempt, classify, is_last_line, parse_attempt
+from meshtui.probe.evidence import Evidence
+from meshtui.probe.plan import Batch, Plan, Target
+from meshtui.settings import Settings
+from meshtui.sources.api import Api
+from meshtui.sources.decode import KINDS, decode_json
+from meshtui.sources.writes import Access, Confirmation, Writes
+from meshtui.sources.ztunnel_log import AccessLine
+
+_POLL_S = 0.25
+_PULL_FAILURES = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
+_START_FAILURES = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+
+Progress = Callable[[Observation], None]
+
+
+def needed(plan: Plan) -> list[Access]:
+    """What the plan must be allowed to do, namespace by namespace."""
+    return [
+        access
+        for namespace in plan.namespaces
+        for access in (
+            Access("create", "jobs", "batch", namespace),
+            Access("delete", "jobs", "batch", namespace),
+            Access("create", "pods", "", namespace),
+            Access("get", "pods", "", namespace),
+            Access("delete", "pods", "", namespace),
+            Access("get", "pods", "", namespace, "log"),
+        )
+    ]
+
+
+async def check_access(plan: Plan, writes: Writes) -> None:
+    """Ask before starting. Raises ForbiddenError that names the first missing verb."""
+    wanted = needed(plan)
+    answers = await asyncio.gather(*(writes.allowed(access) for access in wanted))
+    for access, (allowed, reason) in zip(wanted, answers, strict=True):
+        if not allowed:
+            raise ForbiddenError(access.verb, access.resource, f"a probe needs: {access}{' — ' + reason if reason else ''}")
+
+
+class Launcher:
+    """One run of a plan on one cluster. ``progress`` gets each Observation as soon as it is settled."""
+
+    def __init__(self, api: Api, writes: Writes, settings: Settings, progress: Progress) -> None:
+        self._api = api
+        self._writes = writes
+        self._settings = settings
+        self._progress = progress
+        self._slots = asyncio.Semaphore(settings.probe.max_pods)
+        self._made: list[tuple[str, str]] = []
+        self.run_id = secrets.token_hex(4)
+
+    async def run(self, plan: Plan, confirmation: Confirmation, gateway_urls: list[str]) -> list[Observation]:
+        """Do everything in the plan; all Observations, those of refused flows (as unknown) included.
+
+        Raises ForbiddenError before anything is made when a verb is missing, ReadOnlyError, and ClusterError.
+        """
+        observations = [self._tell(_refused(r.flow, r.predicted, r.reason)) for r in plan.refused]
+        if plan.batches:
+            await check_access(plan, self._writes)
+        evidence = Evidence(self._api)
+        try:
+            owners = {namespace: await self._owner(namespace, confirmation) for namespace in plan.namespaces}
+            async with asyncio.TaskGroup() as tasks:
+                running = [
+                    tasks.create_task(self._batch(number, batch, owners[batch.namespace], confirmation, evidence))
+                    for number, batch in enumerate(plan.batches)
+                ]
+                outside = [tasks.create_task(self._external(target, gateway_urls)) for target in plan.external]
+        except BaseExceptionGroup as group:
+            raise _first(group) from group
+        finally:
+            await asyncio.shield(asyncio.ensure_future(self._remove(confirmation)))
+        for task in running:
+            observations += task.result()
+        return observations + [task.result() for task in outside]
+
+    def _tell(self, observation: Observation) -> Observation:
+        self._progress(observation)
+        return observation
+
+    async def _owner(self, namespace: str, confirmation: Confirmation) -> str:
+        body = podspec.job(self.run_id, namespace, self._settings.probe, datetime.now(UTC))
+        path = f"/apis/batch/v1/namespaces/{namespace}/jobs"
+        uid = str((await self._writes.create(path, body, confirmation))["metadata"]["uid"])
+        self._made.append((f"{path}/{body['metadata']['name']}", uid))
+        return uid
+
+    async def _batch(
+        self, number: int, batch: Batch, owner_uid: str, confirmation: Confirmation, evidence: Evidence
+    ) -> list[Observation]:
+        """One pod from creation to removal."""
+        async with self._slots:
+            started = datetime.now(UTC)
+            body = podspec.pod(self.run_id, number, batch, owner_uid, self._settings.probe, started)
+            path = f"/api/v1/namespaces/{batch.namespace}/pods"
+            try:
+                created = await self._writes.create(path, body, confirmation)
+            except ClusterError as error:
+                return [self._tell(_refused(t.flow, t.predicted, error.message)) for t in batch.targets]
+            name, uid = body["metadata"]["name"], str(created["metadata"]["uid"])
+            self._made.append((f"{path}/{name}", uid))
+            who = ProbePod(batch.namespace, name, batch.service_account)
+            try:
+                async with asyncio.timeout(self._settings.probe.deadline_s + 10):
+                    pod = await self._started(f"{path}/{name}")
+                    return await self._read(pod, batch, who, evidence, started)
+            except TimeoutError:
+                reason = f"the probe pod did not finish within {self._settings.probe.deadline_s} s"
+            except ClusterError as error:
+                reason = error.message
+            finally:
+                await asyncio.shield(asyncio.ensure_future(self._delete(f"{path}/{name}", uid, confirmation)))
+            return [self._tell(_failed(t, who, reason)) for t in batch.targets]
+
+    async def _get(self, path: str) -> Pod:
+        pod: Pod = decode_json(KINDS["Pod"], await self._api.get(path))
+        return pod
+
+    async def _started(self, path: str) -> Pod:
+        """Wait until the container runs or has ended. Raises ClusterError when it never will."""
+        while True:
+            pod = await self._get(path)
+            if pod.phase in {"Running", "Succeeded"} or (pod.phase == "Failed" and pod.status != "Evicted"):
+                return pod
+            if pod.status in _PULL_FAILURES:
+                raise ClusterError(f"{pod.status}: the node can't pull {', '.join(pod.images)}; --probe-image names another")
+            if pod.status in _START_FAILURES or pod.phase == "Failed":
+                raise ClusterError(f"the probe pod could not run: {pod.status}")
+            await asyncio.sleep(_POLL_S)
+
+    async def _read(self, pod: Pod, batch: Batch, who: ProbePod, evidence: Evidence, started: datetime) -> list[Observation]:
+        """Follow the pod's output; a flow is told as soon as its last attempt is there."""
+        targets = {target.id: target for target in batch.targets}
+        attempts: dict[str, list[Attempt]] = {target.id: [] for target in batch.targets}
+        finished = False
+        path = f"/api/v1/namespaces/{batch.namespace}/pods/{who.name}"
+        while not finished:
+            attempts = {key: [] for key in attempts}
+            params = {"follow": "true"}
+            async with self._api.stream(f"{path}/log", params, read_timeout_s=self._settings.probe.deadline_s) as response:
+                async for line in response.aiter_lines():
+                    attempt = parse_attempt(line)
+                    if attempt is not None and attempt.id in targets:
+                        attempts[attempt.id].append(attempt)
+                    finished = finished or is_last_line(line)
+            pod = await self._get(path)
+            if not finished and pod.phase in {"Succeeded", "Failed"}:
+                break
+            if not finished:
+                await asyncio.sleep(_POLL_S)
+        captured = not batch.ambient or pod.meta.annotations.get(AMBIENT_REDIRECTION) == "enabled"
+        lines = await evidence.about(pod, started)
+        return [self._tell(_observed(target, attempts[target.id], who, lines, captured=captured)) for target in batch.targets]
+
+    async def _external(self, target: Target, urls: list[str]) -> Observation:
+        """A flow from outside: sent by meshtui itself, through the gateway's address."""
+        if not urls:
+            return self._tell(_refused(target.flow, target.predicted, "no address of a gateway is known: set checkout.gateway"))
+        request, timeout_s = target.request, self._settings.probe.attempt_timeout_s
+        began = time.perf_counter()
+        headers = {"Host": self._settings.checkout.host, **dict(request.headers)}
+        problem = ""
+        async with httpx.AsyncClient(timeout=timeout_s, trust_env=False) as client:
+            for url in urls:
+                try:
+                    response = await client.request(request.method, f"{url}{request.path}", headers=headers)
+                except httpx.HTTPError as error:
+                    problem = f"{url}: {error or type(error).__name__}"
+                    continue
+                proxied = "x-envoy-upstream-service-time" not in response.headers
+                return self._tell(
+                    Observation(
+                        target.flow,
+                        f"http_{response.status_code}",
+                        target.predicted,
+                        http_status=response.status_code,
+                        total_ms=(time.perf_counter() - began) * 1000,
+                        bytes_received=len(response.content),
+                        from_proxy=proxied,
+                        at=datetime.now(UTC),
+                    )
+                )
+        return self._tell(_refused(target.flow, target.predicted, problem))
+
+    async def _delete(self, path: str, uid: str, confirmation: Confirmation) -> None:
+        await self._writes.delete(path, uid, confirmation, grace_s=0)
+        self._made = [(p, u) for p, u in self._made if u != uid]
+
+    async def _remove(self, confirmation: Confirmation) -> None:
+        """Remove whatever is left of this run. What can't be removed now, the cluster removes by the Job's TTL."""
+        for path, uid in reversed(self._made):
+            try:
+                await self._writes.delete(path, uid, confirmation, grace_s=0)
+            except ClusterError:
+                continue
+        self._made.clear()
+
+
+def _observed(target: Target, attempts: list[Attempt], who: ProbePod, lines: list[AccessLine], *, captured: bool) -> Observation:
+    """One flow's Observation from its attempts and the ztunnels' lines."""
+    seen = classify(attempts, target.protocol)
+    attempt = seen.attempt
+    ports = {target.port, *target.backend_ports}
+    outcome, detail = seen.outcome, seen.detail
+    if not captured:
+        outcome, detail = NOT_SETTLED, "the mesh has not captured the probe pod: this is not what its workload would see"
+    return Observation(
+        flow=target.flow,
+        outcome=outcome,
+        predicted=target.predicted,
+        http_status=attempt.status if attempt and target.protocol == "http" else None,
+        connect_ms=attempt.connect_s * 1000 if attempt and attempt.connect_s else None,
+        total_ms=attempt.total_s * 1000 if attempt else None,
+        bytes_received=attempt.bytes_received if attempt else 0,
+        evidence=tuple(line.raw for line in lines if line.port in ports)[-4:],
+        pod=who,
+        detail=detail,
+        at=datetime.now(UTC),
+    )
+
+
+def _refused(flow: Flow, predicted: Verdict, reason: str) -> Observation:
+    """A flow that wasn't sent."""
+    return Observation(flow, UNKNOWN, predicted, detail=reason, at=datetime.now(UTC))
+
+
+def _failed(target: Target, who: ProbePod, reason: str) -> Observation:
+    """A flow whose pod didn't do its work."""
+    return Observation(target.flow, NOT_SETTLED, target.predicted, pod=who, detail=reason, at=datetime.now(UTC))
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The error that a person can do something about, else the first one."""
+    flat: list[BaseException] = []
+    pending: list[BaseException] = [group]
+    while pending:
+        error = pending.pop(0)
+        if isinstance(error, BaseExceptionGroup):
+            pending += error.exceptions
+        else:
+            flat.append(error)
+    return next((error for error in flat if isinstance(error, MeshtuiError)), flat[0])

@@ -1,0 +1,262 @@
+"""What a probe would do: which pods, with which identity, what each is to send, and what has to be left out. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from meshtui.engine.labels import labels_that_matter
+from meshtui.engine.resolve import Resolved
+from meshtui.engine.selectors import matches
+from meshtui.engine.verdict import Engine
+from meshtui.model.errors import UsageError
+from meshtui.model.flow import EndpointKind, Flow, HttpRequest
+from meshtui.model.snapshot import Snapshot
+from meshtui.model.verdict import UNKNOWN, Decision, Layer, Verdict
+from meshtui.model.workload import MeshMode, Pod, Service
+from meshtui.settings import Probe
+
+HARMLESS = {"GET", "HEAD", "OPTIONS"}
+_HTTP_PORTS = {80, 3000, 8000, 8080, 8081, 9090, 15020, 15021}
+_POSTGRES_PORTS = {5432, 5433, 6432}
+NEVER_COPIED = {
+    "pod-template-hash",
+    "controller-revision-hash",
+    "statefulset.kubernetes.io/pod-name",
+    "apps.kubernetes.io/pod-index",
+}
+_ATTEMPTS = 2
+PARALLEL = 6
+"""Flows that one pod sends at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What one flow is to send. ``protocol`` is http, postgres or tcp; ``address`` an IP address or a DNS name.
+
+    ``backend_ports`` are the pods' own ports behind a Service: those that ztunnel's log names.
+    """
+
+    id: str
+    flow: Flow
+    predicted: Verdict
+    protocol: str
+    address: str
+    port: int
+    request: HttpRequest = field(default_factory=HttpRequest)
+    backend_ports: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One pod: the identity that it stands for, and all that it is to send.
+
+    ``controlled`` says that a controller would otherwise adopt it; ``ambient`` that it must be captured before it counts.
+    """
+
+    namespace: str
+    service_account: str
+    stands_for: str
+    labels: Mapping[str, str]
+    node: str
+    ambient: bool
+    targets: tuple[Target, ...]
+    controlled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A flow that won't be probed, and why."""
+
+    flow: Flow
+    predicted: Verdict
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that a run would do."""
+
+    batches: tuple[Batch, ...] = ()
+    external: tuple[Target, ...] = ()
+    refused: tuple[Refusal, ...] = ()
+    warnings: tuple[str, ...] = ()
+    seconds: int = 0
+
+    @property
+    def flows(self) -> int:
+        """How many flows would be sent."""
+        return sum(len(batch.targets) for batch in self.batches) + len(self.external)
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Where pods would be made."""
+        return tuple(dict.fromkeys(batch.namespace for batch in self.batches))
+
+
+_Key = tuple[str, str, tuple[tuple[str, str], ...], str]
+
+
+def make_plan(engine: Engine, flows: Sequence[Flow], settings: Probe, *, any_method: bool = False) -> Plan:
+    """Plan the probing of some flows. ``any_method`` allows requests that may change something."""
+    snapshot = engine.snapshot
+    keys = labels_that_matter(snapshot)
+    groups: dict[_Key, list[Target]] = {}
+    stands_for: dict[_Key, Pod] = {}
+    external: list[Target] = []
+    refused: list[Refusal] = []
+    for number, flow in enumerate(flows, 1):
+        planned = _plan_flow(engine, str(number), flow, any_method=any_method)
+        if isinstance(planned, Refusal):
+            refused.append(planned)
+        elif isinstance(planned, Target):
+            external.append(planned)
+        else:
+            target, pod = planned
+            labels = tuple(sorted((k, v) for k, v in pod.labels.items() if k in keys and k not in NEVER_COPIED))
+            key = (pod.namespace, pod.service_account, labels, pod.node)
+            groups.setdefault(key, []).append(target)
+            stands_for.setdefault(key, pod)
+    batches = [_batch(snapshot, stands_for[key], dict(key[2]), targets) for key, targets in groups.items()]
+    return _checked(snapshot, batches, external, refused, settings)
+
+
+def _plan_flow(engine: Engine, number: str, flow: Flow, *, any_method: bool) -> tuple[Target, Pod] | Target | Refusal:
+    """What one flow is to send, and the pod that it stands for (none: sent from outside), or why it can't be sent."""
+    try:
+        verdict, resolved = engine.judge(flow), engine.resolver.resolve(flow)
+    except UsageError as error:
+        return Refusal(flow, Verdict(Decision.UNKNOWN, UNKNOWN, Layer.NONE, notes=(str(error),)), str(error))
+    if flow.protocol != "TCP":
+        return Refusal(flow, verdict, f"{flow.protocol} can't be probed: silence and loss look the same")
+    if flow.http and flow.http.method not in HARMLESS and not any_method:
+        return Refusal(flow, verdict, f"prediction only: {flow.http.method} may change something (--unsafe-methods sends it)")
+    target = _target(number, flow, verdict, resolved)
+    if target is None:
+        return Refusal(flow, verdict, "there is no address behind it to send to")
+    if flow.source.kind is EndpointKind.EXTERNAL:
+        return target
+    pod = next((party.pod for party in resolved.sources if party.pod is not None and not party.pod.derived), None)
+    if pod is None:
+        return Refusal(flow, verdict, f"{flow.source} is no running pod: nothing can run in its place")
+    if pod.host_network:
+        return Refusal(flow, verdict, f"{pod.key} is on its node's network: a probe would have another address")
+    return target, pod
+
+
+def _target(number: str, flow: Flow, verdict: Verdict, resolved: Resolved) -> Target | None:
+    """Where to send: a Service's cluster IP (what an application gets from DNS), a pod's own address, or the address."""
+    service = resolved.service
+    if service is not None:
+        port = next((p for p in service.ports if flow.port in {None, p.number, p.name}), None)
+        if port is None:
+            return None
+        ips = [ip for ip in service.cluster_ips if ip != "None"]
+        name = f"{service.meta.name}.{service.meta.namespace}"
+        address = ips[0] if ips else f"{name}.svc"
+        protocol = _protocol(flow, port.number, port.app_protocol or port.name)
+        number_sent = port.number
+    elif resolved.targets and resolved.targets[0].party.pod is not None:
+        party, number_sent = resolved.targets[0].party, resolved.targets[0].port
+        if party.pod is None or not party.pod.ips:
+            return None
+        address, name = party.pod.ips[0], ""
+        declared = next((p.name for p in party.pod.ports if p.number == number_sent), "")
+        protocol = _protocol(flow, number_sent, declared)
+    else:
+        if flow.destination.kind is not EndpointKind.IP or not isinstance(flow.port, int):
+            return None
+        address, number_sent, name = flow.destination.ip, flow.port, ""
+        protocol = _protocol(flow, number_sent, "")
+    request = flow.http or HttpRequest()
+    if not request.host and name:
+        request = replace(request, host=name if number_sent == 80 else f"{name}:{number_sent}")
+    behind = tuple(dict.fromkeys(item.port for item in resolved.targets))
+    return Target(number, flow, verdict, protocol, address, number_sent, request, behind)
+
+
+def _protocol(flow: Flow, port: int, hint: str) -> str:
+    """How to talk: what the flow says, what the port is called, what usually listens there."""
+    hint = hint.lower()
+    if flow.http is not None or hint.startswith(("http", "grpc", "h2c", "kubernetes.io/h2c", "web")):
+        return "http"
+    if hint.startswith(("postgres", "pg", "sql")) or (not hint and port in _POSTGRES_PORTS):
+        return "postgres"
+    return "http" if not hint and port in _HTTP_PORTS else "tcp"
+
+
+def _batch(snapshot: Snapshot, pod: Pod, labels: Mapping[str, str], targets: Sequence[Target]) -> Batch:
+    return Batch(
+        namespace=pod.namespace,
+        service_account=pod.service_account,
+        stands_for=str(snapshot.owner_of(pod)),
+        labels=labels,
+        node=pod.node,
+        ambient=snapshot.mesh_mode(pod) is MeshMode.AMBIENT,
+        targets=tuple(targets),
+        controlled=bool(_adopters(snapshot, pod.namespace, labels)),
+    )
+
+
+def _adopters(snapshot: Snapshot, namespace: str, labels: Mapping[str, str]) -> list[str]:
+    """Controllers that would take a pod with these labels for their own.
+
+    A StatefulSet also looks at the name, and a Deployment at its ReplicaSets: neither adopts a probe.
+    """
+    return [
+        str(controller.meta.ref)
+        for controller in snapshot.controllers.values()
+        if controller.meta.kind in {"ReplicaSet", "ReplicationController", "DaemonSet"}
+        and controller.meta.namespace == namespace
+        and controller.selector is not None
+        and matches(controller.selector, labels)
+    ]
+
+
+def _harm(snapshot: Snapshot, batch: Batch) -> str:
+    """Why a probe pod with a batch's labels would disturb somebody, or empty."""
+    for service in snapshot.services.values():
+        if service.publish_not_ready and service.meta.namespace == batch.namespace and _selects(service, batch.labels):
+            return f"{service.meta.ref} publishes pods that aren't ready: it would send the probe its traffic"
+    if batch.controlled:
+        for budget in snapshot.disruption_budgets.values():
+            selects = budget.selector is not None and matches(budget.selector, batch.labels)
+            if budget.relative and selects and budget.meta.namespace == batch.namespace:
+                return f"{budget.meta.ref} counts pods by their controllers: the probe would block evictions"
+    return ""
+
+
+def _selects(service: Service, labels: Mapping[str, str]) -> bool:
+    return bool(service.selector) and all(labels.get(key) == value for key, value in service.selector or ())
+
+
+def _checked(
+    snapshot: Snapshot, batches: Iterable[Batch], external: list[Target], refused: list[Refusal], settings: Probe
+) -> Plan:
+    """Leave out what would disturb somebody, and work out how long the rest takes at the most."""
+    kept, waves = [], 0
+    for batch in batches:
+        harm = _harm(snapshot, batch)
+        if harm:
+            refused.extend(Refusal(target.flow, target.predicted, harm) for target in batch.targets)
+        else:
+            kept.append(batch)
+    if kept:
+        longest = max(len(batch.targets) for batch in kept)
+        waves = -(-len(kept) // settings.max_pods)
+        rounds = -(-longest // PARALLEL)
+        seconds = waves * min(settings.deadline_s, 5 + rounds * _ATTEMPTS * settings.attempt_timeout_s)
+    else:
+        seconds = settings.attempt_timeout_s if external else 0
+    warnings = ("autoscalers that count pods by these labels see the probe pods while they run",) if kept else ()
+    return Plan(tuple(kept), tuple(external), tuple(refused), warnings, seconds)
+
+
+def is_address(text: str) -> bool:
+    """Whether a target's address is an IP address (else a DNS name)."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

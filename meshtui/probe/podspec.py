@@ -1,0 +1,196 @@
+"""The objects of a probe: one Job a run and namespace that owns the pods, one pod for each identity. Pure."""
+
+from __future__ import annotations
+
+import shlex
+from datetime import datetime, timedelta
+from typing import Any
+
+from meshtui.probe.plan import PARALLEL, Batch, Target, is_address
+from meshtui.settings import Probe
+
+MANAGED_BY = "app.kubernetes.io/managed-by"
+RUN = "meshtui.dev/run"
+EXPIRES = "meshtui.dev/expires"
+NEVER_READY = "meshtui.dev/never-ready"
+"""A readiness gate that nobody opens: the pod runs, but is never an endpoint that gets traffic."""
+_TTL_MARGIN_S = 120
+_POSTGRES_SSL_REQUEST = r"\000\000\000\010\004\322\026\057"
+"""PostgreSQL's SSLRequest: length 8, code 80877103 (PostgreSQL: Frontend/Backend Protocol, message formats)."""
+
+
+def labels(run: str) -> dict[str, str]:
+    """Both labels that everything meshtui makes carries; nothing without both is ever deleted."""
+    return {MANAGED_BY: "meshtui", RUN: run}
+
+
+def job(run: str, namespace: str, settings: Probe, now: datetime) -> dict[str, Any]:
+    """A Job that completes at once and owns the pods: when meshtui is killed, its TTL makes the cluster remove them."""
+    expires = (now + timedelta(seconds=settings.deadline_s)).isoformat(timespec="seconds")
+    return {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": f"meshtui-probe-{run}",
+            "namespace": namespace,
+            "labels": labels(run),
+            "annotations": {EXPIRES: expires},
+        },
+        "spec": {
+            "completions": 0,
+            "parallelism": 0,
+            "backoffLimit": 0,
+            "ttlSecondsAfterFinished": settings.deadline_s + _TTL_MARGIN_S,
+            "template": {
+                "metadata": {"labels": labels(run)},
+                "spec": {
+                    "restartPolicy": "Never",
+                    "automountServiceAccountToken": False,
+                    "securityContext": _pod_security(settings),
+                    "containers": [_container("owner", settings, "exit 0")],
+                },
+            },
+        },
+    }
+
+
+def pod(run: str, number: int, batch: Batch, owner_uid: str, settings: Probe, now: datetime) -> dict[str, Any]:
+    """The pod of one batch. It passes Pod Security *restricted*, and lives no longer than the deadline."""
+    expires = (now + timedelta(seconds=settings.deadline_s)).isoformat(timespec="seconds")
+    spec: dict[str, Any] = {
+        "restartPolicy": "Never",
+        "serviceAccountName": batch.service_account,
+        "automountServiceAccountToken": False,
+        "activeDeadlineSeconds": settings.deadline_s,
+        "terminationGracePeriodSeconds": 0,
+        "enableServiceLinks": False,
+        "readinessGates": [{"conditionType": NEVER_READY}],
+        "securityContext": _pod_security(settings),
+        "containers": [_container("probe", settings, script(batch.targets, settings))],
+    }
+    if batch.node:
+        spec["affinity"] = _on_node(batch.node)
+        spec["tolerations"] = [{"operator": "Exists"}]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": f"meshtui-probe-{run}-{number}",
+            "namespace": batch.namespace,
+            "labels": {**batch.labels, **labels(run)},
+            "annotations": {EXPIRES: expires},
+            "ownerReferences": [
+                {
+                    "apiVersion": "batch/v1",
+                    "kind": "Job",
+                    "name": f"meshtui-probe-{run}",
+                    "uid": owner_uid,
+                    "controller": batch.controlled,
+                    "blockOwnerDeletion": False,
+                }
+            ],
+        },
+        "spec": spec,
+    }
+
+
+def _on_node(name: str) -> dict[str, Any]:
+    """The node of the pod that it stands for, by way of the scheduler (which still minds resources)."""
+    terms = [{"matchFields": [{"key": "metadata.name", "operator": "In", "values": [name]}]}]
+    return {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}}
+
+
+def _pod_security(settings: Probe) -> dict[str, Any]:
+    return {
+        "runAsNonRoot": True,
+        "runAsUser": settings.run_as_user,
+        "runAsGroup": settings.run_as_user,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+
+
+def _container(name: str, settings: Probe, text: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "image": settings.image,
+        "imagePullPolicy": settings.pull_policy,
+        "command": ["/bin/sh", "-c", text],
+        "resources": {
+            "requests": {"cpu": "10m", "memory": "16Mi"},
+            "limits": {"cpu": "500m", "memory": "64Mi"},
+        },
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        },
+    }
+
+
+def script(targets: tuple[Target, ...], settings: Probe) -> str:
+    """A POSIX shell script around curl that prints one JSON line for each attempt.
+
+    Each flow is tried until two attempts in a row look the same (the mesh takes a moment to know a new pod), at most five
+    times. A line is ``{"id","attempt","exit","status","connect","total","bytes","server","upstream","reply","error"}``.
+    """
+    functions, calls = [], []
+    for index, target in enumerate(targets):
+        functions.append(f"f{index}() {{ {_attempt(target, settings)}; }}")
+        calls.append(f"try {shlex.quote(target.id)} f{index} &")
+        if (index + 1) % PARALLEL == 0:
+            calls.append("wait")
+    return "\n".join([_PRELUDE, *functions, *calls, "wait", "echo '{\"done\":true}'"])
+
+
+_PRELUDE = r"""
+say() {
+  text=$(printf '%s' "$4" | tr -d '\000-\037"\\')
+  printf '{"id":"%s","attempt":%s,"exit":%s,"result":"%s"}\n' "$1" "$2" "$3" "$text"
+}
+try() {
+  last=; n=0
+  while [ "$n" -lt 5 ]; do
+    n=$((n + 1))
+    out=$("$2"); code=${out##*|}
+    say "$1" "$n" "$code" "$out"
+    key=$code/$(printf '%s' "$out" | cut -d'|' -f1)
+    [ "$key" = "$last" ] && break
+    last=$key
+    case $code in 0) sleep 0.2;; *) sleep 1;; esac
+  done
+}
+""".strip()
+
+_WRITE_OUT = (
+    "%{http_code}|%{time_connect}|%{time_total}|%{size_download}"
+    "|%header{server}|%header{x-envoy-upstream-service-time}|%{errormsg}"
+)
+
+
+def _attempt(target: Target, settings: Probe) -> str:
+    """One attempt: prints ``status|connect|total|bytes|server|upstream|error|exit code``."""
+    limit = settings.attempt_timeout_s
+    common = f"curl -sS --noproxy '*' --max-time {limit} --connect-timeout {limit}"
+    if target.protocol == "http":
+        address = target.address if is_address(target.address) and ":" not in target.address else _host(target.address)
+        request = target.request
+        words = [
+            common,
+            "--http1.1 -o /dev/null",
+            f"-X {shlex.quote(request.method)}" if request.method != "HEAD" else "-I",
+            f"-H {shlex.quote('Host: ' + request.host)}" if request.host else "",
+            "-H 'User-Agent: meshtui-probe'",
+            *(f"-H {shlex.quote(f'{name}: {value}')}" for name, value in request.headers),
+            f"-w {shlex.quote(_WRITE_OUT)}",
+            shlex.quote(f"http://{address}:{target.port}{request.path}"),
+            "2>/dev/null",
+        ]
+        return " ".join(word for word in words if word) + '; printf "|%s" "$?"'
+    url = shlex.quote(f"telnet://{_host(target.address)}:{target.port}")
+    write_out = shlex.quote("|%{time_connect}|%{time_total}|%{size_download}|||%{errormsg}")
+    feed = f"printf '{_POSTGRES_SSL_REQUEST}'; sleep 1" if target.protocol == "postgres" else "sleep 2"
+    return f"{{ {feed}; }} | {{ {common} -w {write_out} {url} 2>/dev/null; printf '|%s' \"$?\"; }}"
+
+
+def _host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
