@@ -168,14 +168,21 @@ class Session:
         self._observations[observation.flow] = observation
         self._tell()
 
-    async def probe(self, plan: Plan, confirmation: Confirmation) -> list[Observation]:
-        """Run a plan; each Observation is kept as soon as it is there. Raises what the launcher raises."""
+    async def probe(
+        self, plan: Plan, confirmation: Confirmation, progress: Callable[[Observation], None] = lambda _: None
+    ) -> list[Observation]:
+        """Run a plan; each Observation is kept, and told, as soon as it is there. Raises what the launcher raises."""
+
+        def seen(observation: Observation) -> None:
+            progress(observation)
+            self.observe(observation)
+
         writes = self.writes()
         api = self.api()
         checkout = self.settings.checkout
         urls = [checkout.gateway] if checkout.gateway else []
         urls += gateway_urls(self.snapshot, checkout.gateway_namespace, checkout.gateway_name)
-        return await Launcher(api, writes, self.settings, self.observe).run(plan, confirmation, urls)
+        return await Launcher(api, writes, self.settings, seen).run(plan, confirmation, urls)
 
     def api(self) -> Api:
         """The API server. Raises UsageError when there is no cluster."""

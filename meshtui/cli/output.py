@@ -68,4 +68,5 @@ def observations_table(observations: list[Observation]) -> Table:
 
 def console() -> Console:
     """Standard output for people; no colour where NO_COLOR or the terminal says so."""
-    return Console(highlight=False, soft_wrap=False)
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=200)

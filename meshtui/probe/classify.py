@@ -142,6 +142,7 @@ def classify(attempts: Sequence[Attempt], protocol: str) -> Classified:
     outcomes = [outcome_of(attempt, protocol) for attempt in attempts]
     last = attempts[-1]
     if len(outcomes) >= 2 and outcomes[-1] == outcomes[-2]:
-        return Classified(outcomes[-1], settled=True, attempt=last, detail=last.error)
+        detail = last.error if outcomes[-1] != CONNECTED and last.status is None else ""
+        return Classified(outcomes[-1], settled=True, attempt=last, detail=detail)
     seen = ", ".join(outcomes)
     return Classified(NOT_SETTLED, settled=False, attempt=last, detail=f"attempts disagree: {seen}")

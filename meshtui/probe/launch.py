@@ -163,7 +163,9 @@ class Launcher:
                     attempt = parse_attempt(line)
                     if attempt is not None and attempt.id in targets:
                         attempts[attempt.id].append(attempt)
-                    finished = finished or is_last_line(line)
+                    if is_last_line(line):
+                        finished = True
+                        break
             pod = await self._get(path)
             if not finished and pod.phase in {"Succeeded", "Failed"}:
                 break

@@ -27,7 +27,7 @@ NEVER_COPIED = {
     "apps.kubernetes.io/pod-index",
 }
 _ATTEMPTS = 2
-PARALLEL = 6
+PARALLEL = 12
 """Flows that one pod sends at the same time."""
 
 

@@ -135,11 +135,11 @@ def script(targets: tuple[Target, ...], settings: Probe) -> str:
     """
     functions, calls = [], []
     for index, target in enumerate(targets):
-        functions.append(f"f{index}() {{ {_attempt(target, settings)}; }}")
+        functions.append(f"f{index}() {{ {_attempt(target)}; }}")
         calls.append(f"try {shlex.quote(target.id)} f{index} &")
         if (index + 1) % PARALLEL == 0:
             calls.append("wait")
-    return "\n".join([_PRELUDE, *functions, *calls, "wait", "echo '{\"done\":true}'"])
+    return "\n".join([f"LIMIT={settings.attempt_timeout_s}", _PRELUDE, *functions, *calls, "wait", "echo '{\"done\":true}'"])
 
 
 _PRELUDE = r"""
@@ -148,14 +148,14 @@ say() {
   printf '{"id":"%s","attempt":%s,"exit":%s,"result":"%s"}\n' "$1" "$2" "$3" "$text"
 }
 try() {
-  last=; n=0
+  last=; n=0; limit=2
   while [ "$n" -lt 5 ]; do
     n=$((n + 1))
     out=$("$2"); code=${out##*|}
     say "$1" "$n" "$code" "$out"
     key=$code/$(printf '%s' "$out" | cut -d'|' -f1)
     [ "$key" = "$last" ] && break
-    last=$key
+    last=$key; [ "$code" = 0 ] || [ "${out%%|*}" ] || limit=$LIMIT
     case $code in 0) sleep 0.2;; *) sleep 1;; esac
   done
 }
@@ -167,11 +167,14 @@ _WRITE_OUT = (
 )
 
 
-def _attempt(target: Target, settings: Probe) -> str:
-    """One attempt: prints ``status|connect|total|bytes|server|upstream|error|exit code``."""
-    limit = settings.attempt_timeout_s
-    common = f"curl -sS --noproxy '*' --max-time {limit} --connect-timeout {limit}"
+def _attempt(target: Target) -> str:
+    """One attempt: prints ``status|connect|total|bytes|server|upstream|error|exit code``.
+
+    curl's telnet ends only when its time is over, so the first attempt is short; silence is given the full time after it.
+    """
+    common = "curl -sS --noproxy '*'"
     if target.protocol == "http":
+        common += " --max-time $LIMIT"
         address = target.address if is_address(target.address) and ":" not in target.address else _host(target.address)
         request = target.request
         words = [
@@ -188,6 +191,7 @@ def _attempt(target: Target, settings: Probe) -> str:
         return " ".join(word for word in words if word) + '; printf "|%s" "$?"'
     url = shlex.quote(f"telnet://{_host(target.address)}:{target.port}")
     write_out = shlex.quote("|%{time_connect}|%{time_total}|%{size_download}|||%{errormsg}")
+    common += " --max-time $limit"
     feed = f"printf '{_POSTGRES_SSL_REQUEST}'; sleep 1" if target.protocol == "postgres" else "sleep 2"
     return f"{{ {feed}; }} | {{ {common} -w {write_out} {url} 2>/dev/null; printf '|%s' \"$?\"; }}"
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Iterator
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 from starlette.requests import Request
@@ -16,6 +18,9 @@ from meshtui.sandbox.apiserver.streams import ByteStream, Streams
 from meshtui.sandbox.ports import Obj
 
 _TEXT = "text/plain"
+_OVER = {"Succeeded", "Failed"}
+_LOOK_S = 0.3
+"""How often a quiet log looks whether its pod has ended."""
 
 
 def pod_log(store: Store, logs: PodLogFiles, streams: Streams, request: Request, ask: Ask) -> Response | ByteStream:
@@ -40,16 +45,28 @@ def pod_log(store: Store, logs: PodLogFiles, streams: Streams, request: Request,
     first = b"".join(_selected(request, list(reader.lines())))
     if not is_true(request, "follow"):
         return Response(first, media_type=_TEXT)
-    return streams.open(_follow(reader, first, stamps=is_true(request, "timestamps")), _TEXT)
+
+    def is_over() -> bool:
+        now = store.get("pods", ask.namespace, ask.name)
+        return now is None or now["metadata"]["uid"] != uid or (now.get("status") or {}).get("phase") in _OVER
+
+    return streams.open(_follow(reader, first, is_over, stamps=is_true(request, "timestamps")), _TEXT)
 
 
-async def _follow(reader: LogReader, first: bytes, *, stamps: bool) -> AsyncIterator[bytes]:
+async def _follow(reader: LogReader, first: bytes, is_over: Callable[[], bool], *, stamps: bool) -> AsyncIterator[bytes]:
+    """What comes, until the log is gone or its pod has ended and everything was read."""
     if first:
         yield first
-    while await reader.changed():
+    while True:
+        over = is_over()
         chunk = b"".join(_plain(reader.lines(), stamps=stamps))
         if chunk:
             yield chunk
+        if over:
+            return
+        with contextlib.suppress(TimeoutError):
+            if not await asyncio.wait_for(reader.changed(), _LOOK_S):
+                return
 
 
 def _container(pod: Obj, asked: str) -> str:

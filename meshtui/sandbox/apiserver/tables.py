@@ -151,7 +151,7 @@ def _external(obj: Obj) -> str:
 def _node_status(obj: Obj) -> str:
     conditions = (obj.get("status") or {}).get("conditions") or []
     ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
-    return ("Ready" if ready else "NotReady") + (",SchedulingDisabled" if obj["spec"].get("unschedulable") else "")
+    return ("Ready" if ready else "NotReady") + (",SchedulingDisabled" if (obj.get("spec") or {}).get("unschedulable") else "")
 
 
 def _node_roles(obj: Obj) -> str:

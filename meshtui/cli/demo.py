@@ -1,0 +1,84 @@
+"""``meshtui demo``: starts the sandbox, opens the TUI on it, ends it after."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from meshtui.cli.command import Command
+from meshtui.model.errors import ClusterError, UsageError
+from meshtui.settings import Settings
+
+_API_TIMEOUT_S = 30.0
+_STOP_TIMEOUT_S = 15.0
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--scenario", default="healthy", metavar="NAME", help="which bookstore (meshtui sandbox --list)")
+
+
+def _run(args: argparse.Namespace, settings: Settings) -> int:
+    from meshtui.cli.tui import run_tui
+    from meshtui.sandbox.run import check_requirements
+    from meshtui.sandbox.scenarios import names
+
+    if args.scenario not in names():
+        raise UsageError(f"no scenario {args.scenario!r}", f"known: {', '.join(names())}")
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError("this is not a terminal", "meshtui sandbox runs the same cluster without one")
+    check_requirements()
+    with tempfile.TemporaryDirectory(prefix="meshtui-demo-") as folder, _sandbox(args.scenario, Path(folder)) as kubeconfig:
+        return run_tui(settings.model_copy(update={"kubeconfig": str(kubeconfig), "context": "", "filenames": ()}))
+
+
+@contextlib.contextmanager
+def _sandbox(scenario: str, folder: Path) -> Iterator[Path]:
+    """The sandbox as a process of its own; its kubeconfig as soon as the API answers. Raises ClusterError."""
+    errors = folder / "errors"
+    kubeconfig = folder / "kubeconfig"
+    command = [sys.executable, "-m", "meshtui", "sandbox", "--scenario", scenario, "--dir", str(folder), "--announce-api"]
+    sys.stderr.write(f"starting the sandbox ({scenario}) …\n")
+    with errors.open("w") as stderr:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=stderr, stdin=subprocess.DEVNULL, start_new_session=True
+        )
+    try:
+        _wait_for_api(process, errors)
+        yield kubeconfig
+    finally:
+        process.terminate()
+        try:
+            process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def _wait_for_api(process: subprocess.Popen[bytes], errors: Path) -> None:
+    """Read the sandbox's first line: it comes when the API answers, long before everything is ready."""
+    if process.stdout is None:
+        raise ClusterError("the sandbox has no output")
+    os.set_blocking(process.stdout.fileno(), False)
+    deadline = time.monotonic() + _API_TIMEOUT_S
+    while time.monotonic() < deadline:
+        text = process.stdout.readline()
+        if text and json.loads(text).get("api"):
+            return
+        if process.poll() is not None:
+            reason = errors.read_text(errors="replace").strip().splitlines()
+            raise ClusterError(reason[-1].removeprefix("meshtui: ") if reason else "the sandbox ended at once")
+        time.sleep(0.02)
+    raise ClusterError(f"the sandbox's API did not answer within {_API_TIMEOUT_S:.0f} s")
+
+
+COMMAND = Command("demo", "the terminal program on an embedded bookstore cluster", _arguments, _run, needs_cluster=False)
