@@ -1,0 +1,146 @@
+"""The bookstore over HTTP: forced HTTP/1.1, every wait bounded, every transport error in a word."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import msgspec
+
+from meshtui.engine import Engine
+from meshtui.engine.gateways import gateway_urls
+from meshtui.model.errors import ClusterError, ConfigError, NotFoundError
+from meshtui.settings import Settings
+
+_MAX_BYTES = 1 << 20
+_UPSTREAM = "x-envoy-upstream-service-time"
+"""Envoy adds it to what an application answered, not to its own answers (Envoy: router filter, response headers)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer: ``body`` is JSON where it is JSON, else text; ``cause`` is set where there was no answer at all."""
+
+    status: int | None = None
+    body: Any = None
+    elapsed_ms: float = 0.0
+    request_id: str = ""
+    from_gateway: bool = False
+    cause: str = ""
+    error: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is a 2xx."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+class ShopClient:
+    """Requests to the bookstore through its gateway; with ``token`` once there is one."""
+
+    def __init__(self, gateway: str, settings: Settings) -> None:
+        self.token = ""
+        self._timeouts = settings.timeouts
+        self._client = _client(gateway, settings)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def request(self, method: str, path: str, *, json: Any = None, form: dict[str, str] | None = None) -> Answer:
+        """One request; never raises for what goes wrong on the way."""
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        began = time.perf_counter()
+        try:
+            async with asyncio.timeout(self._timeouts.checkout_s + self._timeouts.connect_s):
+                request = self._client.build_request(method, path, json=json, data=form, headers=headers)
+                response = await self._client.send(request, stream=True)
+                body = await _read(response)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+            elapsed_ms = (time.perf_counter() - began) * 1000
+            cause, words = _trouble(error, elapsed_ms)
+            return Answer(elapsed_ms=elapsed_ms, cause=cause, error=words)
+        return Answer(
+            response.status_code,
+            _decoded(body),
+            (time.perf_counter() - began) * 1000,
+            response.headers.get("x-request-id", ""),
+            "envoy" in response.headers.get("server", "") and _UPSTREAM not in response.headers,
+        )
+
+
+def _client(base_url: str, settings: Settings) -> httpx.AsyncClient:
+    timeouts = settings.timeouts
+    return httpx.AsyncClient(
+        base_url=base_url,
+        headers={"Host": settings.checkout.host, "User-Agent": "meshtui", "Accept": "application/json"},
+        timeout=httpx.Timeout(timeouts.checkout_s, connect=timeouts.connect_s),
+        http1=True,
+        http2=False,
+        trust_env=False,
+    )
+
+
+async def _read(response: httpx.Response) -> bytes:
+    body = bytearray()
+    try:
+        async for piece in response.aiter_bytes():
+            body += piece
+            if len(body) > _MAX_BYTES:
+                break
+    finally:
+        await response.aclose()
+    return bytes(body[:_MAX_BYTES])
+
+
+def _decoded(body: bytes) -> Any:
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return body.decode(errors="replace")
+
+
+def _trouble(error: Exception, elapsed_ms: float) -> tuple[str, str]:
+    """A transport error: the contracts' word, and a sentence."""
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
+        return "timeout", f"no answer within {elapsed_ms / 1000:.1f} s"
+    text = str(error) or type(error).__name__
+    if isinstance(error, httpx.ConnectError):
+        if any(word in text for word in ("Name or service", "nodename", "getaddrinfo", "resolution")):
+            return "dns", f"the gateway's name can't be resolved: {text}"
+        if "SSL" in text or "CERTIFICATE" in text:
+            return "tls", text
+        return "refused", f"the gateway refuses the connection: {text}"
+    return "closed", f"the connection was closed without an answer: {text}"
+
+
+async def find_gateway(settings: Settings, engine: Engine) -> str:
+    """The address at which the bookstore's gateway answers; asks each that is known with a harmless GET.
+
+    Raises ConfigError for a setting that is no address, NotFoundError when none is known, ClusterError when none answers.
+    """
+    checkout = settings.checkout
+    if checkout.gateway:
+        if not checkout.gateway.startswith(("http://", "https://")):
+            raise ConfigError(f"the gateway {checkout.gateway!r} is no address", "write http://HOST:PORT")
+        urls = [checkout.gateway.rstrip("/")]
+    else:
+        urls = gateway_urls(engine.snapshot, checkout.gateway_namespace, checkout.gateway_name)
+    if not urls:
+        raise NotFoundError(
+            f"no address of Gateway {checkout.gateway_namespace}/{checkout.gateway_name} is known",
+            "name one with --gateway URL, or in the settings as checkout.gateway",
+        )
+    problems = []
+    for url in urls:
+        async with _client(url, settings) as client:
+            try:
+                await client.get("/", timeout=settings.timeouts.connect_s)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                problems.append(f"{url}: {_trouble(error, settings.timeouts.connect_s * 1000)[1]}")
+            else:
+                return url
+    raise ClusterError(f"the gateway doesn't answer: {'; '.join(problems)}", "is its pod ready? --gateway URL names another")
