@@ -84,13 +84,13 @@ class Layers:
 
 
 def network_port(source: Party, destination: Party, port: int, protocol: str) -> int:
-    """The port that NetworkPolicy sees: HBONE's between two ambient pods, else the application's (istio.io: ambient, HBONE)."""
-    return HBONE_PORT if protocol == "TCP" and source.in_ambient and destination.in_ambient else port
+    """The port that NetworkPolicy sees: HBONE's from ambient pods and gateways to ambient pods, else the application's."""
+    return HBONE_PORT if protocol == "TCP" and source.sends_hbone and destination.in_ambient else port
 
 
 def _port_in_words(port: int, protocol: str, source: Party, destination: Party) -> str:
     if network_port(source, destination, 0, protocol) == HBONE_PORT:
-        return f"{protocol} {port} (HBONE: both ends are in ambient, so NetworkPolicy sees the tunnel, not the app's port)"
+        return f"{protocol} {port} (as HBONE: NetworkPolicy sees the tunnel to 15008, not the app's port)"
     return f"{protocol} {port}"
 
 

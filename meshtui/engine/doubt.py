@@ -50,6 +50,9 @@ class Doubts:
         if destination.mode is MeshMode.SIDECAR or (source.mode is MeshMode.SIDECAR and destination.in_ambient):
             reason = "sidecar proxies aren't modelled yet"
             yield opinion(Layer.SIDECAR, destination.name, StepResult.UNKNOWN, reason)
+        if destination.mode is MeshMode.GATEWAY and self._guards_gateway(destination):
+            reason = "policies that a gateway enforces itself aren't modelled yet"
+            yield opinion(Layer.GATEWAY, destination.name, StepResult.UNKNOWN, reason)
         if not destination.in_ambient:
             return
         yield from self._unreadable("AuthorizationPolicy", Layer.ZTUNNEL)
@@ -61,6 +64,10 @@ class Doubts:
         if source.principal is not None and (waypoint := self.waypoint_of(destination, service)):
             reason = f"traffic goes through the waypoint {waypoint}, whose policies aren't modelled yet"
             yield opinion(Layer.WAYPOINT, f"waypoint {waypoint}", StepResult.UNKNOWN, reason)
+
+    def _guards_gateway(self, gateway: Party) -> bool:
+        scopes = {gateway.namespace, self._snapshot.mesh.root_namespace}
+        return any(p.meta.namespace in scopes for p in self._snapshot.authorization_policies.values())
 
     def waypoint_of(self, destination: Party, service: Service | None) -> str:
         """The waypoint that a label names for this destination (Service, else namespace; a pod's for pod addresses)."""

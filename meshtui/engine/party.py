@@ -11,6 +11,8 @@ from meshtui.model.meta import NO_LABELS
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.workload import MeshMode, Pod
 
+_WITH_IDENTITY = {MeshMode.AMBIENT, MeshMode.SIDECAR, MeshMode.GATEWAY}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Party:
@@ -36,6 +38,11 @@ class Party:
     def in_ambient(self) -> bool:
         """Whether a ztunnel carries its traffic."""
         return self.mode is MeshMode.AMBIENT
+
+    @property
+    def sends_hbone(self) -> bool:
+        """Whether it reaches ambient pods through HBONE: its ztunnel does it, or, for a gateway, its own proxy."""
+        return self.mode in {MeshMode.AMBIENT, MeshMode.GATEWAY}
 
 
 class Parties:
@@ -69,7 +76,7 @@ class Parties:
             namespace_labels=namespace.labels if namespace else NO_LABELS,
             labels=pod.labels,
             mode=mode,
-            principal=snapshot.principal_of(pod) if mode in {MeshMode.AMBIENT, MeshMode.SIDECAR} else None,
+            principal=snapshot.principal_of(pod) if mode in _WITH_IDENTITY else None,
             selectable=not pod.completed,
             node=pod.node,
             node_labels=(node.meta.labels if node else NO_LABELS) if pod.host_network else None,

@@ -34,6 +34,7 @@ from meshtui.model.workload import (
 
 AMBIENT_REDIRECTION = "ambient.istio.io/redirection"
 DATAPLANE_MODE = "istio.io/dataplane-mode"
+GATEWAY_LABELS = frozenset({"gateway.networking.k8s.io/gateway-name", "istio.io/gateway-name"})
 
 
 class KindStatus(Enum):
@@ -178,6 +179,8 @@ class Snapshot:
 
         Live, ambient's own annotation says so; from manifests the labels do: the pod's wins over its namespace's.
         """
+        if pod.labels.keys() & GATEWAY_LABELS:
+            return MeshMode.GATEWAY
         if pod.has_sidecar:
             return MeshMode.SIDECAR
         if pod.host_network:

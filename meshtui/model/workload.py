@@ -18,6 +18,8 @@ class MeshMode(Enum):
     NONE = "none"
     AMBIENT = "ambient"
     SIDECAR = "sidecar"
+    GATEWAY = "gateway"
+    """A proxy of its own, with its own mTLS identity: a Gateway's or waypoint's pod."""
     WANTED = "wanted"
     """Labelled for ambient, but not captured: judged as un-meshed."""
 

@@ -140,9 +140,17 @@ def _plan_flow(engine: Engine, number: str, flow: Flow, *, any_method: bool) -> 
     pod = next((party.pod for party in resolved.sources if party.pod is not None and not party.pod.derived), None)
     if pod is None:
         return Refusal(flow, verdict, f"{flow.source} is no running pod: nothing can run in its place")
+    reason = _no_stand_in(engine.snapshot, pod)
+    return Refusal(flow, verdict, reason) if reason else (target, pod)
+
+
+def _no_stand_in(snapshot: Snapshot, pod: Pod) -> str:
+    """Why no other pod can send what this one would, or empty."""
     if pod.host_network:
-        return Refusal(flow, verdict, f"{pod.key} is on its node's network: a probe would have another address")
-    return target, pod
+        return f"{pod.key} is on its node's network: a probe would have another address"
+    if snapshot.mesh_mode(pod) is MeshMode.GATEWAY:
+        return f"{pod.key} is a proxy with an identity of its own, which no other pod can use"
+    return ""
 
 
 def _target(number: str, flow: Flow, verdict: Verdict, resolved: Resolved) -> Target | None:

@@ -36,10 +36,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell: its text, and the tone that the stylesheet colours."""
+    """One cell: its text, the tone that the stylesheet colours, and what to write where the text doesn't fit."""
 
     text: str
     tone: str = ""
+    short: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +179,8 @@ class ObjectTable(ScrollView, can_focus=True):
             if size <= 0:
                 continue
             text = clean(cell.text)
+            if cell.short and cell_len(text) > size:
+                text = clean(cell.short)
             if cell_len(text) > size:
                 text = set_cell_size(text, size - 1) + "…"
             elif column.right:

@@ -62,6 +62,12 @@ def _containers(spec: wire.PodSpec) -> list[wire.Container]:
     return [*(spec.containers or ()), *(c for c in spec.init_containers or () if c.restart_policy == "Always")]
 
 
+def _has_sidecar(spec: wire.PodSpec) -> bool:
+    """Whether a proxy runs beside an application; alone it is a gateway's, a waypoint's or a ztunnel's pod."""
+    names = [c.name for c in _containers(spec)]
+    return SIDECAR in names and len(names) > 1
+
+
 def _ports(containers: Sequence[wire.Container]) -> tuple[ContainerPort, ...]:
     return tuple(
         ContainerPort(p.container_port, p.name or "", p.protocol or "TCP") for c in containers if c.ports for p in c.ports
@@ -88,7 +94,7 @@ def template(raw: wire.PodTemplate | None) -> PodTemplate:
         ports=_ports(containers),
         images=tuple(c.image or "" for c in containers),
         env=_env(containers),
-        has_sidecar=any(c.name == SIDECAR for c in containers),
+        has_sidecar=_has_sidecar(spec),
     )
 
 
@@ -116,7 +122,7 @@ def pod(raw: wire.Pod, origin: str = "") -> Pod:
         images=tuple(c.image or "" for c in containers),
         env=_env(containers),
         owners=owners(raw.metadata),
-        has_sidecar=any(c.name == SIDECAR for c in containers),
+        has_sidecar=_has_sidecar(spec),
         deleting=deleting,
     )
 

@@ -24,6 +24,7 @@ _COLUMNS = (
 MODES = {
     MeshMode.AMBIENT: ("ambient", OK),
     MeshMode.SIDECAR: ("sidecar", OK),
+    MeshMode.GATEWAY: ("gateway", OK),
     MeshMode.WANTED: ("! not captured", WARN),
     MeshMode.NONE: ("none", DIM),
 }

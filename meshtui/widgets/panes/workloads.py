@@ -26,16 +26,18 @@ from meshtui.widgets.text import age
 from meshtui.widgets.verdicts import VERDICTS
 
 _COLUMNS = (
-    Column("NAMESPACE", keep=6, least=9),
+    Column("NAMESPACE", keep=7, least=12),
     Column("NAME", keep=9, least=14),
     Column("KIND", keep=3, least=6),
     Column("READY", keep=7, least=5, right=True),
     Column("MESH", keep=8, least=7),
-    Column("IDENTITY", keep=5, least=16),
+    Column("IDENTITY", keep=5, least=19),
     Column("!", keep=7, least=1),
     Column("WAYPOINT", keep=2, least=8),
     Column("AGE", keep=1, least=3),
 )
+_SHORT_KINDS = {"Deployment": "deploy", "StatefulSet": "sts", "DaemonSet": "ds", "ReplicaSet": "rs", "CronJob": "cj"}
+MESHED = {MeshMode.AMBIENT, MeshMode.SIDECAR, MeshMode.GATEWAY}
 MOST_FLOWS = 300
 """Flows judged for one detail pane; the rest is said to be there."""
 
@@ -61,7 +63,7 @@ def _mark(workload: Workload, shared: set[tuple[str, str]], mode: MeshMode) -> s
 
 def _mode(snapshot: Snapshot, workload: Workload) -> MeshMode:
     modes = {snapshot.mesh_mode(pod) for pod in workload.pods if not pod.completed}
-    order = (MeshMode.WANTED, MeshMode.NONE, MeshMode.SIDECAR, MeshMode.AMBIENT)
+    order = (MeshMode.WANTED, MeshMode.NONE, MeshMode.GATEWAY, MeshMode.SIDECAR, MeshMode.AMBIENT)
     return next((mode for mode in order if mode in modes), MeshMode.NONE)
 
 
@@ -84,8 +86,8 @@ def _rows(session: Session) -> list[Row]:
         total = workload.desired if workload.desired is not None else len(workload.pods)
         ready = workload.ready
         account = ",".join(workload.service_accounts) or "-"
-        meshed = mode in {MeshMode.AMBIENT, MeshMode.SIDECAR}
-        identity = f"ns/{ref.namespace}/sa/{account}" if meshed else f"sa {account}, not in the mesh"
+        meshed = mode in MESHED
+        identity = f"spiffe://{snapshot.mesh.trust_domain}/ns/{ref.namespace}/sa/{account}" if meshed else f"unused: sa/{account}"
         created = workload.created
         rows.append(
             Row(
@@ -93,10 +95,10 @@ def _rows(session: Session) -> list[Row]:
                 (
                     Cell(ref.namespace),
                     Cell(ref.name),
-                    Cell(ref.kind, DIM),
+                    Cell(ref.kind, DIM, short=_SHORT_KINDS.get(ref.kind, "")),
                     Cell(f"{ready}/{total}", "" if ready >= total else WARN),
                     Cell(*MODES[mode]),
-                    Cell(identity, "" if meshed else DIM),
+                    Cell(identity, "" if meshed else DIM, short=f"…/sa/{account}" if meshed else f"sa/{account}"),
                     Cell(mark, WARN),
                     Cell(_waypoint(snapshot, workload) or "-", DIM),
                     Cell(age((now - created).total_seconds()) if created else "-", DIM),
@@ -147,10 +149,7 @@ def _identity(snapshot: Snapshot, workload: Workload, mode: MeshMode) -> tuple[L
     if not workload.pods:
         return (line(("no pod runs, so nobody has its identity", DIM)),)
     identities = dict.fromkeys(snapshot.principal_of(pod) for pod in workload.pods if not pod.completed)
-    lines = [
-        line(spiffe_id(identity), ("" if mode in {MeshMode.AMBIENT, MeshMode.SIDECAR} else "  (unused)", DIM))
-        for identity in identities
-    ]
+    lines = [line(spiffe_id(identity), ("" if mode in MESHED else "  (unused)", DIM)) for identity in identities]
     word, tone = MODES[mode]
     lines.extend(facts(("mesh", (word, tone))))
     if mode is MeshMode.WANTED:

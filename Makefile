@@ -1,0 +1,49 @@
+# Everything runs in .venv, which is made from a hashed lock; nothing is done that is up to date.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.up-to-date
+SCENARIO ?= healthy
+PYTEST_WORKERS ?= 2
+
+.PHONY: demo test lint venv screenshots e2e bench lock clean
+
+demo: $(STAMP)  ## the terminal program on an embedded bookstore cluster
+	@command -v curl >/dev/null || { echo "make demo needs curl: install it with your system's package manager" >&2; exit 1; }
+	@$(BIN)/meshtui demo --scenario $(SCENARIO)
+
+test: $(STAMP)  ## the whole suite but e2e
+	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadgroup -m "not e2e"
+
+lint: $(STAMP)  ## style, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+venv: $(STAMP)  ## only the environment
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("meshtui needs Python 3.11 or newer, this is " + sys.version.split()[0] + ": make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || { echo "making $(VENV) …"; $(PYTHON) -m venv $(VENV); }
+	@echo "installing what meshtui needs (a minute, once) …"
+	@$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on --require-hashes -r requirements.lock | grep -v "already satisfied" || true
+	@$(BIN)/python -m pip check >/dev/null || { echo "the environment is broken: rm -rf $(VENV) and try again" >&2; exit 1; }
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+screenshots: $(STAMP)  ## the README's pictures, taken from the sandbox
+	$(BIN)/python -m tests.screenshots
+
+e2e: $(STAMP)  ## the end-to-end tests, on the cluster that MESHTUI_E2E_KUBECONFIG names
+	@test -n "$(MESHTUI_E2E_KUBECONFIG)" || { echo "set MESHTUI_E2E_KUBECONFIG to the kubeconfig of a cluster made for tests" >&2; exit 1; }
+	$(BIN)/pytest -m e2e tests/e2e
+
+bench: $(STAMP)  ## speed, as ratios
+	$(BIN)/python benchmarks/run.py
+
+lock:  ## renew the lock (needs uv)
+	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url -q -o requirements.lock
+
+clean:  ## remove what was made
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

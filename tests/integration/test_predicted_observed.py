@@ -1,0 +1,66 @@
+"""In every scenario, what the engine predicts for all pairs of bookstore workloads and ports is what probes observe."""
+
+from __future__ import annotations
+
+import pytest
+
+from meshtui.engine.relations import flows_from
+from meshtui.model.flow import Flow
+from meshtui.model.observation import Observation
+from meshtui.model.workload import MeshMode
+from meshtui.probe.cleanup import find_leftovers
+from meshtui.probe.plan import make_plan
+from meshtui.sandbox.run import running_sandbox
+from meshtui.session import Session
+from meshtui.settings import load_settings
+from meshtui.sources.live import LiveSource
+from meshtui.sources.writes import Confirmation
+
+pytestmark = pytest.mark.sandbox
+
+BOOKSTORE = {"ecom", "inventory", "identity", "observability"}
+SCENARIOS = (
+    "healthy",
+    "wrong-identity",
+    "no-reserve-call",
+    "open-databases",
+    "missing-egress",
+    "uuid-mismatch",
+    "as-found",
+)
+PAIRS = 6 * 8
+"""Six workloads that can be stood in for in the bookstore's namespaces with a Service each, prometheus, and their targets."""
+
+
+async def probe_all(session: Session) -> list[Observation]:
+    """Probe every bookstore workload's flows to every Service port."""
+    snapshot = session.snapshot
+    flows: list[Flow] = []
+    for ref, workload in snapshot.workloads.items():
+        if ref.namespace in BOOKSTORE and all(snapshot.mesh_mode(p) is not MeshMode.GATEWAY for p in workload.pods):
+            flows += flows_from(snapshot, workload)
+    plan = make_plan(session.engine, flows, session.settings.probe, any_method=True)
+    assert not plan.refused
+    return await session.probe(plan, Confirmation("a test"))
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+async def test_prediction_is_what_a_probe_sees(scenario: str) -> None:
+    async with running_sandbox(scenario) as sandbox:
+        assert await sandbox.wait_ready() == []
+        source = LiveSource(load_settings({"kubeconfig": str(sandbox.kubeconfig)}))
+        session = Session(source, load_settings({}))
+        try:
+            session.publish(await source.snapshot())
+            observations = await probe_all(session)
+            left = await find_leftovers(source.api) if source.api else None
+        finally:
+            await source.close()
+    odd = [
+        f"{o.flow.source} → {o.flow.destination}:{o.flow.port} {o.predicted.decision} {o.outcome} {o.detail}"
+        for o in observations
+        if not o.agrees
+    ]
+    assert not odd
+    assert len(observations) >= PAIRS
+    assert left == []
