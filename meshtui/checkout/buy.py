@@ -196,7 +196,7 @@ class Buyer:
     async def _name_hops(self) -> None:
         """Say of each request through the gateway who it was for the mesh, from the ztunnels' lines."""
         sent = {name: hop for name, hop in self._hops.items() if self.trace.step(name).status is not None}
-        lines = await self._observer.lines_for({hop: self._sent_to(hop) for hop in sent.values()}, _SETTLE_S)
+        lines = await self._observer.lines_for([(hop, self._sent_to(hop)) for hop in sent.values()], _SETTLE_S)
         for name, hop in sent.items():
             mine = self._own_lines(name, [line for line in lines if hop.matches(line)])
             seen = read_lines(mine)

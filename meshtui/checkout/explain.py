@@ -8,6 +8,7 @@ from meshtui.checkout.hops import gateway_hop, gateway_pods, reserve_hop
 from meshtui.checkout.trace import (
     BOOKS,
     RESERVE,
+    STOCK_AFTER,
     STOCK_BEFORE,
     TOKEN,
     Explanation,
@@ -151,8 +152,7 @@ class _About:
             case 404 if step.answered_by == "gateway":
                 return self._no_route(step)
             case 404:
-                why = (f"{step.method} {step.url} answered 404",)
-                return Explanation("http_404", f"{step.title}: unknown book", why, self._image("the books that it knows"))
+                return self._not_there(step)
             case 502 | 503 | 504 if step.answered_by == "gateway":
                 return self._behind_gateway(step)
         if step.status is None and step.cause:
@@ -171,20 +171,27 @@ class _About:
         words = f"reserved moved by {trace.moved}, not by {trace.quantity}"
         return Explanation("stock", words, why, self._image("how it reserves"))
 
+    def _not_there(self, step: TraceStep) -> Explanation:
+        """The application itself answered 404."""
+        stock = step.name in {STOCK_BEFORE, STOCK_AFTER}
+        who, book = ("inventory", self._trace.book) if stock else ("the shop", self._trace.bought)
+        look = self._server_look("the books that it has stock of") if stock else self._image("the books that it knows")
+        why = (f"{step.method} {step.url} answered 404",)
+        return Explanation("http_404", f"{step.title}: {who} doesn't know book {book} (404)", why, look)
+
     def _unauthorized(self, step: TraceStep) -> Explanation:
+        answer = f"answer: {step.response}"
         if step.name == TOKEN:
-            why = (
-                "the user, password or client of the settings (checkout.username, …) isn't accepted",
-                f"answer: {step.response}",
-            )
-            return Explanation("http_401", "No token: the issuer refuses the login (401)", why, self._backend(step))
-        if step.answered_by == "gateway":
+            refused = "the user, password or client of the settings (checkout.username, …) isn't accepted"
+            summary, why, look = "No token: the issuer refuses the login (401)", refused, self._backend(step)
+        elif step.answered_by == "gateway":
             found = self._engine.snapshot.request_authentications.values()
-            refuses = tuple(LookAt(r.meta.ref, "its issuers and keys") for r in found)[:3]
-            return Explanation("http_401", "The gateway refuses the token (401)", (f"answer: {step.response}",), refuses)
-        why = (f"the service checks the token itself: {step.response}",)
-        look = self._image("its issuer and audience settings; a token from the settings may be too old")
-        return Explanation("http_401", f"{step.title}: without a valid token (401)", why, look)
+            summary, why = "The gateway refuses the token (401)", "a RequestAuthentication checks it at the gateway"
+            look = tuple(LookAt(r.meta.ref, "its issuers and keys") for r in found)[:3]
+        else:
+            summary, why = f"{step.title}: without a valid token (401)", "the service checks the token itself"
+            look = self._image("its issuer and audience settings; a token from the settings may be too old")
+        return Explanation("http_401", summary, (why, answer), look)
 
     def _forbidden(self, step: TraceStep) -> Explanation:
         text = str(step.response or "")

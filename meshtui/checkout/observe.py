@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from meshtui.checkout.hops import Hop
 from meshtui.model.errors import ClusterError
@@ -55,12 +55,12 @@ class Observer:
                 return found
             await asyncio.sleep(_POLL_S)
 
-    async def lines_for(self, counts: Mapping[Hop, int], wait_s: float) -> list[AccessLine]:
+    async def lines_for(self, counts: Sequence[tuple[Hop, int]], wait_s: float) -> list[AccessLine]:
         """The lines since ``mark``; waits a while until there are as many for each connection as were made."""
         deadline = time.monotonic() + wait_s
         while True:
             lines = await self.lines()
-            complete = all(sum(map(hop.matches, lines)) >= count for hop, count in counts.items())
+            complete = all(sum(map(hop.matches, lines)) >= count for hop, count in counts)
             if complete or time.monotonic() >= deadline:
                 return lines
             await asyncio.sleep(_POLL_S)
