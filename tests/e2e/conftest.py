@@ -1,0 +1,189 @@
+"""The bookstore on a real node. Without MESHTUI_E2E_KUBECONFIG these tests are skipped, and say so."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+import yaml
+
+from meshtui.model.errors import ClusterError, NotFoundError
+from meshtui.probe.podspec import MANAGED_BY
+from meshtui.sandbox.scenarios import load
+from meshtui.settings import Settings, Timeouts
+from meshtui.sources.api import Api
+from meshtui.sources.connection import connect
+
+HERE = Path(__file__).parent
+VARIABLE = "MESHTUI_E2E_KUBECONFIG"
+IMAGE = "localhost/tools:1"
+NAMESPACES = ("ecom", "inventory", "identity", "infra", "observability")
+READY_S = 120.0
+_ORDER = ("Namespace", "ServiceAccount", "ConfigMap")
+
+
+def pytest_collection_modifyitems(items):
+    """Skip everything here, loudly, where there is no node."""
+    reason = f"no real node: set {VARIABLE} to a kubeconfig (tests/e2e/run.sh CLUSTER_DIR does)"
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.e2e)
+            if not os.environ.get(VARIABLE):
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+class Node:
+    """A real cluster, spoken to as an admin; ``meshtui`` runs the command line on it."""
+
+    def __init__(self, kubeconfig):
+        self.kubeconfig = kubeconfig
+        self.settings = Settings(kubeconfig=kubeconfig, timeouts=Timeouts(request_s=20))
+
+    def meshtui(self, *words, **environment):
+        """One command line, to its end."""
+        return subprocess.run(
+            self.command(*words), env=self.environment(**environment), capture_output=True, text=True, check=False
+        )
+
+    def command(self, *words):
+        return [sys.executable, "-m", "meshtui", *words]
+
+    def environment(self, **more):
+        mine = {"KUBECONFIG": self.kubeconfig, "MESHTUI_CONFIG": "/dev/null", "MESHTUI_PROBE__PULL_POLICY": "Never"}
+        return {**os.environ, **mine, **more}
+
+    def do(self, work):
+        """Run ``work(api)`` on a connection of its own."""
+
+        async def run():
+            api = Api(connect(self.settings), self.settings.timeouts)
+            try:
+                return await work(api)
+            finally:
+                await api.close()
+
+        return asyncio.run(run())
+
+    def get(self, path, **params):
+        """A GET, as plain data."""
+
+        async def work(api):
+            return msgspec.json.decode(await api.get(path, params))
+
+        return self.do(work)
+
+    def apply(self, objects):
+        """Server-side apply; a kind that was just defined may take a moment to be served."""
+
+        async def work(api):
+            for obj in objects:
+                await _until_served(api, obj)
+
+        self.do(work)
+
+    def leftovers(self):
+        """Names of all pods and jobs that meshtui made."""
+        selector = f"{MANAGED_BY}=meshtui"
+        paths = ("/api/v1/pods", "/apis/batch/v1/jobs")
+        return [o["metadata"]["name"] for path in paths for o in self.get(path, labelSelector=selector)["items"]]
+
+
+async def _until_served(api, obj):
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            params = {"fieldManager": "e2e", "force": "true"}
+            await api.request("PATCH", path_of(obj), params=params, json=obj, content_type="application/apply-patch+yaml")
+        except NotFoundError:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.2)
+        else:
+            return
+
+
+_PLURALS = {"NetworkPolicy": "networkpolicies", "AuthorizationPolicy": "authorizationpolicies", "GatewayClass": "gatewayclasses"}
+_CLUSTER_WIDE = {"Namespace", "GatewayClass", "CustomResourceDefinition"}
+
+
+def path_of(obj):
+    """Where an object lives."""
+    version, kind, metadata = obj["apiVersion"], obj["kind"], obj["metadata"]
+    root = f"/apis/{version}" if "/" in version else f"/api/{version}"
+    plural = _PLURALS.get(kind, f"{kind.lower()}s")
+    where = "" if kind in _CLUSTER_WIDE else f"/namespaces/{metadata['namespace']}"
+    return f"{root}{where}/{plural}/{metadata['name']}"
+
+
+def bookstore():
+    """The manifests of ``healthy``, with one image for all: what the sandbox alone can run is left out."""
+    objects = []
+    for obj in load("healthy"):
+        kind, metadata = obj["kind"], obj["metadata"]
+        if kind == "Node" or (
+            metadata.get("namespace") == "istio-system" and kind in {"Deployment", "DaemonSet", "ServiceAccount"}
+        ):
+            continue
+        if kind == "Namespace" and metadata["name"] not in (*NAMESPACES, "istio-system"):
+            continue
+        if kind in {"Deployment", "StatefulSet"}:
+            _stand_in(obj["spec"]["template"]["spec"])
+        objects.append(obj)
+    return sorted(objects, key=lambda o: _ORDER.index(o["kind"]) if o["kind"] in _ORDER else len(_ORDER))
+
+
+def _stand_in(spec):
+    spec["terminationGracePeriodSeconds"] = 0
+    for container in spec["containers"]:
+        port = container["ports"][0]["containerPort"]
+        container |= {"image": IMAGE, "imagePullPolicy": "Never"}
+        container["command"] = ["python3", "-u", "-c", (HERE / "listener.py").read_text(), str(port)]
+        container["readinessProbe"] = {"tcpSocket": {"port": port}, "periodSeconds": 1}
+
+
+@pytest.fixture(scope="session")
+def node():
+    """The cluster that the variable names, with the bookstore running on it."""
+    kubeconfig = os.environ[VARIABLE]
+    if not Path(kubeconfig).is_file():
+        pytest.fail(f"{VARIABLE}={kubeconfig}: no such file. Start the node first: tests/e2e/run.sh CLUSTER_DIR")
+    found = Node(kubeconfig)
+    try:
+        found.get("/api/v1/nodes")
+    except ClusterError as error:
+        pytest.fail(f"{VARIABLE}={kubeconfig}: {error}")
+    found.apply(yaml.safe_load_all((HERE / "manifests" / "crds.yaml").read_text()))
+    found.apply(bookstore())
+    wait_until(lambda: _not_ready(found), lambda waiting: waiting == [], READY_S)
+    return found
+
+
+def _not_ready(node):
+    objects = [o for plural in ("deployments", "statefulsets") for o in node.get(f"/apis/apps/v1/{plural}")["items"]]
+    mine = [o for o in objects if o["metadata"]["namespace"] in NAMESPACES]
+    return [o["metadata"]["name"] for o in mine if o.get("status", {}).get("readyReplicas", 0) < 1]
+
+
+def wait_until(look, good, seconds=30.0):
+    """What ``look()`` gives as soon as it is good; fails with the last answer."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if good(seen):
+            return seen
+        if time.monotonic() > deadline:
+            pytest.fail(f"not within {seconds:.0f} s; last seen: {json.dumps(seen, default=str)[:2000]}")
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def clean_slate(node):
+    """Nothing of meshtui's is in the cluster before the test."""
+    if node.leftovers():
+        node.meshtui("clean", "--all", "--yes")
+        wait_until(node.leftovers, lambda names: names == [], 20)
