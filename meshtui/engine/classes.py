@@ -121,7 +121,7 @@ class Bounds:
 
     def place(self, address: Address | None) -> tuple[int, int] | None:
         """Where an address lies: its family, and between which cuts."""
-        return address and (address.version, bisect_right(self._cuts[address.version], address.value))
+        return None if address is None else (address.version, bisect_right(self._cuts[address.version], address.value))
 
 
 class Classifier:

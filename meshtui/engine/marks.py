@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from meshtui.engine.layer import Opinion
 from meshtui.model.verdict import CONNECTED, UNKNOWN, Decider, Decision, Layer, StepResult
@@ -30,6 +30,15 @@ class Mark:
     block: Ruling | None = None
     doubt: Ruling | None = None
     allow: Ruling | None = None
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Hash once: marks are looked up far more often than made."""
+        object.__setattr__(self, "_hash", hash((self.block, self.doubt, self.allow)))
+
+    def __hash__(self) -> int:
+        """Equal marks have equal hashes."""
+        return self._hash
 
     def then(self, later: Mark) -> Mark:
         """The same after the later layers have spoken too. What can't decide any more is forgotten."""
@@ -80,6 +89,15 @@ class PortMap:
     """A mark for every port: pieces of (last port, mark), in order, that cover 1 to 65535. Neighbours differ."""
 
     pieces: tuple[tuple[int, Mark], ...] = ((LAST_PORT, NOTHING_SAID),)
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Hash once, as marks do."""
+        object.__setattr__(self, "_hash", hash(self.pieces))
+
+    def __hash__(self) -> int:
+        """Equal maps have equal hashes."""
+        return self._hash
 
     def at(self, port: int) -> Mark:
         """The mark of a port."""

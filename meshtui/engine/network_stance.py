@@ -1,4 +1,4 @@
-"""The stance of one side towards NetworkPolicy and the admin tiers: which policies select it, and what they say about each peer."""
+"""The stance of one side towards NetworkPolicy and the admin tiers: who selects it, and what they say about each peer."""
 
 from __future__ import annotations
 
@@ -111,7 +111,9 @@ class NetworkStances:
         if selecting:
             rest = Mark(block=Ruling(_LAYERS[self.direction], Decider(selecting[0].meta.ref), TIMEOUT))
         # the closure keeps the policies alive, so that their ids in the key stay theirs
-        return Stance([entry.asked for entry in entries], lambda path: self._profile([entries[n] for n in path], rest, doubt, selecting))
+        return Stance(
+            [entry.asked for entry in entries], lambda path: self._profile([entries[n] for n in path], rest, doubt, selecting)
+        )
 
     def _profile(self, entries: Sequence[Entry], rest: Mark, doubt: Mark, _selecting: object) -> Profile:
         maps = [everywhere(doubt).then(_painted(entries, number, rest)) for number in range(len(PROTOCOLS))]
@@ -164,7 +166,7 @@ class NetworkStances:
             found |= self._index.admin_peer(peer)
         return found
 
-    def _named(  # noqa: PLR0913  (the parts of an entry)
+    def _named(
         self, name: str, protocol: str, tier: str, action: str, mark: Mark, asked: Asked, subject: PodClass
     ) -> Iterator[Entry]:
         """A named port is the destination's: at ingress the subject's own, at egress each peer's (one entry a number)."""

@@ -7,26 +7,41 @@ from dataclasses import dataclass
 
 from meshtui.engine.bitsets import spread
 from meshtui.engine.index import Bits
-from meshtui.engine.marks import PortMap
+from meshtui.engine.marks import SILENT, PortMap
 
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 HBONE = 3
 """The place in a profile of TCP through the tunnel."""
 
 
-class Interned:
-    """Numbers for equal values: the same value always gets the same number."""
+class PortMaps:
+    """Numbers for port maps: equal ones have the same number, and 0 is the one that says nothing."""
 
     def __init__(self) -> None:
         self.values: list[PortMap] = []
         self._numbers: dict[PortMap, int] = {}
+        self._blocks: list[bool] = []
+        self._joined: dict[tuple[int, int], int] = {}
+        self.number(SILENT)
 
     def number(self, value: PortMap) -> int:
-        """The number of a value."""
+        """The number of a map."""
         known = self._numbers.get(value)
         if known is None:
             known = self._numbers[value] = len(self.values)
             self.values.append(value)
+            self._blocks.append(value.blocks_all)
+        return known
+
+    def join(self, first: int, second: int) -> int:
+        """The map of two layers in a row."""
+        if not second or self._blocks[first]:
+            return first
+        if not first:
+            return second
+        known = self._joined.get((first, second))
+        if known is None:
+            known = self._joined[first, second] = self.number(self.values[first].then(self.values[second]))
         return known
 
 
@@ -37,19 +52,26 @@ Profile = int
 class Profiles:
     """Numbers for what one side says about a peer: port maps for TCP, UDP, SCTP, and for TCP through the tunnel."""
 
-    def __init__(self, maps: Interned) -> None:
+    def __init__(self, maps: PortMaps) -> None:
         self._maps = maps
         self.parts: list[tuple[int, ...]] = []
         self._numbers: dict[tuple[int, ...], Profile] = {}
 
     def number(self, parts: Sequence[PortMap]) -> Profile:
         """The number of a profile."""
-        key = tuple(self._maps.number(part) for part in parts)
+        return self._number(tuple(self._maps.number(part) for part in parts))
+
+    def _number(self, key: tuple[int, ...]) -> Profile:
         known = self._numbers.get(key)
         if known is None:
             known = self._numbers[key] = len(self.parts)
             self.parts.append(key)
         return known
+
+    def join(self, first: Profile, second: Profile) -> Profile:
+        """The profile of both sides."""
+        join = self._maps.join
+        return self._number(tuple(map(join, self.parts[first], self.parts[second])))
 
 
 Asked = Callable[[], Bits]
@@ -117,11 +139,8 @@ def expanded(groups: Sequence[tuple[Bits, Profile]], start: int, width: int) -> 
     """The profiles of a run of classes, in order."""
     if len(groups) == 1:
         return (groups[0][1],) * width
-    found: list[Profile] = []
     table = [profile for _, profile in groups]
     if len(groups) <= 255:
         labels = spread([(bits, label) for label, (bits, _) in enumerate(groups)], start, width)
         return list(map(table.__getitem__, labels))
-    for number in range(start, start + width):
-        found.append(profile_at(groups, number))
-    return found
+    return [profile_at(groups, number) for number in range(start, start + width)]

@@ -1,0 +1,250 @@
+"""The stance of a destination's mesh: doubts, PeerAuthentication and ztunnel's AuthorizationPolicies, towards every source."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from meshtui.engine.ambient import network_port
+from meshtui.engine.authorization import Compiled, compile_policy, reaches_ztunnel
+from meshtui.engine.classes import PodClass
+from meshtui.engine.doubt import Doubts
+from meshtui.engine.index import Bits, Index
+from meshtui.engine.marks import (
+    ALL_PORTS,
+    LAST_PORT,
+    NOTHING_SAID,
+    SILENT,
+    Canvas,
+    Mark,
+    PortMap,
+    Range,
+    Ruling,
+    everywhere,
+    intersect,
+    mark_of,
+    only,
+    subtract,
+    union,
+)
+from meshtui.engine.network_stance import HBONE_PORT
+from meshtui.engine.party import Party
+from meshtui.engine.peer_authentication import PeerAuthentications, Strictness
+from meshtui.engine.stance import Asked, Path, PortMaps, Profile, Stance
+from meshtui.engine.ztunnel import Match, Rule
+from meshtui.model.policy import AuthorizationPolicy
+from meshtui.model.snapshot import Snapshot
+from meshtui.model.verdict import CLOSED, Decider, Layer
+
+THROUGH_TUNNEL = 1
+"""Lowest bit of a mesh profile: NetworkPolicy sees the tunnel. The bits above are the number of the port map."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Sources that the mesh treats alike, but for AuthorizationPolicies: through the tunnel or not, doubts, plaintext."""
+
+    tunnel: bool
+    before: PortMap
+
+
+class MeshStances:
+    """Which AuthorizationPolicies and PeerAuthentications cover whom; stances are shared between classes."""
+
+    def __init__(self, index: Index, maps: PortMaps) -> None:
+        self._index = index
+        self._maps = maps
+        self._compiled: dict[int, tuple[AuthorizationPolicy, Compiled]] = {}
+        self._by_namespace: dict[str, list[Compiled]] = {}
+        self._stances: dict[tuple[object, ...], Stance] = {}
+        self._root = ""
+        self._doubts = Doubts(Snapshot())
+        self._peers = PeerAuthentications(Snapshot())
+        self._ports: dict[str, tuple[int, ...]] = {}
+
+    def load(self, snapshot: Snapshot, policies: Sequence[AuthorizationPolicy]) -> None:
+        """Take a snapshot's policies; those that were there before are not compiled again."""
+        self._root = snapshot.mesh.root_namespace
+        self._doubts = Doubts(snapshot)
+        self._peers = PeerAuthentications(snapshot)
+        ports = defaultdict[str, set[int]](set)
+        for authentication in snapshot.peer_authentications.values():
+            ports[authentication.meta.namespace].update(authentication.port_modes)
+        self._ports = {namespace: tuple(sorted(found)) for namespace, found in ports.items()}
+        compiled: dict[int, tuple[AuthorizationPolicy, Compiled]] = {}
+        by_namespace: dict[str, list[Compiled]] = defaultdict(list)
+        for policy in policies:
+            if reaches_ztunnel(policy):
+                known = self._compiled.get(id(policy)) or (policy, compile_policy(policy))
+                compiled[id(policy)] = known
+                by_namespace[policy.meta.namespace].append(known[1])
+        self._compiled, self._by_namespace = compiled, by_namespace
+
+    def prune(self, used: set[int]) -> None:
+        """Forget the stances that no class takes any more."""
+        self._stances = {key: stance for key, stance in self._stances.items() if id(stance) in used}
+
+    def of(self, target: PodClass, kinds: Sequence[tuple[Party, Bits]]) -> Stance:
+        """The stance of a class towards sources, which come as kinds: one of each, and all of its bits."""
+        destination = target.party
+        covering = self._covering(target) if destination.in_ambient else ()
+        strictness = self._strictness(destination) if destination.in_ambient else SILENT
+        towards = []
+        for source, bits in kinds:
+            doubt = everywhere(mark_of(self._doubts.about_mesh(source, destination, None)))
+            before = doubt if source.principal is not None else doubt.then(strictness)
+            towards.append((_Kind(network_port(source, destination, 1, "TCP") == HBONE_PORT, before), bits))
+        key = (tuple(map(id, covering)), tuple(towards), destination.address if _reads_destination(covering) else None)
+        known = self._stances.get(key)
+        if known is None:
+            known = self._stances[key] = self._make(destination, covering, towards)
+        return known
+
+    def _covering(self, target: PodClass) -> tuple[Compiled, ...]:
+        """The policies that ztunnel applies to a class (engine.authorization.covers), by name."""
+        bit, namespace = 1 << target.number, target.party.namespace
+        found = []
+        for name in dict.fromkeys((namespace, self._root)):
+            for compiled in self._by_namespace.get(name, ()):
+                selector = compiled.policy.selector
+                if selector is None or (not selector.is_empty and self._index.pods.matching(selector) & bit):
+                    found.append(compiled)
+        return tuple(sorted(found, key=lambda c: (c.policy.meta.name, c.policy.meta.namespace)))
+
+    def _strictness(self, destination: Party) -> PortMap:
+        """What plaintext meets on each port: the ports that a PeerAuthentication of the namespace names are asked one by one."""
+        if destination.pod is None:
+            return SILENT
+        canvas = Canvas()
+        named = self._ports.get(destination.namespace, ())
+        for port in named:
+            canvas.paint(only(port), _refusal(self._peers.effective(destination.pod, port)))
+        other = next(port for port in range(LAST_PORT, 0, -1) if port not in named)
+        return canvas.finish(_refusal(self._peers.effective(destination.pod, other)))
+
+    def _make(self, destination: Party, covering: Sequence[Compiled], towards: Sequence[tuple[_Kind, Bits]]) -> Stance:
+        denying = [_Side(c, destination) for c in covering if c.denies]
+        allowing = [_Side(c, destination) for c in covering if not c.denies]
+        sources = list(dict.fromkeys(match for side in (*denying, *allowing) for match in side.sources()))
+        kinds = list(dict.fromkeys(kind for kind, _ in towards))
+        asked: list[Asked] = [partial(self._of_kind, kind, towards) for kind in kinds]
+        asked += [partial(self._index.sources, match) for match in sources]
+        return Stance(asked, partial(self._profile, kinds, sources, denying, allowing))
+
+    def _of_kind(self, kind: _Kind, towards: Sequence[tuple[_Kind, Bits]]) -> Bits:
+        found = 0
+        for known, bits in towards:
+            if known == kind:
+                found |= bits
+        return found
+
+    def _profile(
+        self, kinds: Sequence[_Kind], sources: Sequence[Match], denying: Sequence[_Side], allowing: Sequence[_Side], path: Path
+    ) -> Profile:
+        kind = kinds[path[0]]
+        fulfilled = {sources[place - len(kinds)] for place in path[1:]}
+        whole = kind.before.then(_authorized(denying, allowing, fulfilled))
+        return self._maps.number(whole) << 1 | (THROUGH_TUNNEL if kind.tunnel else 0)
+
+
+class _Side:
+    """One policy as it concerns one destination: what remains to be asked are sources and ports."""
+
+    def __init__(self, compiled: Compiled, destination: Party) -> None:
+        self.compiled = compiled
+        self.rules = [(index, self._rule(rule, destination)) for index, rule in compiled.rules]
+
+    def _rule(self, rule: Rule, destination: Party) -> list[list[tuple[Match, list[Range]]]] | None:
+        """Clauses of (source part, ports); None when the destination's address rules it out."""
+        clauses = []
+        for clause in rule:
+            if clause:
+                entries = [(_source_part(m), _ports_of(m)) for m in clause if _fits(m, destination)]
+                if not entries:
+                    return None
+                clauses.append(entries)
+        return clauses
+
+    def sources(self) -> list[Match]:
+        """The source parts that its rules ask about."""
+        rules = (rule for _, rule in self.rules if rule)
+        return [match for rule in rules for clause in rule for match, _ in clause if match is not _ANYBODY]
+
+    def paint(self, canvas: Canvas, fulfilled: set[Match], layer_blocks: bool) -> None:
+        """Give the ports that its rules match their mark, first rule first."""
+        for index, clauses in self.rules:
+            if clauses is None:
+                continue
+            ranges: Sequence[Range] = ALL_PORTS
+            for clause in clauses:
+                reached: list[Range] = []
+                for match, ports in clause:
+                    if match is _ANYBODY or match in fulfilled:
+                        reached = union(reached, ports)
+                ranges = intersect(ranges, reached)
+            decider = Decider(self.compiled.policy.meta.ref, f"rules[{index}]")
+            ruling = Ruling(Layer.ZTUNNEL, decider, CLOSED if layer_blocks else "connected")
+            canvas.paint(ranges, Mark(block=ruling) if layer_blocks else Mark(allow=ruling))
+
+
+_ANYBODY = Match()
+
+
+def _authorized(denying: Sequence[_Side], allowing: Sequence[_Side], fulfilled: set[Match]) -> PortMap:
+    """ztunnel's decision for all ports: ANY DENY; without ALLOW policies the rest passes; ANY ALLOW; the rest is denied."""
+    canvas = Canvas()
+    for side in denying:
+        side.paint(canvas, fulfilled, layer_blocks=True)
+    for side in allowing:
+        side.paint(canvas, fulfilled, layer_blocks=False)
+    if not allowing:
+        return canvas.finish(NOTHING_SAID)
+    return canvas.finish(Mark(block=Ruling(Layer.ZTUNNEL, Decider(allowing[0].compiled.policy.meta.ref), CLOSED)))
+
+
+def _source_part(match: Match) -> Match:
+    """Only what an entry says about sources."""
+    part = Match(
+        match.principals,
+        match.not_principals,
+        match.namespaces,
+        match.not_namespaces,
+        match.service_accounts,
+        match.not_service_accounts,
+        match.source_ips,
+        match.not_source_ips,
+    )
+    return _ANYBODY if part == _ANYBODY else part
+
+
+def _fits(match: Match, destination: Party) -> bool:
+    """Whether an entry can match at all here: it says something, and the destination's address is as it says."""
+    if match == _ANYBODY:
+        return False
+    address = destination.address
+    if address is None:
+        return not match.destination_ips
+    inside = not match.destination_ips or any(address in network for network in match.destination_ips)
+    return inside and not any(address in network for network in match.not_destination_ips)
+
+
+def _ports_of(match: Match) -> list[Range]:
+    wanted: list[Range] = list(ALL_PORTS)
+    if match.ports:
+        wanted = union([], [r for port in match.ports for r in only(port)])
+    return subtract(wanted, [r for port in match.not_ports for r in only(port)])
+
+
+def _reads_destination(covering: Sequence[Compiled]) -> bool:
+    entries = (entry for c in covering for _, rule in c.rules for clause in rule for entry in clause)
+    return any(entry.destination_ips or entry.not_destination_ips for entry in entries)
+
+
+def _refusal(strictness: Strictness) -> Mark:
+    """Plaintext on a port: refused, or accepted, which names nobody."""
+    if not strictness.strict:
+        return NOTHING_SAID
+    decider = Decider(strictness.policy.meta.ref, strictness.field) if strictness.policy else None
+    return Mark(block=Ruling(Layer.ZTUNNEL, decider, CLOSED))
