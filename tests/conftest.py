@@ -1,11 +1,11 @@
-"""Lets tests import their own doubles: ``from fakes.snapshots import snapshot_of``."""
+"""Lets tests import their own doubles: ``from tests.fakes.snapshots import snapshot_of``."""
 
 import sys
 from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 
 @pytest.fixture(autouse=True)

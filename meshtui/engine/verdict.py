@@ -78,7 +78,8 @@ def _verdict(opinions: list[Opinion], assumed: tuple[str, ...] = ()) -> Verdict:
 
 
 def _together(pairs: list[tuple[Party, Target, Verdict]]) -> Verdict:
-    """One verdict for many pairs: theirs when all agree, else mixed, with each pair's own."""
+    """One verdict for many pairs: theirs when all agree, else mixed, with each pair's own; by name, not in pod order."""
+    pairs = sorted(pairs, key=lambda pair: (pair[0].name, pair[1].party.name, pair[1].port))
     verdicts = [verdict for _, _, verdict in pairs]
     first = verdicts[0]
     decisions = {verdict.decision for verdict in verdicts}

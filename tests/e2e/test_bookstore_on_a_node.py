@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import pytest
-from e2e.conftest import IMAGE, NAMESPACES, bookstore, wait_until
 
 from meshtui.app import MeshtuiApp
 from meshtui.model.snapshot import KindStatus
@@ -19,6 +18,7 @@ from meshtui.session import Session
 from meshtui.sources.decode import KINDS
 from meshtui.sources.live import LiveSource
 from meshtui.widgets.table import ObjectTable
+from tests.e2e.conftest import IMAGE, NAMESPACES, bookstore, wait_until
 
 ECOM, INVENTORY = "ecom/deploy/ecom-service", "inventory/svc/inventory-service:8000"
 DATABASE = "inventory/svc/inventory-db:5432"

@@ -1,7 +1,8 @@
 """AuthorizationPolicies as ztunnel enforces them, and HBONE: every row says where its rule is written."""
 
 import pytest
-from fakes.snapshots import Row, decider, in_words, judge, namespace, pod, policy, snapshot_of
+
+from tests.fakes.snapshots import Row, decider, in_words, judge, namespace, pod, policy, snapshot_of
 
 PROTO = "istio/api security/v1beta1/authorization_policy.proto"
 AMBIENT = "istio/istio pilot/pkg/serviceregistry/ambient/authorization.go"

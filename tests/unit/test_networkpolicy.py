@@ -1,7 +1,8 @@
 """NetworkPolicies, corner by corner. Every row says where its rule is written."""
 
 import pytest
-from fakes.snapshots import Row, decider, in_words, judge, namespace, pod, policy, snapshot_of
+
+from tests.fakes.snapshots import Row, decider, in_words, judge, namespace, pod, policy, snapshot_of
 
 V1 = "kubernetes.io reference: NetworkPolicy v1"
 CONCEPT = "kubernetes.io concepts: Network Policies"

@@ -1,7 +1,8 @@
 """Which plaintext ztunnel refuses: levels, inheritance, ports, and the three slips of the real conversion."""
 
 import pytest
-from fakes.snapshots import decider, in_words, judge, namespace, pod, policy, snapshot_of
+
+from tests.fakes.snapshots import decider, in_words, judge, namespace, pod, policy, snapshot_of
 
 PROTO = "istio/api security/v1beta1/peer_authentication.proto"
 AMBIENT = "istio/istio pilot/pkg/serviceregistry/ambient/authorization.go"
