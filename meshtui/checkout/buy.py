@@ -137,6 +137,7 @@ class Buyer:
         if wanted not in books:
             chosen = next(iter(books))
             shared = await self._shop.request("GET", self._stock_path(chosen))
+            self._step(STOCK_BEFORE, requests=2)
             if shared.status != 404 or self.trace.before is None:
                 words = f"the shop doesn't sell {wanted}; its first book is {chosen}"
                 self._step(BOOKS, state=StepState.FAILED, cause="unknown_book", error=words)

@@ -1,0 +1,255 @@
+"""One purchase as a ladder that fills in live: each step, who called whom, the stock, and why it failed."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from meshtui.checkout.buy import Buyer
+from meshtui.checkout.redact import redact_text
+from meshtui.checkout.shop import find_gateway
+from meshtui.checkout.trace import RESERVE, Explanation, StepState, Trace, TraceStep
+from meshtui.model.errors import MeshtuiError, ReadOnlyError
+from meshtui.screens.confirm import ConfirmScreen
+from meshtui.session import Session
+from meshtui.settings import Settings
+from meshtui.sources.writes import Confirmation
+from meshtui.widgets.document import BAD, DIM, OK, PLAIN, STRONG, WARN, Document, Line, Section, facts, line
+from meshtui.widgets.pane_view import DocumentView
+from meshtui.widgets.status import StatusBar
+
+_MARKS = {
+    StepState.WAITING: ("  waiting", DIM),
+    StepState.RUNNING: ("… running", WARN),
+    StepState.OK: ("✓ ok     ", OK),
+    StepState.FAILED: ("✗ FAILED ", BAD),
+    StepState.SKIPPED: ("– skipped", DIM),
+}
+"""A step's glyph, word and tone."""
+_MTLS = {True: ("mTLS", OK), False: ("plaintext", WARN), None: ("mTLS not seen", DIM)}
+_MOST = 100
+_OPENED = 9
+
+
+class CheckoutScreen(Screen[None]):
+    """Buys a book at the cluster's bookstore; asks first, unless it is the sandbox."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "buy", "Buy again", id="checkout.buy"),
+        Binding("plus,equals_sign", "quantity(1)", "More", key_display="+", id="checkout.more"),
+        Binding("minus", "quantity(-1)", "Fewer", key_display="-", id="checkout.fewer"),
+        Binding("o,enter", "look(1)", "Look at the object", key_display="o", id="checkout.look"),
+        *(Binding(str(n), f"look({n})", f"Look at {n}", show=False, id=f"checkout.look{n}") for n in range(1, _OPENED + 1)),
+        Binding("escape,q", "app.pop_screen", "Back", id="checkout.back"),
+        Binding("question_mark", "app.help", "Help", key_display="?", id="checkout.help"),
+    ]
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._quantity = session.settings.checkout.quantity
+        self._trace: Trace | None = None
+        self._message: tuple[str, str] = ("", PLAIN)
+
+    @property
+    def trace(self) -> Trace | None:
+        """The purchase on the screen."""
+        return self._trace
+
+    def compose(self) -> ComposeResult:
+        """Header, text, footer."""
+        yield StatusBar(id="status")
+        yield DocumentView(id="text")
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Buy at once: that is what the key said."""
+        self._stop_listening = self._session.listen(self._show_status)
+        self._show_status()
+        self.query_one(DocumentView).focus()
+        self.action_buy()
+
+    def on_unmount(self) -> None:
+        """Stop following; Textual cancels the purchase's worker."""
+        self._stop_listening()
+
+    def _show_status(self) -> None:
+        if self.is_mounted:
+            self.query_one(StatusBar).show(self._session)
+
+    # ---- buying
+
+    def action_buy(self) -> None:
+        """Find the gateway, ask, buy."""
+        if any(worker.group == "buy" and not worker.is_finished for worker in self.workers):
+            self.notify("one purchase at a time: this one still runs", markup=False)
+            return
+        self._buy()
+
+    @work(group="buy")
+    async def _buy(self) -> None:
+        session, quantity = self._session, self._quantity
+        self._trace = None
+        self._say("… looking for the gateway", WARN)
+        try:
+            _may_buy(session)
+            settings = _with_quantity(session.settings, quantity)
+            engine = session.engine
+            gateway = await find_gateway(settings, engine)
+            confirmation = await self._confirmed(gateway, settings)
+            if confirmation is None:
+                self._say("nothing was bought; r asks again", WARN)
+                return
+            await Buyer(gateway, settings, engine, session.api(), self._show).run(confirmation)
+        except MeshtuiError as error:
+            self._say(f"✗ {error}", BAD)
+
+    async def _confirmed(self, gateway: str, settings: Settings) -> Confirmation | None:
+        if self._session.label.sandbox:
+            return Confirmation("the sandbox's shop")
+        question = _question(gateway, settings, self._session.label.context)
+        yes = await self.app.push_screen_wait(ConfirmScreen(question, yes="Buy"))
+        return Confirmation("answered on the screen") if yes else None
+
+    def action_quantity(self, change: int) -> None:
+        """Another quantity, for the next purchase."""
+        self._quantity = min(_MOST, max(1, self._quantity + change))
+        self._draw()
+
+    def action_look(self, number: int) -> None:
+        """Open an object of the explanation as YAML."""
+        from meshtui.screens.yaml import YamlScreen
+
+        explanation = self._trace.explanation if self._trace else None
+        objects = explanation.look_at if explanation else ()
+        if 1 <= number <= len(objects):
+            self.app.push_screen(YamlScreen(self._session, objects[number - 1].ref))
+
+    # ---- drawing
+
+    def _say(self, text: str, tone: str) -> None:
+        self._message = (text, tone)
+        self._draw()
+
+    def _show(self, trace: Trace) -> None:
+        self._trace = trace
+        self._draw()
+
+    def _draw(self) -> None:
+        if not self.is_mounted:
+            return
+        checkout = self._session.settings.checkout
+        next_one = f"next purchase: {self._quantity} of book {checkout.book}"
+        if self._trace is None:
+            document = Document("Checkout", (Section("", (line(self._message),)), Section("", (line((next_one, DIM)),))))
+        else:
+            document = trace_document(self._trace, next_one)
+        self.query_one(DocumentView).show(document)
+
+
+def _may_buy(session: Session) -> None:
+    """Raises MeshtuiError where nothing can be bought."""
+    if session.read_only:
+        raise ReadOnlyError(f"nothing is bought: {session.read_only}")
+    if session.error is not None:
+        raise session.error
+    if session.loading:
+        raise MeshtuiError("the cluster isn't known yet", "wait a moment, then press r")
+
+
+def _with_quantity(settings: Settings, quantity: int) -> Settings:
+    return settings.model_copy(update={"checkout": settings.checkout.model_copy(update={"quantity": quantity})})
+
+
+def _question(gateway: str, settings: Settings, context: str) -> Document:
+    checkout = settings.checkout
+    where = facts(
+        ("gateway", (redact_text(gateway), STRONG)),
+        ("host", checkout.host),
+        ("context", context),
+        ("as", checkout.username),
+        ("book", checkout.book),
+        ("quantity", str(checkout.quantity)),
+    )
+    warning = line(("This places a real order. What is in that user's cart is thrown away first.", WARN))
+    return Document("Buy a book?", (Section("", where), Section("", (warning,))))
+
+
+def trace_document(trace: Trace, next_one: str) -> Document:
+    """A purchase as a document: the answer and the stock first, then why, the ladder, and the evidence."""
+    top = (_headline(trace), _stock(trace), line((f"{next_one} · r buys, + and - change how many", DIM)))
+    sections = [Section("", (*top, *(line((note, WARN)) for note in trace.notes)))]
+    if trace.explanation is not None:
+        sections.append(Section("Why", _why(trace.explanation)))
+    sections.append(Section("Steps", tuple(part for step in trace.steps for part in _rung(step))))
+    sections += [Section(title, lines) for title, lines in _evidence(trace)]
+    return Document(
+        f"Checkout of {trace.quantity} × {trace.book_title or trace.book} at {trace.gateway} ({trace.host})", tuple(sections)
+    )
+
+
+def _headline(trace: Trace) -> Line:
+    if not trace.finished:
+        running = next((step.title for step in trace.steps if step.state is StepState.RUNNING), "evidence")
+        return line((f"… {running}", WARN))
+    if trace.ok:
+        return line((f"✓ ok: order {trace.order_id}, reserved {trace.moved:+d}", OK))
+    return line((f"✗ FAILED: {trace.explanation.summary if trace.explanation else 'see the steps'}", BAD))
+
+
+def _why(explanation: Explanation) -> tuple[Line, ...]:
+    lines = [line(why) for why in explanation.why]
+    for number, look in enumerate(explanation.look_at[:_OPENED], start=1):
+        lines.append(line(("look at ", DIM), (f"{number} {look.ref}", STRONG), f": {look.why}"))
+        lines.append(line((f"          {look.command}", DIM)))
+    if explanation.look_at:
+        lines.append(line(("o opens the first, a number the others; p on the workload probes its flows", DIM)))
+    return tuple(lines)
+
+
+def _rung(step: TraceStep) -> list[Line]:
+    """One step: how it ended; below it who called whom, and what went wrong."""
+    status = str(step.status) if step.status is not None else step.cause
+    took = f"{step.elapsed_ms:.0f} ms" if step.elapsed_ms is not None else ""
+    path = "/" + step.url.split("/", 3)[3] if step.url.count("/") >= 3 and "://" in step.url else step.url
+    tone = PLAIN if step.state in {StepState.OK, StepState.FAILED} else DIM
+    rung = line(_MARKS[step.state], (f" {step.title:<20} {step.method:<5}{status:<9}{took:>8}  {path}".rstrip(), tone))
+    lines = [rung]
+    if step.source or step.source_identity:
+        sender, receiver = step.source_identity or step.source, step.destination_identity or step.destination
+        lines.append(line(("            ", DIM), _short(sender), (" → ", DIM), _short(receiver), "  ", _MTLS[step.mtls]))
+    for text, how in ((step.note, DIM), (step.error, BAD)):
+        if text:
+            lines.append(line((f"            {text}", how)))
+    return lines
+
+
+def _short(identity: str) -> str:
+    """A SPIFFE id without its scheme: the evidence below has it in full."""
+    return identity.removeprefix("spiffe://")
+
+
+def _stock(trace: Trace) -> Line:
+    """The stock before and after, and whether it moved as it should."""
+    before, after = (f"{s.reserved} of {s.quantity}" if s else "not known" for s in (trace.before, trace.after))
+    words = (("stock: reserved ", DIM), before, (" → ", DIM), after)
+    if trace.moved is None:
+        return line(*words)
+    good = trace.moved == trace.quantity
+    return line(*words, (f"  {'✓' if good else '✗'} change {trace.moved:+d}", OK if good else BAD))
+
+
+def _evidence(trace: Trace) -> list[tuple[str, tuple[Line, ...]]]:
+    """The log lines of every step, the reserve call's first."""
+    found = []
+    for step in sorted(trace.steps, key=lambda step: step.name != RESERVE):
+        rows = [("ztunnel  ", raw) for raw in step.evidence] + [("service  ", raw) for raw in step.log_lines]
+        if rows:
+            lines = tuple(line((who, DIM), raw.replace("\t", " ")) for who, raw in rows)
+            found.append((f"Evidence: {step.title}", lines))
+    return found
