@@ -8,7 +8,7 @@ import os
 import pkgutil
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
+from typing import NoReturn
 
 import meshtui.cli
 from meshtui.cli.command import Command, add_cluster_flags, settings_from
@@ -17,18 +17,49 @@ from meshtui.model.errors import MeshtuiError
 INTERRUPTED = 130
 
 
-def commands() -> list[Command]:
-    """Every module of this folder with a ``COMMAND`` is one."""
-    names = sorted(info.name for info in pkgutil.iter_modules(meshtui.cli.__path__))
-    modules = [importlib.import_module(f"meshtui.cli.{name}") for name in names if name != "main"]
-    return [module.COMMAND for module in modules if hasattr(module, "COMMAND")]
+def commands(wanted: str = "") -> list[Command]:
+    """Every module of this folder with a ``COMMAND`` is one, named like it. Only the wanted one is imported, if it is there."""
+    names = sorted(info.name for info in pkgutil.iter_modules(meshtui.cli.__path__) if info.name != "main")
+    modules = [importlib.import_module(f"meshtui.cli.{name}") for name in ([wanted] if wanted in names else names)]
+    found = [module.COMMAND for module in modules if hasattr(module, "COMMAND")]
+    return found or commands()
+
+
+class _Peek(argparse.ArgumentParser):
+    """Finds the command among the words without judging them."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave complaints to the real parser."""
+        raise ValueError(message)
+
+
+def _wanted(words: Sequence[str]) -> str:
+    """The command that the words name, or empty: then all of them are needed, to say which there are."""
+    peek = _Peek(add_help=False)
+    add_cluster_flags(peek)
+    peek.add_argument("command", nargs="?")
+    try:
+        return str(peek.parse_known_args(words)[0].command or "")
+    except ValueError:
+        return ""
 
 
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("kubectl-meshtui")
     except PackageNotFoundError:
         return "unknown (not installed)"
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        """Print it and exit."""
+        sys.stdout.write(f"meshtui {_version()}\n")
+        parser.exit()
 
 
 def _parser(known: Sequence[Command]) -> argparse.ArgumentParser:
@@ -37,7 +68,7 @@ def _parser(known: Sequence[Command]) -> argparse.ArgumentParser:
         description="Who can talk to whom in an Istio ambient mesh, which policy decides it, and whether reality agrees. "
         "Without a command: the terminal program on the current context.",
     )
-    parser.add_argument("--version", action="version", version=f"meshtui {_version()}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
     add_cluster_flags(parser)
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for command in known:
@@ -51,7 +82,7 @@ def _parser(known: Sequence[Command]) -> argparse.ArgumentParser:
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code (contracts, Exit codes)."""
     words = list(sys.argv[1:] if argv is None else argv)
-    known = commands()
+    known = commands(_wanted(words))
     args = _parser(known).parse_args(words)
     try:
         settings = settings_from(args)
