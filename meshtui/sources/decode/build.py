@@ -12,10 +12,11 @@ from meshtui.sources.decode.common import unknown_fields
 from meshtui.sources.decode.registry import Kind
 
 _DECODERS: dict[str, msgspec.json.Decoder[Any]] = {}
+_SPECS: dict[str, type[Any]] = {}
 
 
-def decode_json(kind: Kind, raw: bytes | msgspec.Raw) -> Any:
-    """One object of a kind from its JSON.
+def decode_json(kind: Kind, raw: bytes | msgspec.Raw, origin: str = "") -> Any:
+    """One object of a kind from its JSON, with where it comes from.
 
     Raises msgspec.ValidationError (a ValueError) whose message names the path, for an object that isn't of that shape.
     """
@@ -24,8 +25,8 @@ def decode_json(kind: Kind, raw: bytes | msgspec.Raw) -> Any:
         decoder = _DECODERS[kind.name] = msgspec.json.Decoder(kind.wire)
     converted = decoder.decode(raw)
     if not kind.checked:
-        return kind.convert(converted)
-    return kind.convert(converted, unmodelled=_unmodelled(kind, msgspec.json.decode(raw)))
+        return kind.convert(converted, origin=origin)
+    return kind.convert(converted, origin=origin, unmodelled=_unmodelled(kind, msgspec.json.decode(raw)))
 
 
 class _Items(msgspec.Struct):
@@ -55,8 +56,11 @@ def decode_plain(kind: Kind, raw: Mapping[str, Any], origin: str = "") -> Any:
 
 
 def _unmodelled(kind: Kind, raw: Mapping[str, Any]) -> tuple[str, ...]:
-    spec_type = next(f.type for f in msgspec.structs.fields(kind.wire) if f.name == "spec").__args__[0]
-    return unknown_fields(raw.get("spec"), spec_type)
+    spec = _SPECS.get(kind.name)
+    if spec is None:
+        spec = next(f.type for f in msgspec.structs.fields(kind.wire) if f.name == "spec").__args__[0]
+        _SPECS[kind.name] = spec
+    return unknown_fields(raw.get("spec"), spec)
 
 
 def problem(where: str, error: ValueError) -> Problem:
