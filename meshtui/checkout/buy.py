@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,7 +10,7 @@ from urllib.parse import quote
 
 from meshtui.checkout import reserve
 from meshtui.checkout.explain import explain
-from meshtui.checkout.hops import Hop, gateway_hop, read_lines, reserve_hop
+from meshtui.checkout.hops import Hop, Seen, gateway_hop, read_lines, reserve_hop
 from meshtui.checkout.observe import Observer
 from meshtui.checkout.redact import REDACTED, redact, redact_text, shortened
 from meshtui.checkout.shop import Answer, ShopClient
@@ -41,6 +42,8 @@ _WAIT_S = 2.0
 """How long to wait for a line of a connection that was certainly made."""
 _SETTLE_S = 0.6
 """How long to wait where there may have been none."""
+_GIVES_UP_S = 11.5
+"""ztunnel gives a connection 10 s (istio/ztunnel src/proxy.rs) and writes its line then."""
 
 
 class Buyer:
@@ -63,8 +66,8 @@ class Buyer:
         self._observer = Observer(api, [self._hop, *self._hops.values()])
         self._shop = ShopClient(gateway, settings)
         self._secrets = [s for s in (checkout.token, checkout.password) if s and s != checkout.username]
-        self._sold: list[str] = []
-        self._request_id = ""
+        self._answer = Answer()
+        self._began = 0.0
         shown = redact_text(gateway)
         self.trace = Trace(shown, checkout.host, checkout.book, checkout.quantity)
 
@@ -83,6 +86,7 @@ class Buyer:
             await self._stock(STOCK_AFTER)
             self._infer_reserve()
             await self._name_hops()
+            await self._wait_for_late_line()
         finally:
             await self._shop.close()
         done = finish(self.trace)
@@ -123,7 +127,6 @@ class Buyer:
         wanted = self._checkout.book
         answer = await self._call(BOOKS, "GET", _books_path(self._checkout.cart_path))
         books = _books_in(answer.body) if answer.ok else {}
-        self._sold = list(books)
         if not books:
             # A shop without such a list may still know the book: let the cart decide.
             self._show(replace(self.trace, bought=wanted))
@@ -158,20 +161,36 @@ class Buyer:
         return answer.ok
 
     async def _buy(self) -> None:
+        self._began = time.monotonic()
         answer = await self._call(CHECKOUT, "POST", self._checkout.checkout_path)
-        self._request_id = answer.request_id
-        self._step(RESERVE, state=StepState.RUNNING)
-        lines = await self._observer.lines_of(self._hop, _WAIT_S if reserve.expected(answer.body) else _SETTLE_S)
+        self._answer = answer
+        source, destination = str(self._hop.flow.source), f"{self._hop.flow.destination}:{self._hop.flow.port}"
+        self._step(RESERVE, state=StepState.RUNNING, source=source, destination=destination)
+        late = reserve.judge(answer, Seen(), self._checkout).get("cause") == "timeout"
+        lines = await self._observer.lines_of(self._hop, _WAIT_S if reserve.expected(answer.body) and not late else _SETTLE_S)
         words = (answer.request_id, _text(answer.body, "order_id"))
         said = await self._observer.said((*self._hop.sources, *self._hop.destinations), words)
         said = [redact_text(line, self._secrets) for line in said]
-        changes = reserve.judge(answer, read_lines(lines), self._checkout)
-        source, destination = str(self._hop.flow.source), f"{self._hop.flow.destination}:{self._hop.flow.port}"
-        shown = tuple(line for line in said if "order created" not in line)
+        self._judge_reserve(lines)
+        self._step(RESERVE, log_lines=tuple(line for line in said if "order created" not in line))
+        self._order(answer, said)
+
+    def _judge_reserve(self, lines: list[AccessLine]) -> None:
+        changes = reserve.judge(self._answer, read_lines(lines), self._checkout)
         for name in {"request", "response", "error"} & changes.keys():
             changes[name] = self._clean(changes[name])
-        self._step(RESERVE, source=source, destination=destination, log_lines=shown, **changes)
-        self._order(answer, said)
+        self._step(RESERVE, **changes)
+
+    async def _wait_for_late_line(self) -> None:
+        """The source's ztunnel logs a connection that nobody answers only when it gives up, long after the client has."""
+        step = self.trace.step(RESERVE)
+        if step.cause != "timeout" or step.evidence or not self._observer.readable:
+            return
+        left_s = _GIVES_UP_S - (time.monotonic() - self._began)
+        self._step(RESERVE, note="waiting for the source's ztunnel, which gives up after 10 s")
+        lines = await self._observer.lines_of(self._hop, max(_SETTLE_S, left_s))
+        self._judge_reserve(lines)
+        self._step(RESERVE, note="" if lines else "no ztunnel logged it")
 
     def _order(self, answer: Answer, said: list[str]) -> None:
         if not answer.ok:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import re
 import time
 from collections.abc import Collection, Iterable, Sequence
 
@@ -35,6 +36,11 @@ class Observer:
         """Why there may be less evidence than there should be, or empty."""
         return self._ztunnels.problem
 
+    @property
+    def readable(self) -> bool:
+        """Whether there are nodes whose ztunnels could be read."""
+        return bool(self._nodes) and not self.problem
+
     async def mark(self) -> None:
         """Remember what is in the logs already."""
         self._began = time.monotonic()
@@ -42,7 +48,14 @@ class Observer:
 
     async def lines(self) -> list[AccessLine]:
         """The ztunnels' lines since ``mark``, by time."""
-        return [line for line in await self._ztunnels.last(self._seconds(), self._nodes) if line.raw not in self._old]
+        lines = await self._ztunnels.last(self._seconds(), self._nodes)
+        return [line for line in lines if line.raw not in self._old and not self._began_before(line)]
+
+    def _began_before(self, line: AccessLine) -> bool:
+        """Whether a failed connection is older than ``mark``: an earlier purchase's, which timed out only now."""
+        duration = re.fullmatch(r"(\d+)ms", line.fields.get("duration", ""))
+        elapsed_s = time.monotonic() - self._began
+        return bool(line.error) and duration is not None and int(duration[1]) / 1000 > elapsed_s
 
     async def lines_of(self, hop: Hop, wait_s: float) -> list[AccessLine]:
         """The lines about one connection; they are written when it ends, so both ends' are waited for, for a while."""
