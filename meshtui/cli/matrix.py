@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from meshtui.cli.command import Command
 from meshtui.cli.source import one_snapshot
+from meshtui.engine.cells import Cell
 from meshtui.engine.groups import BY, Group, groups_of, pairs
-from meshtui.engine.matrix import Cell, Matrix
+from meshtui.engine.matrix import Matrix
 from meshtui.engine.portwords import Answer, answers, ports_in_words
 from meshtui.model.verdict import Decision
 from meshtui.settings import Settings

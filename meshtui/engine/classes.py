@@ -7,14 +7,21 @@ some rule uses, and between which bounds of the CIDRs the address lies.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from meshtui.engine.addresses import Address, Network, parse_address, parse_network
 from meshtui.engine.authorization import compile_policy
 from meshtui.engine.doubt import USE_WAYPOINT
 from meshtui.engine.party import Parties, Party
-from meshtui.model.policy import AdminPeer, AdminRule, NetworkPolicyRule
+from meshtui.model.policy import (
+    AdminPeer,
+    AdminRule,
+    AuthorizationPolicy,
+    NetworkPolicy,
+    NetworkPolicyRule,
+    PeerAuthentication,
+)
 from meshtui.model.selectors import LabelSelector
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.workload import ContainerPort, MeshMode, Pod
@@ -56,24 +63,37 @@ class Reads:
 
     def note(self, snapshot: Snapshot) -> None:
         """Note everything that a snapshot's rules read."""
-        for policy in snapshot.network_policies.values():
-            self.selector(policy.pod_selector)
-            for rule in (*(policy.ingress or ()), *(policy.egress or ())):
-                self._network_rule(rule)
         for admin in snapshot.admin_policies.values():
             self._admin_peer(admin.subject)
             for tiered in (*admin.ingress, *admin.egress):
                 self._admin_rule(tiered)
-        for authorization in snapshot.authorization_policies.values():
-            self.selector(authorization.selector)
-            for _, compiled in compile_policy(authorization).rules:
+        for foreign in snapshot.foreign.values():
+            self.selector(foreign.selector)
+        self.policies(
+            snapshot.network_policies.values(),
+            snapshot.authorization_policies.values(),
+            snapshot.peer_authentications.values(),
+        )
+
+    def policies(
+        self,
+        network: Iterable[NetworkPolicy],
+        authorization: Iterable[AuthorizationPolicy],
+        peer: Iterable[PeerAuthentication],
+    ) -> None:
+        """Note what some policies read."""
+        for policy in network:
+            self.selector(policy.pod_selector)
+            for rule in (*(policy.ingress or ()), *(policy.egress or ())):
+                self._network_rule(rule)
+        for authorized in authorization:
+            self.selector(authorized.selector)
+            for _, compiled in compile_policy(authorized).rules:
                 for match in (entry for clause in compiled for entry in clause):
                     self.networks.update(match.source_ips, match.not_source_ips)
                     self.networks.update(match.destination_ips, match.not_destination_ips)
-        for peer_authentication in snapshot.peer_authentications.values():
-            self.selector(peer_authentication.selector)
-        for foreign in snapshot.foreign.values():
-            self.selector(foreign.selector)
+        for authentication in peer:
+            self.selector(authentication.selector)
 
     def _network_rule(self, rule: NetworkPolicyRule) -> None:
         self.port_names.update(entry.port for entry in rule.ports if isinstance(entry.port, str))
@@ -172,10 +192,3 @@ class Classifier:
     def _place(self, pod: Pod) -> tuple[int, int] | None:
         addresses = pod.ips or (pod.host_ips if pod.host_network else ())
         return self._bounds.place(parse_address(addresses[0])) if addresses else None
-
-
-def grouped(classifier: Classifier, pods: Iterable[Pod]) -> Iterator[tuple[ClassKey, Pod]]:
-    """Each pod that takes part, with its class's key."""
-    for pod in pods:
-        if not pod.completed:
-            yield classifier.key(pod), pod

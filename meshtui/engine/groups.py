@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from meshtui.engine.cells import Cell, Segment
 from meshtui.engine.marks import FIRST_PORT, LAST_PORT, Decided
-from meshtui.engine.matrix import Cell, Matrix, Segment
+from meshtui.engine.matrix import Matrix
 from meshtui.engine.stance import PROTOCOLS
 from meshtui.model.ids import ObjectRef
 from meshtui.model.verdict import Decision

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from meshtui.engine.classes import Classifier, ClassKey, PodClass, Reads, grouped
+from meshtui.engine.cells import Cell, Cells, Sides
+from meshtui.engine.changes import Changes, Rules, changes
+from meshtui.engine.classes import Classifier, ClassKey, PodClass, Reads
 from meshtui.engine.doubt import Doubts
-from meshtui.engine.index import Bits, Index
-from meshtui.engine.marks import NOBODY, Decided, PortMap, mark_of
-from meshtui.engine.mesh_stance import THROUGH_TUNNEL, MeshStances
+from meshtui.engine.index import Index
+from meshtui.engine.marks import NOBODY, Decided, mark_of
+from meshtui.engine.mesh_stance import MeshStances
 from meshtui.engine.network_stance import NetworkStances
 from meshtui.engine.networkpolicy import Direction
-from meshtui.engine.party import Party
-from meshtui.engine.stance import HBONE, PROTOCOLS, PortMaps, Profile, Profiles, Stance, expanded, profile_at
+from meshtui.engine.stance import PortMaps, Profile, Profiles, Stance, expanded, profile_at
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import Decision
 from meshtui.model.workload import Pod
@@ -22,85 +23,34 @@ _BLOCK = 512
 """Rows that are worked out together."""
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """Ports of one protocol with the same verdict."""
-
-    first: int
-    last: int
-    decided: Decided
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Cell:
-    """The answer for a pair of classes. Pairs with the same answer share the cell."""
-
-    tcp: tuple[Segment, ...]
-    udp: tuple[Segment, ...]
-    sctp: tuple[Segment, ...]
-
-    def of(self, protocol: str) -> tuple[Segment, ...]:
-        """The segments of one protocol; they cover ports 1 to 65535."""
-        return (self.tcp, self.udp, self.sctp)[PROTOCOLS.index(protocol)]
-
-    def at(self, port: int, protocol: str = "TCP") -> Decided:
-        """The verdict on one port."""
-        return next(segment.decided for segment in self.of(protocol) if port <= segment.last)
-
-
 ITSELF = Decided(Decision.ALLOW, NOBODY)
 """A pod always reaches itself."""
-
-
-class _Sides(dict[tuple[Profile, Profile], Profile]):
-    """Both sides' network policy together, by the profiles of egress and ingress; worked out when first asked for."""
-
-    def __init__(self, profiles: Profiles) -> None:
-        super().__init__()
-        self._profiles = profiles
-
-    def __missing__(self, key: tuple[Profile, Profile]) -> Profile:
-        joined = self[key] = self._profiles.join(*key)
-        return joined
-
-
-class _Cells(dict[tuple[Profile, Profile], Cell]):
-    """Cells by the profiles of network policy and mesh; worked out when first asked for."""
-
-    def __init__(self, maps: PortMaps, profiles: Profiles) -> None:
-        super().__init__()
-        self._maps = maps
-        self._profiles = profiles
-        self._segments: dict[int, tuple[Segment, ...]] = {}
-        self._by_maps: dict[tuple[int, int, int], Cell] = {}
-
-    def __missing__(self, key: tuple[Profile, Profile]) -> Cell:
-        network, mesh = self._profiles.parts[key[0]], key[1]
-        tcp = self._maps.join(network[HBONE if mesh & THROUGH_TUNNEL else 0], mesh >> 1)
-        maps = (tcp, network[1], network[2])
-        cell = self._by_maps.get(maps)
-        if cell is None:
-            cell = self._by_maps[maps] = Cell(*(self._decided(number) for number in maps))
-        self[key] = cell
-        return cell
-
-    def _decided(self, number: int) -> tuple[Segment, ...]:
-        known = self._segments.get(number)
-        if known is None:
-            pieces: PortMap = self._maps.values[number]
-            known = self._segments[number] = tuple(Segment(first, last, verdict) for first, last, verdict in pieces.decided)
-        return known
 
 
 def _by_name(pod: Pod) -> tuple[str, str]:
     return pod.meta.namespace, pod.meta.name
 
 
+@dataclass(slots=True)
+class Touched:
+    """What an update judged anew: classes whose row (as a source) or column (as a destination) may differ from before."""
+
+    rows: set[int] = field(default_factory=set)
+    columns: set[int] = field(default_factory=set)
+    everything: bool = False
+
+
 class Matrix:
-    """Who reaches whom, for all pairs of pods of a snapshot. Pods that have ended are left out."""
+    """Who reaches whom, for all pairs of pods of a snapshot. Pods that have ended are left out.
+
+    ``classes`` only grows: one without pods is of no more use, but keeps its number.
+    """
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
+        self._start(snapshot, Rules.of(snapshot))
+
+    def _start(self, snapshot: Snapshot, rules: Rules) -> None:
+        self.snapshot, self._rules = snapshot, rules
         self._reads = Reads()
         self._reads.note(snapshot)
         self._generations: dict[str, int] = {}
@@ -108,29 +58,34 @@ class Matrix:
         self._index = Index()
         self._maps = PortMaps()
         self._profiles = Profiles(self._maps)
-        self._both = _Sides(self._profiles)
-        self._cells = _Cells(self._maps, self._profiles)
+        self._both = Sides(self._profiles)
+        self._cells = Cells(self._maps, self._profiles)
+        self._sides = {direction: NetworkStances(direction, self._index, self._profiles) for direction in Direction}
+        self._mesh = MeshStances(self._index, self._maps)
         self.classes: list[PodClass] = []
         self._by_key: dict[ClassKey, PodClass] = {}
         self._class_of: dict[str, PodClass] = {}
-        for key, pod in grouped(self._classifier, sorted(snapshot.pods.values(), key=_by_name)):
-            self._join_class(key, pod)
-        self._sides = {direction: NetworkStances(direction, self._index, self._profiles) for direction in Direction}
-        self._mesh = MeshStances(self._index, self._maps)
+        for pod in sorted(snapshot.pods.values(), key=_by_name):
+            self._add(pod)
+        self._named_ports = self._index.named_ports
         self._load()
+        for member in self.classes:
+            self._mesh.see(member)
         self._egress: list[Stance] = [self._side(Direction.EGRESS, member) for member in self.classes]
         self._ingress: list[Stance] = [self._side(Direction.INGRESS, member) for member in self.classes]
-        kinds = self._kinds()
-        self._meshed: list[Stance] = [self._mesh.of(member, kinds) for member in self.classes]
+        self._meshed: list[Stance] = [self._mesh.of(member) for member in self.classes]
 
     def _load(self) -> None:
         for side in self._sides.values():
-            side.load(self.snapshot)
-        policies = list(self.snapshot.authorization_policies.values())
-        self._mesh.load(self.snapshot, policies)
+            side.load(self._rules.network.values(), self.snapshot.admin_policies.values())
+        self._mesh.load(self.snapshot, self._rules.authorization.values())
         self._doubts = Doubts(self.snapshot)
 
-    def _join_class(self, key: ClassKey, pod: Pod) -> PodClass:
+    def _add(self, pod: Pod) -> PodClass | None:
+        """Put a pod into its class; pods that have ended take part in nothing."""
+        if pod.completed:
+            return None
+        key = self._classifier.key(pod)
         member = self._by_key.get(key)
         if member is None:
             classifier = self._classifier
@@ -147,20 +102,88 @@ class Matrix:
         doubt = mark_of(self._doubts.about_network(direction, member.party))
         return self._sides[direction].of(member, doubt)
 
-    def _kinds(self) -> list[tuple[Party, Bits]]:
-        """Sources by what the mesh sees of them before it reads policies: their mode, and whether they have an identity."""
-        found: dict[tuple[object, bool], tuple[Party, Bits]] = {}
+    # ---- a newer snapshot
+
+    def update(self, snapshot: Snapshot) -> Touched:
+        """Take a newer snapshot; only what changed is judged again."""
+        found = changes(self.snapshot, self._rules, snapshot)
+        seen = self._reads.size()
+        written = found.written
+        self._reads.policies(written.network.values(), written.authorization.values(), written.peer.values())
+        crowded = len(self.classes) > 2 * sum(bool(member.pods) for member in self.classes) + 64
+        if found.everything or crowded or self._reads.size() != seen:
+            self._start(snapshot, Rules.of(snapshot))
+            numbers = set(range(len(self.classes)))
+            return Touched(numbers, numbers, everything=True)
+        self.snapshot, self._rules = snapshot, found.rules
+        for namespace in found.relabelled:
+            self._generations[namespace] = self._generations.get(namespace, 0) + 1
+        self._classifier = Classifier(snapshot, self._reads, self._generations)
+        self._load()
+        return self._take_anew(found, *self._move(found))
+
+    def _move(self, found: Changes) -> tuple[set[int], int]:
+        """Take pods out of their classes and put them into those that fit now; the classes that have members again."""
+        before = len(self.classes)
+        for pod in found.gone:
+            member = self._class_of.pop(pod.key, None)
+            if member is not None:
+                del member.pods[pod.key]
+        revived = set()
+        for pod in found.come:
+            joined = self._add(pod)
+            if joined is not None and len(joined.pods) == 1:
+                revived.add(joined.number)
+        return revived, before
+
+    def _take_anew(self, found: Changes, revived: set[int], before: int) -> Touched:
+        """New stances where policies changed and for new classes."""
+        touched = Touched(set(revived), set(revived))
+        ports = self._named_ports
+        new = self.classes[before:]
+        new_kind = False
+        for member in new:
+            new_kind |= self._mesh.see(member)
+        everywhere = new_kind or self.snapshot.mesh.root_namespace in found.authorization | found.peer
         for member in self.classes:
-            party = member.party
-            key = (party.mode, party.principal is not None)
-            first, bits = found.get(key, (party, 0))
-            found[key] = (first, bits | 1 << member.number)
-        return list(found.values())
+            number, namespace = member.number, member.party.namespace
+            if number >= before or namespace in found.network:
+                self._replace(self._ingress, number, self._side(Direction.INGRESS, member), touched.columns)
+            if number >= before or namespace in found.network or ports != self._index.named_ports:
+                self._replace(self._egress, number, self._side(Direction.EGRESS, member), touched.rows)
+            if number >= before or everywhere or namespace in found.authorization or namespace in found.peer:
+                self._replace(self._meshed, number, self._mesh.of(member), touched.columns)
+        self._named_ports = self._index.named_ports
+        self._sides[Direction.EGRESS].prune(self._egress)
+        self._sides[Direction.INGRESS].prune(self._ingress)
+        self._mesh.prune(self._meshed)
+        return touched
+
+    @staticmethod
+    def _replace(stances: list[Stance], number: int, stance: Stance, touched: set[int]) -> None:
+        if number == len(stances):
+            stances.append(stance)
+            touched.add(number)
+        elif stances[number] is not stance:
+            stances[number] = stance
+            touched.add(number)
+
+    def touched_cells(self, touched: Touched) -> Iterator[tuple[PodClass, PodClass, Cell]]:
+        """The pairs of classes that an update touched, with their new cells."""
+        alive = [member for member in self.classes if member.pods]
+        for source in alive:
+            if source.number in touched.rows:
+                row = self.row(source)
+                yield from ((source, target, row[target.number]) for target in alive)
+        for target in alive:
+            if target.number in touched.columns:
+                column = self.column(target)
+                yield from ((s, target, column[s.number]) for s in alive if s.number not in touched.rows)
 
     # ---- answers
 
     def rows(self) -> Iterator[tuple[PodClass, Sequence[Cell]]]:
-        """Each class as a source, with one cell for each class as a destination, in the order of ``classes``."""
+        """Each class that has pods as a source, with a cell for each class as a destination, in the order of ``classes``."""
         everybody, size = self._index.all, self._index.size
         sides, cells = self._both, self._cells
         for start in range(0, size, _BLOCK):
@@ -169,6 +192,8 @@ class Matrix:
             meshed = self._columns(self._meshed, start, width)
             for offset, (into, mesh) in enumerate(zip(zip(*ingress, strict=True), zip(*meshed, strict=True), strict=True)):
                 source = self.classes[start + offset]
+                if not source.pods:
+                    continue
                 out = expanded(self._egress[source.number].groups(everybody, size), 0, size)
                 both = map(sides.__getitem__, zip(out, into, strict=True))
                 yield source, list(map(cells.__getitem__, zip(both, mesh, strict=True)))
@@ -184,6 +209,34 @@ class Matrix:
                 column = known[id(stance)] = expanded(groups, start, width)
             columns.append(column)
         return columns
+
+    def row(self, source: PodClass) -> list[Cell]:
+        """The cells of one source, in the order of ``classes``."""
+        everybody, size, number = self._index.all, self._index.size, source.number
+        out = expanded(self._egress[number].groups(everybody, size), 0, size)
+        into = self._at(self._ingress, number)
+        mesh = self._at(self._meshed, number)
+        return [self._cells[self._both[o, i], m] for o, i, m in zip(out, into, mesh, strict=True)]
+
+    def column(self, target: PodClass) -> list[Cell]:
+        """The cells of one destination, in the order of ``classes``."""
+        everybody, size, number = self._index.all, self._index.size, target.number
+        out = self._at(self._egress, number)
+        into = expanded(self._ingress[number].groups(everybody, size), 0, size)
+        mesh = expanded(self._meshed[number].groups(everybody, size), 0, size)
+        return [self._cells[self._both[o, i], m] for o, i, m in zip(out, into, mesh, strict=True)]
+
+    def _at(self, stances: Sequence[Stance], number: int) -> list[Profile]:
+        """What every class's stance says about one class; classes with one stance share the answer."""
+        everybody, size = self._index.all, self._index.size
+        known: dict[int, Profile] = {}
+        found = []
+        for stance in stances:
+            profile = known.get(id(stance))
+            if profile is None:
+                profile = known[id(stance)] = profile_at(stance.groups(everybody, size), number)
+            found.append(profile)
+        return found
 
     def cell(self, source: PodClass, destination: PodClass) -> Cell:
         """The answer for one pair of classes."""

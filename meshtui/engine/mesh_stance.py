@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -36,15 +36,20 @@ from meshtui.engine.stance import Asked, Path, PortMaps, Profile, Stance
 from meshtui.engine.ztunnel import Match, Rule
 from meshtui.model.policy import AuthorizationPolicy
 from meshtui.model.snapshot import Snapshot
-from meshtui.model.verdict import CLOSED, Decider, Layer
+from meshtui.model.verdict import CLOSED, CONNECTED, Decider, Layer
+from meshtui.model.workload import MeshMode
 
 THROUGH_TUNNEL = 1
 """Lowest bit of a mesh profile: NetworkPolicy sees the tunnel. The bits above are the number of the port map."""
 
 
+Kind = tuple[MeshMode, bool]
+"""What the mesh sees of a source before it reads policies: its mode, and whether it has an identity."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Kind:
-    """Sources that the mesh treats alike, but for AuthorizationPolicies: through the tunnel or not, doubts, plaintext."""
+class _Treatment:
+    """What a source meets before AuthorizationPolicies: the tunnel or not, doubts, what plaintext meets."""
 
     tunnel: bool
     before: PortMap
@@ -59,13 +64,15 @@ class MeshStances:
         self._compiled: dict[int, tuple[AuthorizationPolicy, Compiled]] = {}
         self._by_namespace: dict[str, list[Compiled]] = {}
         self._stances: dict[tuple[object, ...], Stance] = {}
+        self._of_kind: dict[Kind, Bits] = {}
+        self._one_of_kind: dict[Kind, Party] = {}
         self._root = ""
         self._doubts = Doubts(Snapshot())
         self._peers = PeerAuthentications(Snapshot())
         self._ports: dict[str, tuple[int, ...]] = {}
 
-    def load(self, snapshot: Snapshot, policies: Sequence[AuthorizationPolicy]) -> None:
-        """Take a snapshot's policies; those that were there before are not compiled again."""
+    def load(self, snapshot: Snapshot, policies: Iterable[AuthorizationPolicy]) -> None:
+        """Take a snapshot and its policies; those that were there before are not compiled again."""
         self._root = snapshot.mesh.root_namespace
         self._doubts = Doubts(snapshot)
         self._peers = PeerAuthentications(snapshot)
@@ -82,24 +89,37 @@ class MeshStances:
                 by_namespace[policy.meta.namespace].append(known[1])
         self._compiled, self._by_namespace = compiled, by_namespace
 
-    def prune(self, used: set[int]) -> None:
-        """Forget the stances that no class takes any more."""
-        self._stances = {key: stance for key, stance in self._stances.items() if id(stance) in used}
+    def prune(self, used: Iterable[Stance]) -> None:
+        """Forget the stances that no class takes any more, once they are many."""
+        taken = {id(stance) for stance in used}
+        if len(self._stances) > 2 * len(taken) + 64:
+            self._stances = {key: stance for key, stance in self._stances.items() if id(stance) in taken}
 
-    def of(self, target: PodClass, kinds: Sequence[tuple[Party, Bits]]) -> Stance:
-        """The stance of a class towards sources, which come as kinds: one of each, and all of its bits."""
+    def see(self, member: PodClass) -> bool:
+        """Take in a class as a source; whether it is of a kind that wasn't there before (then stances must be taken anew)."""
+        party = member.party
+        key = (party.mode, party.principal is not None)
+        known = key in self._of_kind
+        self._of_kind[key] = self._of_kind.get(key, 0) | 1 << member.number
+        self._one_of_kind.setdefault(key, party)
+        return not known
+
+    def of(self, target: PodClass) -> Stance:
+        """The stance of a class towards sources."""
         destination = target.party
         covering = self._covering(target) if destination.in_ambient else ()
         strictness = self._strictness(destination) if destination.in_ambient else SILENT
-        towards = []
-        for source, bits in kinds:
+        treatments: dict[_Treatment, list[Kind]] = {}
+        for kind, source in self._one_of_kind.items():
             doubt = everywhere(mark_of(self._doubts.about_mesh(source, destination, None)))
             before = doubt if source.principal is not None else doubt.then(strictness)
-            towards.append((_Kind(network_port(source, destination, 1, "TCP") == HBONE_PORT, before), bits))
-        key = (tuple(map(id, covering)), tuple(towards), destination.address if _reads_destination(covering) else None)
+            tunnel = network_port(source, destination, 1, "TCP") == HBONE_PORT
+            treatments.setdefault(_Treatment(tunnel, before), []).append(kind)
+        address = destination.address if _reads_destination(covering) else None
+        key = (tuple(map(id, covering)), tuple((t, tuple(kinds)) for t, kinds in treatments.items()), address)
         known = self._stances.get(key)
         if known is None:
-            known = self._stances[key] = self._make(destination, covering, towards)
+            known = self._stances[key] = self._make(destination, covering, treatments)
         return known
 
     def _covering(self, target: PodClass) -> tuple[Compiled, ...]:
@@ -124,29 +144,32 @@ class MeshStances:
         other = next(port for port in range(LAST_PORT, 0, -1) if port not in named)
         return canvas.finish(_refusal(self._peers.effective(destination.pod, other)))
 
-    def _make(self, destination: Party, covering: Sequence[Compiled], towards: Sequence[tuple[_Kind, Bits]]) -> Stance:
+    def _make(self, destination: Party, covering: Sequence[Compiled], treatments: Mapping[_Treatment, Sequence[Kind]]) -> Stance:
         denying = [_Side(c, destination) for c in covering if c.denies]
         allowing = [_Side(c, destination) for c in covering if not c.denies]
         sources = list(dict.fromkeys(match for side in (*denying, *allowing) for match in side.sources()))
-        kinds = list(dict.fromkeys(kind for kind, _ in towards))
-        asked: list[Asked] = [partial(self._of_kind, kind, towards) for kind in kinds]
+        asked: list[Asked] = [partial(self._any_kind, kinds) for kinds in treatments.values()]
         asked += [partial(self._index.sources, match) for match in sources]
-        return Stance(asked, partial(self._profile, kinds, sources, denying, allowing))
+        return Stance(asked, partial(self._profile, list(treatments), sources, denying, allowing))
 
-    def _of_kind(self, kind: _Kind, towards: Sequence[tuple[_Kind, Bits]]) -> Bits:
+    def _any_kind(self, kinds: Sequence[Kind]) -> Bits:
         found = 0
-        for known, bits in towards:
-            if known == kind:
-                found |= bits
+        for kind in kinds:
+            found |= self._of_kind[kind]
         return found
 
     def _profile(
-        self, kinds: Sequence[_Kind], sources: Sequence[Match], denying: Sequence[_Side], allowing: Sequence[_Side], path: Path
+        self,
+        treatments: Sequence[_Treatment],
+        sources: Sequence[Match],
+        denying: Sequence[_Side],
+        allowing: Sequence[_Side],
+        path: Path,
     ) -> Profile:
-        kind = kinds[path[0]]
-        fulfilled = {sources[place - len(kinds)] for place in path[1:]}
-        whole = kind.before.then(_authorized(denying, allowing, fulfilled))
-        return self._maps.number(whole) << 1 | (THROUGH_TUNNEL if kind.tunnel else 0)
+        treatment = treatments[path[0]]
+        fulfilled = {sources[place - len(treatments)] for place in path[1:]}
+        whole = treatment.before.then(_authorized(denying, allowing, fulfilled))
+        return self._maps.number(whole) << 1 | (THROUGH_TUNNEL if treatment.tunnel else 0)
 
 
 class _Side:
@@ -185,7 +208,7 @@ class _Side:
                         reached = union(reached, ports)
                 ranges = intersect(ranges, reached)
             decider = Decider(self.compiled.policy.meta.ref, f"rules[{index}]")
-            ruling = Ruling(Layer.ZTUNNEL, decider, CLOSED if layer_blocks else "connected")
+            ruling = Ruling(Layer.ZTUNNEL, decider, CLOSED if layer_blocks else CONNECTED)
             canvas.paint(ranges, Mark(block=ruling) if layer_blocks else Mark(allow=ruling))
 
 

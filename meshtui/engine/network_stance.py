@@ -26,7 +26,6 @@ from meshtui.engine.marks import (
 from meshtui.engine.networkpolicy import Direction, applies, rules
 from meshtui.engine.stance import PROTOCOLS, Asked, Profile, Profiles, Stance
 from meshtui.model.policy import AdminPolicy, AdminRule, NetworkPolicy, NetworkPolicyRule, PolicyPort
-from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import TIMEOUT, UNKNOWN, Decider, Layer
 from meshtui.model.workload import ContainerPort
 
@@ -59,22 +58,24 @@ class NetworkStances:
         self._admin: dict[str, list[AdminPolicy]] = {}
         self._stances: dict[tuple[object, ...], Stance] = {}
 
-    def load(self, snapshot: Snapshot) -> None:
-        """Take a snapshot's policies."""
+    def load(self, policies: Iterable[NetworkPolicy], admin_policies: Iterable[AdminPolicy]) -> None:
+        """Take policies; stances on those that were there before stay."""
         by_namespace: dict[str, list[NetworkPolicy]] = defaultdict(list)
-        for policy in sorted(snapshot.network_policies.values(), key=lambda p: p.meta.name):
+        for policy in sorted(policies, key=lambda p: p.meta.name):
             if applies(policy, self.direction):
                 by_namespace[policy.meta.namespace].append(policy)
         self._policies = by_namespace
-        ordered = sorted(snapshot.admin_policies.values(), key=lambda p: (p.priority, p.meta.name))
+        ordered = sorted(admin_policies, key=lambda p: (p.priority, p.meta.name))
         self._admin = {tier: [p for p in ordered if p.tier == tier and self._rules(p)] for tier in _TIERS}
 
     def _rules(self, policy: AdminPolicy) -> tuple[AdminRule, ...]:
         return policy.ingress if self.direction is Direction.INGRESS else policy.egress
 
-    def prune(self, used: set[int]) -> None:
-        """Forget the stances that no class takes any more."""
-        self._stances = {key: stance for key, stance in self._stances.items() if id(stance) in used}
+    def prune(self, used: Iterable[Stance]) -> None:
+        """Forget the stances that no class takes any more, once they are many."""
+        taken = {id(stance) for stance in used}
+        if len(self._stances) > 2 * len(taken) + 64:
+            self._stances = {key: stance for key, stance in self._stances.items() if id(stance) in taken}
 
     def of(self, subject: PodClass, doubt: Mark) -> Stance:
         """The stance of a class; ``doubt`` is what isn't modelled on its side."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from meshtui.engine.cells import Cell
 from meshtui.engine.marks import FIRST_PORT, LAST_PORT, Decided, Range, Ruling
-from meshtui.engine.matrix import Cell
 from meshtui.engine.stance import PROTOCOLS
 from meshtui.model.verdict import Decision
 

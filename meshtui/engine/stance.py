@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from meshtui.engine.bitsets import spread
 from meshtui.engine.index import Bits
@@ -89,20 +89,21 @@ class Stance:
 
     asked: Sequence[Asked]
     profile: Callable[[Path], Profile]
-    _size: int = -1
-    _groups: tuple[tuple[Bits, Profile], ...] = ()
-    _paths: dict[Path, Profile] | None = None
+    _size: int = 0
+    _groups: dict[Profile, Bits] = field(default_factory=dict)
+    _paths: dict[Path, Profile] = field(default_factory=dict)
 
-    def groups(self, everybody: Bits, size: int) -> tuple[tuple[Bits, Profile], ...]:
-        """All classes, in groups of the same profile."""
+    def groups(self, everybody: Bits, size: int) -> Mapping[Profile, Bits]:
+        """All classes, in groups by profile. Classes that were added since the last time find their place."""
         if self._size != size:
-            self._groups, self._size = self._divide(everybody), size
+            self._place(everybody >> self._size << self._size)
+            self._size = size
         return self._groups
 
-    def _divide(self, everybody: Bits) -> tuple[tuple[Bits, Profile], ...]:
-        parts: list[tuple[Path, Bits]] = [((), everybody)]
+    def _place(self, newcomers: Bits) -> None:
+        parts: list[tuple[Path, Bits]] = [((), newcomers)]
         for place, ask in enumerate(self.asked):
-            matching = ask()
+            matching = ask() & newcomers
             if not matching:
                 continue
             split: list[tuple[Path, Bits]] = []
@@ -113,34 +114,28 @@ class Stance:
                 if inside != bits:
                     split.append((path, bits ^ inside))
             parts = split
-        found: dict[Profile, Bits] = {}
         for path, bits in parts:
             profile = self._profile(path)
-            found[profile] = found.get(profile, 0) | bits
-        return tuple((bits, profile) for profile, bits in found.items())
+            self._groups[profile] = self._groups.get(profile, 0) | bits
 
     def _profile(self, path: Path) -> Profile:
-        if self._paths is None:
-            self._paths = {}
         known = self._paths.get(path)
         if known is None:
             known = self._paths[path] = self.profile(path)
         return known
 
 
-def profile_at(groups: Sequence[tuple[Bits, Profile]], number: int) -> Profile:
+def profile_at(groups: Mapping[Profile, Bits], number: int) -> Profile:
     """The profile of one class."""
-    if len(groups) == 1:
-        return groups[0][1]
-    return next(profile for bits, profile in groups if bits >> number & 1)
+    return next(profile for profile, bits in groups.items() if bits >> number & 1)
 
 
-def expanded(groups: Sequence[tuple[Bits, Profile]], start: int, width: int) -> Sequence[Profile]:
+def expanded(groups: Mapping[Profile, Bits], start: int, width: int) -> Sequence[Profile]:
     """The profiles of a run of classes, in order."""
-    if len(groups) == 1:
-        return (groups[0][1],) * width
-    table = [profile for _, profile in groups]
-    if len(groups) <= 255:
-        labels = spread([(bits, label) for label, (bits, _) in enumerate(groups)], start, width)
+    table = list(groups)
+    if len(table) == 1:
+        return table * width
+    if len(table) <= 255:
+        labels = spread([(bits, label) for label, bits in enumerate(groups.values())], start, width)
         return list(map(table.__getitem__, labels))
     return [profile_at(groups, number) for number in range(start, start + width)]
