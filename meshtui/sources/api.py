@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import msgspec
@@ -15,6 +15,7 @@ from meshtui.settings import Timeouts
 from meshtui.sources.connection import Connection
 
 PAGE = 500
+T = TypeVar("T")
 
 
 class NotServedError(NotFoundError):
@@ -23,6 +24,10 @@ class NotServedError(NotFoundError):
 
 class GoneError(ClusterError):
     """The resourceVersion is too old (410): list again."""
+
+
+class NonsenseError(ClusterError):
+    """Somebody answers, but not like an API server."""
 
 
 class ConnectionLostError(ClusterError):
@@ -87,8 +92,8 @@ class Api:
             )
         except httpx.HTTPError as error:
             raise unreachable(self.connection.server, error) from error
-        if response.is_error:
-            raise _refused(response, response.content, _verb(method, path), path)
+        if not response.is_success:
+            raise self._refused(response, response.content, _verb(method, path), path)
         return response.content
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> bytes:
@@ -97,8 +102,7 @@ class Api:
 
     async def get_object(self, path: str) -> dict[str, Any]:
         """GET one object as plain JSON."""
-        decoded = msgspec.json.decode(await self.get(path))
-        return decoded if isinstance(decoded, dict) else {}
+        return decode_with(msgspec.json.Decoder(dict[str, Any]), await self.get(path))
 
     @asynccontextmanager
     async def stream(
@@ -116,8 +120,8 @@ class Api:
         except httpx.HTTPError as error:
             raise unreachable(self.connection.server, error) from error
         try:
-            if response.is_error:
-                raise _refused(response, await response.aread(), "watch" if "watch" in params else "get", path)
+            if not response.is_success:
+                raise self._refused(response, await response.aread(), "watch" if "watch" in params else "get", path)
             yield response
         except httpx.HTTPError as error:
             raise unreachable(self.connection.server, error) from error
@@ -127,6 +131,21 @@ class Api:
     async def _headers(self) -> dict[str, str]:
         authorization = await asyncio.to_thread(self.connection.authorization)
         return {"Authorization": authorization} if authorization else {}
+
+    def _refused(self, response: httpx.Response, body: bytes, verb: str, path: str) -> ClusterError:
+        if response.status_code == 401:
+            self.connection.refused()
+        return _refusal(response, body, verb, path)
+
+
+def decode_with(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw) -> T:
+    """An answer of the API server in the expected shape. Raises NonsenseError."""
+    try:
+        return decoder.decode(raw)
+    except msgspec.MsgspecError as error:
+        start = bytes(raw[:40]).decode(errors="replace") if isinstance(raw, bytes) else ""
+        message = f"this is no answer of an API server: {error}{f'; it begins {start!r}' if start else ''}"
+        raise NonsenseError(message, "is there a proxy or a login page in between?") from error
 
 
 def _verb(method: str, path: str) -> str:
@@ -138,7 +157,7 @@ def _verb(method: str, path: str) -> str:
     return "get" if len(rest) > 1 else "list"
 
 
-def _refused(response: httpx.Response, body: bytes, verb: str, path: str) -> ClusterError:
+def _refusal(response: httpx.Response, body: bytes, verb: str, path: str) -> ClusterError:
     try:
         message = msgspec.json.decode(body, type=_Status).message
     except msgspec.MsgspecError:

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import os
 import ssl
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from meshtui.model.errors import ConfigError
+from meshtui.model.errors import ConfigError, SessionExpiredError
 from meshtui.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One API server. ``authorization`` gives the current Authorization header (an exec plugin may run again)."""
+    """One API server.
+
+    ``authorization`` gives the current Authorization header (an exec plugin may run again; it raises SessionExpiredError
+    when that fails); ``refused`` takes note that the server didn't accept it: the configuration is read anew then.
+    """
 
     server: str
     tls: ssl.SSLContext | bool
@@ -27,6 +35,70 @@ class Connection:
     server_name: str = ""
     proxy: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
+    refused: Callable[[], None] = lambda: None
+
+
+_LEAST_BETWEEN_RELOADS_S = 1.0
+
+
+class _Authorization:
+    """The Authorization header of a configuration. One thread at a time: a plugin must not run for each request."""
+
+    def __init__(self, configuration: Any, reload: Callable[[], None], said: str) -> None:
+        self._configuration = configuration
+        self._reload = reload
+        self._lock = threading.Lock()
+        self._said = said
+        self._stale = bool(said)
+        self._reloaded_at = -_LEAST_BETWEEN_RELOADS_S
+
+    def refused(self) -> None:
+        """The server didn't accept it: whoever logs in again changes the kubeconfig, or what the plugin answers."""
+        self._stale = True
+
+    def __call__(self) -> str:
+        """The header, or empty (a client certificate). Raises SessionExpiredError in the plugin's words."""
+        with self._lock, _client_errors() as errors:
+            if self._stale and time.monotonic() - self._reloaded_at >= _LEAST_BETWEEN_RELOADS_S:
+                self._stale, self._said = False, ""
+                try:
+                    self._reload()
+                except Exception as error:  # noqa: BLE001  (the client raises whatever its readers raise)
+                    errors.append(f"{type(error).__name__}: {error}")
+                self._reloaded_at = time.monotonic()
+            header = self._current()
+            self._said = "; ".join(errors) or self._said
+            if self._said:
+                self._stale = True
+                raise SessionExpiredError(" ".join(self._said.split()), "log in again")
+            return header
+
+    def _current(self) -> str:
+        configuration = self._configuration
+        token = configuration.get_api_key_with_prefix("BearerToken", "authorization")
+        if token:
+            return token if " " in token else f"Bearer {token}"
+        if configuration.username and configuration.password:
+            return str(configuration.get_basic_auth_token())
+        return ""
+
+
+@contextlib.contextmanager
+def _client_errors() -> Iterator[list[str]]:
+    """What the kubernetes client logs as an error: it doesn't raise when a plugin fails, and would print it on the screen."""
+    thread, lines = threading.get_ident(), list[str]()
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.thread == thread and record.levelno >= logging.ERROR:
+                lines.append(record.getMessage())
+
+    root, collector = logging.getLogger(), Collector()
+    root.addHandler(collector)
+    try:
+        yield lines
+    finally:
+        root.removeHandler(collector)
 
 
 def connect(settings: Settings) -> Connection:
@@ -46,18 +118,24 @@ def connect(settings: Settings) -> Connection:
             f"no kubeconfig: {paths} does not exist",
             "name one with --kubeconfig or $KUBECONFIG, read manifests with -f, or try `meshtui demo`",
         )
+
+    def load() -> None:
+        config.load_kube_config(expanded, context=chosen["name"], client_configuration=configuration, persist_config=False)
+
     try:
         contexts, active = config.list_kube_config_contexts(expanded)
         chosen = _context(contexts, active, settings.context)
-        config.load_kube_config(expanded, context=chosen["name"], client_configuration=configuration, persist_config=False)
+        with _client_errors() as errors:
+            load()
     except config.ConfigException as error:
-        raise ConfigError(f"kubeconfig {paths}: {error}") from error
+        raise ConfigError(f"kubeconfig {paths}: {' '.join(str(error).split())}") from error
     except ConfigError:
         raise
     except Exception as error:  # the client raises whatever its YAML, base64 and file readers raise
-        raise ConfigError(f"kubeconfig {paths}: {type(error).__name__}: {error}") from error
+        raise ConfigError(f"kubeconfig {paths}: {type(error).__name__}: {' '.join(str(error).split())}") from error
     details = chosen.get("context") or {}
-    return _connection(configuration, settings, chosen["name"], details)
+    authorization = _Authorization(configuration, load, "; ".join(errors))
+    return _connection(configuration, settings, chosen["name"], details, authorization)
 
 
 def _context(contexts: list[dict[str, Any]], active: dict[str, Any] | None, wanted: str) -> dict[str, Any]:
@@ -77,10 +155,13 @@ def _in_cluster(config: Any, configuration: Any, settings: Settings) -> Connecti
         config.load_incluster_config(client_configuration=configuration)
     except config.ConfigException as error:
         raise ConfigError(f"in-cluster configuration: {error}") from error
-    return _connection(configuration, settings, "in-cluster", {"cluster": "in-cluster", "user": "serviceaccount"})
+    details = {"cluster": "in-cluster", "user": "serviceaccount"}
+    return _connection(configuration, settings, "in-cluster", details, _Authorization(configuration, lambda: None, ""))
 
 
-def _connection(configuration: Any, settings: Settings, context: str, details: dict[str, Any]) -> Connection:
+def _connection(
+    configuration: Any, settings: Settings, context: str, details: dict[str, Any], authorization: _Authorization
+) -> Connection:
     headers = [("User-Agent", "meshtui")]
     if settings.impersonate:
         headers.append(("Impersonate-User", settings.impersonate))
@@ -91,7 +172,7 @@ def _connection(configuration: Any, settings: Settings, context: str, details: d
     return Connection(
         server=str(configuration.host).rstrip("/"),
         tls=_tls(configuration),
-        authorization=_authorization(configuration),
+        authorization=authorization,
         context=context,
         cluster=str(details.get("cluster", "")),
         user=f"{settings.impersonate} (as {user})" if settings.impersonate else user,
@@ -99,19 +180,8 @@ def _connection(configuration: Any, settings: Settings, context: str, details: d
         server_name=configuration.tls_server_name or "",
         proxy=configuration.proxy or None,
         headers=tuple(headers),
+        refused=authorization.refused,
     )
-
-
-def _authorization(configuration: Any) -> Callable[[], str]:
-    def current() -> str:
-        token = configuration.get_api_key_with_prefix("BearerToken", "authorization")
-        if token:
-            return token if " " in token else f"Bearer {token}"
-        if configuration.username and configuration.password:
-            return str(configuration.get_basic_auth_token())
-        return ""
-
-    return current
 
 
 def _tls(configuration: Any) -> ssl.SSLContext | bool:

@@ -14,7 +14,7 @@ from meshtui.model.errors import ClusterError, ForbiddenError, NotFoundError
 from meshtui.model.ids import ObjectRef, Uid
 from meshtui.model.snapshot import KindState, KindStatus, MeshConfig, Problem, Snapshot
 from meshtui.settings import Settings
-from meshtui.sources.api import Api
+from meshtui.sources.api import Api, decode_with
 from meshtui.sources.connection import Connection, connect
 from meshtui.sources.decode import KINDS, mesh_config, wire
 from meshtui.sources.ports import Publish, SourceLabel
@@ -154,9 +154,9 @@ class LiveSource:
         for namespace in dict.fromkeys((self._mesh.root_namespace, "istio-system")):
             try:
                 raw = await api.get(f"/api/v1/namespaces/{namespace}/configmaps", {"limit": "500"})
+                items = decode_with(_CONFIG_MAPS, raw).items or []
             except ClusterError:
                 continue
-            items = msgspec.json.decode(raw, type=_ConfigMaps).items or []
             maps = [c for c in items if c.metadata.name == "istio" or c.metadata.name.startswith("istio-")]
             found = next((c for c in sorted(maps, key=lambda c: c.metadata.name) if "mesh" in (c.data or {})), None)
             if found is not None:
@@ -174,7 +174,7 @@ class LiveSource:
             namespace = await api.get_object("/api/v1/namespaces/kube-system")
         except ClusterError:
             return
-        labels = namespace.get("metadata", {}).get("labels") or {}
+        labels = (namespace.get("metadata") or {}).get("labels") or {}
         if labels.get(SANDBOX_LABEL) == "true":
             self._label = _label(api.connection, sandbox=True)
             self._dirty.set()
@@ -201,6 +201,9 @@ class LiveSource:
 
 class _ConfigMaps(msgspec.Struct):
     items: list[wire.ConfigMap] | None = None
+
+
+_CONFIG_MAPS = msgspec.json.Decoder(_ConfigMaps)
 
 
 def _label(connection: Connection, *, sandbox: bool = False) -> SourceLabel:

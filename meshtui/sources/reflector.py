@@ -14,7 +14,7 @@ from meshtui.model.errors import ClusterError, ForbiddenError, SessionExpiredErr
 from meshtui.model.ids import Uid
 from meshtui.model.snapshot import KindState, KindStatus, Problem
 from meshtui.settings import Timeouts
-from meshtui.sources.api import PAGE, Api, ConnectionLostError, GoneError, NotServedError, ThrottledError
+from meshtui.sources.api import PAGE, Api, ConnectionLostError, GoneError, NotServedError, ThrottledError, decode_with
 from meshtui.sources.decode import Kind, decode_json, problem
 
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.5, 30.0
@@ -154,7 +154,7 @@ class Reflector:
         problems: dict[Uid, Problem] = {}
         params = {"limit": str(PAGE)}
         while True:
-            page = _LIST.decode(await self._api.get(self._path, params))
+            page = decode_with(_LIST, await self._api.get(self._path, params))
             for raw in page.items or ():
                 self._take(raw, objects, problems)
             if not page.metadata.continue_:
@@ -194,14 +194,14 @@ class Reflector:
 
     def _apply(self, line: bytes) -> str:
         """One event; the resourceVersion that it carries."""
-        event = _EVENT.decode(line)
+        event = decode_with(_EVENT, line)
         self.seen_at = datetime.now(UTC)
         if event.type == "ERROR":
-            status = _STATUS.decode(event.object)
+            status = decode_with(_STATUS, event.object)
             if status.code == 410:
                 raise GoneError(status.message)
             raise ClusterError(f"watch of {self.kind.resource}: {status.message}")
-        meta = _BOOKMARK.decode(event.object).metadata
+        meta = decode_with(_BOOKMARK, event.object).metadata
         if event.type == "BOOKMARK":
             return meta.resource_version
         if event.type == "DELETED":
@@ -216,7 +216,7 @@ class Reflector:
         try:
             decoded = decode_json(self.kind, raw)
         except ValueError as error:
-            meta = _BOOKMARK.decode(raw).metadata
+            meta = decode_with(_BOOKMARK, raw).metadata
             problems[Uid(meta.uid)] = problem(f"{self.kind.name} {meta.uid}", ValueError(str(error)))
             objects.pop(Uid(meta.uid), None)
             return
