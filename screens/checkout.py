@@ -208,7 +208,7 @@ def _why(explanation: Explanation) -> tuple[Line, ...]:
         lines.append(line(("look at ", DIM), (f"{number} {look.ref}", STRONG), f": {look.why}"))
         lines.append(line((f"          {look.command}", DIM)))
     if explanation.look_at:
-        lines.append(line(("o opens the first, a number the others; p on the workload probes its flows", DIM)))
+        lines.append(line(("o opens the first, a number the others; Esc, then p on a workload probes its flows", DIM)))
     return tuple(lines)
 
 

@@ -38,8 +38,8 @@ class Observer:
 
     @property
     def readable(self) -> bool:
-        """Whether there are nodes whose ztunnels could be read."""
-        return bool(self._nodes) and not self.problem
+        """Whether there is any ztunnel whose log could be read: only then it is worth to wait for a line."""
+        return self._ztunnels.readable
 
     async def mark(self) -> None:
         """Remember what is in the logs already."""
@@ -64,7 +64,7 @@ class Observer:
             found = [line for line in await self.lines() if hop.matches(line)]
             ends = {line.fields.get("direction") for line in found}
             complete = {"inbound", "outbound"} <= ends or any("timed out" in line.error for line in found)
-            if complete or time.monotonic() >= deadline:
+            if complete or not self.readable or time.monotonic() >= deadline:
                 return found
             await asyncio.sleep(_POLL_S)
 
@@ -74,7 +74,7 @@ class Observer:
         while True:
             lines = await self.lines()
             complete = all(sum(map(hop.matches, lines)) >= count for hop, count in counts)
-            if complete or time.monotonic() >= deadline:
+            if complete or not self.readable or time.monotonic() >= deadline:
                 return lines
             await asyncio.sleep(_POLL_S)
 

@@ -21,7 +21,13 @@ class Ztunnels:
     def __init__(self, api: Api) -> None:
         self._api = api
         self._pods: list[Pod] | None = None
+        self._refused: set[str] = set()
         self.problem = ""
+
+    @property
+    def readable(self) -> bool:
+        """Whether there is any whose log could be read, as far as has been tried."""
+        return bool(self._pods) and len(self._refused) < len(self._pods or ())
 
     async def since(self, at: datetime, nodes: Collection[str] = ()) -> list[AccessLine]:
         """The access log lines since a moment of this machine's clock, of some nodes (none: of all), by time."""
@@ -52,5 +58,7 @@ class Ztunnels:
             text = (await self._api.get(path, {**params, "tailLines": _TAIL})).decode(errors="replace")
         except ClusterError as error:
             self.problem = str(error)
+            self._refused.add(ztunnel.key)
             return []
+        self._refused.discard(ztunnel.key)
         return [line for row in text.splitlines() if (line := parse_access_line(row)) is not None]

@@ -1,0 +1,129 @@
+"""The key c: buys in the sandbox at once, asks anywhere else, and every way out works."""
+
+import time
+from contextlib import asynccontextmanager
+
+import pytest
+
+from meshtui.app import MeshtuiApp
+from meshtui.sandbox import scenarios
+from meshtui.sandbox.apiserver.server import running_api
+from meshtui.sandbox.run import running_sandbox
+from meshtui.screens.checkout import CheckoutScreen
+from meshtui.screens.confirm import ConfirmScreen
+from meshtui.screens.main import MainScreen
+from meshtui.screens.yaml import YamlScreen
+from meshtui.session import Session
+from meshtui.settings import Checkout, Settings
+from meshtui.sources.live import LiveSource
+from meshtui.widgets.pane_view import DocumentView
+from tests.fakes.shop import running_shop
+
+
+@asynccontextmanager
+async def driven(kubeconfig, size=(120, 40), **settings):
+    chosen = Settings(kubeconfig=str(kubeconfig), **settings)
+    app = MeshtuiApp(Session(LiveSource(chosen), chosen))
+    async with app.run_test(size=size) as pilot:
+        await until(pilot, lambda: app.session.snapshot.gateways)
+        yield app, pilot
+
+
+async def until(pilot, good, seconds=30.0):
+    deadline = time.monotonic() + seconds
+    while not good():
+        assert time.monotonic() < deadline, shown(pilot.app)
+        await pilot.pause(0.05)
+
+
+def shown(app):
+    return app.screen.query_one(DocumentView).plain
+
+
+def finished(app):
+    return isinstance(app.screen, CheckoutScreen) and app.screen.trace is not None and app.screen.trace.finished
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)])
+async def test_c_buys_in_the_sandbox(size):
+    async with running_sandbox("healthy") as sandbox:
+        assert await sandbox.wait_ready() == []
+        async with driven(sandbox.kubeconfig, size) as (app, pilot):
+            await until(pilot, lambda: app.session.label.sandbox)
+            await pilot.press("c")
+            await until(pilot, lambda: finished(app))
+            assert app.screen.trace.ok, shown(app)
+            assert "✓ ok: order" in shown(app)
+            assert "✓ change +1" in shown(app)
+            await pilot.press("plus", "plus", "minus")
+            assert "next purchase: 2 of book" in shown(app)
+            first = app.screen.trace.order_id
+            await pilot.press("r")
+            await until(pilot, lambda: finished(app) and app.screen.trace.order_id != first)
+            assert app.screen.trace.ok
+            assert app.screen.trace.moved == 2
+            await pilot.press("escape")
+            assert isinstance(app.screen, MainScreen)
+
+
+@pytest.mark.sandbox
+async def test_a_failure_names_the_object_and_a_key_opens_it():
+    async with running_sandbox("wrong-identity") as sandbox:
+        assert await sandbox.wait_ready() == []
+        async with driven(sandbox.kubeconfig) as (app, pilot):
+            await until(pilot, lambda: app.session.label.sandbox)
+            await pilot.press("c")
+            await until(pilot, lambda: finished(app))
+            assert "✗ FAILED: The reserve call was closed by AuthorizationPolicy" in shown(app)
+            await pilot.press("o")
+            await until(pilot, lambda: isinstance(app.screen, YamlScreen) and "inventory-service-policy" in shown(app))
+            await pilot.press("escape", "2")
+            await until(pilot, lambda: isinstance(app.screen, YamlScreen) and "kind: Deployment" in shown(app))
+
+
+@asynccontextmanager
+async def production(answers=None, **settings):
+    """The bookstore's objects on a server that doesn't say that it is a sandbox, and a shop that a test controls."""
+    async with running_shop(answers) as shop, running_api(scenarios.load("healthy")) as api:
+        system = api.store.require("namespaces", None, "kube-system")
+        api.store.update("namespaces", system | {"metadata": system["metadata"] | {"labels": {}}})
+        async with driven(api.kubeconfig, checkout=Checkout(gateway=shop.url), **settings) as (app, pilot):
+            yield shop, app, pilot
+
+
+async def test_elsewhere_it_asks_first_and_no_buys_nothing():
+    async with production() as (shop, app, pilot):
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await until(pilot, lambda: shop.url in shown(app))
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(app.screen, CheckoutScreen) and "nothing was bought" in shown(app))
+        assert shop.bought == 0
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await pilot.press("y")
+        await until(pilot, lambda: finished(app))
+        assert shop.bought == 1
+        await pilot.press("escape")
+        assert isinstance(app.screen, MainScreen)
+
+
+async def test_read_only_buys_nothing_and_says_why():
+    async with production(read_only=True) as (shop, app, pilot):
+        await pilot.press("c")
+        await until(pilot, lambda: "nothing is bought: read-only mode" in shown(app))
+        assert shop.requests == []
+
+
+async def test_leaving_stops_a_purchase_that_hangs():
+    stock = ("GET", f"/inven/stock/{Checkout().book}")
+    async with production({stock: "hang"}) as (shop, app, pilot):
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await pilot.press("y")
+        await until(pilot, lambda: stock in shop.requests)
+        await pilot.press("escape")
+        assert isinstance(app.screen, MainScreen)
+        await until(pilot, lambda: not any(w.group == "buy" and w.is_running for w in app.workers))
+        assert shop.bought == 0
