@@ -20,7 +20,6 @@ from meshtui.probe.launch import Launcher
 from meshtui.probe.plan import Plan
 from meshtui.settings import Settings
 from meshtui.sources.api import Api
-from meshtui.sources.live import LiveSource
 from meshtui.sources.ports import Source, SourceLabel
 from meshtui.sources.writes import Confirmation, Writes, read_only_reason
 
@@ -90,8 +89,7 @@ class Session:
 
     def retry_now(self) -> None:
         """Try to reach the cluster now instead of waiting."""
-        if isinstance(self.source, LiveSource):
-            self.source.retry_now()
+        self.source.retry_now()
 
     # ---- what the header says
 
@@ -103,7 +101,7 @@ class Session:
     @property
     def read_only(self) -> str:
         """Why nothing may be changed, or empty."""
-        if not isinstance(self.source, LiveSource):
+        if not self.label.changeable:
             return "manifests can't be probed"
         return read_only_reason(self.settings, self.label.context)
 
@@ -186,7 +184,7 @@ class Session:
 
     def api(self) -> Api:
         """The API server. Raises UsageError when there is no cluster."""
-        if not isinstance(self.source, LiveSource) or self.source.api is None:
+        if self.source.api is None:
             raise UsageError("there is no cluster behind this: manifests can't be probed")
         return self.source.api
 

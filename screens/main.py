@@ -37,12 +37,10 @@ class MainScreen(Screen[None]):
         Binding("p", "probe", "Probe", id="main.probe"),
         Binding("c", "app.checkout", "Checkout", id="main.checkout"),
         Binding("d", "describe", "Describe", id="main.describe"),
-        Binding("y", "yaml", "YAML", id="main.yaml"),
-        Binding("l", "logs", "ztunnel log", id="main.logs"),
+        Binding("l", "logs", "Log", id="main.logs"),
         Binding("colon", "command", "Go to", key_display=":", id="main.command"),
         Binding("slash", "filter", "Filter", key_display="/", id="main.filter"),
         Binding("n", "namespace", "Namespace", id="main.namespace"),
-        Binding("s", "sort", "By change", id="main.sort"),
         Binding("1,2,3,4", "digit", "Kinds", show=False, id="main.kinds"),
         Binding("tab", "next_pane", "Next kind", show=False, id="main.next"),
         Binding("shift+tab", "previous_pane", "Previous kind", show=False, id="main.previous"),
@@ -52,6 +50,8 @@ class MainScreen(Screen[None]):
         Binding("escape", "back", "Back", show=False, id="main.back"),
         Binding("question_mark", "app.help", "Help", key_display="?", id="main.help"),
         Binding("q", "app.quit", "Quit", id="main.quit"),
+        Binding("y", "yaml", "YAML", id="main.yaml"),
+        Binding("s", "sort", "By change", id="main.sort"),
     ]
 
     def __init__(self, session: Session) -> None:
@@ -87,16 +87,16 @@ class MainScreen(Screen[None]):
 
     def on_resize(self, event: events.Resize) -> None:
         """Fold the detail away where there is no room beside the table."""
-        width, height = event.size
+        width = event.size.width
         self.set_class(width < 100, "-narrow")
-        self.set_class(height < 30, "-low")
+        self.set_class(width >= 150, "-wide")
         self._show_tabs()
 
     # ---- showing
 
     def refresh_data(self) -> None:
         """Show what the session knows now."""
-        if not self.is_mounted:
+        if not self.query(ObjectTable):
             return
         rows = self._rows()
         document = self._face(rows)
@@ -170,9 +170,10 @@ class MainScreen(Screen[None]):
 
     def _work_out_detail(self) -> None:
         uid = self.query_one(ObjectTable).uid
-        if uid and not self.has_class("-narrow"):
+        shown = self.query_one(ObjectTable).display
+        if uid and shown and not self.has_class("-narrow"):
             self._detail(self.pane, uid)
-        elif not uid:
+        elif not (uid and shown):
             self.query_one("#detail", DocumentView).show(Document(""))
 
     @work(thread=True, exclusive=True, group="detail", exit_on_error=True)

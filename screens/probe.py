@@ -36,7 +36,7 @@ _COLUMNS = (
     Column("PORT", keep=8, least=5, right=True),
     Column("PREDICTED", keep=8, least=9),
     Column("OBSERVED", keep=8, least=9),
-    Column("REALITY", keep=7, least=10),
+    Column("REALITY", keep=9, least=10),
     Column("BY", keep=4, least=12),
     Column("AGE", keep=2, least=4),
 )
@@ -104,7 +104,7 @@ class ProbeScreen(Screen[None]):
     # ---- showing
 
     def _refresh(self) -> None:
-        if not self.is_mounted:
+        if not self.query(ObjectTable):
             return
         self._verdicts = {flow: self._session.verdict(flow) for flow in self._flows}
         order = (Decision.ALLOW, Decision.MIXED, Decision.UNKNOWN, Decision.DENY)

@@ -33,7 +33,7 @@ class LiveSource:
         self._reflectors: list[Reflector] = []
         self._dirty = asyncio.Event()
         self._mesh = MeshConfig()
-        self._label = SourceLabel(context=settings.context)
+        self._label = SourceLabel(context=settings.context, changeable=True)
         self._copies: dict[str, tuple[int, dict[Uid, Any]]] = {}
         self._versions: dict[str, int] = defaultdict(int)
         self.api: Api | None = None
@@ -207,4 +207,6 @@ _CONFIG_MAPS = msgspec.json.Decoder(_ConfigMaps)
 
 
 def _label(connection: Connection, *, sandbox: bool = False) -> SourceLabel:
-    return SourceLabel(connection.context, connection.cluster, connection.user, connection.server, sandbox)
+    return SourceLabel(
+        connection.context, connection.cluster, connection.user, connection.server, sandbox=sandbox, changeable=True
+    )

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import Snapshot
+from meshtui.sources.api import Api
 
 Publish = Callable[[Snapshot], None]
 """Takes each new Snapshot; called on the event loop."""
@@ -22,6 +23,8 @@ class SourceLabel:
     user: str = ""
     server: str = ""
     sandbox: bool = False
+    changeable: bool = False
+    """Whether there is a cluster behind it that could be changed at all."""
 
 
 class Source(Protocol):
@@ -30,6 +33,19 @@ class Source(Protocol):
     @property
     def label(self) -> SourceLabel:
         """Where the data comes from."""
+        ...
+
+    @property
+    def api(self) -> Api | None:
+        """The API server behind it, once it is connected."""
+        ...
+
+    async def close(self) -> None:
+        """Close what is open."""
+        ...
+
+    def retry_now(self) -> None:
+        """Try everything that waits again, now."""
         ...
 
     async def run(self, publish: Publish) -> None:

@@ -27,6 +27,16 @@ class ManifestSource:
         """The paths."""
         return SourceLabel(context=", ".join(self._paths))
 
+    @property
+    def api(self) -> None:
+        """There is no API server."""
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def retry_now(self) -> None:
+        """Nothing waits."""
+
     async def run(self, publish: Publish) -> None:
         """Publish once."""
         publish(self._snapshot)

@@ -14,7 +14,7 @@ _STYLES = {
     OK: "$text-success",
     BAD: "bold $text-error",
     WARN: "$text-warning",
-    DIM: "$text-muted",
+    DIM: "dim",
     STRONG: "bold $text-primary",
     PLAIN: "",
 }

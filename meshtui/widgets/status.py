@@ -24,9 +24,9 @@ class StatusBar(Static):
             parts.append(Content.styled("sandbox", "bold $text-accent"))
         for name, value in (("context", label.context), ("cluster", label.cluster), ("user", label.user)):
             if value and not (name == "cluster" and value == label.context):
-                parts.append(Content.styled(f"{name} ", "$text-muted").append(Content(clean(value))))
+                parts.append(Content.styled(f"{name} ", "dim").append(Content(clean(value))))
         if session.namespace:
-            parts.append(Content.styled("namespace ", "$text-muted").append(Content(clean(session.namespace))))
+            parts.append(Content.styled("namespace ", "dim").append(Content(clean(session.namespace))))
         parts.append(Content.styled("read-only", "bold $text-warning") if session.read_only else Content("read-write"))
         parts.append(self._freshness(session))
         self.update(Content(" · ").join(parts))
@@ -52,7 +52,7 @@ def _freshness(session: Session) -> tuple[str, str]:
     if health.status in troubles:
         return troubles[health.status]
     if not session.snapshot.live:
-        return "manifests", "$text-muted"
+        return "manifests", "dim"
     taken = session.snapshot.taken_at
     changed = f"{age((now - taken).total_seconds())} ago" if taken else "?"
-    return f"● live, last event {changed}", "$text-success"
+    return f"● live, event {changed}", "$text-success"

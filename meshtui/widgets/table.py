@@ -20,6 +20,10 @@ from textual.strip import Strip
 from meshtui.widgets.text import clean
 
 _GAP = 2
+_NOTHING = {"", "-"}
+"""A column that has nothing else to say isn't shown."""
+_NEVER_DROPPED = 7
+"""Columns with a higher ``keep`` only shrink."""
 _MEASURED = 400
 """Rows whose cells are measured for the columns' widths; the others are fitted."""
 
@@ -101,6 +105,7 @@ class ObjectTable(ScrollView, can_focus=True):
         self._uid = ""
         self._widths: list[int] = []
         self._natural: list[int] = []
+        self._short: list[int] = []
 
     @property
     def uid(self) -> str:
@@ -118,7 +123,7 @@ class ObjectTable(ScrollView, can_focus=True):
         if position is None:
             position = max(0, min(self.cursor, len(rows) - 1))
         self._measure()
-        self.virtual_size = Size(sum(self._widths) + _GAP * max(0, len(self._widths) - 1), len(rows) + 1)
+        self.virtual_size = Size(0, len(rows) + 1)
         moved = position != self.cursor
         self.set_reactive(ObjectTable.cursor, position)
         if moved:
@@ -138,15 +143,23 @@ class ObjectTable(ScrollView, can_focus=True):
     # ---- measuring and drawing
 
     def _measure(self) -> None:
-        self._natural = [
-            max([cell_len(column.title), *(cell_len(clean(row.cells[i].text)) for row in self.rows[:_MEASURED])], default=0)
-            for i, column in enumerate(self.columns)
-        ]
-        self._widths = fit(self.columns, self._natural, self.size.width)
+        measured = self.rows[:_MEASURED]
+        self._natural, self._short = [], []
+        for i, column in enumerate(self.columns):
+            cells = [row.cells[i] for row in measured]
+            empty = bool(cells) and all(cell.text in _NOTHING for cell in cells)
+            least = 0 if empty else cell_len(column.title)
+            self._natural.append(max((cell_len(clean(cell.text)) for cell in cells if not empty), default=0))
+            self._short.append(max((cell_len(clean(cell.short or cell.text)) for cell in cells if not empty), default=0))
+            self._natural[i], self._short[i] = max(self._natural[i], least), max(self._short[i], least)
+        self._fit(self.size.width)
+
+    def _fit(self, width: int) -> None:
+        self._widths = fit(self.columns, self._natural, self._short, width)
 
     def on_resize(self, event: events.Resize) -> None:
         """Fit the columns to the new width."""
-        self._widths = fit(self.columns, self._natural, event.size.width)
+        self._fit(event.size.width)
         self._keep_visible()
         self.refresh()
 
@@ -166,21 +179,19 @@ class ObjectTable(ScrollView, can_focus=True):
             base = self.get_component_rich_style("table--cursor" if self.has_focus else "table--cursor-blurred")
         elif row.marked:
             base = self.get_component_rich_style("table--marked")
-        tones = {tone: self._tone(tone, base) for tone in {cell.tone for cell in row.cells if cell.tone}}
+        tones = {} if index == self.cursor else {c.tone: self._tone(c.tone, base) for c in row.cells if c.tone}
         return self._strip(row.cells, base, tones, width)
 
     def _tone(self, tone: str, base: Style) -> Style:
-        style = self.get_component_rich_style(f"table--{tone}", partial=True)
-        return base + Style(color=style.color, bold=style.bold, dim=style.dim)
+        style = self.get_component_rich_style(f"table--{tone}")
+        return base + Style(color=style.color, bold=style.bold or None)
 
     def _strip(self, cells: Sequence[Cell], base: Style, tones: dict[str, Style], width: int) -> Strip:
         segments = []
-        for column, cell, size in zip(self.columns, cells, self._widths, strict=False):
+        for column, cell, size, natural in zip(self.columns, cells, self._widths, self._natural, strict=False):
             if size <= 0:
                 continue
-            text = clean(cell.text)
-            if cell.short and cell_len(text) > size:
-                text = clean(cell.short)
+            text = clean(cell.short if cell.short and size < natural else cell.text)
             if cell_len(text) > size:
                 text = set_cell_size(text, size - 1) + "…"
             elif column.right:
@@ -249,28 +260,31 @@ class ObjectTable(ScrollView, can_focus=True):
         self.refresh()
 
 
-def fit(columns: Sequence[Column], natural: Sequence[int], width: int) -> list[int]:
+def fit(columns: Sequence[Column], natural: Sequence[int], short: Sequence[int], width: int) -> list[int]:
     """Widths for the columns of a table that is ``width`` cells wide; 0 means that a column isn't shown.
 
-    Where the natural widths don't fit, columns shrink to their least in order of ``keep``, then go, the least kept first;
-    what those that went leave is given back to the best kept.
+    Where the natural widths don't fit, columns first change to their short form in order of ``keep``, then shrink to their
+    least, and go where that isn't enough; what those that went leave is given back to the best kept.
     """
     widths = list(natural)
-    order = sorted(range(len(columns)), key=lambda i: (columns[i].keep, -i))
+    order = sorted((i for i in range(len(columns)) if natural[i]), key=lambda i: (columns[i].keep, -i))
     if not width or not order:
         return widths
     for index in order:
+        if _excess(widths, width) > 0:
+            widths[index] = short[index]
+    for index in order[:-1]:
         over = _excess(widths, width)
         if over > 0:
-            widths[index] = max(min(widths[index], columns[index].least), widths[index] - over)
-    for index in order[:-1]:
-        if _excess(widths, width) > 0:
-            widths[index] = 0
+            least = min(widths[index], columns[index].least)
+            widths[index] = max(least, widths[index] - over)
+            widths[index] *= _excess(widths, width) <= 0 or columns[index].keep > _NEVER_DROPPED
     best = order[-1]
     widths[best] = max(1, widths[best] - max(0, _excess(widths, width)))
     for index in reversed(order):
         if widths[index]:
-            widths[index] += max(0, min(natural[index] - widths[index], -_excess(widths, width)))
+            wanted = natural[index] if natural[index] - widths[index] <= -_excess(widths, width) else short[index]
+            widths[index] += max(0, min(wanted - widths[index], -_excess(widths, width)))
     return widths
 
 

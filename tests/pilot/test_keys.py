@@ -1,0 +1,225 @@
+"""The keys, pressed as a person presses them, on a real API server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from meshtui.app import MeshtuiApp
+from meshtui.model.snapshot import KindStatus
+from meshtui.sandbox.apiserver.server import ApiServer, running_api
+from meshtui.screens.describe import DescribeScreen
+from meshtui.screens.help import HelpScreen
+from meshtui.screens.main import MainScreen
+from meshtui.screens.namespace import NamespaceScreen
+from meshtui.screens.yaml import YamlScreen
+from meshtui.session import Session
+from meshtui.settings import load_settings
+from meshtui.sources.live import LiveSource
+from meshtui.widgets.pane_view import DocumentView
+from meshtui.widgets.table import ObjectTable
+from tests.fakes.frozen import recorded_objects
+
+
+async def until(pilot: Pilot[Any], holds: Callable[[], bool], deadline_s: float = 10.0) -> None:
+    """Wait until something holds."""
+    end = asyncio.get_running_loop().time() + deadline_s
+    while not holds():
+        assert asyncio.get_running_loop().time() < end, "it never came to that"
+        await pilot.pause(0.02)
+
+
+def _addable(obj: dict[str, Any]) -> dict[str, Any]:
+    """An object as it can be added: what every API server has of its own keeps its own UID."""
+    if obj["kind"] not in {"Namespace", "ServiceAccount"}:
+        return obj
+    return {**obj, "metadata": {key: value for key, value in obj["metadata"].items() if key != "uid"}}
+
+
+@asynccontextmanager
+async def bookstore_app(size: tuple[int, int] = (120, 40)) -> AsyncIterator[tuple[ApiServer, Pilot[Any], MainScreen]]:
+    """The program on an API server that holds the recorded bookstore, once everything is read."""
+    objects = [_addable(obj) for listed in recorded_objects().values() for obj in listed]
+    async with running_api(objects=objects) as api:
+        settings = load_settings({"kubeconfig": str(api.kubeconfig)})
+        app = MeshtuiApp(Session(LiveSource(settings), settings))
+        async with app.run_test(size=size) as pilot:
+            screen = app.screen
+            assert isinstance(screen, MainScreen)
+            kinds = ("Namespace", "Pod", "AuthorizationPolicy", "NetworkPolicy", "Deployment", "ReplicaSet")
+            await until(
+                pilot,
+                lambda: (
+                    all(app.session.snapshot.kind_state(k).status is KindStatus.SYNCED for k in kinds)
+                    and bool(app.session.snapshot.pods)
+                ),
+            )
+            await until(pilot, lambda: len(screen.query_one(ObjectTable).rows) == 11)
+            yield api, pilot, screen
+
+
+def names(screen: MainScreen) -> list[str]:
+    """What the NAME column says."""
+    table = screen.query_one(ObjectTable)
+    index = [column.title for column in table.columns].index("NAME")
+    return [row.cells[index].text for row in table.rows]
+
+
+async def test_digits_choose_the_kind() -> None:
+    async with bookstore_app() as (_, pilot, screen):
+        await pilot.press("1")
+        await until(pilot, lambda: "ecom" in names(screen))
+        await pilot.press("3")
+        await until(pilot, lambda: "inventory-service-policy" in names(screen))
+        await pilot.press("4")
+        await until(pilot, lambda: "ecom-netpol" in names(screen))
+
+
+async def test_colon_goes_to_a_kind() -> None:
+    async with bookstore_app() as (_, pilot, screen):
+        await pilot.press("colon", *"netpol", "enter")
+        await until(pilot, lambda: screen.pane.id == "networkpolicies")
+        assert "ecom-netpol" in names(screen)
+
+
+async def test_a_word_that_is_no_kind_says_so() -> None:
+    async with bookstore_app() as (_, pilot, screen):
+        await pilot.press("colon", *"nonsense", "enter")
+        await pilot.pause()
+        assert screen.pane.id == "workloads"
+
+
+async def test_slash_filters_as_one_types_and_escape_clears() -> None:
+    async with bookstore_app() as (_, pilot, screen):
+        await pilot.press("slash", *"-db")
+        await until(pilot, lambda: names(screen) == ["ecom-db", "keycloak-db", "inventory-db"])
+        await pilot.press("enter", "escape")
+        await until(pilot, lambda: len(names(screen)) == 11)
+
+
+async def test_enter_on_a_namespace_shows_its_workloads_and_escape_goes_back() -> None:
+    async with bookstore_app() as (_, pilot, screen):
+        await pilot.press("1")
+        screen.query_one(ObjectTable).select(
+            next(u.meta.uid for u in screen.session.snapshot.namespaces.values() if u.name == "inventory")
+        )
+        await pilot.press("enter")
+        await until(pilot, lambda: names(screen) == ["inventory-db", "inventory-service"])
+        await pilot.press("escape")
+        await until(pilot, lambda: len(names(screen)) == 11)
+
+
+async def test_n_chooses_a_namespace() -> None:
+    async with bookstore_app() as (_, pilot, screen):
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(pilot.app.screen, NamespaceScreen))
+        await pilot.press("down", "down", "enter")
+        await until(pilot, lambda: screen.session.namespace == "ecom")
+        await until(pilot, lambda: names(screen) == ["ecom-db", "ecom-service", "ui-service"])
+
+
+async def test_d_describes_and_y_shows_yaml_and_escape_goes_back() -> None:
+    async with bookstore_app() as (_, pilot, screen):
+        await pilot.press("j", "d")
+        await until(pilot, lambda: isinstance(pilot.app.screen, DescribeScreen))
+        await until(pilot, lambda: "inventory/svc/inventory-service:8000" in pilot.app.screen.query_one(DocumentView).plain)
+        await pilot.press("y")
+        await until(pilot, lambda: isinstance(pilot.app.screen, YamlScreen))
+        await until(pilot, lambda: "kind: Deployment" in pilot.app.screen.query_one(DocumentView).plain)
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
+
+
+async def test_question_mark_helps_and_escape_goes_back() -> None:
+    async with bookstore_app() as (_, pilot, screen):
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
+        await until(pilot, lambda: "Probe" in pilot.app.screen.query_one(DocumentView).plain)
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
+
+
+async def test_the_palette_has_every_command() -> None:
+    async with bookstore_app() as (_, pilot, screen):
+        titles = {command.title for command in pilot.app.get_system_commands(screen)}
+        assert {
+            "Go to Workloads",
+            "Probe",
+            "Checkout",
+            "Describe",
+            "YAML",
+            "ztunnel log",
+            "Filter",
+            "Namespace",
+            "Help",
+        } <= titles
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: bool(pilot.app.screen.query(Input)))
+
+
+async def test_the_detail_follows_the_cursor() -> None:
+    async with bookstore_app() as (_, pilot, screen):
+        detail = screen.query_one("#detail", DocumentView)
+        await until(pilot, lambda: "ecom/ecom-db" in detail.plain)
+        await pilot.press("j")
+        await until(pilot, lambda: "spiffe://cluster.local/ns/ecom/sa/ecom-service" in detail.plain)
+
+
+async def test_a_change_arrives_and_the_cursor_stays_on_its_object() -> None:
+    async with bookstore_app() as (api, pilot, screen):
+        table = screen.query_one(ObjectTable)
+        await pilot.press("1", "G")
+        await until(pilot, lambda: names(screen)[table.cursor] == "observability")
+        api.add({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "aaa"}})
+        await until(pilot, lambda: names(screen)[0] == "aaa")
+        assert names(screen)[table.cursor] == "observability"
+
+
+async def test_a_label_changed_in_the_cluster_changes_the_mesh_column() -> None:
+    async with bookstore_app() as (api, pilot, screen):
+        table = screen.query_one(ObjectTable)
+        mesh = [column.title for column in table.columns].index("MESH")
+        pod = next(p for p in api.store.list("pods", "observability"))
+        labels = {**pod["metadata"]["labels"], "istio.io/dataplane-mode": "ambient"}
+        api.store.update("pods", {**pod, "metadata": {**pod["metadata"], "labels": labels}})
+        await until(pilot, lambda: "! not captured" in [row.cells[mesh].text for row in table.rows])
+
+
+async def test_sorting_by_change_puts_the_newest_first() -> None:
+    async with bookstore_app() as (api, pilot, screen):
+        await pilot.press("4", "s")
+        policy = api.store.get("networkpolicies", "inventory", "inventory-netpol")
+        assert policy is not None
+        spec = {**policy["spec"], "policyTypes": ["Ingress"]}
+        api.store.update("networkpolicies", {**policy, "spec": spec})
+        await until(pilot, lambda: names(screen)[0] == "inventory-netpol")
+
+
+async def test_q_quits() -> None:
+    async with bookstore_app() as (_, pilot, _screen):
+        await pilot.press("q")
+        await until(pilot, lambda: pilot.app.return_code is not None or not pilot.app.is_running)
+
+
+async def test_hostile_text_is_shown_and_not_executed() -> None:
+    async with bookstore_app() as (api, pilot, screen):
+        hostile = "[bold red]x[/]\x1b[31m\u202e\x07"
+        policy = {
+            "apiVersion": "security.istio.io/v1",
+            "kind": "AuthorizationPolicy",
+            "metadata": {"name": "zz", "namespace": "observability"},
+            "spec": {"rules": [{"from": [{"source": {"principals": [hostile]}}]}]},
+        }
+        api.add(policy)
+        detail = screen.query_one("#detail", DocumentView)
+        await pilot.press("3")
+        await until(pilot, lambda: "zz" in names(screen))
+        await pilot.press("G")
+        await until(pilot, lambda: "[bold red]x[/]\\x1b[31m\\u202e\\x07" in detail.plain)
+        assert "\x1b" not in detail.plain
+        assert "\u202e" not in detail.plain
