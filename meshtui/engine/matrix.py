@@ -33,10 +33,14 @@ def _by_name(pod: Pod) -> tuple[str, str]:
 
 @dataclass(slots=True)
 class Touched:
-    """What an update judged anew: classes whose row (as a source) or column (as a destination) may differ from before."""
+    """What an update judged anew: classes whose row (as a source) or column (as a destination) may differ from before.
+
+    ``moved`` are the pods (namespace/name) that came, went, or are in another class than before.
+    """
 
     rows: set[int] = field(default_factory=set)
     columns: set[int] = field(default_factory=set)
+    moved: set[str] = field(default_factory=set)
     everything: bool = False
 
 
@@ -114,42 +118,47 @@ class Matrix:
         if found.everything or crowded or self._reads.size() != seen:
             self._start(snapshot, Rules.of(snapshot))
             numbers = set(range(len(self.classes)))
-            return Touched(numbers, numbers, everything=True)
+            return Touched(numbers, numbers, set(self._class_of), everything=True)
         self.snapshot, self._rules = snapshot, found.rules
         for namespace in found.relabelled:
             self._generations[namespace] = self._generations.get(namespace, 0) + 1
         self._classifier = Classifier(snapshot, self._reads, self._generations)
         self._load()
-        return self._take_anew(found, *self._move(found))
-
-    def _move(self, found: Changes) -> tuple[set[int], int]:
-        """Take pods out of their classes and put them into those that fit now; the classes that have members again."""
         before = len(self.classes)
+        touched = self._move(found)
+        self._take_anew(found, touched, before)
+        return touched
+
+    def _move(self, found: Changes) -> Touched:
+        """Take pods out of their classes and put them into those that fit now; a class that has members again is touched."""
+        was: dict[str, PodClass | None] = {}
         for pod in found.gone:
-            member = self._class_of.pop(pod.key, None)
+            member = was[pod.key] = self._class_of.pop(pod.key, None)
             if member is not None:
                 del member.pods[pod.key]
-        revived = set()
+        touched = Touched()
         for pod in found.come:
             joined = self._add(pod)
             if joined is not None and len(joined.pods) == 1:
-                revived.add(joined.number)
-        return revived, before
+                touched.rows.add(joined.number)
+                touched.columns.add(joined.number)
+            was.setdefault(pod.key, None)
+        touched.moved.update(key for key, member in was.items() if self._class_of.get(key) is not member)
+        return touched
 
-    def _take_anew(self, found: Changes, revived: set[int], before: int) -> Touched:
+    def _take_anew(self, found: Changes, touched: Touched, before: int) -> None:
         """New stances where policies changed and for new classes."""
-        touched = Touched(set(revived), set(revived))
         ports = self._named_ports
-        new = self.classes[before:]
         new_kind = False
-        for member in new:
+        for member in self.classes[before:]:
             new_kind |= self._mesh.see(member)
         everywhere = new_kind or self.snapshot.mesh.root_namespace in found.authorization | found.peer
         for member in self.classes:
             number, namespace = member.number, member.party.namespace
-            if number >= before or namespace in found.network:
+            network = number >= before or namespace in found.network
+            if network:
                 self._replace(self._ingress, number, self._side(Direction.INGRESS, member), touched.columns)
-            if number >= before or namespace in found.network or ports != self._index.named_ports:
+            if network or ports != self._index.named_ports:
                 self._replace(self._egress, number, self._side(Direction.EGRESS, member), touched.rows)
             if number >= before or everywhere or namespace in found.authorization or namespace in found.peer:
                 self._replace(self._meshed, number, self._mesh.of(member), touched.columns)
@@ -157,7 +166,6 @@ class Matrix:
         self._sides[Direction.EGRESS].prune(self._egress)
         self._sides[Direction.INGRESS].prune(self._ingress)
         self._mesh.prune(self._meshed)
-        return touched
 
     @staticmethod
     def _replace(stances: list[Stance], number: int, stance: Stance, touched: set[int]) -> None:
