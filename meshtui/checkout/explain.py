@@ -251,7 +251,7 @@ class _About:
         by = verdict.decided_by
         if by is None or verdict.decision is Decision.UNKNOWN:
             return [], ""
-        return [LookAt(by.ref, f"it decides{f' ({by.rule})' if by.rule else ': no rule of it matches'}")], str(by.ref)
+        return [LookAt(by.ref, f"it decides{f' ({by.rule})' if by.rule else '; no rule of it allows the call'}")], str(by.ref)
 
     def _image(self, why: str) -> tuple[LookAt, ...]:
         if self._client is None:
