@@ -23,10 +23,13 @@ RELAXED = settings(deadline=None, derandomize=True, suppress_health_check=list(H
 SEEDS = st.integers(0, 2**40)
 
 
+FOLDER = tempfile.TemporaryDirectory(prefix="meshtui-matrix-")
+
+
 def snapshot_of(objects):
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "all.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
-        snapshot = load_manifests([folder])
+    """Always read from the same file, so that what didn't change is equal to what it was."""
+    Path(FOLDER.name, "all.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}))
+    snapshot = load_manifests([FOLDER.name])
     assert not snapshot.problems
     return snapshot
 
