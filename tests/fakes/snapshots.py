@@ -62,6 +62,12 @@ def namespace(name, **labels):
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
 
 
+def ambient(name):
+    """A namespace that is labelled for ambient."""
+    metadata = {"name": name, "labels": {"istio.io/dataplane-mode": "ambient"}}
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}
+
+
 def pod(key, ip="", ports=(), labels=None, account="default", node="", **more):
     """A running pod ``namespace/name``; ``ports`` are numbers, or (name, number[, protocol])."""
     space, _, name = key.partition("/")

@@ -12,6 +12,7 @@ import termios
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 PATIENCE_S = 60.0
 
@@ -36,7 +37,7 @@ class Terminal:
             os.execvpe(command[0], command, self._environment)
         fcntl.ioctl(self._fd, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 120, 0, 0))
 
-    def __enter__(self) -> Terminal:
+    def __enter__(self) -> Self:
         """Use it."""
         return self
 
@@ -69,7 +70,8 @@ class Terminal:
         end = time.monotonic() + PATIENCE_S
         while text.encode() not in self.output:
             self._read(0.2)
-            assert time.monotonic() < end and (self.alive() or self._read(0.1)), self.output[-3000:].decode(errors="replace")
+            assert time.monotonic() < end, self.output[-3000:].decode(errors="replace")
+            assert self.alive() or self._read(0.1), self.output[-3000:].decode(errors="replace")
 
     def send(self, keys: str) -> None:
         """Press keys."""

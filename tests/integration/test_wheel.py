@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.terminal import Terminal
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -48,45 +50,33 @@ def test_the_wheel_holds_screens_styles_and_scenarios(wheel: Path) -> None:
     assert not any(name.startswith(("screens/", "styles/", "tests/")) for name in names)
 
 
-def test_it_runs_where_only_its_wheel_is(wheel: Path, tmp_path: Path) -> None:
-    """Its dependencies are those of this environment; meshtui itself comes from the wheel alone."""
-    environment = tmp_path / "venv"
-    venv.create(environment, with_pip=True, symlinks=True)
-    python = environment / "bin" / "python"
-    run(str(python), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index", str(wheel), cwd=tmp_path)
-    site = next(environment.glob("lib/python*/site-packages"))
+@pytest.fixture
+def environment(wheel: Path, tmp_path: Path) -> Path:
+    """An empty environment with the wheel. Its dependencies are those of this one; meshtui itself comes from the wheel alone."""
+    folder = tmp_path / "venv"
+    venv.create(folder, with_pip=True, symlinks=True)
+    pip = (str(folder / "bin" / "python"), "-m", "pip", "install", "--quiet", "--no-deps", "--no-index")
+    run(*pip, str(wheel), cwd=tmp_path)
+    site = next(folder.glob("lib/python*/site-packages"))
     here = next(Path(sys.prefix).glob("lib/python*/site-packages"))
     # A .pth line adds this environment's packages; the editable install of the checkout isn't followed through it.
     (site / "dependencies.pth").write_text(f"{here}\n")
+    return folder
+
+
+def test_it_runs_where_only_its_wheel_is(environment: Path, tmp_path: Path) -> None:
     meshtui = str(environment / "bin" / "meshtui")
     assert "commands" in run(meshtui, "--help", cwd=tmp_path)
     assert "healthy" in run(meshtui, "sandbox", "--list", cwd=tmp_path)
     code = "import meshtui, meshtui.app; print(meshtui.__file__); print(len(meshtui.app.MeshtuiApp.CSS_PATH))"
-    place, styles = run(str(python), "-c", code, cwd=tmp_path).split()
+    place, styles = run(str(environment / "bin" / "python"), "-c", code, cwd=tmp_path).split()
     assert Path(place).is_relative_to(environment)
     assert int(styles) >= 4
 
 
-def test_the_demo_opens_from_the_wheel(wheel: Path, tmp_path: Path) -> None:
+@pytest.mark.sandbox
+def test_the_demo_opens_from_the_wheel(environment: Path, tmp_path: Path) -> None:
     """In a real terminal (a pseudo-terminal): the demo draws the bookstore's workloads, and q ends it with nothing left."""
-    from tests.fakes.terminal import Terminal
-
-    environment = tmp_path / "venv"
-    venv.create(environment, with_pip=True, symlinks=True)
-    run(
-        str(environment / "bin" / "python"),
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--no-index",
-        str(wheel),
-        cwd=tmp_path,
-    )
-    site = next(environment.glob("lib/python*/site-packages"))
-    here = next(Path(sys.prefix).glob("lib/python*/site-packages"))
-    (site / "dependencies.pth").write_text(f"{here}\n")
     with Terminal([str(environment / "bin" / "meshtui"), "demo"], cwd=tmp_path, home=tmp_path) as terminal:
         terminal.wait_for("inventory-service")
         terminal.send("q")
