@@ -8,6 +8,7 @@ from meshtui.engine.layer import Opinion, opinion
 from meshtui.engine.networkpolicy import Direction
 from meshtui.engine.party import Party
 from meshtui.engine.selectors import matches
+from meshtui.model.policy import AuthorizationPolicy, PeerAuthentication
 from meshtui.model.snapshot import KindStatus, Snapshot
 from meshtui.model.verdict import Decider, Layer, StepResult
 from meshtui.model.workload import MeshMode, Service
@@ -23,7 +24,10 @@ class Doubts:
         self._snapshot = snapshot
         self._foreign = list(snapshot.foreign.values())
         self._odd_network = [p for p in snapshot.network_policies.values() if p.unmodelled]
-        self._odd_authorization = [p for p in snapshot.authorization_policies.values() if p.unmodelled]
+        self._odd_security: list[AuthorizationPolicy | PeerAuthentication] = [
+            *(p for p in snapshot.authorization_policies.values() if p.unmodelled),
+            *(p for p in snapshot.peer_authentications.values() if p.unmodelled),
+        ]
         self._blind = {kind: state for kind, state in snapshot.kinds.items() if state.status in _BLIND}
 
     def about_network(self, direction: Direction, party: Party) -> Iterator[Opinion]:
@@ -57,7 +61,7 @@ class Doubts:
             return
         yield from self._unreadable("AuthorizationPolicy", Layer.ZTUNNEL)
         yield from self._unreadable("PeerAuthentication", Layer.ZTUNNEL)
-        for policy in self._odd_authorization:
+        for policy in self._odd_security:
             if policy.meta.namespace in {destination.namespace, self._snapshot.mesh.root_namespace}:
                 reason = f"{policy.meta.ref} has fields that aren't modelled: {', '.join(policy.unmodelled)}"
                 yield opinion(Layer.ZTUNNEL, "ztunnel", StepResult.UNKNOWN, reason, objects=(Decider(policy.meta.ref),))

@@ -72,7 +72,7 @@ def parse_attempt(line: str) -> Attempt | None:
             upstream=upstream,
             error="|".join(parts[6:-1]).strip(),
         )
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):  # fields of another shape: a stranger's line
         return None
 
 

@@ -19,7 +19,17 @@ from meshtui.model.ids import ObjectRef, Uid
 from meshtui.model.meta import Meta
 from meshtui.model.snapshot import MeshConfig, Problem, Snapshot
 from meshtui.model.workload import Controller, Namespace, OwnerRef, Pod
-from meshtui.sources.decode import BY_GROUP_KIND, KINDS, Kind, decode_json, decode_plain, mesh_config, problem, wire
+from meshtui.sources.decode import (
+    BY_GROUP_KIND,
+    KINDS,
+    Kind,
+    decode_json,
+    decode_plain,
+    decode_unreadable,
+    mesh_config,
+    problem,
+    wire,
+)
 
 SUFFIXES = {".yaml", ".yml", ".json"}
 """What is read from a folder, as kubectl does; a file of JSON lines must be named itself."""
@@ -95,7 +105,7 @@ def _members(text: bytes) -> _List | None:
         return None
     try:
         found = _decode_list(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
     return found if found.kind is None or str(found.kind).endswith("List") else None
 
@@ -135,6 +145,8 @@ def _documents(file: str, text: bytes) -> Iterator[Any]:
     if text.lstrip()[:1] in {b"{", b"["}:
         try:
             yield msgspec.json.decode(text)
+        except RecursionError as error:
+            raise ManifestError(f"{file}: nested too deeply") from error
         except msgspec.DecodeError:
             pass
         else:
@@ -155,7 +167,7 @@ def _json_lines(file: str, text: bytes) -> Iterator[Any]:
         if line.strip():
             try:
                 yield msgspec.json.decode(line)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, RecursionError) as error:
                 raise ManifestError(f"{file}:{number}: {error}") from error
 
 
@@ -241,7 +253,11 @@ class _Builder:
             self._keep(kind, converted, file)
 
     def _reject(self, kind: Kind, document: Mapping[str, Any], error: Exception, file: str) -> None:
-        self.problems.append(problem(f"{file}: {kind.name} {_name(document)}", ValueError(str(error))))
+        why = problem(f"{file}: {kind.name} {_name(document)}", ValueError(str(error)))
+        self.problems.append(why)
+        stand_in = decode_unreadable(kind, document, why, file)
+        if stand_in is not None:
+            self._keep(kind, stand_in, file)
 
     def _keep(self, kind: Kind, converted: Any, file: str) -> None:
         meta: Meta = converted.meta

@@ -15,7 +15,7 @@ from meshtui.model.ids import Uid
 from meshtui.model.snapshot import KindState, KindStatus, Problem
 from meshtui.settings import Timeouts
 from meshtui.sources.api import PAGE, Api, ConnectionLostError, GoneError, NotServedError, ThrottledError, decode_with
-from meshtui.sources.decode import Kind, decode_json, problem
+from meshtui.sources.decode import Kind, decode_json, decode_unreadable, problem
 
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.5, 30.0
 _NOT_INSTALLED_RETRY_S, _FORBIDDEN_RETRY_S = 60.0, 30.0
@@ -217,8 +217,12 @@ class Reflector:
             decoded = decode_json(self.kind, raw)
         except ValueError as error:
             meta = decode_with(_BOOKMARK, raw).metadata
-            problems[Uid(meta.uid)] = problem(f"{self.kind.name} {meta.uid}", ValueError(str(error)))
+            why = problem(f"{self.kind.name} {meta.uid}", ValueError(str(error)))
+            problems[Uid(meta.uid)] = why
             objects.pop(Uid(meta.uid), None)
+            stand_in = decode_unreadable(self.kind, msgspec.json.decode(raw), why)
+            if stand_in is not None:
+                objects[stand_in.meta.uid] = stand_in
             return
         objects[decoded.meta.uid] = decoded
         problems.pop(decoded.meta.uid, None)

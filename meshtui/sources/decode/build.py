@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -53,6 +54,30 @@ def decode_plain(kind: Kind, raw: Mapping[str, Any], origin: str = "") -> Any:
     if not kind.checked:
         return kind.convert(converted, origin=origin)
     return kind.convert(converted, origin=origin, unmodelled=_unmodelled(kind, raw))
+
+
+_UNREADABLE: Mapping[str, Mapping[str, Any]] = {
+    "NetworkPolicy": {"policy_types": ("(unreadable)",)},
+    "AuthorizationPolicy": {"action": "(unreadable)"},
+    "PeerAuthentication": {},
+}
+
+
+def decode_unreadable(kind: Kind, raw: Any, why: Problem, origin: str = "") -> Any:
+    """What stands for a policy whose spec isn't of its kind's shape, or None for other kinds and without a name.
+
+    It isolates and allows nobody, but what it would decide is unknown, and that is said: never a silent allow.
+    """
+    if kind.name not in _UNREADABLE or not isinstance(raw, Mapping):
+        return None
+    try:
+        bare = msgspec.convert({"metadata": raw.get("metadata")}, kind.wire)
+    except msgspec.ValidationError:
+        return None
+    if not bare.metadata.name:
+        return None
+    made = kind.convert(bare, origin=origin, unmodelled=(f"{why.path or 'spec'} ({why.reason})",))
+    return replace(made, **_UNREADABLE[kind.name])
 
 
 def _unmodelled(kind: Kind, raw: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,0 +1,208 @@
+"""What a probe would do, and what it refuses to do."""
+
+from dataclasses import replace
+
+import pytest
+
+from meshtui.engine import Engine
+from meshtui.engine.references import parse_flow
+from meshtui.model.flow import HttpRequest
+from meshtui.probe.plan import NEVER_COPIED, make_plan
+from meshtui.settings import Probe
+from tests.fakes.snapshots import namespace, pod, policy, snapshot_of
+
+HASH = "abc123"
+LABELS = {"app": "web", "ver": "1", "pod-template-hash": HASH, "controller-revision-hash": "r1"}
+
+
+def controller(kind, selector, name="c", space="shop"):
+    version = "v1" if kind == "ReplicationController" else "apps/v1"
+    chosen = selector if kind == "ReplicationController" else {"matchLabels": selector}
+    spec = {"selector": chosen, "template": {"metadata": {"labels": selector}, "spec": {"containers": []}}}
+    return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": space}, "spec": spec}
+
+
+def budget(**spec):
+    body = {"selector": {"matchLabels": {"app": "web"}}} | spec
+    return {
+        "apiVersion": "policy/v1",
+        "kind": "PodDisruptionBudget",
+        "metadata": {"name": "b", "namespace": "shop"},
+        "spec": body,
+    }
+
+
+def service(name="s", selector=None, space="back", port=None, **spec):
+    ports = [port or {"port": 80, "targetPort": 8080}]
+    body = {"selector": selector or {"app": "db"}, "ports": ports, "clusterIP": "10.9.0.1"} | spec
+    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": space}, "spec": body}
+
+
+READ_APP = policy(
+    "back/p", "podSelector: {}\ningress: [{from: [{namespaceSelector: {}, podSelector: {matchLabels: {app: web}}}]}]"
+)
+WORLD = [
+    namespace("shop"),
+    namespace("back"),
+    pod("shop/web", "10.0.1.1", [8080], LABELS, account="web", node="n1"),
+    pod("back/db", "10.0.2.1", [("sql", 5432), ("http", 8080), ("odd", 7777)]),
+    service(),
+    READ_APP,
+]
+
+
+def plan(*more, flows=("back/svc/s:80",), source="shop/web", protocol="TCP", method=None, world=WORLD, **options):
+    snapshot = snapshot_of(world, list(more))
+    asked = [parse_flow(source, to, protocol=protocol, http=HttpRequest(method=method) if method else None) for to in flows]
+    return make_plan(Engine(snapshot), asked, Probe(), **options)
+
+
+def only(made):
+    assert made.refused == ()
+    (batch,) = made.batches
+    return batch
+
+
+def reason(made):
+    assert made.batches == ()
+    (refusal,) = made.refused
+    return refusal.reason
+
+
+def test_a_probe_has_the_identity_and_only_the_labels_that_policies_read():
+    batch = only(plan())
+    assert (batch.namespace, batch.service_account, batch.node) == ("shop", "web", "n1")
+    assert dict(batch.labels) == {"app": "web"}
+
+
+def test_controllers_hashes_are_never_copied_even_when_a_policy_reads_them():
+    reads = policy("shop/p", f"podSelector: {{matchLabels: {{pod-template-hash: {HASH}, ver: '1'}}}}")
+    batch = only(plan(reads))
+    assert dict(batch.labels) == {"app": "web", "ver": "1"}
+    assert not NEVER_COPIED & batch.labels.keys()
+
+
+ADOPTION = [
+    ("a ReplicaSet whose selector fits", controller("ReplicaSet", {"app": "web"}), True),
+    (
+        "a ReplicaSet with its Deployment's hash",
+        controller("ReplicaSet", {"app": "web", "pod-template-hash": HASH}),
+        False,
+    ),
+    ("a DaemonSet", controller("DaemonSet", {"app": "web"}), True),
+    ("a ReplicationController", controller("ReplicationController", {"app": "web"}), True),
+    ("a StatefulSet looks at names", controller("StatefulSet", {"app": "web"}), False),
+    ("a Deployment looks at its ReplicaSets", controller("Deployment", {"app": "web"}), False),
+    ("another namespace's", controller("ReplicaSet", {"app": "web"}, space="back"), False),
+    ("another selector", controller("ReplicaSet", {"app": "api"}), False),
+    ("a label that isn't copied", controller("ReplicaSet", {"ver": "1"}), False),
+]
+
+
+@pytest.mark.parametrize(("name", "obj", "controlled"), ADOPTION, ids=[row[0] for row in ADOPTION])
+def test_adoption(name, obj, controlled):
+    assert only(plan(obj)).controlled is controlled
+
+
+ADOPTED = controller("ReplicaSet", {"app": "web"})
+BUDGETS = [
+    ("maxUnavailable", budget(maxUnavailable=1), True),
+    ("a percentage", budget(minAvailable="50%"), True),
+    ("a number", budget(minAvailable=1), False),
+    ("another selector", budget(maxUnavailable=1, selector={"matchLabels": {"app": "api"}}), False),
+    ("an empty selector selects all", budget(maxUnavailable=1, selector={}), True),
+]
+
+
+@pytest.mark.parametrize(("name", "obj", "refused"), BUDGETS, ids=[row[0] for row in BUDGETS])
+def test_budgets_that_count_by_controller(name, obj, refused):
+    assert plan(obj).refused == (), "without adoption the probe has no controller to count by"
+    made = plan(ADOPTED, obj)
+    assert ("block evictions" in reason(made)) if refused else only(made).controlled
+
+
+def test_a_service_that_publishes_unready_pods():
+    assert "ready" in reason(plan(service("all", {"app": "web"}, "shop", publishNotReadyAddresses=True)))
+    assert only(plan(service("all", {"app": "web"}, "back", publishNotReadyAddresses=True)))
+    assert only(plan(service("all", {"app": "api"}, "shop", publishNotReadyAddresses=True)))
+    assert only(plan(service("all", {"app": "web"}, "shop")))
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "get"])
+def test_methods_that_may_change_something(method):
+    assert "--unsafe-methods" in reason(plan(method=method))
+    assert only(plan(method=method, any_method=True))
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+def test_harmless_methods(method):
+    assert only(plan(method=method)).targets[0].request.method == method
+
+
+@pytest.mark.parametrize("protocol", ["UDP", "SCTP"])
+def test_other_protocols_cannot_be_probed(protocol):
+    assert protocol in reason(plan(flows=["back/db:53"], protocol=protocol))
+
+
+def test_sources_that_nothing_can_stand_in_for():
+    host = pod("shop/host", "192.168.0.1", spec={"hostNetwork": True})
+    assert "node's network" in reason(plan(host, source="shop/host"))
+    assert "no running pod" in reason(plan(source="8.8.8.8"))
+    assert reason(plan(controller("Deployment", {"app": "x"}), source="shop/deploy/c"))
+    assert reason(plan(source="shop/gone"))
+
+
+TARGETS = [
+    ("a Service by its address", "back/svc/s:80", "http", "10.9.0.1", 80),
+    ("a pod's named port", "back/db:sql", "postgres", "10.0.2.1", 5432),
+    ("a port that is called odd", "back/db:7777", "tcp", "10.0.2.1", 7777),
+    ("a port that nobody declares: what usually listens there", "back/db:9090", "http", "10.0.2.1", 9090),
+    ("… or nobody knows", "back/db:4711", "tcp", "10.0.2.1", 4711),
+    ("an address outside", "8.8.8.8:443", "tcp", "8.8.8.8", 443),
+]
+
+
+@pytest.mark.parametrize(("name", "to", "protocol", "address", "port"), TARGETS, ids=[row[0] for row in TARGETS])
+def test_what_is_sent_where(name, to, protocol, address, port):
+    (target,) = only(plan(flows=[to])).targets
+    assert (target.protocol, target.address, target.port) == (protocol, address, port)
+
+
+def test_a_headless_service_is_reached_by_name():
+    (target,) = only(plan(service("h", clusterIP="None"), flows=["back/svc/h:80"])).targets
+    assert (target.address, target.request.host) == ("h.back.svc", "h.back")
+
+
+def test_one_pod_for_each_identity():
+    other = pod("shop/api", "10.0.1.2", labels={"app": "api"}, account="api")
+    snapshot = snapshot_of(WORLD, [other])
+    flows = [parse_flow(f, t) for f in ("shop/web", "shop/api") for t in ("back/db:8080", "back/db:sql")]
+    made = make_plan(Engine(snapshot), flows, Probe())
+    assert [(b.service_account, len(b.targets)) for b in made.batches] == [("web", 2), ("api", 2)]
+    assert (made.flows, made.namespaces) == (4, ("shop",))
+    assert [t.flow for b in made.batches for t in b.targets] == flows
+
+
+def test_from_outside_no_pod_is_needed():
+    made = plan(source="external", flows=["back/svc/s:80"])
+    assert (made.batches, len(made.external), made.namespaces) == ((), 1, ())
+
+
+def test_time_is_bounded_by_the_deadline():
+    snapshot = snapshot_of(WORLD)
+    flows = [parse_flow("shop/web", f"back/db:{port}") for port in range(1, 200)]
+    settings = Probe(deadline_s=30)
+    assert make_plan(Engine(snapshot), flows, settings).seconds == 30
+    assert make_plan(Engine(snapshot), [], settings).seconds == 0
+
+
+def test_live_an_uncaptured_pod_is_not_waited_for():
+    ambient = {
+        "apiVersion": "v1",
+        "kind": "Namespace",
+        "metadata": {"name": "shop", "labels": {"istio.io/dataplane-mode": "ambient"}},
+    }
+    snapshot = snapshot_of([o for o in WORLD if o["kind"] != "Namespace"], [ambient])
+    flow = [parse_flow("shop/web", "back/svc/s:80")]
+    assert only(make_plan(Engine(snapshot), flow, Probe())).ambient
+    assert not only(make_plan(Engine(replace(snapshot, live=True)), flow, Probe())).ambient
