@@ -79,8 +79,8 @@ class CheckoutScreen(Screen[None]):
         self._stop_listening()
 
     def _show_status(self) -> None:
-        if self.is_mounted:
-            self.query_one(StatusBar).show(self._session)
+        for bar in self.query(StatusBar):
+            bar.show(self._session)
 
     # ---- buying
 

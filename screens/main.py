@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer, Input
+from textual.widgets import Footer, Input, Static
 from textual.worker import get_current_worker
 
 from meshtui.model.ids import ObjectRef
@@ -27,7 +27,8 @@ from meshtui.widgets.tabs import KindTabs
 
 _DETAIL_DELAY_S = 0.06
 """How long the cursor rests before the detail is worked out: moving through a table must not wait for it."""
-_SORTED_BY_CHANGE = "CHANGED"
+SMALLEST = (60, 12)
+"""Columns and rows below which nothing useful fits."""
 
 
 class MainScreen(Screen[None]):
@@ -71,6 +72,7 @@ class MainScreen(Screen[None]):
             yield ObjectTable(id="table")
             yield DocumentView(id="state")
             yield DocumentView(id="detail")
+        yield Static(id="tiny")
         yield Prompt(id="prompt")
         yield Footer(show_command_palette=False, compact=True)
 
@@ -90,6 +92,11 @@ class MainScreen(Screen[None]):
         width = event.size.width
         self.set_class(width < 100, "-narrow")
         self.set_class(width >= 150, "-wide")
+        tiny = width < SMALLEST[0] or event.size.height < SMALLEST[1]
+        self.set_class(tiny, "-tiny")
+        if tiny:
+            have, need = f"{width}×{event.size.height}", f"{SMALLEST[0]}×{SMALLEST[1]}"
+            self.query_one("#tiny", Static).update(f"This terminal is {have}: meshtui needs {need}. q quits.")
         self._show_tabs()
 
     # ---- showing

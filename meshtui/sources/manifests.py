@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -129,12 +130,23 @@ def _texts(paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
         path = Path(given)
         if not path.exists():
             raise ManifestError(f"{given}: no such file or folder")
-        files = sorted(f for f in path.rglob("*") if f.suffix in SUFFIXES and f.is_file()) if path.is_dir() else [path]
-        for file in files:
+        for file in _files(path):
             try:
                 yield str(file), file.read_bytes()
             except OSError as error:
                 raise ManifestError(f"{file}: {error.strerror}") from error
+
+
+def _files(path: Path) -> list[Path]:
+    """A file, or all manifests below a folder. Raises ManifestError for a folder that can't be read whole."""
+    if not path.is_dir():
+        return [path]
+
+    def refuse(error: OSError) -> None:
+        raise ManifestError(f"{error.filename}: {error.strerror}") from error
+
+    found = (Path(folder) / name for folder, _, names in os.walk(path, onerror=refuse) for name in names)
+    return sorted(file for file in found if file.suffix in SUFFIXES and file.is_file())
 
 
 def _documents(file: str, text: bytes) -> Iterator[Any]:

@@ -77,3 +77,7 @@ def test_no_cluster(snap_compare) -> None:
     app = app_on(None)
     app.session.source = BrokenSource(None)
     assert snap_compare(app, terminal_size=SIZE, run_before=pressing())
+
+
+def test_terminal_too_small(snap_compare) -> None:
+    assert snap_compare(app_on(bookstore()), terminal_size=(50, 10), run_before=pressing())
