@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
 
-from meshtui.settings import Settings, load_settings
+if TYPE_CHECKING:
+    from meshtui.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +50,51 @@ def settings_from(args: argparse.Namespace) -> Settings:
     for name in ("all_namespaces", "read_only"):
         if getattr(args, name, False):
             flags[name] = True
-    settings = load_settings(flags)
-    changes: dict[str, Any] = {}
+    changes: dict[str, Mapping[str, Any]] = {}
     if getattr(args, "request_timeout", None):
-        changes["timeouts"] = settings.timeouts.model_copy(update={"request_s": args.request_timeout})
+        changes["timeouts"] = {"request_s": args.request_timeout}
     if getattr(args, "probe_image", None):
-        changes["probe"] = settings.probe.model_copy(update={"image": args.probe_image})
-    return settings.model_copy(update=changes) if changes else settings
+        changes["probe"] = {"image": args.probe_image}
+    if changes or not _only_flags():
+        return _read(flags, changes)
+    return cast("Settings", _Deferred(flags))
+
+
+def _read(flags: Mapping[str, Any], changes: Mapping[str, Mapping[str, Any]]) -> Settings:
+    from meshtui.settings import load_settings
+
+    settings = load_settings(flags)
+    groups = {group: getattr(settings, group).model_copy(update=values) for group, values in changes.items()}
+    return settings.model_copy(update=groups) if groups else settings
+
+
+def _only_flags() -> bool:
+    """Whether nothing but flags can have set anything: no variable of ours, and no configuration file."""
+    if any(name.upper().startswith("MESHTUI_") and name != "MESHTUI_CONFIG" for name in os.environ):
+        return False
+    from platformdirs import user_config_path
+
+    return not Path(os.environ.get("MESHTUI_CONFIG") or user_config_path("meshtui") / "config.toml").exists()
+
+
+OFFLINE_DEFAULTS: Mapping[str, Any] = {"filenames": (), "namespace": "", "all_namespaces": False}
+"""All that a command on manifests asks for. A test keeps them equal to those of Settings."""
+
+
+class _Deferred:
+    """Settings that are read when something else is asked for than flags and what manifests need.
+
+    Reading them takes a quarter of a second, most of it the import of pydantic: more than judging a thousand pods.
+    """
+
+    def __init__(self, flags: Mapping[str, Any]) -> None:
+        self._flags = flags
+        self._known = {**OFFLINE_DEFAULTS, **flags}
+        self._settings: Settings | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if name in self._known:
+            return self._known[name]
+        if self._settings is None:
+            self._settings = _read(self._flags, {})
+        return getattr(self._settings, name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from typing import TYPE_CHECKING
 
 from meshtui.cli.command import Command
 from meshtui.cli.flowfile import step_to_json, verdict_to_json
@@ -13,7 +14,9 @@ from meshtui.engine import Engine
 from meshtui.engine.references import parse_flow
 from meshtui.model.flow import Flow, HttpRequest
 from meshtui.model.verdict import StepResult, Verdict
-from meshtui.settings import Settings
+
+if TYPE_CHECKING:
+    from meshtui.settings import Settings
 
 _MARKS = {StepResult.PASS: "✓", StepResult.BLOCK: "✗", StepResult.SKIP: "-", StepResult.UNKNOWN: "?"}
 

@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from meshtui.cli.command import Command
 from meshtui.cli.source import one_snapshot
@@ -14,7 +15,9 @@ from meshtui.engine.groups import BY, Group, groups_of, pairs
 from meshtui.engine.matrix import Matrix
 from meshtui.engine.portwords import Answer, answers, ports_in_words
 from meshtui.model.verdict import Decision
-from meshtui.settings import Settings
+
+if TYPE_CHECKING:
+    from meshtui.settings import Settings
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,13 +7,16 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from meshtui.cli.command import Command
 from meshtui.cli.flowfile import flow_from_json, verdict_to_json
 from meshtui.cli.source import one_snapshot
 from meshtui.engine import Engine
 from meshtui.model.errors import UsageError
-from meshtui.settings import Settings
+
+if TYPE_CHECKING:
+    from meshtui.settings import Settings
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
