@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import yaml
 
 from meshtui.model.errors import ManifestError
 from meshtui.model.ids import ObjectRef, Uid
@@ -36,15 +35,6 @@ SUFFIXES = {".yaml", ".yml", ".json"}
 """What is read from a folder, as kubectl does; a file of JSON lines must be named itself."""
 _MOST_DERIVED = 10
 """Pods that are derived from one template at the most: they are all alike."""
-
-
-class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoader):  # type: ignore[misc]  # chosen at run time
-    """YAML as Kubernetes reads it: timestamps stay strings."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012  (PyYAML reads it from the class)
-        first: [(tag, regexp) for tag, regexp in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
 
 
 def load_manifests(paths: Sequence[str]) -> Snapshot:
@@ -163,15 +153,9 @@ def _documents(file: str, text: bytes) -> Iterator[Any]:
             pass
         else:
             return
-    try:
-        yield from [_string_keys(document) for document in yaml.load_all(text, Loader=_Loader)]
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise ManifestError(f"{file}:{line}: {error.problem or 'not YAML'}") from error
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
-        raise ManifestError(f"{file}: {' '.join(str(error).split())}") from error
-    except RecursionError as error:
-        raise ManifestError(f"{file}: nested too deeply") from error
+    from meshtui.sources.manifest_yaml import yaml_documents  # PyYAML is slow to import, and JSON alone doesn't need it
+
+    yield from yaml_documents(file, text)
 
 
 def _json_lines(file: str, text: bytes) -> Iterator[Any]:
@@ -181,23 +165,6 @@ def _json_lines(file: str, text: bytes) -> Iterator[Any]:
                 yield msgspec.json.decode(line)
             except (msgspec.DecodeError, RecursionError) as error:
                 raise ManifestError(f"{file}:{number}: {error}") from error
-
-
-def _string_keys(value: Any, depth: int = 0) -> Any:
-    """Keys as JSON has them: ``8080:`` and ``on:`` are strings there."""
-    if depth > 100:
-        raise ValueError("nested too deeply")
-    if isinstance(value, dict):
-        return {_key(key): _string_keys(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_string_keys(item, depth + 1) for item in value]
-    return value
-
-
-def _key(key: Any) -> str:
-    if isinstance(key, bool):
-        return "true" if key else "false"
-    return key if isinstance(key, str) else str(key)
 
 
 class _Builder:
