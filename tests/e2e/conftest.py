@@ -23,6 +23,8 @@ HERE = Path(__file__).parent
 VARIABLE = "MESHTUI_E2E_KUBECONFIG"
 IMAGE = "localhost/tools:1"
 NAMESPACES = ("ecom", "inventory", "identity", "infra", "observability")
+MINE = "meshtui.dev/e2e"
+"""A label on the namespaces that these tests made: only those are ever written to, and deleted at the end."""
 READY_S = 120.0
 _ORDER = ("Namespace", "ServiceAccount", "ConfigMap")
 
@@ -131,6 +133,8 @@ def bookstore():
             continue
         if kind == "Namespace" and metadata["name"] not in (*NAMESPACES, "istio-system"):
             continue
+        if kind == "Namespace":
+            metadata["labels"] = {**metadata.get("labels", {}), MINE: "true"}
         if kind in {"Deployment", "StatefulSet"}:
             _stand_in(obj["spec"]["template"]["spec"])
         objects.append(obj)
@@ -157,10 +161,26 @@ def node():
         found.get("/api/v1/nodes")
     except ClusterError as error:
         pytest.fail(f"{VARIABLE}={kubeconfig}: {error}")
+    strangers = [o["metadata"]["name"] for o in _namespaces(found) if MINE not in o["metadata"].get("labels", {})]
+    if strangers:
+        pytest.fail(f"{VARIABLE}={kubeconfig}: namespaces {', '.join(strangers)} are somebody else's: this is no test cluster")
     found.apply(yaml.safe_load_all((HERE / "manifests" / "crds.yaml").read_text()))
     found.apply(bookstore())
     wait_until(lambda: _not_ready(found), lambda waiting: waiting == [], READY_S)
-    return found
+    yield found
+    found.do(_remove_namespaces)
+    wait_until(lambda: _namespaces(found), lambda left: left == [], READY_S)
+
+
+def _namespaces(node):
+    """The bookstore's namespaces that are there now."""
+    found = node.get("/api/v1/namespaces")["items"]
+    return [obj for obj in found if obj["metadata"]["name"] in (*NAMESPACES, "istio-system")]
+
+
+async def _remove_namespaces(api):
+    for name in (*NAMESPACES, "istio-system"):
+        await api.request("DELETE", f"/api/v1/namespaces/{name}")
 
 
 def _not_ready(node):
