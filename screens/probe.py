@@ -36,7 +36,7 @@ _COLUMNS = (
     Column("PORT", keep=8, least=5, right=True),
     Column("PREDICTED", keep=8, least=9),
     Column("OBSERVED", keep=8, least=9),
-    Column("REALITY", keep=9, least=10),
+    Column("REALITY", keep=9, least=11),
     Column("BY", keep=4, least=12),
     Column("AGE", keep=2, least=4),
 )

@@ -33,15 +33,16 @@ class _Peek(argparse.ArgumentParser):
         raise ValueError(message)
 
 
-def _wanted(words: Sequence[str]) -> str:
-    """The command that the words name, or empty: then all of them are needed, to say which there are."""
+def _needed(words: Sequence[str]) -> list[Command]:
+    """The commands that the parser must know: the one that is named, none for the terminal program, else all."""
     peek = _Peek(add_help=False)
     add_cluster_flags(peek)
     peek.add_argument("command", nargs="?")
     try:
-        return str(peek.parse_known_args(words)[0].command or "")
+        seen, unknown = peek.parse_known_args(words)
     except ValueError:
-        return ""
+        return commands()
+    return commands(seen.command or "") if seen.command or unknown else []
 
 
 def _version() -> str:
@@ -82,7 +83,7 @@ def _parser(known: Sequence[Command]) -> argparse.ArgumentParser:
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code (contracts, Exit codes)."""
     words = list(sys.argv[1:] if argv is None else argv)
-    known = commands(_wanted(words))
+    known = _needed(words)
     args = _parser(known).parse_args(words)
     try:
         settings = settings_from(args)

@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-import httpx
-
 from meshtui.model.errors import ClusterError, ForbiddenError, MeshtuiError
 from meshtui.model.flow import Flow
 from meshtui.model.observation import Observation, ProbePod
@@ -177,6 +175,8 @@ class Launcher:
 
     async def _external(self, target: Target, urls: list[str]) -> Observation:
         """A flow from outside: sent by meshtui itself, through the gateway's address."""
+        import httpx
+
         if not urls:
             return self._tell(_refused(target.flow, target.predicted, "no address of a gateway is known: set checkout.gateway"))
         request, timeout_s = target.request, self._settings.probe.attempt_timeout_s

@@ -1,18 +1,23 @@
-"""The API server over HTTP: GET, lists in pages, watches, logs. Errors come out as the one tree of errors."""
+"""The API server over HTTP: GET, lists in pages, watches, logs. Errors come out as the one tree of errors.
+
+httpx takes a quarter of the program's start to import: it is imported when a connection is made, after the first paint.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import httpx
 import msgspec
 
 from meshtui.model.errors import ClusterError, ForbiddenError, NotFoundError, SessionExpiredError
 from meshtui.settings import Timeouts
 from meshtui.sources.connection import Connection
+
+if TYPE_CHECKING:
+    import httpx
 
 PAGE = 500
 T = TypeVar("T")
@@ -54,6 +59,8 @@ class Api:
         self.connection = connection
         self._timeouts = timeouts
         self._extensions = {"sni_hostname": connection.server_name} if connection.server_name else {}
+        import httpx
+
         self._client = httpx.AsyncClient(
             base_url=connection.server,
             verify=connection.tls,
@@ -82,6 +89,8 @@ class Api:
 
         Only sources/writes.py calls it with another method than GET.
         """
+        import httpx
+
         body = None if json is None else msgspec.json.encode(json)
         headers = await self._headers()
         if body is not None:
@@ -109,6 +118,8 @@ class Api:
         self, path: str, params: Mapping[str, str], *, read_timeout_s: float | None = None
     ) -> AsyncIterator[httpx.Response]:
         """A GET whose answer is read as it comes."""
+        import httpx
+
         timeout = httpx.Timeout(
             self._timeouts.request_s, connect=self._timeouts.connect_s, read=read_timeout_s or self._timeouts.request_s
         )
@@ -181,6 +192,8 @@ def _refusal(response: httpx.Response, body: bytes, verb: str, path: str) -> Clu
 
 def unreachable(server: str, error: httpx.HTTPError) -> ConnectionLostError:
     """A transport error in words, with the way out."""
+    import httpx
+
     text = str(error) or type(error).__name__
     if "CERTIFICATE_VERIFY_FAILED" in text or "certificate verify failed" in text:
         reason = text.rpartition("certificate verify failed:")[2].partition("(_ssl")[0].strip() or text

@@ -106,6 +106,7 @@ def connect(settings: Settings) -> Connection:
 
     Slow (it imports the kubernetes client, and may run an exec plugin): call it in a thread. Raises ConfigError.
     """
+    import httpx  # noqa: F401  (what comes next needs it, and here it is imported beside the event loop)
     from kubernetes import client, config
 
     configuration = client.Configuration()

@@ -121,7 +121,7 @@ def _istio_selector(raw: wp.WorkloadSelector | None) -> LabelSelector | None:
 def target_refs(one: wp.TargetRef | None, many: Sequence[wp.TargetRef] | None) -> tuple[TargetRef, ...]:
     """targetRefs, or the single targetRef that came before them."""
     refs = list(many or ()) or ([one] if one else [])
-    return tuple(TargetRef(r.kind, r.name, r.group or "", r.namespace or "") for r in refs)
+    return tuple(TargetRef(r.kind, r.name, r.group or "", r.namespace or "", r.section_name or "", r.port) for r in refs)
 
 
 def authorization_policy(raw: wp.AuthorizationPolicy, origin: str = "", unmodelled: tuple[str, ...] = ()) -> AuthorizationPolicy:

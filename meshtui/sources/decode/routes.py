@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import yaml
 
 from meshtui.model.gateway import BackendRef, Gateway, GatewayClass, HeaderMatch, HTTPRoute, Listener, RouteMatch, RouteRule
 from meshtui.model.snapshot import MeshConfig
 from meshtui.sources.decode import wire
 from meshtui.sources.decode import wire_policy as wp
-from meshtui.sources.decode.common import meta, strings
+from meshtui.sources.decode.common import meta, optional_selector, strings
 from meshtui.sources.decode.policies import target_refs
 
 
@@ -19,10 +21,17 @@ def gateway(raw: wp.Gateway, origin: str = "") -> Gateway:
     return Gateway(
         meta=meta("Gateway", raw.metadata, origin=origin),
         class_name=spec.gateway_class_name,
-        listeners=tuple(Listener(item.name, item.port, item.protocol, item.hostname or "") for item in spec.listeners or ()),
+        listeners=tuple(_listener(item) for item in spec.listeners or ()),
         addresses=tuple(address.value for address in status.addresses or ()),
         programmed=programmed,
     )
+
+
+def _listener(raw: wp.Listener) -> Listener:
+    """A listener; routes of the Gateway's own namespace may attach unless it says otherwise (Gateway API, allowedRoutes)."""
+    allowed = (raw.allowed_routes and raw.allowed_routes.namespaces) or wp.RouteNamespaces()
+    chosen = optional_selector(allowed.selector)
+    return Listener(raw.name, raw.port, raw.protocol, raw.hostname or "", allowed.from_ or "Same", chosen)
 
 
 def gateway_class(raw: wp.GatewayClass, origin: str = "") -> GatewayClass:
@@ -51,7 +60,13 @@ def _rule(raw: wp.RouteRule, namespace: str) -> RouteRule:
             for b in raw.backend_refs or ()
         ),
         filters=tuple(f.type for f in raw.filters or ()),
+        redirect=next((_status(f) for f in raw.filters or () if f.type == "RequestRedirect"), 0),
     )
+
+
+def _status(raw: wp.RouteFilter) -> int:
+    """A redirect's status; 302 unless it says otherwise (Gateway API, HTTPRequestRedirectFilter)."""
+    return (raw.request_redirect and raw.request_redirect.status_code) or 302
 
 
 def _match(raw: wp.RouteMatch) -> RouteMatch:
@@ -77,4 +92,13 @@ def mesh_config(raw: wire.ConfigMap) -> MeshConfig:
         trust_domain=str(parsed.get("trustDomain") or "cluster.local"),
         root_namespace=str(parsed.get("rootNamespace") or raw.metadata.namespace or "istio-system"),
         found=True,
+        sidecars_send_hbone=_sends_hbone(parsed),
     )
+
+
+def _sends_hbone(config: dict[str, Any]) -> bool:
+    """Whether proxies are told to use HBONE (the ambient profile does: defaultConfig.proxyMetadata)."""
+    metadata: Any = config.get("defaultConfig")
+    for key in ("proxyMetadata", "ISTIO_META_ENABLE_HBONE"):
+        metadata = metadata.get(key) if isinstance(metadata, dict) else None
+    return str(metadata).lower() == "true"

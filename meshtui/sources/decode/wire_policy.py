@@ -160,6 +160,8 @@ class TargetRef(Wire):
     kind: str = ""
     name: str = ""
     namespace: str | None = None
+    section_name: str | None = None
+    port: int | None = None
 
 
 class Source(Wire):
@@ -299,6 +301,19 @@ class RequestAuthentication(Wire):
     spec: RequestAuthenticationSpec | None = None
 
 
+class RouteNamespaces(Wire):
+    """allowedRoutes.namespaces of a listener."""
+
+    from_: str | None = field(default=None, name="from")
+    selector: LabelSelector | None = None
+
+
+class AllowedRoutes(Wire):
+    """allowedRoutes of a listener."""
+
+    namespaces: RouteNamespaces | None = None
+
+
 class Listener(Wire):
     """listeners[] of a Gateway."""
 
@@ -306,6 +321,7 @@ class Listener(Wire):
     port: int = 0
     protocol: str = ""
     hostname: str | None = None
+    allowed_routes: AllowedRoutes | None = None
 
 
 class GatewaySpec(Wire):
@@ -390,10 +406,17 @@ class BackendRef(Wire):
     weight: int | None = None
 
 
+class Redirect(Wire):
+    """requestRedirect of a filter."""
+
+    status_code: int | None = None
+
+
 class RouteFilter(Wire):
     """filters[] of an HTTPRoute rule."""
 
     type: str = ""
+    request_redirect: Redirect | None = None
 
 
 class RouteRule(Wire):

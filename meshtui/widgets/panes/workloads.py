@@ -200,7 +200,7 @@ def _flows(session: Session, flows: list[Flow], *, outgoing: bool) -> tuple[Line
         peer = f"{flow.destination}:{flow.port}" if outgoing else f"{flow.source} → :{flow.port}"
         by = verdict.decided_by.ref if verdict.decided_by else None
         why = f"  {by.name}" if by else ""
-        lines.append(line((f"{glyph[0]} ", tone), peer, (why, DIM)))
+        lines.append(line((f"{glyph[0]}\u00a0", tone), peer, (why, DIM)))
     if len(flows) > MOST_FLOWS:
         lines.append(line((f"and {len(flows) - MOST_FLOWS} more that aren't shown", DIM)))
     return tuple(lines) or (line(("nobody else is here", DIM)),)
