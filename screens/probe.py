@@ -57,6 +57,7 @@ class ProbeScreen(Screen[None]):
         Binding("space", "mark", "Mark", id="probe.mark"),
         Binding("a", "mark_all", "All/none", id="probe.all"),
         Binding("enter,p", "probe", "Probe", id="probe.run"),
+        Binding("w", "why", "Why?", id="probe.why"),
         Binding("escape,q", "back", "Back", id="probe.back"),
         Binding("question_mark", "app.help", "Help", key_display="?", id="probe.help"),
     ]
@@ -264,6 +265,13 @@ class ProbeScreen(Screen[None]):
 
     def _one_done(self, observation: Observation) -> None:
         self._pending.discard(observation.flow)
+
+    def action_why(self) -> None:
+        """The ladder of the flow under the cursor."""
+        from meshtui.screens.why import WhyScreen
+
+        if (flow := self._current()) is not None:
+            self.app.push_screen(WhyScreen(self._session, flow))
 
     def action_back(self) -> None:
         """Stop a running probe (its pods are removed), else go back."""

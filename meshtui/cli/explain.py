@@ -11,6 +11,7 @@ from meshtui.cli.command import Command
 from meshtui.cli.flowfile import step_to_json, verdict_to_json
 from meshtui.cli.source import one_snapshot
 from meshtui.engine import Engine
+from meshtui.engine.advice import Advice, advise
 from meshtui.engine.references import parse_flow
 from meshtui.model.flow import Flow, HttpRequest
 from meshtui.model.verdict import StepResult, Verdict
@@ -33,18 +34,24 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace, settings: Settings) -> int:
     http = HttpRequest((args.method or "GET").upper(), args.path or "/") if args.method or args.path else None
     flow = parse_flow(args.source, args.destination, protocol=args.protocol, http=http)
-    verdict = Engine(one_snapshot(settings)).judge(flow)
+    engine = Engine(one_snapshot(settings))
+    verdict = engine.judge(flow)
+    advice = advise(engine, flow, verdict)
     if args.output == "json":
         answer = verdict_to_json(verdict)
         answer["steps"] = [step_to_json(step) for step in verdict.steps]
         answer["assumptions"] = list(verdict.assumptions)
+        answer["client_sees"] = advice.client_sees
+        answer["changes"] = list(advice.changes)
+        answer["log_lines"] = list(advice.log_lines)
+        answer["commands"] = list(advice.commands)
         sys.stdout.write(json.dumps(answer, ensure_ascii=False, indent=2) + "\n")
     else:
-        sys.stdout.write(_text(flow, verdict))
+        sys.stdout.write(_text(flow, verdict, advice))
     return 0
 
 
-def _text(flow: Flow, verdict: Verdict) -> str:
+def _text(flow: Flow, verdict: Verdict, advice: Advice) -> str:
     port = f":{flow.port}" if flow.port is not None else ""
     lines = [f"{flow.source} → {flow.destination}{port} ({flow.protocol})", f"  {verdict.decision.value}: {verdict.outcome}"]
     if verdict.decided_by:
@@ -57,10 +64,15 @@ def _text(flow: Flow, verdict: Verdict) -> str:
     lines += [f"  note: {note}" for note in verdict.notes]
     lines += [f"  assumed: {assumption}" for assumption in verdict.assumptions]
     lines += [f"  {pair.source} → {pair.destination}: {pair.verdict.decision.value}" for pair in verdict.pairs]
-    if verdict.decided_by:
-        ref = verdict.decided_by.ref
-        scope = f" -n {ref.namespace}" if ref.namespace else ""
-        lines += ["", f"  kubectl get {ref.kind.lower()}{scope} {ref.name} -o yaml"]
+    for title, texts in (
+        ("the client sees", (advice.client_sees,)),
+        ("what would change it", advice.changes),
+        ("look for this line", advice.log_lines),
+        ("look at", advice.commands),
+        ("next", (advice.next_step,) if advice.next_step else ()),
+    ):
+        if texts:
+            lines += ["", f"  {title}:", *(f"    {text}" for text in texts)]
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,59 @@
+"""The verdict ladder: every step in order, what decides, what the client sees, what would change it."""
+
+from __future__ import annotations
+
+from meshtui.engine.advice import Advice
+from meshtui.model.flow import Flow
+from meshtui.model.observation import Observation
+from meshtui.model.verdict import StepResult, Verdict
+from meshtui.widgets.document import BAD, DIM, OK, STRONG, WARN, Document, Line, Section, line
+from meshtui.widgets.verdicts import VERDICTS, agreement
+
+_STEPS = {
+    StepResult.PASS: ("✓ pass ", OK),
+    StepResult.BLOCK: ("✗ BLOCK", BAD),
+    StepResult.SKIP: ("– skip ", DIM),
+    StepResult.UNKNOWN: ("? doubt", WARN),
+}
+
+
+def why(flow: Flow, verdict: Verdict, advice: Advice, observation: Observation | None) -> Document:
+    """Everything there is to say about one flow."""
+    word, tone = VERDICTS[verdict.decision]
+    answer = [line((word, tone), f": {verdict.outcome}")]
+    if verdict.decided_by is not None:
+        rule = f" {verdict.decided_by.rule}" if verdict.decided_by.rule else ""
+        answer.append(line(("decided by ", DIM), (f"{verdict.decided_by.ref}{rule}", STRONG), f" ({verdict.layer.value})"))
+    answer += [line(note) for note in verdict.notes]
+    answer.append(line(("the client sees: ", DIM), advice.client_sees))
+    sections = [Section("", tuple(answer)), Section("Step by step", _ladder(verdict))]
+    if observation is not None:
+        seen, seen_tone = agreement(observation)
+        sections.append(
+            Section("Observed by a probe", (line((seen, seen_tone), f": {observation.outcome} {observation.detail}"),))
+        )
+    for title, texts in (
+        ("What would change it", advice.changes),
+        ("Look for this line", advice.log_lines),
+        ("Look at", advice.commands),
+        ("Assumed", verdict.assumptions),
+    ):
+        if texts:
+            sections.append(Section(title, tuple(line(text) for text in texts)))
+    if verdict.pairs:
+        pairs = (line(f"{p.source} → {p.destination}  ", VERDICTS[p.verdict.decision]) for p in verdict.pairs)
+        sections.append(Section("Pod by pod", tuple(pairs)))
+    if advice.next_step:
+        sections.append(Section("Next", (line(advice.next_step),)))
+    port = f":{flow.port}" if flow.port is not None else ""
+    return Document(f"Why? {flow.source} → {flow.destination}{port} ({flow.protocol})", tuple(sections))
+
+
+def _ladder(verdict: Verdict) -> tuple[Line, ...]:
+    lines: list[Line] = []
+    for step in verdict.steps:
+        lines.append(line(_STEPS[step.result], f" {step.layer.value}: {step.reason}"))
+        others = [str(d.ref) for d in step.objects if d != verdict.decided_by]
+        more = f"; considered: {', '.join(others[:4])}" if others else ""
+        lines.append(line((f"        at {step.where}{more}", DIM)))
+    return tuple(lines) or (line(("nothing stands between them", DIM)),)
