@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -27,7 +28,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace, settings: Settings) -> int:
-    matrix = Matrix(one_snapshot(settings))
+    snapshot = one_snapshot(settings)
+    gc.disable()  # this process ends soon, and makes many objects but no circles of them
+    matrix = Matrix(snapshot)
     groups = groups_of(matrix, args.by)
     scope = "" if settings.all_namespaces else settings.namespace
     chosen = _in_scope(groups, pairs(matrix, groups), scope)

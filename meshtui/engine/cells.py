@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import starmap
 
-from meshtui.engine.marks import Decided, PortMap
+from meshtui.engine.marks import Decided
 from meshtui.engine.mesh_stance import THROUGH_TUNNEL
 from meshtui.engine.stance import HBONE, PROTOCOLS, PortMaps, Profile, Profiles
 
@@ -65,13 +66,12 @@ class Cells(dict[tuple[Profile, Profile], Cell]):
         maps = (tcp, network[1], network[2])
         cell = self._by_maps.get(maps)
         if cell is None:
-            cell = self._by_maps[maps] = Cell(*(self._decided(number) for number in maps))
+            cell = self._by_maps[maps] = Cell(*map(self._decided, maps))
         self[key] = cell
         return cell
 
     def _decided(self, number: int) -> tuple[Segment, ...]:
         known = self._segments.get(number)
         if known is None:
-            pieces: PortMap = self._maps.values[number]
-            known = self._segments[number] = tuple(Segment(first, last, verdict) for first, last, verdict in pieces.decided)
+            known = self._segments[number] = tuple(starmap(Segment, self._maps.decided(number)))
         return known

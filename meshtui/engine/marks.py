@@ -24,16 +24,36 @@ class Ruling:
 
 
 @dataclass(frozen=True, slots=True)
+class Decided:
+    """A verdict without its ladder."""
+
+    decision: Decision
+    ruling: Ruling
+
+
+NOBODY = Ruling(Layer.NONE)
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """What some layers in a row say about a port: the first that blocks, the first that doubts, the last that allows by name."""
 
     block: Ruling | None = None
     doubt: Ruling | None = None
     allow: Ruling | None = None
+    decided: Decided = field(init=False, compare=False, repr=False)
+    """The verdict: the first block decides; without one, doubt; else the last object that allows is named."""
     _hash: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Hash once: marks are looked up far more often than made."""
+        """Decide and hash once: marks are looked up far more often than made."""
+        if self.block is not None:
+            decided = Decided(Decision.DENY, self.block)
+        elif self.doubt is not None:
+            decided = Decided(Decision.UNKNOWN, self.doubt)
+        else:
+            decided = Decided(Decision.ALLOW, self.allow or NOBODY)
+        object.__setattr__(self, "decided", decided)
         object.__setattr__(self, "_hash", hash((self.block, self.doubt, self.allow)))
 
     def __hash__(self) -> int:
@@ -49,26 +69,8 @@ class Mark:
         doubt = self.doubt or later.doubt
         return Mark(doubt=doubt) if doubt else Mark(allow=later.allow or self.allow)
 
-    @property
-    def decided(self) -> Decided:
-        """The verdict: the first block decides; without one, doubt; else the last object that allows is named."""
-        if self.block is not None:
-            return Decided(Decision.DENY, self.block)
-        if self.doubt is not None:
-            return Decided(Decision.UNKNOWN, self.doubt)
-        return Decided(Decision.ALLOW, self.allow or NOBODY)
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """A verdict without its ladder."""
-
-    decision: Decision
-    ruling: Ruling
-
 
 NOTHING_SAID = Mark()
-NOBODY = Ruling(Layer.NONE)
 
 
 def mark_of(opinions: Iterable[Opinion]) -> Mark:
@@ -114,38 +116,16 @@ class PortMap:
         return self._merged(later)
 
     def _merged(self, later: PortMap) -> PortMap:
+        ends = sorted({last for last, _ in (*self.pieces, *later.pieces)})
         pieces: list[tuple[int, Mark]] = []
-        ours, theirs = iter(self.pieces), iter(later.pieces)
-        last_a, mark_a = next(ours)
-        last_b, mark_b = next(theirs)
-        while True:
-            last = min(last_a, last_b)
-            _append(pieces, last, mark_a.then(mark_b))
-            if last == LAST_PORT:
-                return PortMap(tuple(pieces))
-            if last_a == last:
-                last_a, mark_a = next(ours)
-            if last_b == last:
-                last_b, mark_b = next(theirs)
+        for last in ends:
+            _append(pieces, last, self.at(last).then(later.at(last)))
+        return PortMap(tuple(pieces))
 
     @property
     def blocks_all(self) -> bool:
         """Whether every port is blocked, whatever later layers say."""
         return all(mark.block is not None for _, mark in self.pieces)
-
-    @property
-    def decided(self) -> tuple[tuple[int, int, Decided], ...]:
-        """(first port, last port, verdict) in order; neighbours differ."""
-        found: list[tuple[int, int, Decided]] = []
-        first = FIRST_PORT
-        for last, mark in self.pieces:
-            verdict = mark.decided
-            if found and found[-1][2] == verdict:
-                found[-1] = (found[-1][0], last, verdict)
-            else:
-                found.append((first, last, verdict))
-            first = last + 1
-        return tuple(found)
 
 
 SILENT = PortMap()

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from meshtui.engine.bitsets import members
 from meshtui.engine.cells import Cell, Cells, Sides
 from meshtui.engine.changes import Changes, Rules, changes
 from meshtui.engine.classes import Classifier, ClassKey, PodClass, Reads
 from meshtui.engine.doubt import Doubts
-from meshtui.engine.index import Index
+from meshtui.engine.index import Bits, Index
 from meshtui.engine.marks import NOBODY, Decided, mark_of
 from meshtui.engine.mesh_stance import MeshStances
 from meshtui.engine.network_stance import NetworkStances
 from meshtui.engine.networkpolicy import Direction
-from meshtui.engine.stance import PortMaps, Profile, Profiles, Stance, expanded, profile_at
+from meshtui.engine.stance import PortMaps, Profile, Profiles, Stance, expanded, profile_at, same_in_both
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import Decision
 from meshtui.model.workload import Pod
@@ -33,13 +34,14 @@ def _by_name(pod: Pod) -> tuple[str, str]:
 
 @dataclass(slots=True)
 class Touched:
-    """What an update judged anew: classes whose row (as a source) or column (as a destination) may differ from before.
+    """The pairs of classes whose answer an update may have changed, as bitsets.
 
-    ``moved`` are the pods (namespace/name) that came, went, or are in another class than before.
+    ``rows`` holds destinations by source, ``columns`` sources by destination; a pair may stand in both. ``moved`` are the
+    pods (namespace/name) that came, went, or are in another class than before.
     """
 
-    rows: set[int] = field(default_factory=set)
-    columns: set[int] = field(default_factory=set)
+    rows: dict[int, Bits] = field(default_factory=dict)
+    columns: dict[int, Bits] = field(default_factory=dict)
     moved: set[str] = field(default_factory=set)
     everything: bool = False
 
@@ -117,8 +119,8 @@ class Matrix:
         crowded = len(self.classes) > 2 * sum(bool(member.pods) for member in self.classes) + 64
         if found.everything or crowded or self._reads.size() != seen:
             self._start(snapshot, Rules.of(snapshot))
-            numbers = set(range(len(self.classes)))
-            return Touched(numbers, numbers, set(self._class_of), everything=True)
+            rows = dict.fromkeys(range(len(self.classes)), self._index.all)
+            return Touched(rows, {}, set(self._class_of), everything=True)
         self.snapshot, self._rules = snapshot, found.rules
         for namespace in found.relabelled:
             self._generations[namespace] = self._generations.get(namespace, 0) + 1
@@ -140,8 +142,7 @@ class Matrix:
         for pod in found.come:
             joined = self._add(pod)
             if joined is not None and len(joined.pods) == 1:
-                touched.rows.add(joined.number)
-                touched.columns.add(joined.number)
+                touched.rows[joined.number] = touched.columns[joined.number] = -1
             was.setdefault(pod.key, None)
         touched.moved.update(key for key, member in was.items() if self._class_of.get(key) is not member)
         return touched
@@ -167,26 +168,37 @@ class Matrix:
         self._sides[Direction.INGRESS].prune(self._ingress)
         self._mesh.prune(self._meshed)
 
-    @staticmethod
-    def _replace(stances: list[Stance], number: int, stance: Stance, touched: set[int]) -> None:
+    def _replace(self, stances: list[Stance], number: int, stance: Stance, touched: dict[int, Bits]) -> None:
+        """Give a class a new stance; touched is only who is told something else than before."""
         if number == len(stances):
             stances.append(stance)
-            touched.add(number)
+            touched[number] = self._index.all
         elif stances[number] is not stance:
+            everybody, size = self._index.all, self._index.size
+            differ = everybody & ~same_in_both(stances[number].settled, stance.groups(everybody, size))
             stances[number] = stance
-            touched.add(number)
+            if differ:
+                touched[number] = touched.get(number, 0) | differ
 
     def touched_cells(self, touched: Touched) -> Iterator[tuple[PodClass, PodClass, Cell]]:
-        """The pairs of classes that an update touched, with their new cells."""
-        alive = [member for member in self.classes if member.pods]
-        for source in alive:
-            if source.number in touched.rows:
-                row = self.row(source)
-                yield from ((source, target, row[target.number]) for target in alive)
-        for target in alive:
-            if target.number in touched.columns:
-                column = self.column(target)
-                yield from ((s, target, column[s.number]) for s in alive if s.number not in touched.rows)
+        """The pairs of classes with pods that an update touched, with their new cells."""
+        alive = sum(1 << member.number for member in self.classes if member.pods)
+        rows: dict[int, Bits] = {}
+        for number, bits in touched.rows.items():
+            if alive >> number & 1:
+                rows[number] = bits & alive
+        for number, bits in touched.columns.items():
+            for source in members(bits & alive) if alive >> number & 1 else ():
+                rows[source] = rows.get(source, 0) | 1 << number
+        for number, bits in rows.items():
+            source_class = self.classes[number]
+            if bits.bit_count() * 8 < len(self.classes):
+                for target in members(bits):
+                    yield source_class, self.classes[target], self.cell(source_class, self.classes[target])
+            else:
+                row = self.row(source_class)
+                for target in members(bits):
+                    yield source_class, self.classes[target], row[target]
 
     # ---- answers
 

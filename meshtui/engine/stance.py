@@ -7,30 +7,51 @@ from dataclasses import dataclass, field
 
 from meshtui.engine.bitsets import spread
 from meshtui.engine.index import Bits
-from meshtui.engine.marks import SILENT, PortMap
+from meshtui.engine.marks import FIRST_PORT, LAST_PORT, NOTHING_SAID, SILENT, Decided, Mark, PortMap
 
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 HBONE = 3
 """The place in a profile of TCP through the tunnel."""
 
 
+Pieces = tuple[tuple[int, int], ...]
+"""A port map by numbers: (last port, number of the mark), in order."""
+
+
 class PortMaps:
-    """Numbers for port maps: equal ones have the same number, and 0 is the one that says nothing."""
+    """Numbers for port maps and for the marks in them: equal ones have the same number, and 0 says nothing.
+
+    All pairs come from joining a few thousand maps, so joining works on small numbers alone.
+    """
 
     def __init__(self) -> None:
-        self.values: list[PortMap] = []
-        self._numbers: dict[PortMap, int] = {}
+        self.pieces: list[Pieces] = []
+        self._numbers: dict[Pieces, int] = {}
         self._blocks: list[bool] = []
         self._joined: dict[tuple[int, int], int] = {}
+        self._marks: list[Mark] = []
+        self._mark_numbers: dict[Mark, int] = {}
+        self._marks_joined: dict[tuple[int, int], int] = {}
+        self._mark(NOTHING_SAID)
         self.number(SILENT)
 
     def number(self, value: PortMap) -> int:
         """The number of a map."""
-        known = self._numbers.get(value)
+        return self._number(tuple((last, self._mark(mark)) for last, mark in value.pieces))
+
+    def _number(self, pieces: Pieces) -> int:
+        known = self._numbers.get(pieces)
         if known is None:
-            known = self._numbers[value] = len(self.values)
-            self.values.append(value)
-            self._blocks.append(value.blocks_all)
+            known = self._numbers[pieces] = len(self.pieces)
+            self.pieces.append(pieces)
+            self._blocks.append(all(self._marks[mark].block is not None for _, mark in pieces))
+        return known
+
+    def _mark(self, mark: Mark) -> int:
+        known = self._mark_numbers.get(mark)
+        if known is None:
+            known = self._mark_numbers[mark] = len(self._marks)
+            self._marks.append(mark)
         return known
 
     def join(self, first: int, second: int) -> int:
@@ -41,8 +62,45 @@ class PortMaps:
             return second
         known = self._joined.get((first, second))
         if known is None:
-            known = self._joined[first, second] = self.number(self.values[first].then(self.values[second]))
+            known = self._joined[first, second] = self._number(self._join(self.pieces[first], self.pieces[second]))
         return known
+
+    def _join(self, first: Pieces, second: Pieces) -> Pieces:
+        pieces: list[tuple[int, int]] = []
+        joined, place, other = self._marks_joined, 0, 0
+        before = -1
+        while True:
+            last, mark = first[place]
+            last_other, mark_other = second[other]
+            together = joined.get((mark, mark_other))
+            if together is None:
+                together = self._mark(self._marks[mark].then(self._marks[mark_other]))
+                joined[mark, mark_other] = together
+            end = min(last_other, last)
+            if together == before:
+                pieces[-1] = (end, together)
+            else:
+                pieces.append((end, together))
+                before = together
+            if end == LAST_PORT:
+                return tuple(pieces)
+            if last == end:
+                place += 1
+            if last_other == end:
+                other += 1
+
+    def decided(self, number: int) -> list[tuple[int, int, Decided]]:
+        """A map as (first port, last port, verdict); neighbours differ."""
+        found: list[tuple[int, int, Decided]] = []
+        first = FIRST_PORT
+        for last, mark in self.pieces[number]:
+            verdict = self._marks[mark].decided
+            if found and found[-1][2] == verdict:
+                found[-1] = (found[-1][0], last, verdict)
+            else:
+                found.append((first, last, verdict))
+            first = last + 1
+        return found
 
 
 Profile = int
@@ -93,6 +151,11 @@ class Stance:
     _groups: dict[Profile, Bits] = field(default_factory=dict)
     _paths: dict[Path, Profile] = field(default_factory=dict)
 
+    @property
+    def settled(self) -> Mapping[Profile, Bits]:
+        """The groups as they were last asked for."""
+        return self._groups
+
     def groups(self, everybody: Bits, size: int) -> Mapping[Profile, Bits]:
         """All classes, in groups by profile. Classes that were added since the last time find their place."""
         if self._size != size:
@@ -139,3 +202,11 @@ def expanded(groups: Mapping[Profile, Bits], start: int, width: int) -> Sequence
         labels = spread([(bits, label) for label, bits in enumerate(groups.values())], start, width)
         return list(map(table.__getitem__, labels))
     return [profile_at(groups, number) for number in range(start, start + width)]
+
+
+def same_in_both(before: Mapping[Profile, Bits], after: Mapping[Profile, Bits]) -> Bits:
+    """The classes that have the same profile in two divisions."""
+    same = 0
+    for profile, bits in before.items():
+        same |= bits & after.get(profile, 0)
+    return same
