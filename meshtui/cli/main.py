@@ -6,6 +6,7 @@ import argparse
 import importlib
 import os
 import pkgutil
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -80,9 +81,16 @@ def _parser(known: Sequence[Command]) -> argparse.ArgumentParser:
     return parser
 
 
+def _interrupt(*_: object) -> None:
+    """End as Ctrl-C does: what was made in a cluster is removed."""
+    signal.raise_signal(signal.SIGINT)
+
+
 def run(argv: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code (contracts, Exit codes)."""
     words = list(sys.argv[1:] if argv is None else argv)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
     known = _needed(words)
     args = _parser(known).parse_args(words)
     try:

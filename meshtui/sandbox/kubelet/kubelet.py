@@ -23,7 +23,7 @@ def _ignore(_: int) -> None:
 class Kubelet:
     """Runs the pods of all nodes as local processes.
 
-    ``wait_for_network``: hold every pod's first process until the data plane has written its ``net.json`` (at most 3 s).
+    ``wait_for_network``: hold every pod's first process until the data plane has written its ``net.json``.
     ``on_child`` hears the pid of each process that is started.
     """
 

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import shutil
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -21,7 +20,6 @@ from meshtui.sandbox.kubelet.environment import make_folders
 from meshtui.sandbox.ports import Images, Obj, PodPaths
 
 _log = logging.getLogger(__name__)
-_NETWORK_WAIT_S = 3.0
 
 
 class PodWorker:
@@ -152,10 +150,12 @@ class PodWorker:
         self.publish()
 
     async def _network(self) -> None:
-        """Wait until the data plane has shown the pod its network, as a CNI plugin would."""
-        end = time.monotonic() + (_NETWORK_WAIT_S if self._wait_for_network else 0)
-        while not self._paths.network.exists() and time.monotonic() < end:  # noqa: ASYNC110 - files have no event
-            await asyncio.sleep(0.01)
+        """Wait until the data plane has shown the pod its network, as a CNI plugin would.
+
+        However long it takes: a process without that view would speak to this machine's own network.
+        """
+        while self._wait_for_network and not self._paths.network.exists():  # noqa: ASYNC110 - files have no event
+            await asyncio.sleep(0.02)
 
     async def _stop(self, grace_s: float) -> None:
         for each in self._main:
