@@ -6,16 +6,19 @@ from dataclasses import dataclass
 
 from meshtui.model.meta import Meta
 from meshtui.model.policy import TargetRef
+from meshtui.model.selectors import LabelSelector
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """One listener of a Gateway."""
+    """One listener of a Gateway. ``allowed`` is whose routes may attach: Same (namespace), All, or Selector."""
 
     name: str
     port: int
     protocol: str
     hostname: str = ""
+    allowed: str = "Same"
+    allowed_selector: LabelSelector | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +78,12 @@ class BackendRef:
 
 @dataclass(frozen=True, slots=True)
 class RouteRule:
-    """Matches OR (none: everything); ``filters`` are the types of the rule's filters."""
+    """Matches OR (none: everything); ``filters`` are the types of the rule's filters, ``redirect`` is a redirect's status."""
 
     matches: tuple[RouteMatch, ...] = ()
     backends: tuple[BackendRef, ...] = ()
     filters: tuple[str, ...] = ()
+    redirect: int = 0
 
 
 @dataclass(frozen=True, slots=True)

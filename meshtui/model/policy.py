@@ -108,12 +108,14 @@ class AdminPolicy:
 
 @dataclass(frozen=True, slots=True)
 class TargetRef:
-    """What a policy is attached to."""
+    """What a policy or route is attached to; ``section`` and ``port`` narrow a route's parent to some listeners."""
 
     kind: str
     name: str
     group: str = ""
     namespace: str = ""
+    section: str = ""
+    port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

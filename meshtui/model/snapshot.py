@@ -78,6 +78,8 @@ class MeshConfig:
     trust_domain: str = "cluster.local"
     root_namespace: str = "istio-system"
     found: bool = False
+    sidecars_send_hbone: bool = False
+    """Whether sidecars reach ambient pods through HBONE (proxyMetadata, ISTIO_META_ENABLE_HBONE)."""
 
 
 @dataclass(frozen=True)
