@@ -91,6 +91,7 @@ class MainScreen(Screen[None]):
         """Fold the detail away where there is no room beside the table."""
         width = event.size.width
         self.set_class(width < 100, "-narrow")
+        self.set_class(width >= 130, "-roomy")
         self.set_class(width >= 150, "-wide")
         tiny = width < SMALLEST[0] or event.size.height < SMALLEST[1]
         self.set_class(tiny, "-tiny")
