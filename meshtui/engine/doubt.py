@@ -54,10 +54,15 @@ class Doubts:
         if destination.mode is MeshMode.SIDECAR or (source.mode is MeshMode.SIDECAR and destination.in_ambient):
             reason = "sidecar proxies aren't modelled yet"
             yield opinion(Layer.SIDECAR, destination.name, StepResult.UNKNOWN, reason)
-        if destination.mode is MeshMode.GATEWAY and self._guards_gateway(destination):
-            reason = "policies that a gateway enforces itself aren't modelled yet"
-            yield opinion(Layer.GATEWAY, destination.name, StepResult.UNKNOWN, reason)
-        if not destination.in_ambient:
+        yield from self.about_destination(destination)
+        if destination.in_ambient and source.principal is not None and (waypoint := self.waypoint_of(destination, service)):
+            reason = f"traffic goes through the waypoint {waypoint}, whose policies aren't modelled here"
+            yield opinion(Layer.WAYPOINT, f"waypoint {waypoint}", StepResult.UNKNOWN, reason)
+
+    def about_destination(self, destination: Party) -> Iterator[Opinion]:
+        """Reasons for doubt about what the destination's ztunnel, or, for a gateway's pod, its own proxy enforces."""
+        yield from self.about_gateway(destination)
+        if destination.pod is None or not destination.in_ambient:
             return
         yield from self._unreadable("AuthorizationPolicy", Layer.ZTUNNEL)
         yield from self._unreadable("PeerAuthentication", Layer.ZTUNNEL)
@@ -65,9 +70,17 @@ class Doubts:
             if policy.meta.namespace in {destination.namespace, self._snapshot.mesh.root_namespace}:
                 reason = f"{policy.meta.ref} has fields that aren't modelled: {', '.join(policy.unmodelled)}"
                 yield opinion(Layer.ZTUNNEL, "ztunnel", StepResult.UNKNOWN, reason, objects=(Decider(policy.meta.ref),))
-        if source.principal is not None and (waypoint := self.waypoint_of(destination, service)):
-            reason = f"traffic goes through the waypoint {waypoint}, whose policies aren't modelled yet"
-            yield opinion(Layer.WAYPOINT, f"waypoint {waypoint}", StepResult.UNKNOWN, reason)
+
+    def about_gateway(self, destination: Party) -> Iterator[Opinion]:
+        """Without a request, what a gateway's own policies say about it isn't known."""
+        if destination.mode is MeshMode.GATEWAY and self._guards_gateway(destination):
+            reason = "depends on the request: policies that a gateway enforces itself"
+            yield opinion(Layer.GATEWAY, destination.name, StepResult.UNKNOWN, reason)
+
+    def about_proxy(self, layer: Layer, *kinds: str) -> Iterator[Opinion]:
+        """Reasons for doubt about what a proxy of Envoy's enforces: kinds that can't be seen."""
+        for kind in ("AuthorizationPolicy", "PeerAuthentication", "EnvoyFilter", *kinds):
+            yield from self._unreadable(kind, layer)
 
     def _guards_gateway(self, gateway: Party) -> bool:
         scopes = {gateway.namespace, self._snapshot.mesh.root_namespace}

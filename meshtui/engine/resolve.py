@@ -56,6 +56,7 @@ class Resolved:
     targets: tuple[Target, ...]
     service: Service | None = None
     notes: tuple[str, ...] = ()
+    service_port: ServicePort | None = None
 
 
 class Resolver:
@@ -148,7 +149,7 @@ class Resolver:
         notes = () if targets else (f"{service.meta.ref} has no pod behind port {port.number}: nobody to judge",)
         if service.external_name:
             notes = (f"{service.meta.ref} is an ExternalName for {service.external_name}: outside this cluster",)
-        return Resolved(sources, tuple(targets), service, notes)
+        return Resolved(sources, tuple(targets), service, notes, port)
 
     def backends(self, service: Service) -> list[Pod]:
         """The pods behind a Service: its EndpointSlices where there are any, else what its selector finds."""
