@@ -116,9 +116,15 @@ def _csv(groups: Sequence[Group], rows: Rows, _args: argparse.Namespace) -> Iter
 
 def _csv_of(cell: Cell) -> str:
     found = answers(cell)
-    columns = [ports_in_words(cell, decision) for decision in (Decision.ALLOW, Decision.MIXED, Decision.UNKNOWN)]
+    columns = [_all_ports(cell, found, decision) for decision in (Decision.ALLOW, Decision.MIXED, Decision.UNKNOWN)]
     columns += [_all_by(found, decision) for decision in (Decision.ALLOW, Decision.DENY, Decision.UNKNOWN)]
     return ",".join(map(_quoted, columns)) + "\n"
+
+
+def _all_ports(cell: Cell, found: Sequence[Answer], decision: Decision) -> str:
+    """The ports of all answers with one verdict."""
+    ports = [answer.ports for answer in found if answer.decision is decision]
+    return ports_in_words(cell, decision) if len(ports) > 1 else "".join(ports)
 
 
 def _all_by(found: Sequence[Answer], decision: Decision) -> str:
@@ -157,7 +163,7 @@ def _json_of(cell: Cell) -> str:
         }
         for answer in answers(cell)
     ]
-    allowed = ports_in_words(cell, Decision.ALLOW)
+    allowed = _all_ports(cell, answers(cell), Decision.ALLOW)
     body = json.dumps({"allowed": allowed, "answers": found}, ensure_ascii=False, separators=(",", ":"))
     return f"{body[1:]},\n"
 

@@ -21,6 +21,15 @@ class Ruling:
     layer: Layer
     decider: Decider | None = None
     outcome: str = CONNECTED
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Hash once: the same few rulings stand in all answers."""
+        object.__setattr__(self, "_hash", hash((self.layer, self.decider, self.outcome)))
+
+    def __hash__(self) -> int:
+        """Equal rulings have equal hashes."""
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +38,15 @@ class Decided:
 
     decision: Decision
     ruling: Ruling
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Hash once."""
+        object.__setattr__(self, "_hash", hash((self.decision, self.ruling)))
+
+    def __hash__(self) -> int:
+        """Equal verdicts have equal hashes."""
+        return self._hash
 
 
 NOBODY = Ruling(Layer.NONE)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from meshtui.engine.cells import Cell
 from meshtui.engine.marks import FIRST_PORT, LAST_PORT, Decided, Range, Ruling
 from meshtui.engine.stance import PROTOCOLS
 from meshtui.model.verdict import Decision
 
-_ORDER = list(Decision)
+_ORDER = {decision: place for place, decision in enumerate(Decision)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,7 @@ class Answer:
     @property
     def by(self) -> str:
         """The layer and the deciding object with its rule; ``no policy`` where nothing selects the flow."""
-        decider = self.ruling.decider
-        if decider is None:
-            return "no policy" if self.decision is Decision.ALLOW else self.ruling.layer.value
-        rule = f" {decider.rule}" if decider.rule else ""
-        return f"{self.ruling.layer.value} {decider.ref}{rule}"
+        return _by(self.decision, self.ruling)
 
     @property
     def decided_by(self) -> dict[str, str | None] | None:
@@ -38,14 +35,23 @@ class Answer:
         return {"kind": decider.ref.kind, "namespace": decider.ref.namespace, "name": decider.ref.name, "rule": decider.rule}
 
 
+@lru_cache(maxsize=65536)
+def _by(decision: Decision, ruling: Ruling) -> str:
+    decider = ruling.decider
+    if decider is None:
+        return "no policy" if decision is Decision.ALLOW else ruling.layer.value
+    rule = f" {decider.rule}" if decider.rule else ""
+    return f"{ruling.layer.value} {decider.ref}{rule}"
+
+
 def answers(cell: Cell) -> tuple[Answer, ...]:
     """What a cell says, what is open first."""
     found: dict[Decided, dict[str, list[Range]]] = {}
-    for protocol in PROTOCOLS:
-        for segment in cell.of(protocol):
+    for protocol, segments in zip(PROTOCOLS, (cell.tcp, cell.udp, cell.sctp), strict=True):
+        for segment in segments:
             found.setdefault(segment.decided, {}).setdefault(protocol, []).append((segment.first, segment.last))
     made = [Answer(decided.decision, decided.ruling, _ports(ranges)) for decided, ranges in found.items()]
-    return tuple(sorted(made, key=lambda answer: _ORDER.index(answer.decision)))
+    return tuple(sorted(made, key=lambda answer: _ORDER[answer.decision]))
 
 
 def ports_in_words(cell: Cell, decision: Decision) -> str:
