@@ -3,49 +3,47 @@
 from __future__ import annotations
 
 from textual.content import Content
-from textual.reactive import reactive
 from textual.widgets import Static
 
 from meshtui.model.snapshot import KindStatus
 from meshtui.session import Session
 from meshtui.widgets.text import age, clean
 
+_TERSE_BELOW = 100
+"""Columns below which the header leaves out what goes without saying."""
+
 
 class StatusBar(Static):
     """One line: context, cluster, user, read-only or not, freshness."""
 
-    text: reactive[Content] = reactive(Content(""), layout=False)
-
     def show(self, session: Session) -> None:
         """Say what the session knows now."""
         label = session.label
-        parts = [Content.styled(" meshtui ", "bold")]
+        terse = self.app.size.width < _TERSE_BELOW
+        parts = [Content.styled(" meshtui", "bold")]
         if label.sandbox:
             parts.append(Content.styled("sandbox", "bold $text-accent"))
         for name, value in (("context", label.context), ("cluster", label.cluster), ("user", label.user)):
             if value and not (name == "cluster" and value == label.context):
-                parts.append(Content.styled(f"{name} ", "dim").append(Content(clean(value))))
+                parts.append(Content.styled("" if terse else f"{name} ", "dim").append(Content(clean(value))))
         if session.namespace:
             parts.append(Content.styled("namespace ", "dim").append(Content(clean(session.namespace))))
         parts.append(Content.styled("read-only", "bold $text-warning") if session.read_only else Content("read-write"))
-        parts.append(self._freshness(session))
+        text, tone = _freshness(session, terse=terse)
+        parts.append(Content.styled(text, tone))
         self.update(Content(" · ").join(parts))
 
-    def _freshness(self, session: Session) -> Content:
-        text, tone = _freshness(session)
-        return Content.styled(text, tone)
 
-
-def _freshness(session: Session) -> tuple[str, str]:
+def _freshness(session: Session, *, terse: bool) -> tuple[str, str]:
     """How fresh the data is, and in which tone to say it."""
     if session.error is not None:
         return "✗ no data", "bold $text-error"
     now, health = session.clock(), session.health()
     wait_s = max(0, int((health.retry_at - now).total_seconds())) if health.retry_at else 0
-    since = f"{health.since.astimezone():%H:%M:%S}" if health.since else "?"
+    since = f"{health.since.astimezone(now.tzinfo):%H:%M:%S}" if health.since else "?"
     troubles = {
         KindStatus.LOADING: ("… loading", "$text-warning"),
-        KindStatus.STALE: (f"⚠ stale since {since}, retrying in {wait_s} s", "bold $text-warning"),
+        KindStatus.STALE: (f"⚠ stale since {since}" + ("" if terse else f", retrying in {wait_s} s"), "bold $text-warning"),
         KindStatus.UNREACHABLE: (f"✗ unreachable, retrying in {wait_s} s", "bold $text-error"),
         KindStatus.EXPIRED: ("✗ login expired", "bold $text-error"),
     }
@@ -55,4 +53,4 @@ def _freshness(session: Session) -> tuple[str, str]:
         return "manifests", "dim"
     taken = session.snapshot.taken_at
     changed = f"{age((now - taken).total_seconds())} ago" if taken else "?"
-    return f"● live, event {changed}", "$text-success"
+    return "● live" if terse else f"● live, event {changed}", "$text-success"
