@@ -63,6 +63,9 @@ class MeshtuiApp(App[None]):
         for pane in panes():
             yield SystemCommand(f"Go to {pane.title}", f":{pane.aliases[0]}", partial(self._on_main, main, f"pane({pane.order})"))
         for title, words, action in (
+            ("Matrix", "who reaches whom, workloads or namespaces", "matrix"),
+            ("Explain a flow", "type FROM and TO, and see which policy decides", "flow"),
+            ("Why?", "explain a flow of the workload under the cursor", "why"),
             ("Probe", "test the flows of the workload under the cursor", "probe"),
             ("Describe", "everything about the object under the cursor", "describe"),
             ("YAML", "the object under the cursor as YAML", "yaml"),

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 
 from meshtui.engine import Engine
+from meshtui.engine.causes import causes, differences
 from meshtui.engine.gateways import gateway_urls
+from meshtui.engine.matrix import Matrix
 from meshtui.findings import evaluate
+from meshtui.model.change import VerdictChange
 from meshtui.model.errors import MeshtuiError, UsageError
 from meshtui.model.finding import Finding
 from meshtui.model.flow import Flow
@@ -26,13 +31,18 @@ from meshtui.sources.writes import Confirmation, Writes, read_only_reason
 Listener = Callable[[], None]
 
 
+def local_now() -> datetime:
+    """The time of day, in this machine's time zone."""
+    return datetime.now().astimezone()
+
+
 class Session:
     """One run of the program on one source. Everything here happens on the event loop.
 
     ``clock`` is the only place that asks for the time of day.
     """
 
-    def __init__(self, source: Source, settings: Settings, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(self, source: Source, settings: Settings, clock: Callable[[], datetime] = local_now) -> None:
         self.source = source
         self.settings = settings
         self.clock = clock
@@ -44,6 +54,12 @@ class Session:
         self._listeners: list[Listener] = []
         self._task: asyncio.Task[None] | None = None
         self._observations: dict[Flow, Observation] = {}
+        self._watchers: Counter[Flow] = Counter()
+        self._watched: dict[Flow, Verdict] = {}
+        self._changes: dict[Flow, VerdictChange] = {}
+        self._matrix: Matrix | None = None
+        self._matrix_version = 0
+        self._matrix_lock = threading.Lock()
 
     # ---- life
 
@@ -73,9 +89,10 @@ class Session:
             self._tell()
 
     def publish(self, snapshot: Snapshot) -> None:
-        """Take a new Snapshot."""
-        self.snapshot = snapshot
+        """Take a new Snapshot, and judge the flows that somebody watches anew."""
+        old, self.snapshot = self.snapshot, snapshot
         self._engine, self._findings = None, None
+        self._judge_watched(old)
         self._tell()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
@@ -151,10 +168,66 @@ class Session:
 
     def verdict(self, flow: Flow) -> Verdict:
         """The verdict on a flow; what can't be found in the Snapshot is unknown, with the reason."""
+        return self._watched.get(flow) or self._judge(flow)
+
+    def _judge(self, flow: Flow) -> Verdict:
         try:
             return self.engine.judge(flow)
         except UsageError as error:
             return Verdict(Decision.UNKNOWN, "unknown", Layer.NONE, notes=(str(error),))
+
+    def watch(self, flows: Iterable[Flow]) -> Callable[[], None]:
+        """Remember what is said of some flows, so that a change is noticed and explained; the answer stops that."""
+        watched = tuple(flows)
+        self._watchers.update(watched)
+        for flow in watched:
+            if flow not in self._watched:
+                self._watched[flow] = self._judge(flow)
+
+        def stop() -> None:
+            self._watchers.subtract(watched)
+            for flow in watched:
+                if self._watchers[flow] <= 0:
+                    del self._watchers[flow]
+                    self._watched.pop(flow, None)
+
+        return stop
+
+    def change_of(self, flow: Flow) -> VerdictChange | None:
+        """The last change of a watched flow's verdict in this session."""
+        return self._changes.get(flow)
+
+    def _judge_watched(self, old: Snapshot) -> None:
+        """Judge watched flows on the new Snapshot; a verdict with another decision, outcome or decider is a change."""
+        if not self._watched:
+            return
+        changed = None
+        for flow, before in list(self._watched.items()):
+            after = self._watched[flow] = self._judge(flow)
+            if _summary(before) == _summary(after):
+                continue
+            if changed is None:
+                changed = differences(old, self.snapshot)
+            because = causes(flow, before, after, changed, self.snapshot.mesh.root_namespace)
+            self._changes[flow] = VerdictChange(flow, before, after, self.clock(), because)
+
+    @contextlib.contextmanager
+    def all_pairs(self) -> Iterator[tuple[Matrix, int]]:
+        """All pairs on the current Snapshot, and a number that grows with every change of them.
+
+        It may take seconds: call it in a thread. Only one thread at a time has it.
+        """
+        with self._matrix_lock:
+            matrix, snapshot = self._matrix, self.snapshot
+            self._matrix = None  # what is interrupted while it changes is built anew
+            if matrix is None:
+                matrix = Matrix(snapshot)
+                self._matrix_version += 1
+            elif matrix.snapshot is not snapshot:
+                touched = matrix.update(snapshot)
+                self._matrix_version += bool(touched.everything or touched.rows or touched.columns or touched.moved)
+            self._matrix = matrix
+            yield matrix, self._matrix_version
 
     @property
     def observations(self) -> Mapping[Flow, Observation]:
@@ -191,3 +264,7 @@ class Session:
     def writes(self) -> Writes:
         """The gate for changes. Raises UsageError when there is no cluster to change."""
         return Writes(self.api(), self.settings)
+
+
+def _summary(verdict: Verdict) -> tuple[object, ...]:
+    return verdict.decision, verdict.outcome, verdict.layer, verdict.decided_by

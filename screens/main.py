@@ -13,6 +13,7 @@ from textual.timer import Timer
 from textual.widgets import Footer, Input, Static
 from textual.worker import get_current_worker
 
+from meshtui.engine.relations import workload_endpoint
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus
 from meshtui.session import Session
@@ -37,6 +38,9 @@ class MainScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "probe", "Probe", id="main.probe"),
         Binding("c", "app.checkout", "Checkout", id="main.checkout"),
+        Binding("m", "matrix", "Matrix", id="main.matrix"),
+        Binding("f", "flow", "Flow", show=False, id="main.flow"),
+        Binding("w", "why", "Why?", id="main.why"),
         Binding("d", "describe", "Describe", id="main.describe"),
         Binding("l", "logs", "Log", id="main.logs"),
         Binding("colon", "command", "Go to", key_display=":", id="main.command"),
@@ -262,8 +266,10 @@ class MainScreen(Screen[None]):
         word = event.text.strip().lower()
         if word in {"q", "quit", "exit"}:
             self.app.exit()
-        elif word in {"checkout", "help", "probe"}:
-            self.app.call_later(self.run_action, {"probe": "probe"}.get(word, f"app.{word}"))
+        elif word in {"checkout", "help"}:
+            self.app.call_later(self.run_action, f"app.{word}")
+        elif word in {"probe", "matrix", "flow"}:
+            self.app.call_later(self.run_action, word)
         elif (pane := pane_called(word)) is not None:
             self.show_pane(pane)
         elif word:
@@ -352,6 +358,29 @@ class MainScreen(Screen[None]):
             self.notify("the ztunnel log is kept by workload: 2, then l", severity="warning")
             return
         self.app.push_screen(LogScreen(self.session, workload))
+
+    def action_matrix(self) -> None:
+        """Who reaches whom: the workloads of this namespace, or all namespaces."""
+        from meshtui.screens.matrix import MatrixScreen
+
+        self.app.push_screen(MatrixScreen(self.session))
+
+    def action_flow(self) -> None:
+        """Type a flow, and see why it is allowed or denied."""
+        from meshtui.screens.flow import FlowScreen
+
+        self.app.push_screen(FlowScreen(self.session))
+
+    def action_why(self) -> None:
+        """Why may the workload under the cursor reach something? Its flow is typed."""
+        from meshtui.screens.flow import FlowScreen
+
+        ref = self.current()
+        workload = self.session.snapshot.workloads.get(ref) if ref else None
+        if workload is None:
+            self.notify("why is asked of a workload's flow: 2, then w (or f, and type it)", severity="warning")
+            return
+        self.app.push_screen(FlowScreen(self.session, str(workload_endpoint(workload.ref))))
 
     def action_probe(self) -> None:
         """Probe the flows of the workload under the cursor."""

@@ -24,6 +24,7 @@ from meshtui.screens.confirm import ConfirmScreen
 from meshtui.session import Session
 from meshtui.sources.writes import Confirmation
 from meshtui.widgets.document import BAD, DIM, OK, STRONG, WARN, Document, Line, Section, line
+from meshtui.widgets.ladder import changed_words
 from meshtui.widgets.pane_view import DocumentView
 from meshtui.widgets.status import StatusBar
 from meshtui.widgets.table import Cell, Column, ObjectTable, Row
@@ -86,6 +87,7 @@ class ProbeScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Predict, and follow the session."""
+        self._stop_watching = self._session.watch(self._flows)
         self._stop_listening = self._session.listen(self._refresh)
         self.query_one("#title", Static).update(f" Flows from {self._ref}")
         self._say(line(("Space marks flows, a marks all, Enter probes the marked ones (or the one under the cursor)", DIM)))
@@ -97,6 +99,7 @@ class ProbeScreen(Screen[None]):
     def on_unmount(self) -> None:
         """Stop following."""
         self._stop_listening()
+        self._stop_watching()
 
     def on_resize(self) -> None:
         """Fold the text away where there is no room beside the table."""
@@ -118,6 +121,8 @@ class ProbeScreen(Screen[None]):
         verdict = self._verdicts[flow]
         observation = self._session.observations.get(flow)
         word, tone = VERDICTS[verdict.decision]
+        change = self._session.change_of(flow)
+        was = f" * was {change.before.decision.value}" if change else ""
         by = verdict.decided_by.ref.name if verdict.decided_by else "no policy"
         if flow in self._pending:
             observed, reality, since = Cell(f"{_SPINNER[self._frame]} running", WARN), Cell(""), ""
@@ -133,7 +138,7 @@ class ProbeScreen(Screen[None]):
                 Cell("●" if flow in self._marked else " ", STRONG),
                 Cell(str(flow.destination)),
                 Cell(str(flow.port)),
-                Cell(word, tone),
+                Cell(f"{word}{was}", tone, short=f"{word} *" if change else ""),
                 observed,
                 reality,
                 Cell(by, DIM),
@@ -168,7 +173,10 @@ class ProbeScreen(Screen[None]):
             line((f"{_MARKS[step.result.value]} {step.layer.value}: ", _TONES[step.result.value]), step.reason)
             for step in verdict.steps
         ]
-        sections = [Section("Predicted", (line((word, tone), f", the client sees: {verdict.outcome}"), *steps))]
+        change = self._session.change_of(flow)
+        changed = (changed_words(change, self._session.clock()),) if change else ()
+        said = line((word, tone), f", the client sees: {verdict.outcome}")
+        sections = [Section("Predicted", (said, *changed, *steps))]
         sections += [Section("Notes", tuple(line(note) for note in verdict.notes))] if verdict.notes else []
         observation = self._session.observations.get(flow)
         if observation is not None:

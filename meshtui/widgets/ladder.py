@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from meshtui.engine.advice import Advice
+from meshtui.model.change import VerdictChange
 from meshtui.model.flow import Flow
 from meshtui.model.observation import Observation
 from meshtui.model.verdict import StepResult, Verdict
 from meshtui.widgets.document import BAD, DIM, OK, STRONG, WARN, Document, Line, Section, line
+from meshtui.widgets.text import age
 from meshtui.widgets.verdicts import VERDICTS, agreement
 
 _STEPS = {
@@ -17,10 +21,37 @@ _STEPS = {
 }
 
 
-def why(flow: Flow, verdict: Verdict, advice: Advice, observation: Observation | None) -> Document:
+def changed_words(change: VerdictChange, now: datetime) -> Line:
+    """What changed, when, and because of what."""
+    since = age((now - change.at).total_seconds())
+    same = change.before.decision is change.after.decision
+    before, after = (_short(v, more=same) for v in (change.before, change.after))
+    because = f", because {'; '.join(str(cause) for cause in change.because[:3])}" if change.because else ""
+    return line((f"* changed {since} ago: {before} → {after}{because}", WARN))
+
+
+def _short(verdict: Verdict, *, more: bool) -> str:
+    """A verdict in a word; with what tells two of the same word apart where that is needed."""
+    if not more:
+        return verdict.decision.value
+    by = verdict.decided_by
+    rule = f" {by.rule}" if by and by.rule else ""
+    return f"{verdict.decision.value} by {by.ref}{rule}" if by else f"{verdict.decision.value} ({verdict.layer.value})"
+
+
+def why(
+    flow: Flow,
+    verdict: Verdict,
+    advice: Advice,
+    observation: Observation | None,
+    change: VerdictChange | None = None,
+    now: datetime | None = None,
+) -> Document:
     """Everything there is to say about one flow."""
     word, tone = VERDICTS[verdict.decision]
     answer = [line((word, tone), f": {verdict.outcome}")]
+    if change is not None and now is not None:
+        answer.append(changed_words(change, now))
     if verdict.decided_by is not None:
         rule = f" {verdict.decided_by.rule}" if verdict.decided_by.rule else ""
         answer.append(line(("decided by ", DIM), (f"{verdict.decided_by.ref}{rule}", STRONG), f" ({verdict.layer.value})"))

@@ -1,0 +1,292 @@
+"""A grid of marks: names stay on top and at the left while the marks scroll, and only what is on screen is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from rich.cells import cell_len, set_cell_size
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from meshtui.widgets.text import clean
+
+_UPRIGHT_WIDTH = 2
+"""Width of a column whose name is written downwards: the mark, and whether it changed."""
+_LONGEST_ACROSS = 20
+"""Columns whose names fit beside each other have them written across, up to this length."""
+_LONGEST_DOWN = 24
+"""Names that are written downwards are cut here."""
+_CHANGED = "*"
+Place = tuple[int, int]
+"""Row and column."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """The name of a row or column; ``key`` tells it from others when rows and columns come and go."""
+
+    key: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How one code is drawn: a glyph of one cell, and a tone that the stylesheet colours."""
+
+    glyph: str
+    tone: str
+
+
+class Grid(ScrollView, can_focus=True):
+    """Marks by row and column, with a cursor that stays on its names when the grid changes."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "grid--header",
+        "grid--here",
+        "grid--cursor",
+        "grid--cursor-blurred",
+        "grid--changed",
+        "grid--ok",
+        "grid--warn",
+        "grid--bad",
+        "grid--dim",
+    }
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1,0)", "Up", show=False, id="grid.up"),
+        Binding("down,j", "move(1,0)", "Down", show=False, id="grid.down"),
+        Binding("left,h", "move(0,-1)", "Left", show=False, id="grid.left"),
+        Binding("right,l", "move(0,1)", "Right", show=False, id="grid.right"),
+        Binding("pageup,ctrl+b", "page(-1)", "Page up", show=False, id="grid.page_up"),
+        Binding("pagedown,ctrl+f", "page(1)", "Page down", show=False, id="grid.page_down"),
+        Binding("home,0", "edge('left')", "First column", show=False, id="grid.first_column"),
+        Binding("end,dollar_sign", "edge('right')", "Last column", show=False, id="grid.last_column"),
+        Binding("g,ctrl+home", "edge('top')", "First row", show=False, id="grid.first_row"),
+        Binding("G,ctrl+end", "edge('bottom')", "Last row", show=False, id="grid.last_row"),
+        Binding("enter", "choose", "Open", show=False, id="grid.open"),
+    ]
+
+    cursor: reactive[Place] = reactive((0, 0), repaint=False)
+
+    class Highlighted(Message):
+        """The cursor is on another pair of names."""
+
+        def __init__(self, grid: Grid) -> None:
+            super().__init__()
+            self.grid = grid
+
+        @property
+        def control(self) -> Grid:
+            """The grid."""
+            return self.grid
+
+    class Chosen(Highlighted):
+        """Enter, or a click on the mark under the cursor."""
+
+    def __init__(self, marks: Sequence[Mark], *, id: str | None = None) -> None:  # noqa: A002  (Textual's own name)
+        super().__init__(id=id)
+        self._marks = tuple(marks)
+        self.rows: tuple[Label, ...] = ()
+        self.columns: tuple[Label, ...] = ()
+        self._codes: Sequence[bytes] = ()
+        self._changed: frozenset[Place] = frozenset()
+        self._left = self._top = 0
+        self._width = _UPRIGHT_WIDTH
+        self._across = False
+
+    def show(
+        self,
+        rows: Sequence[Label],
+        columns: Sequence[Label],
+        codes: Sequence[bytes],
+        changed: frozenset[Place] = frozenset(),
+    ) -> None:
+        """Show marks by their code, row by row. The cursor stays on its names where they are still there."""
+        kept = self.place
+        old = (self.rows[kept[0]].key, self.columns[kept[1]].key) if kept else ("", "")
+        self.rows, self.columns, self._codes, self._changed = tuple(rows), tuple(columns), codes, changed
+        row = next((i for i, label in enumerate(self.rows) if label.key == old[0]), self.cursor[0])
+        column = next((i for i, label in enumerate(self.columns) if label.key == old[1]), self.cursor[1])
+        self._measure()
+        self.set_reactive(Grid.cursor, self.validate_cursor((row, column)))
+        self._keep_visible()
+        self.post_message(self.Highlighted(self))
+        self.refresh()
+
+    def select(self, place: Place) -> None:
+        """Put the cursor somewhere."""
+        self.cursor = place
+
+    @property
+    def place(self) -> Place | None:
+        """Where the cursor is, or None where there is nothing."""
+        row, column = self.cursor
+        return self.cursor if row < len(self.rows) and column < len(self.columns) else None
+
+    # ---- measuring
+
+    @property
+    def _room(self) -> Size:
+        """The space for names and marks."""
+        return self.scrollable_content_region.size
+
+    def _measure(self) -> None:
+        """Decide how wide names and columns are, and whether the columns' names are written across or downwards."""
+        width, height = self.size.width, self.size.height
+        longest_row = max((cell_len(clean(label.text)) for label in self.rows), default=0)
+        longest_column = max((len(clean(label.text)) for label in self.columns), default=0)
+        self._left = min(longest_row, max(10, width // 3)) + 1
+        across = min(longest_column, _LONGEST_ACROSS) + 2
+        self._across = self._left + across * len(self.columns) <= width
+        roomy = self._left + (_UPRIGHT_WIDTH + 1) * len(self.columns) <= width
+        self._width = across if self._across else _UPRIGHT_WIDTH + roomy
+        spare_lines = min(_LONGEST_DOWN, max(3, height // 3, height - len(self.rows)))
+        self._top = 1 if self._across else min(longest_column, spare_lines)
+        spare = self._width if self._left + self._width * len(self.columns) > width else 0
+        self.virtual_size = Size(self._left + self._width * len(self.columns) + spare, self._top + len(self.rows))
+
+    def on_resize(self) -> None:
+        """Fit names and columns to the new size."""
+        self._measure()
+        self._keep_visible()
+        self.refresh()
+
+    # ---- drawing
+
+    def _first(self) -> Place:
+        """The row and column that are drawn first."""
+        x, y = self.scroll_offset
+        return int(y), min(int(x) // self._width, max(0, len(self.columns) - 1))
+
+    def _shown(self) -> range:
+        """The columns that fit."""
+        first = self._first()[1]
+        fitting = max(1, (self._room.width - self._left) // self._width)
+        return range(first, min(len(self.columns), first + fitting))
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line of names, or one row."""
+        width = self.size.width
+        if y < self._top:
+            return self._names(y).adjust_cell_length(width, self.rich_style)
+        row = self._first()[0] + y - self._top
+        if not 0 <= row < len(self.rows) or row >= len(self._codes):
+            return Strip.blank(width, self.rich_style)
+        return self._row(row).adjust_cell_length(width, self.rich_style)
+
+    def _names(self, y: int) -> Strip:
+        header, here = (self.get_component_rich_style(f"grid--{name}") for name in ("header", "here"))
+        segments = [Segment(" " * self._left, header)]
+        for index in self._shown():
+            text = clean(self.columns[index].text)
+            if self._across:
+                piece = _fitted(text, self._width - 1)
+                piece = set_cell_size(piece.center(self._width - 1), self._width)
+            else:
+                piece = set_cell_size(_downwards(text, self._top)[y], self._width)
+            segments.append(Segment(piece, here if index == self.cursor[1] else header))
+        return Strip(segments)
+
+    def _row(self, row: int) -> Strip:
+        header, here = (self.get_component_rich_style(f"grid--{name}") for name in ("header", "here"))
+        name = _fitted(clean(self.rows[row].text), self._left - 1) + " "
+        segments = [Segment(name, here if row == self.cursor[0] else header)]
+        base, codes = self.rich_style, self._codes[row]
+        styles = [base + Style(color=s.color, bold=s.bold or None) for s in map(self._tone, self._marks)]
+        changed = self.get_component_rich_style("grid--changed")
+        under = self.get_component_rich_style("grid--cursor" if self.has_focus else "grid--cursor-blurred")
+        before = (self._width - _UPRIGHT_WIDTH) // 2
+        for index in self._shown():
+            code, differs = codes[index], (row, index) in self._changed
+            style = under if (row, index) == self.cursor else styles[code]
+            if differs and style is not under:
+                style += Style(bgcolor=changed.bgcolor)
+            text = " " * before + self._marks[code].glyph + (_CHANGED if differs else " ")
+            segments.append(Segment(set_cell_size(text, self._width), style))
+        return Strip(segments)
+
+    def _tone(self, mark: Mark) -> Style:
+        return self.get_component_rich_style(f"grid--{mark.tone}")
+
+    # ---- moving
+
+    def validate_cursor(self, place: Place) -> Place:
+        """Keep the cursor on a mark."""
+        row, column = place
+        return max(0, min(row, len(self.rows) - 1)), max(0, min(column, len(self.columns) - 1))
+
+    def watch_cursor(self, before: Place, after: Place) -> None:
+        """Follow the cursor."""
+        if before != after:
+            self._keep_visible()
+            self.post_message(self.Highlighted(self))
+            self.refresh()
+
+    def _keep_visible(self) -> None:
+        row, column = self.cursor
+        first_row, first_column = self._first()
+        high = max(1, self._room.height - self._top)
+        wide = max(1, (self._room.width - self._left) // self._width)
+        y, x = first_row, first_column
+        y = row if row < first_row else row - high + 1 if row >= first_row + high else y
+        x = column if column < first_column else column - wide + 1 if column >= first_column + wide else x
+        if (y, x) != (first_row, first_column):
+            self.scroll_to(x=x * self._width, y=y, animate=False, force=True, immediate=True)
+
+    def action_move(self, rows: int, columns: int) -> None:
+        """By some rows and columns."""
+        self.cursor = (self.cursor[0] + rows, self.cursor[1] + columns)
+
+    def action_page(self, by: int) -> None:
+        """A screen up or down."""
+        self.cursor = (self.cursor[0] + by * max(1, self._room.height - self._top - 1), self.cursor[1])
+
+    def action_edge(self, side: str) -> None:
+        """To the first or last row or column."""
+        row, column = self.cursor
+        last_row, last_column = len(self.rows) - 1, len(self.columns) - 1
+        self.cursor = {"left": (row, 0), "right": (row, last_column), "top": (0, column), "bottom": (last_row, column)}[side]
+
+    def action_choose(self) -> None:
+        """Open the mark under the cursor."""
+        if self.place is not None:
+            self.post_message(self.Chosen(self))
+
+    def on_click(self, event: events.Click) -> None:
+        """A click moves the cursor; one on the cursor opens."""
+        first_row, first_column = self._first()
+        row = first_row + event.y - self._top
+        column = first_column + (event.x - self._left) // self._width
+        inside = event.y >= self._top and event.x >= self._left and row < len(self.rows) and column in self._shown()
+        if not inside:
+            return
+        if (row, column) == self.cursor:
+            self.action_choose()
+        self.cursor = (row, column)
+
+    def on_focus(self) -> None:
+        """Draw the cursor as focused."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """Draw the cursor as not focused."""
+        self.refresh()
+
+
+def _fitted(text: str, width: int) -> str:
+    """Text in exactly some cells, an ellipsis where it had to be cut."""
+    return set_cell_size(text, max(0, width - 1)) + "…" if cell_len(text) > width else set_cell_size(text, width)
+
+
+def _downwards(text: str, height: int) -> list[str]:
+    """A name written downwards, its end on the last line."""
+    letters = list(text if len(text) <= height else text[: height - 1] + "…")
+    return [" "] * (height - len(letters)) + letters

@@ -1,0 +1,120 @@
+"""Who reaches whom, as a table of answers: what the matrix screen shows. Worked out in a thread, then never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from meshtui.engine.cells import Cell
+from meshtui.engine.groups import Group, groups_of, merged, pairs
+from meshtui.engine.matrix import Matrix
+from meshtui.model.snapshot import Snapshot
+from meshtui.model.verdict import Decision
+from meshtui.widgets.document import BAD, DIM, OK, WARN
+
+ALL, SOME, NONE, DOUBT, ITSELF = range(5)
+MARKS: tuple[tuple[str, str, str], ...] = (
+    ("✓", "all", OK),
+    ("◐", "some ports or pods", WARN),
+    ("✗", "none", BAD),
+    ("?", "unknown", WARN),
+    ("·", "itself", DIM),
+)
+"""Glyph, word and tone of each code."""
+Port = tuple[int, str]
+"""Number and protocol."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Namespaces against each other, or the workloads of one namespace (as sources) against those of one (as destinations)."""
+
+    source: str = ""
+    destination: str = ""
+
+    @property
+    def by(self) -> str:
+        """What rows and columns are."""
+        return "workload" if self.source else "namespace"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """``cells`` and ``codes`` by row (source) and column (destination); ``ports`` are a column's declared ones."""
+
+    view: View
+    declared: bool
+    snapshot: Snapshot
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    cells: tuple[tuple[Cell | None, ...], ...]
+    codes: tuple[bytes, ...]
+    ports: tuple[tuple[Port, ...], ...]
+
+
+def reach(matrix: Matrix, view: View, *, declared: bool = True) -> Reach:
+    """A view of a matrix. ``declared``: judge by the ports that the destination's containers declare, where there are any."""
+    groups = groups_of(matrix, view.by)
+    if view.source:
+        sources = [group for group in groups if group.namespace == view.source]
+        targets = [group for group in groups if group.namespace == view.destination]
+        table = list(_between(matrix, sources, targets))
+    else:
+        sources = targets = groups
+        table = [tuple(cells) for _, cells in pairs(matrix, groups)]
+    ports = _declared(matrix.snapshot, view, targets)
+    looked_at = ports if declared else tuple(() for _ in ports)
+    known: dict[tuple[Cell, tuple[Port, ...]], int] = {}
+    codes = tuple(bytes(_code(cell, wanted, known) for cell, wanted in zip(row, looked_at, strict=True)) for row in table)
+    rows, columns = tuple(group.name for group in sources), tuple(group.name for group in targets)
+    return Reach(view, declared, matrix.snapshot, rows, columns, tuple(table), codes, ports)
+
+
+def _between(matrix: Matrix, sources: Sequence[Group], targets: Sequence[Group]) -> Iterator[tuple[Cell | None, ...]]:
+    """A row for each source; only the rows of their classes are worked out."""
+    known: dict[frozenset[Cell], Cell] = {}
+    numbers = [number for group in sources for number in group.counts]
+    rows = {number: matrix.row(matrix.classes[number]) for number in dict.fromkeys(numbers)}
+    for source in sources:
+        row: list[Cell | None] = []
+        for target in targets:
+            alone = source.name == target.name
+            found = frozenset(
+                rows[a][b] for a in source.counts for b in target.counts if not alone or a != b or source.counts[a] > 1
+            )
+            if found and found not in known:
+                known[found] = next(iter(found)) if len(found) == 1 else merged(found)
+            row.append(known[found] if found else None)
+        yield tuple(row)
+
+
+def _declared(snapshot: Snapshot, view: View, targets: Sequence[Group]) -> tuple[tuple[Port, ...], ...]:
+    """The ports that the containers of each target declare."""
+    found: dict[str, set[Port]] = {group.name: set() for group in targets}
+    for ref, workload in snapshot.workloads.items():
+        declared = found.get(f"{ref.namespace}/{ref.kind}/{ref.name}" if view.source else ref.namespace)
+        if declared is not None:
+            declared.update((p.number, p.protocol) for pod in workload.pods if not pod.completed for p in pod.ports)
+    return tuple(tuple(sorted(found[group.name])) for group in targets)
+
+
+def _code(cell: Cell | None, ports: tuple[Port, ...], known: dict[tuple[Cell, tuple[Port, ...]], int]) -> int:
+    if cell is None:
+        return ITSELF
+    code = known.get((cell, ports))
+    if code is None:
+        code = known[cell, ports] = code_of(cell, ports)
+    return code
+
+
+def code_of(cell: Cell, ports: Sequence[Port]) -> int:
+    """What a cell comes to on some ports; without any, on every TCP port."""
+    if ports:
+        decisions = {cell.at(number, protocol).decision for number, protocol in ports}
+    else:
+        decisions = {segment.decided.decision for segment in cell.tcp}
+    if Decision.UNKNOWN in decisions:
+        return DOUBT
+    if decisions == {Decision.ALLOW}:
+        return ALL
+    return NONE if decisions == {Decision.DENY} else SOME

@@ -1,0 +1,103 @@
+"""Which port of a pair? The flows between two workloads, to choose one whose verdict is explained."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen, Screen
+from textual.widgets import OptionList, Static
+from textual.widgets.option_list import Option
+
+from meshtui.engine.relations import workload_endpoint
+from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
+from meshtui.model.ids import ObjectRef
+from meshtui.session import Session
+from meshtui.widgets.text import clean
+from meshtui.widgets.verdicts import VERDICTS
+
+
+def flows_between(session: Session, source: ObjectRef, destination: ObjectRef) -> list[Flow]:
+    """A flow to each port of each Service in front of a workload, then to each declared port that no Service leads to."""
+    workload = session.snapshot.workloads.get(destination)
+    pods = [pod for pod in workload.pods if not pod.completed] if workload else []
+    if not pods:
+        return []
+    start, resolver = workload_endpoint(source), session.engine.resolver
+    flows, led_to = [], set()
+    services = (s for s in session.snapshot.services.values() if s.meta.namespace == destination.namespace)
+    for service in sorted(services, key=lambda s: s.meta.name):
+        if not any(pod in pods for pod in resolver.backends(service)):
+            continue
+        end = FlowEndpoint(EndpointKind.SERVICE, service.meta.namespace, service.meta.name)
+        for port in service.ports:
+            flows.append(Flow(start, end, port.number, port.protocol))
+            led_to |= {(port.target, port.protocol)}
+    for number, name, protocol in sorted({(p.number, p.name, p.protocol) for pod in pods for p in pod.ports}):
+        if not led_to & {(number, protocol), (name, protocol)}:
+            flows.append(Flow(start, workload_endpoint(destination), number, protocol))
+    return flows
+
+
+def open_pair(screen: Screen[None], session: Session, source: str, destination: str) -> None:
+    """Explain the flow between two workloads (NAMESPACE/KIND/NAME); ask which where there are several."""
+    from meshtui.screens.why import WhyScreen
+
+    if source == destination and len(getattr(session.snapshot.workloads.get(_ref(source)), "pods", ())) < 2:
+        screen.notify("a pod always reaches itself", timeout=3)
+        return
+    flows = flows_between(session, _ref(source), _ref(destination))
+    if not flows:
+        from meshtui.screens.flow import FlowScreen
+
+        screen.notify("it declares no port: type one", timeout=3)
+        start, end = workload_endpoint(_ref(source)), workload_endpoint(_ref(destination))
+        screen.app.push_screen(FlowScreen(session, str(start), f"{end}:"))
+        return
+    if len(flows) == 1:
+        screen.app.push_screen(WhyScreen(session, flows[0]))
+        return
+
+    def chosen(flow: Flow | None) -> None:
+        if flow is not None:
+            screen.app.push_screen(WhyScreen(session, flow))
+
+    screen.app.push_screen(ChooseFlowScreen(session, flows), chosen)
+
+
+def _ref(name: str) -> ObjectRef:
+    namespace, kind, short = name.split("/")
+    return ObjectRef(kind, namespace, short)
+
+
+class ChooseFlowScreen(ModalScreen[Flow | None]):
+    """Answers with one of some flows, or None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", "Back", id="choose_flow.back")]
+
+    def __init__(self, session: Session, flows: list[Flow]) -> None:
+        super().__init__()
+        self._session = session
+        self._flows = flows
+
+    def compose(self) -> ComposeResult:
+        """A list of flows with their verdicts."""
+        options = []
+        for number, flow in enumerate(self._flows):
+            word, _ = VERDICTS[self._session.verdict(flow).decision]
+            options.append(Option(Content(clean(f"{word:<10} {flow.destination}:{flow.port} ({flow.protocol})")), id=str(number)))
+        with Vertical(id="dialog"):
+            yield Static(Content(clean(f"From {self._flows[0].source}: which one?")), classes="title")
+            yield OptionList(*options)
+            yield Static("Enter explains · Esc goes back", classes="hint")
+
+    def on_mount(self) -> None:
+        """Take the keys."""
+        self.query_one(OptionList).focus()
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Answer."""
+        self.dismiss(self._flows[int(event.option.id or 0)])

@@ -1,0 +1,335 @@
+"""The matrix: who reaches whom, namespaces or workloads against each other, live; Enter goes into a pair, Esc comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from meshtui.engine.causes import differences, near
+from meshtui.engine.cells import Cell
+from meshtui.engine.portwords import answers
+from meshtui.model.change import Cause
+from meshtui.model.snapshot import KindStatus
+from meshtui.screens.choose_flow import open_pair
+from meshtui.session import Session
+from meshtui.widgets import state
+from meshtui.widgets.document import BAD, DIM, STRONG, WARN, Document, Line, Section, line
+from meshtui.widgets.grid import Grid, Label, Mark, Place
+from meshtui.widgets.pane_view import DocumentView
+from meshtui.widgets.panes.base import policies_known
+from meshtui.widgets.reach import MARKS, Port, Reach, View, reach
+from meshtui.widgets.status import StatusBar
+from meshtui.widgets.text import age
+from meshtui.widgets.verdicts import VERDICTS
+
+_SAID_LINES = 4
+_POLICIES = ("NetworkPolicy", "AuthorizationPolicy", "PeerAuthentication")
+
+
+@dataclass(frozen=True, slots=True)
+class _Changed:
+    """What a pair was before, when that was noticed, and what else changed at that moment."""
+
+    before: int
+    at: datetime
+    because: tuple[Cause, ...]
+
+
+class MatrixScreen(Screen[None]):
+    """One view of all pairs. Everything is judged in a thread; the screen shows the last answer until the next is there."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "ports", "Declared/all ports", id="matrix.ports"),
+        Binding("n", "namespace", "Namespace", id="matrix.namespace"),
+        Binding("t", "turn", "Swap from/to", id="matrix.turn"),
+        Binding("escape,q", "back", "Back", id="matrix.back"),
+        Binding("question_mark", "app.help", "Help", key_display="?", id="matrix.help"),
+    ]
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self.view = View(session.namespace, session.namespace)
+        self._declared = True
+        self._above: list[tuple[View, tuple[str, str]]] = []
+        self._shown: Reach | None = None
+        self._version = -1
+        self._busy = self._again = False
+        self._wanted: tuple[str, str] | None = None
+        self._changed: dict[tuple[str, str], _Changed] = {}
+
+    def compose(self) -> ComposeResult:
+        """Header, title, grid, what the mark under the cursor means, footer."""
+        yield StatusBar(id="status")
+        yield Static(id="title")
+        yield Grid([Mark(glyph, tone) for glyph, _, tone in MARKS], id="grid")
+        yield DocumentView(id="state")
+        yield Static(id="said")
+        yield Static(id="message")
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Follow the session."""
+        self._stop_listening = self.session.listen(self.refresh_data)
+        self.set_interval(1.0, self._tick)
+        self.query_one(Grid).focus()
+        self.refresh_data()
+
+    def on_unmount(self) -> None:
+        """Stop following."""
+        self._stop_listening()
+
+    # ---- judging
+
+    def refresh_data(self) -> None:
+        """Judge what the session knows now, unless that is being done: then once more after it."""
+        if not self.query(Grid):
+            return
+        self._tick()
+        if self._busy:
+            self._again = True
+            return
+        self._busy = True
+        self._judge(self.view, self._declared, self._shown, self._version)
+
+    @work(thread=True, group="matrix")
+    def _judge(self, view: View, declared: bool, shown: Reach | None, version: int) -> None:
+        with self.session.all_pairs() as (matrix, now):
+            if shown is not None and now == version and shown.view == view and shown.declared == declared:
+                found = shown
+            else:
+                found = reach(matrix, view, declared=declared)
+        self.app.call_from_thread(self._judged, found, now)
+
+    def _judged(self, found: Reach, version: int) -> None:
+        self._busy = False
+        if not self.is_attached:
+            return
+        if (found.view, found.declared) == (self.view, self._declared):
+            self._note_changes(found)
+            self._shown, self._version = found, version
+            self._show()
+        else:
+            self._again = True
+        if self._again:
+            self._again = False
+            self.refresh_data()
+
+    def _note_changes(self, found: Reach) -> None:
+        """Mark the pairs whose answer isn't what it was a moment ago in the same view."""
+        old = self._shown
+        if old is None or old is found or (old.view, old.declared) != (found.view, found.declared):
+            return
+        rows = {name: i for i, name in enumerate(old.rows)}
+        columns = {name: i for i, name in enumerate(old.columns)}
+        because: list[Cause] | None = None
+        for r, row in enumerate(found.rows):
+            before = old.codes[rows[row]] if row in rows else None
+            if before is None or (old.columns == found.columns and before == found.codes[r]):
+                continue
+            for c, column in enumerate(found.columns):
+                code = before[columns[column]] if column in columns else found.codes[r][c]
+                if code != found.codes[r][c]:
+                    because = differences(old.snapshot, found.snapshot) if because is None else because
+                    spaces = {row.partition("/")[0], column.partition("/")[0], self.session.snapshot.mesh.root_namespace}
+                    self._changed[row, column] = _Changed(code, self.session.clock(), near(because, spaces))
+
+    # ---- showing
+
+    def _show(self) -> None:
+        shown = self._shown
+        if shown is None:
+            return
+        rows = {name: i for i, name in enumerate(shown.rows)}
+        columns = {name: i for i, name in enumerate(shown.columns)}
+        changed = frozenset((rows[r], columns[c]) for r, c in self._changed if r in rows and c in columns)
+        grid = self.query_one(Grid)
+        grid.show(_labels(shown.rows), _labels(shown.columns), shown.codes, changed)
+        if self._wanted is not None and self._wanted[0] in rows and self._wanted[1] in columns:
+            grid.select((rows[self._wanted[0]], columns[self._wanted[1]]))
+        self._wanted = None
+        self._tick()
+        self._say()
+
+    def _tick(self) -> None:
+        self.query_one(StatusBar).show(self.session)
+        face = self._face()
+        self.query_one("#state", DocumentView).display = face is not None
+        grid = self.query_one(Grid)
+        grid.display = face is None
+        if face is not None:
+            self.query_one("#state", DocumentView).show(face)
+        elif self.focused is None:
+            grid.focus()
+        self._update("#title", self._title())
+        self._update("#message", self._message())
+        self._say()
+
+    def _update(self, selector: str, *lines: Line) -> None:
+        body = Document("", (Section("", lines),)).content()
+        self.query_one(selector, Static).update(body[2:])
+
+    def _face(self) -> Document | None:
+        """What to show where there are no marks to show."""
+        session = self.session
+        if session.error is not None:
+            return state.failed(session.error)
+        pods = session.snapshot.kind_state("Pod")
+        if session.loading or (pods.status is KindStatus.LOADING and not session.snapshot.pods):
+            return state.loading("pods and policies")
+        if not session.snapshot.pods and (drawn := state.face("pods", pods, session.clock())) is not None:
+            return drawn
+        if self._shown is None or self._shown.view != self.view:
+            return Document("… judging all pairs")
+        if not self._shown.rows or not self._shown.columns:
+            where = self.view.source if not self._shown.rows else self.view.destination
+            return Document(
+                "No pods", (Section("", (line(f"nobody runs in {where or 'this cluster'}; n chooses a namespace"),)),)
+            )
+        return None
+
+    def _title(self) -> Line:
+        view = self.view
+        if not view.source:
+            what = "namespaces → namespaces"
+        elif view.source == view.destination:
+            what = f"workloads of {view.source}"
+        else:
+            what = f"workloads of {view.source} (rows) → {view.destination} (columns)"
+        ports = "by the ports they declare" if self._declared else "by every TCP port"
+        return line(" ", (f"Matrix: {what}", STRONG), (f"  {ports}", DIM))
+
+    def _message(self) -> Line:
+        missing = policies_known(self.session, "Namespace", "Pod", *_POLICIES)
+        if missing:
+            return line((f"not everything is known: {missing}", BAD))
+        words: list[str | tuple[str, str]] = []
+        for glyph, word, tone in MARKS:
+            words += [(glyph, tone), (f" {word}  ", DIM)]
+        return line(*words, ("* changed", WARN))
+
+    @on(Grid.Highlighted)
+    def _moved(self) -> None:
+        self._say()
+
+    def _pair(self) -> tuple[Place, str, str] | None:
+        """Where the cursor is, and the names of its row and column."""
+        place, shown = self.query_one(Grid).place, self._shown
+        if place is None or shown is None or place[0] >= len(shown.rows) or place[1] >= len(shown.columns):
+            return None
+        return place, shown.rows[place[0]], shown.columns[place[1]]
+
+    def _say(self) -> None:
+        """What the mark under the cursor means."""
+        pair, shown = self._pair(), self._shown
+        if pair is None or shown is None:
+            self._update("#said")
+            return
+        (row, column), source, destination = pair
+        glyph, word, tone = MARKS[shown.codes[row][column]]
+        cell = shown.cells[row][column]
+        head: list[str | tuple[str, str]] = [(source, STRONG), " → ", (destination, STRONG), "  ", (f"{glyph} {word}", tone)]
+        lines = [line(*head)]
+        changed = self._changed.get((source, destination))
+        if changed is not None:
+            lines.append(self._changed_words(changed))
+        if cell is not None:
+            lines += cell_lines(cell, shown.ports[column], _SAID_LINES - len(lines))
+        self._update("#said", *lines[:_SAID_LINES])
+
+    def _changed_words(self, changed: _Changed) -> Line:
+        was = " ".join(MARKS[changed.before][:2])
+        since = age((self.session.clock() - changed.at).total_seconds())
+        why = f", because {'; '.join(str(c) for c in changed.because[:2])}" if changed.because else ""
+        return line((f"* changed {since} ago, was {was}{why}", WARN))
+
+    # ---- actions
+
+    @on(Grid.Chosen)
+    def _opened(self) -> None:
+        """A pair of namespaces: their workloads. A pair of workloads: why."""
+        pair = self._pair()
+        if pair is None:
+            return
+        (_row, _column), source, destination = pair
+        if self.view.source:
+            open_pair(self, self.session, source, destination)
+        else:
+            self._above.append((self.view, (source, destination)))
+            self._go(View(source, destination))
+
+    def _go(self, view: View, at: tuple[str, str] | None = None) -> None:
+        self.view = view
+        self._shown, self._changed = None, {}
+        self._wanted = at
+        self.query_one(Grid).select((0, 0))
+        self.refresh_data()
+
+    def action_ports(self) -> None:
+        """Judge by the declared ports, or by every TCP port."""
+        self._declared = not self._declared
+        self._changed = {}
+        self.refresh_data()
+
+    def action_turn(self) -> None:
+        """Who was a source is a destination."""
+        if self.view.source != self.view.destination:
+            self._go(View(self.view.destination, self.view.source))
+
+    def action_namespace(self) -> None:
+        """Choose whose workloads to show, or all namespaces."""
+        from meshtui.screens.namespace import NamespaceScreen
+
+        def chosen(name: str | None) -> None:
+            if name is not None:
+                self._above.clear()
+                self._go(View(name, name))
+
+        self.app.push_screen(NamespaceScreen(self.session), chosen)
+
+    def action_back(self) -> None:
+        """One step up, else to the screen below."""
+        if self._above:
+            view, at = self._above.pop()
+            self._go(view, at)
+        else:
+            self.app.pop_screen()
+
+
+def cell_lines(cell: Cell, ports: tuple[Port, ...], room: int) -> list[Line]:
+    """What a cell says in a few lines: the declared ports first, then everything."""
+    lines: list[Line] = []
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for number, protocol in ports:
+        decided = cell.at(number, protocol)
+        word, tone = VERDICTS[decided.decision]
+        by = decided.ruling.decider
+        rule = f" {by.rule}" if by and by.rule else ""
+        why = f"{decided.ruling.layer.value} {by.ref}{rule}" if by else "no policy selects it"
+        found.setdefault((word, tone, why), []).append(f"{protocol} {number}")
+    for (word, tone, why), named in found.items():
+        lines.append(line((word, tone), f" {', '.join(named)}  ", (f"by {why}", DIM)))
+    for answer in answers(cell):
+        word, tone = VERDICTS[answer.decision]
+        lines.append(line((f"{word}", tone), f" {answer.ports}  ", (f"by {answer.by}", DIM)))
+    if len(lines) > room:
+        left = len(lines) - room + 1
+        lines = [*lines[: room - 1], line((f"and {left} more: Enter says all", DIM))]
+    return lines
+
+
+def _labels(names: tuple[str, ...]) -> list[Label]:
+    """Short names: a workload's own, with its kind where two kinds share it."""
+    last = [name.rpartition("/")[2] for name in names]
+    twice = {name for name in last if last.count(name) > 1} if len(set(last)) < len(last) else set()
+    return [
+        Label(name, f"{short} ({name.split('/')[1]})" if short in twice and name.count("/") > 1 else short)
+        for name, short in zip(names, last, strict=True)
+    ]
