@@ -75,6 +75,8 @@ def _shape(snapshot: Snapshot) -> tuple[object, ...]:
         snapshot.mesh,
         dict(snapshot.admin_policies),
         dict(snapshot.foreign),
+        dict(snapshot.gateways),
+        dict(snapshot.gateway_classes),
         {node.meta.name: node.meta.labels for node in snapshot.nodes.values()} if snapshot.admin_policies else None,
         states,
     )

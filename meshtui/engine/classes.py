@@ -14,6 +14,7 @@ from meshtui.engine.addresses import Address, Network, parse_address, parse_netw
 from meshtui.engine.authorization import compile_policy
 from meshtui.engine.doubt import USE_WAYPOINT
 from meshtui.engine.party import Parties, Party
+from meshtui.engine.waypoint import USE_WAYPOINT_NAMESPACE
 from meshtui.model.policy import (
     AdminPeer,
     AdminRule,
@@ -38,7 +39,7 @@ class Reads:
 
     labels: dict[str, set[str]] = field(default_factory=dict)
     """Label keys, each with the values that some selector mentions."""
-    whole: set[str] = field(default_factory=lambda: {USE_WAYPOINT})
+    whole: set[str] = field(default_factory=lambda: {USE_WAYPOINT, USE_WAYPOINT_NAMESPACE})
     """Label keys whose every value counts."""
     port_names: set[str] = field(default_factory=set)
     networks: set[Network] = field(default_factory=set)

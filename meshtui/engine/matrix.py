@@ -84,7 +84,7 @@ class Matrix:
     def _load(self) -> None:
         for side in self._sides.values():
             side.load(self._rules.network.values(), self.snapshot.admin_policies.values())
-        self._mesh.load(self.snapshot, self._rules.authorization.values())
+        self._mesh.load(self.snapshot, self._classifier.parties, self._rules.authorization.values())
         self._doubts = Doubts(self.snapshot)
 
     def _add(self, pod: Pod) -> PodClass | None:

@@ -10,7 +10,7 @@ from functools import partial
 from meshtui.engine.ambient import network_port
 from meshtui.engine.authorization import Compiled, compile_policy, reaches_ztunnel
 from meshtui.engine.classes import PodClass
-from meshtui.engine.doubt import Doubts
+from meshtui.engine.doubt import USE_WAYPOINT, Doubts
 from meshtui.engine.index import Bits, Index
 from meshtui.engine.marks import (
     ALL_PORTS,
@@ -30,13 +30,14 @@ from meshtui.engine.marks import (
     union,
 )
 from meshtui.engine.network_stance import HBONE_PORT
-from meshtui.engine.party import Party
+from meshtui.engine.party import Parties, Party
 from meshtui.engine.peer_authentication import PeerAuthentications, Strictness
 from meshtui.engine.stance import Asked, Path, PortMaps, Profile, Stance
+from meshtui.engine.waypoint import USE_WAYPOINT_NAMESPACE, Waypoints
 from meshtui.engine.ztunnel import Match, Rule
 from meshtui.model.policy import AuthorizationPolicy
 from meshtui.model.snapshot import Snapshot
-from meshtui.model.verdict import CLOSED, CONNECTED, Decider, Layer
+from meshtui.model.verdict import CLOSED, CONNECTED, UNKNOWN, Decider, Layer
 from meshtui.model.workload import MeshMode
 
 THROUGH_TUNNEL = 1
@@ -68,11 +69,15 @@ class MeshStances:
         self._one_of_kind: dict[Kind, Party] = {}
         self._root = ""
         self._doubts = Doubts(Snapshot())
+        self._waypoints = Waypoints(Snapshot(), Parties(Snapshot()))
+        self._has_waypoints: dict[tuple[object, ...], bool] = {}
         self._peers = PeerAuthentications(Snapshot())
         self._ports: dict[str, tuple[int, ...]] = {}
 
-    def load(self, snapshot: Snapshot, policies: Iterable[AuthorizationPolicy]) -> None:
+    def load(self, snapshot: Snapshot, parties: Parties, policies: Iterable[AuthorizationPolicy]) -> None:
         """Take a snapshot and its policies; those that were there before are not compiled again."""
+        self._waypoints = Waypoints(snapshot, parties)
+        self._has_waypoints = {}
         self._root = snapshot.mesh.root_namespace
         self._doubts = Doubts(snapshot)
         self._peers = PeerAuthentications(snapshot)
@@ -111,7 +116,7 @@ class MeshStances:
         strictness = self._strictness(destination) if destination.in_ambient else SILENT
         treatments: dict[_Treatment, list[Kind]] = {}
         for kind, source in self._one_of_kind.items():
-            doubt = everywhere(mark_of(self._doubts.about_mesh(source, destination, None)))
+            doubt = everywhere(self._doubt(kind, source, destination))
             before = doubt if source.principal is not None else doubt.then(strictness)
             tunnel = network_port(source, destination, 1, "TCP") == HBONE_PORT
             treatments.setdefault(_Treatment(tunnel, before), []).append(kind)
@@ -120,6 +125,25 @@ class MeshStances:
         known = self._stances.get(key)
         if known is None:
             known = self._stances[key] = self._make(destination, covering, treatments)
+        return known
+
+    def _doubt(self, kind: Kind, source: Party, destination: Party) -> Mark:
+        """What this matrix leaves to Engine (sidecars, waypoints), and what nobody models; in the order of engine.hops."""
+        if destination.mode is MeshMode.SIDECAR or (source.mode is MeshMode.SIDECAR and destination.in_ambient):
+            return Mark(doubt=Ruling(Layer.SIDECAR, None, UNKNOWN))
+        mark = mark_of(self._doubts.about_destination(destination))
+        if self._has_waypoint(kind, source, destination):
+            mark = mark.then(Mark(doubt=Ruling(Layer.WAYPOINT, None, UNKNOWN)))
+        return mark
+
+    def _has_waypoint(self, kind: Kind, source: Party, destination: Party) -> bool:
+        """Whether traffic to a pod's address may go through a waypoint; pods with the same labels for it are asked once."""
+        labels = (destination.labels.get(USE_WAYPOINT), destination.labels.get(USE_WAYPOINT_NAMESPACE))
+        key = (kind, labels, destination.namespace, destination.in_ambient)
+        known = self._has_waypoints.get(key)
+        if known is None:
+            attached = self._waypoints.of(source, destination, None)
+            known = self._has_waypoints[key] = attached is not None and not attached.past
         return known
 
     def _covering(self, target: PodClass) -> tuple[Compiled, ...]:

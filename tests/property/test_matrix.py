@@ -119,6 +119,7 @@ def changed(rng, objects, cluster):
         "NetworkPolicy": cluster.network_policy,
         "AuthorizationPolicy": cluster.authorization_policy,
         "AdminNetworkPolicy": cluster.admin_policy,
+        "Gateway": lambda: cluster.waypoint("a"),
     }
     match rng.randint(0, 5):
         case 0 | 1:

@@ -23,6 +23,8 @@ class Cluster:
             self.objects.append(self.admin_policy(baseline=True))
         if strange and rng.random() < 0.3:
             self.objects.append(self.foreign())
+        if strange:
+            self.objects += [self.waypoint(space) for space in SPACES if rng.random() < 0.4]
 
     def chance(self, share):
         return self.rng.random() < share
@@ -40,7 +42,7 @@ class Cluster:
         labels = {"team": self.rng.choice(["x", "y"])} if self.chance(0.7) else {}
         if self.chance(0.6):
             labels["istio.io/dataplane-mode"] = "ambient"
-        if self.strange and self.chance(0.2):
+        if self.strange and self.chance(0.3):
             labels["istio.io/use-waypoint"] = "wp"
         return labels
 
@@ -52,6 +54,8 @@ class Cluster:
             labels["istio.io/dataplane-mode"] = self.rng.choice(["ambient", "none"])
         if self.strange and self.chance(0.1):
             labels["istio.io/use-waypoint"] = self.rng.choice(["wp", "none"])
+        if self.strange and self.chance(0.05):
+            labels["istio.io/use-waypoint-namespace"] = self.rng.choice(SPACES)
         if self.strange and self.chance(0.1):
             labels["gateway.networking.k8s.io/gateway-name"] = "gw"
         ports = [{"name": "http", "containerPort": self.rng.choice([8080, 8081]), "protocol": "TCP"}]
@@ -246,6 +250,12 @@ class Cluster:
                     str(port): {"mode": self.rng.choice([*modes, "DISABLE"])} for port in self.some([8080, 9000])
                 }
             yield thing("security.istio.io/v1", "PeerAuthentication", "web", self.rng.choice(SPACES), spec=spec)
+
+    def waypoint(self, space):
+        listener = {"name": "mesh", "port": 15008, "protocol": "HBONE"}
+        labels = self.rng.choice([{}, {"istio.io/waypoint-for": "all"}, {"istio.io/waypoint-for": "workload"}])
+        spec = {"gatewayClassName": "istio-waypoint", "listeners": [listener]}
+        return thing("gateway.networking.k8s.io/v1", "Gateway", "wp", space, labels, spec=spec)
 
     def foreign(self):
         spec = {"endpointSelector": {"matchLabels": {"app": "db"}}}
