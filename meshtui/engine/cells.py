@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import starmap
 
 from meshtui.engine.marks import Decided
-from meshtui.engine.mesh_stance import THROUGH_TUNNEL
+from meshtui.engine.mesh_stance import FLAGS, LEFT_TO_ENGINE, THROUGH_TUNNEL
 from meshtui.engine.stance import HBONE, PROTOCOLS, PortMaps, Profile, Profiles
 
 
@@ -62,7 +62,8 @@ class Cells(dict[tuple[Profile, Profile], Cell]):
     def __missing__(self, key: tuple[Profile, Profile]) -> Cell:
         """Put network policy and mesh together."""
         network, mesh = self._profiles.parts[key[0]], key[1]
-        tcp = self._maps.join(network[HBONE if mesh & THROUGH_TUNNEL else 0], mesh >> 1)
+        before = 0 if mesh & LEFT_TO_ENGINE else network[HBONE if mesh & THROUGH_TUNNEL else 0]
+        tcp = self._maps.join(before, mesh >> FLAGS)
         maps = (tcp, network[1], network[2])
         cell = self._by_maps.get(maps)
         if cell is None:

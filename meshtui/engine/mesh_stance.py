@@ -33,16 +33,16 @@ from meshtui.engine.network_stance import HBONE_PORT
 from meshtui.engine.party import Parties, Party
 from meshtui.engine.peer_authentication import PeerAuthentications, Strictness
 from meshtui.engine.stance import Asked, Path, PortMaps, Profile, Stance
-from meshtui.engine.waypoint import USE_WAYPOINT_NAMESPACE, Waypoints
+from meshtui.engine.waypoint import USE_WAYPOINT_NAMESPACE, Attachment, Waypoints
 from meshtui.engine.ztunnel import Match, Rule
 from meshtui.model.policy import AuthorizationPolicy
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import CLOSED, CONNECTED, UNKNOWN, Decider, Layer
 from meshtui.model.workload import MeshMode
 
-THROUGH_TUNNEL = 1
-"""Lowest bit of a mesh profile: NetworkPolicy sees the tunnel. The bits above are the number of the port map."""
-
+THROUGH_TUNNEL, LEFT_TO_ENGINE, FLAGS = 1, 2, 2
+"""Lowest bits of a mesh profile: NetworkPolicy sees the tunnel; a proxy stands between, so that TCP is unknown here whatever
+the network policies of both ends say. The bits above are the number of the port map."""
 
 Kind = tuple[MeshMode, bool]
 """What the mesh sees of a source before it reads policies: its mode, and whether it has an identity."""
@@ -50,9 +50,9 @@ Kind = tuple[MeshMode, bool]
 
 @dataclass(frozen=True, slots=True)
 class _Treatment:
-    """What a source meets before AuthorizationPolicies: the tunnel or not, doubts, what plaintext meets."""
+    """What a source meets before AuthorizationPolicies: the tunnel or not, a proxy or not, doubts, what plaintext meets."""
 
-    tunnel: bool
+    flags: int
     before: PortMap
 
 
@@ -70,14 +70,14 @@ class MeshStances:
         self._root = ""
         self._doubts = Doubts(Snapshot())
         self._waypoints = Waypoints(Snapshot(), Parties(Snapshot()))
-        self._has_waypoints: dict[tuple[object, ...], bool] = {}
+        self._attachments: dict[tuple[object, ...], Attachment | None] = {}
         self._peers = PeerAuthentications(Snapshot())
         self._ports: dict[str, tuple[int, ...]] = {}
 
     def load(self, snapshot: Snapshot, parties: Parties, policies: Iterable[AuthorizationPolicy]) -> None:
         """Take a snapshot and its policies; those that were there before are not compiled again."""
         self._waypoints = Waypoints(snapshot, parties)
-        self._has_waypoints = {}
+        self._attachments = {}
         self._root = snapshot.mesh.root_namespace
         self._doubts = Doubts(snapshot)
         self._peers = PeerAuthentications(snapshot)
@@ -116,10 +116,15 @@ class MeshStances:
         strictness = self._strictness(destination) if destination.in_ambient else SILENT
         treatments: dict[_Treatment, list[Kind]] = {}
         for kind, source in self._one_of_kind.items():
-            doubt = everywhere(self._doubt(kind, source, destination))
-            before = doubt if source.principal is not None else doubt.then(strictness)
-            tunnel = network_port(source, destination, 1, "TCP") == HBONE_PORT
-            treatments.setdefault(_Treatment(tunnel, before), []).append(kind)
+            proxy = self._proxy(kind, source, destination)
+            if proxy is not None:
+                treatment = _Treatment(LEFT_TO_ENGINE, everywhere(Mark(doubt=Ruling(proxy, None, UNKNOWN))))
+            else:
+                doubt = everywhere(self._doubt(kind, source, destination))
+                before = doubt if source.principal is not None else doubt.then(strictness)
+                tunnel = network_port(source, destination, 1, "TCP") == HBONE_PORT
+                treatment = _Treatment(THROUGH_TUNNEL if tunnel else 0, before)
+            treatments.setdefault(treatment, []).append(kind)
         address = destination.address if _reads_destination(covering) else None
         key = (tuple(map(id, covering)), tuple((t, tuple(kinds)) for t, kinds in treatments.items()), address)
         known = self._stances.get(key)
@@ -127,24 +132,26 @@ class MeshStances:
             known = self._stances[key] = self._make(destination, covering, treatments)
         return known
 
-    def _doubt(self, kind: Kind, source: Party, destination: Party) -> Mark:
-        """What this matrix leaves to Engine (sidecars, waypoints), and what nobody models; in the order of engine.hops."""
+    def _proxy(self, kind: Kind, source: Party, destination: Party) -> Layer | None:
+        """The proxy between two parties, which this matrix leaves to Engine: a sidecar or a waypoint (engine.hops)."""
         if destination.mode is MeshMode.SIDECAR or (source.mode is MeshMode.SIDECAR and destination.in_ambient):
-            return Mark(doubt=Ruling(Layer.SIDECAR, None, UNKNOWN))
-        mark = mark_of(self._doubts.about_destination(destination))
-        if self._has_waypoint(kind, source, destination):
-            mark = mark.then(Mark(doubt=Ruling(Layer.WAYPOINT, None, UNKNOWN)))
-        return mark
+            return Layer.SIDECAR
+        attached = self._attached(kind, source, destination)
+        return Layer.WAYPOINT if attached is not None and attached.gateway is not None and attached.parties else None
 
-    def _has_waypoint(self, kind: Kind, source: Party, destination: Party) -> bool:
-        """Whether traffic to a pod's address may go through a waypoint; pods with the same labels for it are asked once."""
+    def _doubt(self, kind: Kind, source: Party, destination: Party) -> Mark:
+        """What nobody models, in the order of engine.hops."""
+        mark = mark_of(self._doubts.about_destination(destination))
+        attached = self._attached(kind, source, destination)
+        return mark.then(Mark(doubt=Ruling(Layer.WAYPOINT, None, UNKNOWN))) if attached is not None and attached.doubt else mark
+
+    def _attached(self, kind: Kind, source: Party, destination: Party) -> Attachment | None:
+        """The waypoint that traffic to a pod's address meets; pods with the same labels for it are asked once."""
         labels = (destination.labels.get(USE_WAYPOINT), destination.labels.get(USE_WAYPOINT_NAMESPACE))
         key = (kind, labels, destination.namespace, destination.in_ambient)
-        known = self._has_waypoints.get(key)
-        if known is None:
-            attached = self._waypoints.of(source, destination, None)
-            known = self._has_waypoints[key] = attached is not None and not attached.past
-        return known
+        if key not in self._attachments:
+            self._attachments[key] = self._waypoints.of(source, destination, None)
+        return self._attachments[key]
 
     def _covering(self, target: PodClass) -> tuple[Compiled, ...]:
         """The policies that ztunnel applies to a class (engine.authorization.covers), by name."""
@@ -191,9 +198,11 @@ class MeshStances:
         path: Path,
     ) -> Profile:
         treatment = treatments[path[0]]
+        if treatment.flags & LEFT_TO_ENGINE:
+            return self._maps.number(treatment.before) << FLAGS | LEFT_TO_ENGINE
         fulfilled = {sources[place - len(treatments)] for place in path[1:]}
         whole = treatment.before.then(_authorized(denying, allowing, fulfilled))
-        return self._maps.number(whole) << 1 | (THROUGH_TUNNEL if treatment.tunnel else 0)
+        return self._maps.number(whole) << FLAGS | treatment.flags
 
 
 class _Side:

@@ -113,10 +113,11 @@ class NetworkStances:
             rest = Mark(block=Ruling(_LAYERS[self.direction], Decider(selecting[0].meta.ref), TIMEOUT))
         # the closure keeps the policies alive, so that their ids in the key stay theirs
         return Stance(
-            [entry.asked for entry in entries], lambda path: self._profile([entries[n] for n in path], rest, doubt, selecting)
+            [entry.asked for entry in entries],
+            lambda path: self._profile([entries[n] for n in path], rest, doubt, (selecting, tiers)),
         )
 
-    def _profile(self, entries: Sequence[Entry], rest: Mark, doubt: Mark, _selecting: object) -> Profile:
+    def _profile(self, entries: Sequence[Entry], rest: Mark, doubt: Mark, _kept: object) -> Profile:
         maps = [everywhere(doubt).then(_painted(entries, number, rest)) for number in range(len(PROTOCOLS))]
         return self._profiles.number([*maps, everywhere(maps[0].at(HBONE_PORT))])
 
