@@ -79,8 +79,13 @@ class Doubts:
 
     def about_proxy(self, layer: Layer, *kinds: str) -> Iterator[Opinion]:
         """Reasons for doubt about what a proxy of Envoy's enforces: kinds that can't be seen."""
-        for kind in ("AuthorizationPolicy", "PeerAuthentication", "EnvoyFilter", *kinds):
+        for kind in ("AuthorizationPolicy", "EnvoyFilter", *kinds):
             yield from self._unreadable(kind, layer)
+
+    def about_routes(self) -> Iterator[Opinion]:
+        """Reasons for doubt about where a gateway sends a request: without its routes "no route" can't be said either."""
+        for kind in ("Gateway", "HTTPRoute"):
+            yield from self._unreadable(kind, Layer.GATEWAY)
 
     def _guards_gateway(self, gateway: Party) -> bool:
         scopes = {gateway.namespace, self._snapshot.mesh.root_namespace}

@@ -20,7 +20,7 @@ from meshtui.engine.networkpolicy import Direction, rules
 from meshtui.engine.party import Parties, Party
 from meshtui.engine.proxy import DEPENDS, Proxy, ask
 from meshtui.engine.resolve import Resolved, Resolver, Target
-from meshtui.engine.routes import Choice, Entry, choose, entries, sample
+from meshtui.engine.routes import SERVED, Choice, Entry, choose, entries, sample
 from meshtui.engine.waypoint import instances
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint, HttpRequest, Jwt
@@ -65,14 +65,16 @@ class Gateways:
 
     def from_outside(self, flow: Flow, resolved: Resolved) -> list[Judged]:
         """A client outside the cluster comes through a gateway: the verdicts on each way to what the flow names."""
-        source = resolved.sources[0]
+        source, blind = resolved.sources[0], list(self._hops.doubts.about_routes())
+        if blind:
+            return self._all(source, resolved, blind[0])
         own = [(g, t) for t in resolved.targets if (g := self.of(t.party)) is not None]
         if own:
             return [each for gateway, target in own for each in self.through(source, gateway, target, flow.http, flow.jwt)]
         if not self._gateways:
             reason = "no Gateway is known, and a client outside comes through one"
             step = opinion(Layer.GATEWAY, "gateway", StepResult.UNKNOWN, reason)
-            return [(source, target, conclude([step])) for target in resolved.targets]
+            return self._all(source, resolved, step)
         answers = [self._through_to(source, gateway, flow, resolved) for gateway in self._gateways]
         return max(answers, key=_reach)
 
@@ -87,7 +89,10 @@ class Gateways:
             return self._all(source, resolved, opinion(Layer.GATEWAY, str(gateway.meta.ref), StepResult.UNKNOWN, reason))
         leading = [entry for entry in entries(self._snapshot, gateway) if self._leads(entry, resolved)]
         if flow.http is not None:
-            return [each for pod in pods for each in self._request(source, gateway, pod, flow.http, flow.jwt, resolved)]
+            judged = [each for pod in pods for each in self._request(source, gateway, pod, flow.http, flow.jwt, resolved)]
+            strayed = all(verdict.outcome == UNKNOWN and verdict.decision is Decision.DENY for _, _, verdict in judged)
+            if leading or not strayed:
+                return judged
         if not leading:
             return self._all(source, resolved, _no_route(gateway, "no route leads there"))
         return self._any_request(source, gateway, pods, flow, resolved, leading)
@@ -113,7 +118,7 @@ class Gateways:
         self, source: Party, gateway: Gateway, pod: Party, http: HttpRequest, jwt: Jwt | None, resolved: Resolved
     ) -> list[Judged]:
         """One request from outside through one pod of a gateway, to those of a flow's targets that its route leads to."""
-        listeners = [item.port for item in gateway.listeners if item.protocol in {"HTTP", "HTTPS"}]
+        listeners = [item.port for item in gateway.listeners if item.protocol in SERVED]
         at = _At(gateway, pod, source, listeners[0] if listeners else 80, http, jwt)
         first, choice = self._at_gateway(at, None)
         entry = choice.entry
@@ -159,13 +164,16 @@ class Gateways:
 
     def through(self, source: Party, gateway: Gateway, target: Target, http: HttpRequest | None, jwt: Jwt | None) -> list[Judged]:
         """A request to a gateway's own pod, and on to where its route leads."""
-        port = next((item.port for item in gateway.listeners if item.port == target.port), None)
-        if http is None or port is None:
+        listener = next((item for item in gateway.listeners if item.port == target.port), None)
+        if http is None or listener is None or listener.protocol not in SERVED:
             opinions = self._first_hop(source, target.party, target.port)
             opinions += self._hops.doubts.about_gateway(target.party)
+            if listener is not None and listener.protocol not in SERVED:
+                reason = f"the listener {listener.name} is for {listener.protocol}, whose routes aren't modelled"
+                opinions.append(opinion(Layer.GATEWAY, _where(gateway), StepResult.UNKNOWN, reason))
             return [(source, target, conclude(opinions))]
-        at = _At(gateway, target.party, source, port, http, jwt)
-        first, choice = self._at_gateway(at, port)
+        at = _At(gateway, target.party, source, listener.port, http, jwt)
+        first, choice = self._at_gateway(at, listener.port)
         if choice.entry is None:
             return [(source, target, conclude(first))]
         return [(source, target, verdict) for _, _, verdict in self._behind(at, first, choice.entry)]
@@ -175,7 +183,7 @@ class Gateways:
     def _at_gateway(self, at: _At, port: int | None) -> tuple[list[Opinion], Choice]:
         """The first hop, the gateway's own policies, and the route; no entry when the gateway answers by itself."""
         opinions = self._first_hop(at.source, at.party, at.port)
-        opinions += self._hops.doubts.about_proxy(Layer.GATEWAY, "RequestAuthentication", "HTTPRoute", "Gateway")
+        opinions += self._hops.doubts.about_proxy(Layer.GATEWAY, "RequestAuthentication")
         pod, ref, root = at.party.pod, at.gateway.meta.ref, self._snapshot.mesh.root_namespace
         if pod is None:
             return opinions, Choice()
@@ -186,7 +194,11 @@ class Gateways:
             tuple(attachment.to_gateway(self._authentications, ref, pod, root)),
             attachment.envoy_filters(self._snapshot, pod),
         )
-        choice = choose(entries(self._snapshot, at.gateway, port), at.http)
+        blind = next(self._hops.doubts.about_routes(), None)
+        if blind is not None:
+            choice = Choice(doubt=blind.step.reason)
+        else:
+            choice = choose(entries(self._snapshot, at.gateway, port), at.http)
         http = at.http
         if not http.host and choice.entry is not None and not choice.entry.host.startswith("*"):
             http = replace(http, host=choice.entry.host)

@@ -41,7 +41,7 @@ class Hops:
         return [self._through(source, party, attached, destination, port, asked) for party in attached.parties]
 
     def has_proxy(self, source: Party, destination: Party, service: Service | None) -> bool:
-        """Whether a sidecar or a waypoint stands between two parties."""
+        """Whether a sidecar stands between two parties, or a label names a waypoint (even one that traffic goes past)."""
         if destination.mode is MeshMode.SIDECAR or (source.mode is MeshMode.SIDECAR and destination.in_ambient):
             return True
         return self._waypoints.of(source, destination, service) is not None
@@ -100,7 +100,7 @@ class Hops:
         self, source: Party, destination: Party, port: int, asked: Asked, attached: Attachment | None, how: Transport
     ) -> list[Opinion]:
         opinions = self.network(source, destination, HBONE_PORT if how.hbone else port)
-        opinions += self.doubts.about_proxy(Layer.SIDECAR)
+        opinions += self.doubts.about_proxy(Layer.SIDECAR, "PeerAuthentication", *_tokens(asked))
         opinions += _about(attached)
         said = self._sidecars.opinions(source, destination, port, how, asked)
         return opinions + ([replace(said[0], assumptions=(how.assumption,)), *said[1:]] if how.assumption and said else said)
@@ -113,13 +113,18 @@ class Hops:
         if gateway is None:
             return []
         opinions = self.network(source, party, HBONE_PORT)
-        opinions += self.doubts.about_proxy(Layer.WAYPOINT)
+        opinions += self.doubts.about_proxy(Layer.WAYPOINT, *_tokens(asked))
         said = self._waypoints.opinions(gateway, party, source, Target(destination, port), asked)
         if attached.assumption:
             said = [replace(said[0], assumptions=(*said[0].assumptions, attached.assumption)), *said[1:]]
         is_http = speaks_http(asked.service_port) if asked.service_port else None
         second = self.straight(party, destination, port, replace(asked, service=None, service_port=None, jwt=None))
         return [*opinions, *said, *behind(second, http=asked.http is not None if is_http is None else is_http)]
+
+
+def _tokens(asked: Asked) -> tuple[str, ...]:
+    """The kind that says which tokens are good, where a request carries one."""
+    return ("RequestAuthentication",) if asked.jwt is not None else ()
 
 
 def behind(opinions: Iterable[Opinion], *, http: bool) -> list[Opinion]:

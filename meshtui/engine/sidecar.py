@@ -6,6 +6,7 @@ Sources: istio/api security/v1beta1/peer_authentication.proto (levels and modes)
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -93,6 +94,9 @@ class Sidecars:
         self._modes = Modes(snapshot)
         self._authorizations = tuple(snapshot.authorization_policies.values())
         self._authentications = tuple(snapshot.request_authentications.values())
+        self._services: dict[str, list[Service]] = defaultdict(list)
+        for service in sorted(snapshot.services.values(), key=lambda s: s.meta.name):
+            self._services[service.meta.namespace].append(service)
 
     def transports(self, source: Party, destination: Party, port: int) -> tuple[Transport, ...]:
         """The ways in which a source may reach a sidecar; more than one when manifests don't tell.
@@ -155,15 +159,13 @@ class Sidecars:
 
     def _named(self, pod: Pod, port: int) -> ServicePort | None:
         """The Service port that leads to a pod's port: it says which protocol the sidecar takes it for."""
-        return next(_ports_to(self._snapshot.services.values(), pod, port), None)
+        return next(_ports_to(self._services.get(pod.namespace, ()), pod, port), None)
 
 
 def _ports_to(services: Iterable[Service], pod: Pod, port: int) -> Iterator[ServicePort]:
     ports = {p.name: p.number for p in pod.ports if p.name and p.protocol == "TCP"}
-    for service in sorted(services, key=lambda s: s.meta.name):
-        if service.meta.namespace != pod.namespace or not service.selector:
-            continue
-        if all(pod.labels.get(key) == value for key, value in service.selector):
+    for service in services:
+        if service.selector and all(pod.labels.get(key) == value for key, value in service.selector):
             for candidate in service.ports:
                 number = candidate.target if isinstance(candidate.target, int) else ports.get(candidate.target)
                 if candidate.protocol == "TCP" and number == port:
