@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from meshtui.engine.ztunnel import string_matches
 from meshtui.model.flow import HttpRequest
@@ -61,17 +60,50 @@ def normal_path(path: str) -> str:
     return "/".join(kept) or "/"
 
 
-@lru_cache(maxsize=4096)
-def _template(pattern: str) -> re.Pattern[str]:
-    """``{*}`` is one segment, ``{**}`` any number of them (istio/api, AuthorizationPolicy, Operation.paths)."""
-    wild = {"{*}": "[^/]+", "{**}": ".*"}
-    return re.compile("".join(wild.get(part, re.escape(part)) for part in _TEMPLATES.split(pattern)), re.DOTALL)
+def glob_matches(pattern: str, text: str) -> bool:
+    """Whether a pattern matches the whole text; each ``*`` in it stands for anything. Takes time in proportion to both."""
+    first, *rest = pattern.split("*")
+    if not rest:
+        return pattern == text
+    *middle, last = rest
+    if not (text.startswith(first) and text.endswith(last) and len(text) >= len(first) + len(last)):
+        return False
+    place, end = len(first), len(text) - len(last)
+    for part in middle:
+        found = text.find(part, place, end)
+        if found < 0:
+            return False
+        place = found + len(part)
+    return True
+
+
+def _template_matches(pattern: str, path: str) -> bool:
+    """``{*}`` is one segment, ``{**}`` any number of them (istio/api, AuthorizationPolicy, Operation.paths).
+
+    Keeps every place that the pattern may have reached, so that no pattern takes long.
+    """
+    reached = {0}
+    for part in _TEMPLATES.split(pattern):
+        if part == "{**}":
+            reached = set(range(min(reached), len(path) + 1))
+        elif part == "{*}":
+            reached = set().union(*(range(p + 1, _segment_end(path, p) + 1) for p in reached))
+        else:
+            reached = {p + len(part) for p in reached if path.startswith(part, p)}
+        if not reached:
+            return False
+    return len(path) in reached
+
+
+def _segment_end(path: str, start: int) -> int:
+    slash = path.find("/", start)
+    return len(path) if slash < 0 else slash
 
 
 def path_matches(pattern: str, path: str) -> bool:
     """Whether a normalised path matches: a template, or exactly, by prefix or by suffix."""
     if _TEMPLATES.search(pattern):
-        return _template(pattern).fullmatch(path) is not None
+        return _template_matches(pattern, path)
     return string_matches(pattern, path)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from meshtui.engine.addresses import Address, parse_network, parse_port
-from meshtui.engine.httpwords import header, normal_path, path_matches
+from meshtui.engine.httpwords import glob_matches, header, normal_path, path_matches
 from meshtui.engine.ztunnel import string_matches
 from meshtui.model.flow import HttpRequest, Jwt
 from meshtui.model.ids import Principal
@@ -205,9 +205,8 @@ class Matcher:
 
     def _of_namespace(self, pattern: str) -> Tri:
         """A ``*`` anywhere stands for anything (generator.go, srcNamespaceGenerator)."""
-        wanted = ".*".join(re.escape(part) for part in pattern.split("*"))
         namespace = self._parts()[1]
-        return tri(bool(namespace) and re.fullmatch(wanted, namespace) is not None)
+        return tri(bool(namespace) and glob_matches(pattern, namespace))
 
     def _account(self, value: str) -> Tri:
         """``NAMESPACE/NAME``, or a name of the policy's own namespace; no globs (generator.go, serviceAccountRegex)."""

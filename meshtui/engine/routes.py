@@ -18,6 +18,8 @@ _GROUP = "gateway.networking.k8s.io"
 _KINDS = {"Exact": 0, "PathPrefix": 1, "RegularExpression": 2}
 _NEVER = datetime.max.replace(tzinfo=UTC)
 SERVED = {"HTTP", "HTTPS"}
+_SLOW = re.compile(r"[*+}][^()]*\)[*+{]|(?:[*+}].*){4}")
+_LONGEST = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +179,15 @@ def _value(wanted: HeaderMatch, value: str | None) -> bool | None:
 
 
 def _expression(pattern: str, text: str) -> bool | None:
-    """A regular expression on the whole text; RE2's syntax, as far as Python shares it."""
+    """A regular expression on the whole text; RE2's syntax, as far as Python shares it.
+
+    None for what can't be read, and for repetitions of repetitions, which RE2 takes in its stride and Python doesn't.
+    """
+    if _SLOW.search(pattern) or len(pattern) > _LONGEST:
+        return None
     try:
         return re.fullmatch(pattern, text) is not None
-    except re.error:
+    except (re.error, OverflowError, RecursionError):
         return None
 
 

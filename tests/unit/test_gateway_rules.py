@@ -513,6 +513,12 @@ def test_what_may_not_be_listed_is_unknown(kind):
             assert kind in verdict.reason
 
 
+@pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*(a|a)*(a|a)*(a|a)*", "(.*a){20}", "x" * 2000, "(" * 300])
+def test_expressions_that_would_take_long_are_not_tried(pattern):
+    slow = route("back/r", to("api", {"path": {"type": "RegularExpression", "value": pattern}}))
+    assert judge(snapshot_of(GATE, [slow]), API, f"GET /{'a' * 60}!").decision.value == "unknown"
+
+
 def test_of_two_gateways_the_one_that_leads_there_counts():
     other = [gateway(key="infra/aa"), pod("infra/aa-1", "10.0.9.2", [80], {"gateway.networking.k8s.io/gateway-name": "aa"})]
     assert judge(snapshot_of(GATE, other, [OPEN]), API, "GET /api").decision.value == "allow"

@@ -1,11 +1,13 @@
 """One rule against one request, as Envoy matches it: every row says where its rule is written."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from meshtui.engine.addresses import parse_address
-from meshtui.engine.httpwords import normal_path, path_matches, speaks_http
+from meshtui.engine.httpwords import glob_matches, normal_path, path_matches, speaks_http
 from meshtui.engine.l7 import Matcher, Request, Tri, every, negate, some
 from meshtui.model.flow import HttpRequest, Jwt
 from meshtui.model.ids import Principal
@@ -210,6 +212,26 @@ def test_a_normal_path_stays_normal(path):
     assert normal_path(once) == once
     assert path_matches("*", once)
     assert path_matches("/{**}", once)
+
+
+@given(st.text("a*b", max_size=8), st.text("ab", max_size=8))
+def test_a_glob_is_its_expression(pattern, text):
+    expression = ".*".join(re.escape(part) for part in pattern.split("*"))
+    assert glob_matches(pattern, text) is (re.fullmatch(expression, text) is not None)
+
+
+@given(st.lists(st.sampled_from(["/", "a", "{*}", "{**}", "b/"]), max_size=6), st.text("ab/", max_size=8))
+def test_a_path_template_is_its_expression(parts, path):
+    pattern = "".join(["{*}", *parts])
+    wild = {"{*}": "[^/]+", "{**}": ".*"}
+    expression = "".join(wild.get(part, re.escape(part)) for part in ["{*}", *parts])
+    assert path_matches(pattern, path) is (re.fullmatch(expression, path) is not None)
+
+
+def test_no_pattern_takes_long():
+    assert not path_matches("{**}a" * 200, "/" + "a" * 150)
+    assert not glob_matches("*a" * 500, "a" * 300 + "b")
+    assert not path_matches("/{*}" * 300, "/a" * 299)
 
 
 TRIS = st.lists(st.sampled_from(Tri), max_size=5)
