@@ -29,6 +29,12 @@ from meshtui.widgets.pane_view import DocumentView
 from meshtui.widgets.status import StatusBar
 
 _MOST_NAMES = 8
+_FIELDS = (
+    ("from", "FROM", "ecom/deploy/ecom-service, a pod NS/NAME, an address, external"),
+    ("to", "TO:PORT", "inventory/svc/inventory-service:8000"),
+    ("request", "METHOD /PATH", "optional"),
+)
+"""Each field's id, title, and what to type there."""
 _METHOD = re.compile(r"[A-Z]+\Z")
 
 
@@ -99,6 +105,7 @@ class _Completion(Suggester):
 class FlowScreen(Screen[None]):
     """FROM, TO:PORT and perhaps a request; beneath them the ladder, live."""
 
+    AUTO_FOCUS = "Input.-first"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Back", id="flow.back"),
         Binding("tab", "next_field", "Complete, next field", id="flow.next", priority=True),
@@ -108,7 +115,7 @@ class FlowScreen(Screen[None]):
     def __init__(self, session: Session, source: str = "", destination: str = "") -> None:
         super().__init__()
         self._session = session
-        self._given = (source, destination)
+        self._given = {"from": source, "to": destination}
         self._names = {"from": _Names(session, source_names), "to": _Names(session, destination_names)}
         self._flow: Flow | None = None
         self._unwatch: Callable[[], None] = lambda: None
@@ -117,16 +124,14 @@ class FlowScreen(Screen[None]):
         """Header, three inputs, the ladder, footer."""
         yield StatusBar(id="status")
         with Horizontal(id="ends"):
-            for field, title, hint in (
-                ("from", "FROM", "ecom/deploy/ecom-service, a pod NS/NAME, an address, external"),
-                ("to", "TO:PORT", "inventory/svc/inventory-service:8000"),
-                ("request", "METHOD /PATH", "optional"),
-            ):
+            for field, title, hint in _FIELDS:
                 with Horizontal(classes="end -small" if field == "request" else "end"):
                     yield Static(title.removesuffix(" /PATH"), classes="label", markup=False)
                     names = self._names.get(field)
-                    box = Input(placeholder=hint, id=field, suggester=_Completion(names) if names else None)
+                    completion = _Completion(names) if names else None
+                    box = Input(self._given.get(field, ""), placeholder=hint, id=field, suggester=completion)
                     box.border_title = title
+                    box.set_class(field == ("to" if self._given["from"] else "from"), "-first")
                     yield box
         yield DocumentView(id="said")
         yield Footer(show_command_palette=False, compact=True)
@@ -135,10 +140,7 @@ class FlowScreen(Screen[None]):
         """Follow the session; the first empty field takes the keys."""
         self._stop_listening = self._session.listen(self._judge_typed)
         self.set_interval(1.0, self._tick)
-        source, destination = self._given
-        self._field("from").value, self._field("to").value = source, destination
-        (self._field("to") if source else self._field("from")).focus()
-        self._judge_typed()
+        self.call_after_refresh(self._judge_typed)
 
     def on_unmount(self) -> None:
         """Stop following."""
@@ -165,7 +167,7 @@ class FlowScreen(Screen[None]):
 
     def _judge_typed(self) -> None:
         """Read the fields; what can't be read is said in words."""
-        if not self.query(DocumentView):
+        if not self.query(DocumentView) or len(self.query(Input)) < len(_FIELDS):
             return
         self.query_one(StatusBar).show(self._session)
         try:

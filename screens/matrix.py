@@ -163,10 +163,11 @@ class MatrixScreen(Screen[None]):
         face = self._face()
         self.query_one("#state", DocumentView).display = face is not None
         grid = self.query_one(Grid)
+        hidden = not grid.display
         grid.display = face is None
         if face is not None:
             self.query_one("#state", DocumentView).show(face)
-        elif self.focused is None:
+        elif hidden:
             grid.focus()
         self._update("#title", self._title())
         self._update("#message", self._message())

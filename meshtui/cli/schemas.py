@@ -1,0 +1,316 @@
+"""What the commands answer, as types: ``meshtui schema`` prints their JSON Schema, and tests hold every answer against them.
+
+Fields may be added to an answer, never renamed or taken away: scripts rely on them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from msgspec import UNSET, Meta, Struct, UnsetType, field
+
+Word = Literal["allow", "deny", "mixed", "unknown"]
+LayerWord = Literal[
+    "none", "egress_policy", "ingress_policy", "admin_policy", "baseline_policy", "ztunnel", "waypoint", "sidecar", "gateway"
+]
+Outcome = Annotated[
+    str,
+    Meta(
+        pattern="^(connected|timeout|refused|closed|http_[0-9]{3}|dns|tls|not_settled|unknown)$",
+        description="What a client sees; http_NNN is an HTTP status.",
+    ),
+]
+PortNumber = Annotated[int, Meta(ge=1, le=65535)]
+FlowId = str
+
+
+class Decider(Struct):
+    """The object that decides. ``rule`` is ingress[0], egress[1], rules[0], spec.mtls …, or null: nothing in it allows."""
+
+    kind: str
+    namespace: str
+    name: str
+    rule: str | None
+
+
+class Source(Struct, omit_defaults=True):
+    """Where a flow comes from: exactly one of these."""
+
+    pod: Annotated[str, Meta(description="NAMESPACE/NAME")] | UnsetType = UNSET
+    workload: Annotated[str, Meta(description="NAMESPACE/Kind/NAME")] | UnsetType = UNSET
+    ip: str | UnsetType = UNSET
+    external: Annotated[bool, Meta(description="a client outside the cluster, through the gateway")] | UnsetType = UNSET
+
+
+class Destination(Struct, omit_defaults=True):
+    """Where a flow goes to: exactly one of pod, workload, service, ip, and a port (null where there is just one)."""
+
+    pod: Annotated[str, Meta(description="NAMESPACE/NAME")] | UnsetType = UNSET
+    workload: Annotated[str, Meta(description="NAMESPACE/Kind/NAME")] | UnsetType = UNSET
+    service: Annotated[str, Meta(description="NAMESPACE/NAME; the port is the Service's")] | UnsetType = UNSET
+    ip: str | UnsetType = UNSET
+    port: PortNumber | str | UnsetType | None = UNSET
+
+
+class Http(Struct, omit_defaults=True):
+    """The request that a flow carries."""
+
+    method: str | UnsetType = UNSET
+    path: str | UnsetType = UNSET
+    host: str | UnsetType = UNSET
+    headers: dict[str, str] | UnsetType = UNSET
+
+
+class Token(Struct, omit_defaults=True):
+    """The claims of the JWT that a request carries."""
+
+    iss: str | UnsetType = UNSET
+    sub: str | UnsetType = UNSET
+    aud: list[str] | UnsetType = UNSET
+    claims: dict[str, Any] | UnsetType = UNSET
+
+
+class FlowLine(Struct, omit_defaults=True):
+    """One line of the file that ``predict --flows`` reads; answers repeat it."""
+
+    source: Source = field(name="from")
+    to: Destination
+    id: FlowId | UnsetType = UNSET
+    protocol: Literal["TCP", "UDP", "SCTP"] | UnsetType = UNSET
+    http: Http | UnsetType | None = UNSET
+    jwt: Token | UnsetType | None = UNSET
+
+
+class Pair(Struct, omit_defaults=True):
+    """One pod pair's part of a mixed verdict."""
+
+    source: str = field(name="from")
+    to: str
+    id: FlowId
+    verdict: Word
+    outcome: Outcome
+    layer: LayerWord
+    decided_by: Decider | None
+    reason: str | UnsetType = UNSET
+
+
+class Predicted(Struct, omit_defaults=True):
+    """A verdict: what policy says about a flow, and what a client would see. ``pairs`` is there when it is mixed."""
+
+    id: FlowId
+    verdict: Word
+    outcome: Outcome
+    layer: LayerWord
+    decided_by: Decider | None
+    reason: str | UnsetType = UNSET
+    pairs: list[Pair] | UnsetType = UNSET
+
+
+class BadLine(Struct):
+    """A line that isn't a flow: the others still get their answer, and the exit code is 2."""
+
+    id: Any
+    error: str
+
+
+class StepLine(Struct):
+    """One layer's opinion."""
+
+    layer: LayerWord
+    where: str
+    result: Literal["pass", "block", "skip", "unknown"]
+    objects: list[Decider]
+    reason: str
+
+
+class Explained(Predicted, kw_only=True):
+    """A verdict with every step in order, and what follows from it."""
+
+    steps: list[StepLine]
+    assumptions: list[str]
+    client_sees: str
+    changes: Annotated[list[str], Meta(description="the smallest changes that would turn the verdict around")]
+    log_lines: list[str]
+    commands: list[str]
+
+
+class PortsAnswer(Struct):
+    """Ports of a pair that have one verdict from one object: ``TCP 8080,9000-9099; UDP all``, or ``all``."""
+
+    verdict: Word
+    ports: str
+    layer: LayerWord
+    decided_by: Decider | None
+
+
+class MatrixPair(Struct):
+    """One pair of pods, workloads or namespaces. ``allowed`` are the ports that are open, empty for none."""
+
+    source: str = field(name="from")
+    to: str
+    allowed: str
+    answers: list[PortsAnswer]
+
+
+class ProbePod(Struct):
+    """The pod that sent the probe."""
+
+    namespace: str
+    name: str
+    service_account: str
+
+
+class Observed(Struct):
+    """What the probe saw; times are milliseconds."""
+
+    outcome: Outcome
+    http_status: int | None
+    connect_ms: float | None
+    total_ms: float | None
+    bytes: int
+    evidence: list[str]
+    detail: str
+
+
+class Probed(Struct):
+    """Predicted beside observed. ``agrees`` is null where one of them can't tell."""
+
+    flow: FlowLine
+    predicted: Predicted
+    observed: Observed
+    agrees: bool | None
+    pod: ProbePod | None
+
+
+class PlannedPod(Struct):
+    """A pod that a probe would start."""
+
+    namespace: str
+    service_account: str
+    stands_for: str
+    labels: dict[str, str]
+    flows: list[FlowLine]
+
+
+class Refusal(Struct):
+    """A flow that a probe would leave out."""
+
+    flow: FlowLine
+    reason: str
+
+
+class ProbePlan(Struct):
+    """What ``probe --plan`` says."""
+
+    seconds: float
+    pods: list[PlannedPod]
+    external: list[FlowLine]
+    refused: list[Refusal]
+    warnings: list[str]
+
+
+class CheckoutStep(Struct):
+    """One step of a checkout. ``mtls`` is null where nothing was seen of its connection; bodies hold no secrets."""
+
+    name: str
+    state: Literal["waiting", "running", "ok", "failed", "skipped"]
+    method: str | None
+    url: str | None
+    status: int | None
+    elapsed_ms: float | None
+    headers: dict[str, str]
+    request: Any
+    response: Any
+    answered_by: str | None
+    source: str | None
+    destination: str | None
+    source_identity: str | None
+    destination_identity: str | None
+    mtls: bool | None
+    evidence: list[str]
+    log: list[str]
+    cause: str | None
+    error: str | None
+    note: str | None
+
+
+class BookStock(Struct):
+    """What inventory says of one book."""
+
+    book_id: str
+    quantity: int
+    reserved: int
+
+
+class StockBeforeAfter(Struct):
+    """The stock at both ends of a checkout; null where it couldn't be read."""
+
+    before: BookStock | None
+    after: BookStock | None
+
+
+class LookAt(Struct):
+    """An object to look at, and the command that shows it."""
+
+    kind: str
+    namespace: str
+    name: str
+    why: str
+    command: str
+
+
+class Explanation(Struct):
+    """Why a checkout failed."""
+
+    code: str
+    summary: str
+    why: list[str]
+    look_at: list[LookAt]
+
+
+class CheckedOut(Struct):
+    """One checkout, traced. ``change`` is by how many the reserved stock moved."""
+
+    ok: bool
+    steps: list[CheckoutStep]
+    stock: StockBeforeAfter
+    order_id: str | None
+    event_id: str | None
+    change: int | None
+    gateway: str
+    host: str
+    book: str
+    bought: str | None
+    quantity: int
+    explanation: Explanation | None
+    notes: list[str]
+
+
+class Leftover(Struct):
+    """An object that an ended run left in the cluster."""
+
+    kind: str
+    namespace: str
+    name: str
+    run: str
+    removed: bool
+
+
+class Cleaned(Struct):
+    """What ``clean`` found, and whether it was removed."""
+
+    items: list[Leftover]
+    dry_run: bool
+
+
+SCHEMAS: dict[str, tuple[Any, str]] = {
+    "checkout": (CheckedOut, "the answer of meshtui checkout -o json"),
+    "clean": (Cleaned, "the answer of meshtui clean -o json"),
+    "explain": (Explained, "the answer of meshtui explain -o json"),
+    "flow": (FlowLine, "one line of the file that meshtui predict --flows reads"),
+    "matrix": (list[MatrixPair], "the answer of meshtui matrix -o json"),
+    "plan": (ProbePlan, "the answer of meshtui probe --plan -o json"),
+    "predict": (Predicted | BadLine, "one line of what meshtui predict prints"),
+    "probe": (Probed | list[Probed], "the answer of meshtui probe -o json: an object, or an array for several flows"),
+}
+"""By name: the type, and what it describes."""
