@@ -130,7 +130,7 @@ class PeerAuthentications:
                 )
                 if workload.mode not in LENIENT and not lenient_parent:
                     exempt.add(port)
-        merged = bool(exempt) and ((mesh_mode == STRICT and (unset_here or ns_mode == STRICT)) or ns_mode == STRICT)
+        merged = bool(exempt) and (ns_mode == STRICT or (unset_here and mesh_mode == STRICT))
         if workload.mode == STRICT and not exempt:
             return None
         return _PortPolicy(workload.mode == STRICT or merged, frozenset(exempt), frozenset(strict_ports))

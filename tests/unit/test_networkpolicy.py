@@ -46,6 +46,21 @@ def peers(text):
 
 
 ROWS = [
+    ingress(
+        "several ports: any of them",
+        V1,
+        "podSelector: {}\ningress: [{ports: [{port: 6000}, {port: 5432}, {port: 7000, endPort: 7999}]}]",
+        TO_DB,
+        "allow",
+        "NetworkPolicy back/p ingress[0]",
+    ),
+    ingress(
+        "… and none of them",
+        V1,
+        "podSelector: {}\ningress: [{ports: [{port: 6000}, {port: 5433}, {protocol: UDP, port: 5432}]}]",
+        TO_DB,
+        "deny ingress_policy",
+    ),
     ingress("an empty podSelector selects all pods of its namespace", V1, "podSelector: {}", TO_DB, "deny ingress_policy"),
     ingress("… and none of another one", V1, "podSelector: {}", "back/db > shop/web:8080", "allow"),
     ingress("a podSelector that matches nothing here", V1, "podSelector: {matchLabels: {app: x}}", TO_DB, "allow"),
