@@ -11,7 +11,7 @@ from meshtui.engine.selectors import matches
 from meshtui.model.policy import AuthorizationPolicy, PeerAuthentication
 from meshtui.model.snapshot import KindStatus, Snapshot
 from meshtui.model.verdict import Decider, Layer, StepResult
-from meshtui.model.workload import MeshMode, Service
+from meshtui.model.workload import MeshMode
 
 USE_WAYPOINT = "istio.io/use-waypoint"
 _BLIND = {KindStatus.FORBIDDEN, KindStatus.LOADING, KindStatus.EXPIRED, KindStatus.UNREACHABLE}
@@ -47,18 +47,6 @@ class Doubts:
                 reason = f"{foreign.meta.ref} ({foreign.api_version}) is a kind of this cluster's CNI that isn't modelled"
                 yield opinion(layer, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(foreign.meta.ref),))
 
-    def about_mesh(self, source: Party, destination: Party, service: Service | None) -> Iterator[Opinion]:
-        """Reasons for doubt about the mesh at the destination."""
-        if destination.pod is None:
-            return
-        if destination.mode is MeshMode.SIDECAR or (source.mode is MeshMode.SIDECAR and destination.in_ambient):
-            reason = "sidecar proxies aren't modelled yet"
-            yield opinion(Layer.SIDECAR, destination.name, StepResult.UNKNOWN, reason)
-        yield from self.about_destination(destination)
-        if destination.in_ambient and source.principal is not None and (waypoint := self.waypoint_of(destination, service)):
-            reason = f"traffic goes through the waypoint {waypoint}, whose policies aren't modelled here"
-            yield opinion(Layer.WAYPOINT, f"waypoint {waypoint}", StepResult.UNKNOWN, reason)
-
     def about_destination(self, destination: Party) -> Iterator[Opinion]:
         """Reasons for doubt about what the destination's ztunnel, or, for a gateway's pod, its own proxy enforces."""
         yield from self.about_gateway(destination)
@@ -90,15 +78,6 @@ class Doubts:
     def _guards_gateway(self, gateway: Party) -> bool:
         scopes = {gateway.namespace, self._snapshot.mesh.root_namespace}
         return any(p.meta.namespace in scopes for p in self._snapshot.authorization_policies.values())
-
-    def waypoint_of(self, destination: Party, service: Service | None) -> str:
-        """The waypoint that a label names for this destination (Service, else namespace; a pod's for pod addresses)."""
-        namespace = destination.namespace_labels.get(USE_WAYPOINT, "")
-        own = service.meta.labels.get(USE_WAYPOINT) if service else destination.labels.get(USE_WAYPOINT)
-        if not service and own is None:
-            return ""  # a namespace's waypoint serves Services unless it says otherwise (istio.io/waypoint-for)
-        name = namespace if own is None else own
-        return "" if name == "none" else name
 
     def _unreadable(self, kind: str, layer: Layer) -> Iterator[Opinion]:
         state = self._blind.get(kind)
