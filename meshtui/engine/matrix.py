@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from meshtui.engine.bitsets import members
@@ -22,6 +22,8 @@ from meshtui.model.workload import Pod
 
 _BLOCK = 512
 """Rows that are worked out together."""
+_MANY_ROWS = 32
+"""From as many cells as so many rows have on, those that a change touched are worked out together."""
 
 
 ITSELF = Decided(Decision.ALLOW, NOBODY)
@@ -190,20 +192,24 @@ class Matrix:
         for number, bits in touched.columns.items():
             for source in members(bits & alive) if alive >> number & 1 else ():
                 rows[source] = rows.get(source, 0) | 1 << number
+        if sum(map(int.bit_count, rows.values())) > _MANY_ROWS * len(self.classes):
+            for source_class, cells in self.rows(rows):
+                yield from ((source_class, self.classes[n], cells[n]) for n in members(rows[source_class.number]))
+            return
         for number, bits in rows.items():
             source_class = self.classes[number]
-            if bits.bit_count() * 8 < len(self.classes):
-                for target in members(bits):
-                    yield source_class, self.classes[target], self.cell(source_class, self.classes[target])
-            else:
-                row = self.row(source_class)
-                for target in members(bits):
-                    yield source_class, self.classes[target], row[target]
+            row = self.row(source_class) if bits.bit_count() * 8 > len(self.classes) else None
+            for n in members(bits):
+                target = self.classes[n]
+                yield source_class, target, row[n] if row is not None else self.cell(source_class, target)
 
     # ---- answers
 
-    def rows(self) -> Iterator[tuple[PodClass, Sequence[Cell]]]:
-        """Each class that has pods as a source, with a cell for each class as a destination, in the order of ``classes``."""
+    def rows(self, wanted: Container[int] | None = None) -> Iterator[tuple[PodClass, Sequence[Cell]]]:
+        """Each class that has pods as a source, with a cell for each class as a destination, in the order of ``classes``.
+
+        ``wanted`` are the numbers of the sources that matter; without it all do.
+        """
         everybody, size = self._index.all, self._index.size
         sides, cells = self._both, self._cells
         for start in range(0, size, _BLOCK):
@@ -212,7 +218,7 @@ class Matrix:
             meshed = self._columns(self._meshed, start, width)
             for offset, (into, mesh) in enumerate(zip(zip(*ingress, strict=True), zip(*meshed, strict=True), strict=True)):
                 source = self.classes[start + offset]
-                if not source.pods:
+                if not source.pods or (wanted is not None and source.number not in wanted):
                     continue
                 out = expanded(self._egress[source.number].groups(everybody, size), 0, size)
                 both = map(sides.__getitem__, zip(out, into, strict=True))

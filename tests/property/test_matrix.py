@@ -189,3 +189,15 @@ def told(matrix, touched, before):
     named = {(a.number, b.number) for a, b, _ in matrix.touched_cells(touched)}
     differ = [pair for pair, cells in answers(matrix).items() if before.get(pair) != cells]
     return all({a, b} & touched.moved or (matrix.class_of(a).number, matrix.class_of(b).number) in named for a, b in differ)
+
+
+@pytest.mark.parametrize("many", [0, 10**6], ids=["rows together", "rows one by one"])
+def test_what_an_update_touched_has_the_new_cells_however_they_are_worked_out(many, monkeypatch):
+    monkeypatch.setattr("meshtui.engine.matrix._MANY_ROWS", many)
+    for seed in range(40):
+        rng = random.Random(seed)
+        cluster = Cluster(rng)
+        matrix = Matrix(snapshot_of(cluster.objects))
+        touched = matrix.update(snapshot_of(changed(rng, cluster.objects, cluster)))
+        for source, target, cell in matrix.touched_cells(touched):
+            assert cell is matrix.cell(source, target)
