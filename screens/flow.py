@@ -231,7 +231,7 @@ class FlowScreen(Screen[None]):
         return str(flow.source if field == "from" else flow.destination)
 
     def _judged(self, flow: Flow, document: Document, known: bool) -> None:
-        if not self.is_attached or flow != self._flow:
+        if not self.query(DocumentView) or flow != self._flow:
             return
         if known:
             stop = self._session.watch((flow,))

@@ -110,8 +110,8 @@ class MatrixScreen(Screen[None]):
 
     def _judged(self, found: Reach, version: int) -> None:
         self._busy = False
-        if not self.is_attached:
-            return
+        if not self.query(Grid) or not self.query(Footer):
+            return  # the screen is being closed
         if (found.view, found.declared) == (self.view, self._declared):
             self._note_changes(found)
             self._shown, self._version = found, version

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from meshtui.model.change import CREATED, DELETED, EDITED, Cause
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
@@ -27,6 +27,8 @@ POLICY_KINDS = frozenset(
 
 
 class _Object(Protocol):
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
     @property
     def meta(self) -> Meta: ...
 
@@ -62,11 +64,17 @@ def _changed(old: Mapping[Uid, _T], new: Mapping[Uid, _T]) -> Iterator[Cause]:
         before = old.get(uid)
         if before is None:
             yield Cause(obj.meta.ref, CREATED, obj.meta.manager)
-        elif before is not obj and (before.meta.resource_version != obj.meta.resource_version or before != obj):
+        elif before is not obj and _content(before) != _content(obj):
             yield Cause(obj.meta.ref, EDITED, obj.meta.manager)
     for uid, obj in old.items():
         if uid not in new:
             yield Cause(obj.meta.ref, DELETED)
+
+
+def _content(obj: _Object) -> tuple[object, ...]:
+    """What an object says, without when, by whom and in which version it was written: a status update is no edit."""
+    fields = tuple(getattr(obj, name) for name in obj.__dataclass_fields__ if name != "meta")
+    return (obj.meta.labels, obj.meta.annotations, *fields)
 
 
 def _changed_pods(old: Mapping[Uid, Pod], new: Mapping[Uid, Pod]) -> Iterator[Cause]:

@@ -1,0 +1,146 @@
+"""What the ladder says of a verdict, and of a change of one."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from meshtui.engine import Engine
+from meshtui.engine.advice import Advice, advise
+from meshtui.engine.causes import causes, differences, near
+from meshtui.engine.references import parse_flow
+from meshtui.model.change import Cause, VerdictChange
+from meshtui.model.ids import ObjectRef
+from meshtui.model.verdict import Decider, Decision, Layer, PairVerdict, Step, StepResult, Verdict
+from meshtui.widgets.ladder import changed_words, why
+from tests.fakes.frozen import bookstore
+from tests.fakes.snapshots import ambient, namespace, pod, policy, snapshot_of
+
+NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
+NETPOL, AUTHZ = ObjectRef("NetworkPolicy", "a", "np"), ObjectRef("AuthorizationPolicy", "a", "ap")
+FLOW = parse_flow("a/web", "a/db:5432")
+ALLOW = Verdict(Decision.ALLOW, "connected", Layer.ZTUNNEL, Decider(AUTHZ, "rules[0]"))
+DENY = Verdict(Decision.DENY, "timeout", Layer.INGRESS_POLICY, Decider(NETPOL))
+
+
+def words(line):
+    return "".join(word.text for word in line)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "because", "said"),
+    [
+        pytest.param(ALLOW, DENY, (Cause(NETPOL, "edited", "kubectl"),),
+                     "* changed 3s ago: allow → deny, because NetworkPolicy a/np was edited by kubectl", id="edited"),
+        pytest.param(DENY, ALLOW, (Cause(NETPOL, "deleted", "kubectl"),),
+                     "* changed 3s ago: deny → allow, because NetworkPolicy a/np was deleted", id="deleted"),
+        pytest.param(DENY, ALLOW, (), "* changed 3s ago: deny → allow", id="no cause is known"),
+        pytest.param(ALLOW, Verdict(Decision.ALLOW, "connected", Layer.NONE), (Cause(AUTHZ, "deleted"),),
+                     "* changed 3s ago: allow by AuthorizationPolicy a/ap rules[0] → allow (none), "
+                     "because AuthorizationPolicy a/ap was deleted", id="the same word, another object"),
+    ],
+)  # fmt: skip
+def test_a_change_says_from_what_to_what_when_and_why(before, after, because, said):
+    change = VerdictChange(FLOW, before, after, NOW - timedelta(seconds=3), because)
+    assert words(changed_words(change, NOW)) == said
+
+
+def test_every_step_is_a_line_with_its_mark_and_where_it_is_enforced():
+    steps = (
+        Step(Layer.EGRESS_POLICY, "CNI", StepResult.SKIP, "nothing selects it"),
+        Step(Layer.INGRESS_POLICY, "CNI", StepResult.BLOCK, "no rule allows it", (Decider(NETPOL), Decider(AUTHZ))),
+        Step(Layer.ZTUNNEL, "ztunnel on n1", StepResult.UNKNOWN, "can't be read"),
+        Step(Layer.WAYPOINT, "waypoint w", StepResult.PASS, "fine"),
+    )
+    verdict = Verdict(Decision.DENY, "timeout", Layer.INGRESS_POLICY, Decider(NETPOL), steps, ("an assumption",), ("a note",))
+    text = why(FLOW, verdict, Advice("nothing", ("a log line",), ("a change",), ("kubectl get",), "probe it"), None).plain()
+    for wanted in ("Why? a/web → a/db:5432 (TCP)", "✗ deny: timeout", "decided by NetworkPolicy a/np (ingress_policy)",
+                   "– skip  egress_policy", "✗ BLOCK ingress_policy: no rule allows it", "considered: AuthorizationPolicy a/ap",
+                   "? doubt ztunnel", "at ztunnel on n1", "✓ pass  waypoint", "an assumption", "a note", "a log line",
+                   "a change", "kubectl get", "probe it", "the client sees: nothing"):  # fmt: skip
+        assert wanted in text
+
+
+def test_a_mixed_verdict_lists_its_pairs():
+    mixed = Verdict(
+        Decision.MIXED, "unknown", Layer.ZTUNNEL, pairs=(PairVerdict("a/w", "a/d", ALLOW), PairVerdict("a/w", "a/e", DENY))
+    )
+    text = why(FLOW, mixed, Advice("not known"), None).plain()
+    assert "a/w → a/d  ✓ allow" in text
+    assert "a/w → a/e  ✗ deny" in text
+
+
+def test_hostile_words_are_shown_and_not_executed():
+    step = Step(Layer.ZTUNNEL, "[red]x[/]", StepResult.BLOCK, "\x1b[31m\u202e")
+    text = why(FLOW, Verdict(Decision.DENY, "closed", Layer.ZTUNNEL, steps=(step,)), Advice(""), None).plain()
+    assert "[red]x[/]" in text
+    assert "\x1b" not in text
+
+
+# ---- what changed, and what of it explains a verdict
+
+BASE = [ambient("a"), pod("a/web", "10.0.0.1"), pod("a/db", "10.0.0.2", [5432])]
+OPEN, CLOSED = "podSelector: {}\ningress: [{}]", "podSelector: {matchLabels: {app: db}}"
+
+
+def changed(old, new):
+    return [str(cause) for cause in differences(snapshot_of(old), snapshot_of(new))]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        pytest.param(BASE, BASE, [], id="nothing"),
+        pytest.param(BASE, [*BASE, policy("a/np", OPEN)], ["NetworkPolicy a/np was created"], id="created"),
+        pytest.param(
+            [*BASE, policy("a/np", OPEN)], [*BASE, policy("a/np", CLOSED)], ["NetworkPolicy a/np was edited"], id="edited"
+        ),
+        pytest.param([*BASE, policy("a/np", OPEN)], BASE, ["NetworkPolicy a/np was deleted"], id="deleted"),
+        pytest.param(BASE, [namespace("a"), *BASE[1:]], ["Namespace a was edited"], id="a namespace's label"),
+        pytest.param(
+            BASE, [*BASE[:2], pod("a/db", "10.0.0.2", [5432], {"app": "x"})], ["Pod a/db was edited"], id="a pod's label"
+        ),
+        pytest.param(
+            BASE, [*BASE[:2], pod("a/db", "10.0.0.2", [5432], status={"phase": "Pending"})], [], id="only a pod's status"
+        ),
+    ],
+)
+def test_what_changed_between_two_snapshots(old, new, said):
+    assert changed(old, new) == said
+
+
+def test_the_objects_that_a_verdict_names_explain_it_before_its_ends_do():
+    found = [
+        Cause(ObjectRef("Pod", "a", "db"), "edited"),
+        Cause(NETPOL, "edited"),
+        Cause(ObjectRef("NetworkPolicy", "b", "x"), "edited"),
+    ]
+    assert causes(FLOW, ALLOW, DENY, found, "istio-system") == (found[1],)
+    assert causes(FLOW, ALLOW, DENY, [found[0], found[2]], "istio-system") == (found[0],)
+    assert causes(FLOW, ALLOW, DENY, [found[2]], "istio-system") == ()
+
+
+@pytest.mark.parametrize(
+    ("ref", "counts"),
+    [
+        (ObjectRef("NetworkPolicy", "a", "other"), True),
+        (ObjectRef("PeerAuthentication", "istio-system", "default"), True),
+        (ObjectRef("AdminNetworkPolicy", "", "admin"), True),
+        (ObjectRef("Namespace", "", "a"), True),
+        (ObjectRef("Namespace", "", "b"), False),
+        (ObjectRef("NetworkPolicy", "b", "np"), False),
+        (ObjectRef("Pod", "a", "else"), False),
+    ],
+    ids=str,
+)
+def test_without_a_named_object_the_policies_nearby_are_named(ref, counts):
+    assert bool(near([Cause(ref, "edited")], {"a", "istio-system"})) is counts
+
+
+def test_every_advice_on_the_bookstore_can_be_drawn():
+    snapshot = bookstore()
+    engine = Engine(snapshot)
+    for source in ("ecom/deploy/ecom-service", "observability/deploy/prometheus", "external"):
+        for destination in ("inventory/svc/inventory-service:8000", "inventory/svc/inventory-db:5432", "10.1.2.3:443"):
+            flow = parse_flow(source, destination)
+            verdict = engine.judge(flow)
+            assert verdict.decision.value in why(flow, verdict, advise(engine, flow, verdict), None).plain()
