@@ -11,7 +11,7 @@ from meshtui.model.snapshot import Snapshot
 from meshtui.model.workload import MeshMode, Pod
 from meshtui.session import Session
 from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Line, Section, facts, line
-from meshtui.widgets.panes.base import Pane, changed_cell, in_scope
+from meshtui.widgets.panes.base import Pane, changed_cell, in_scope, workloads_hit
 from meshtui.widgets.table import Cell, Column, Row
 
 _COLUMNS = (
@@ -113,8 +113,10 @@ def _detail(session: Session, uid: str) -> Document:
     sections = [
         Section("", overview),
         Section("Rules", tuple(rules)),
-        Section("Pods", _pods(snapshot, pods, selects_pods=not policy.target_refs)),
     ]
+    if pods:
+        sections.append(Section("A change of it hits", workloads_hit(snapshot, pods)))
+    sections.append(Section("Pods", _pods(snapshot, pods, selects_pods=not policy.target_refs)))
     if policy.unmodelled:
         sections.append(Section("Not understood", tuple(line((field, WARN)) for field in policy.unmodelled)))
     return Document(str(policy.meta.ref), tuple(sections))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from meshtui.model.ids import ObjectRef
 from meshtui.model.meta import Meta
 from meshtui.model.snapshot import KindStatus, Snapshot
+from meshtui.model.workload import Pod
 from meshtui.session import Session
-from meshtui.widgets.document import DIM, Document
+from meshtui.widgets.document import DIM, WARN, Document, Line, line
 from meshtui.widgets.table import Cell, Column, Row
 from meshtui.widgets.text import age
 
@@ -57,3 +59,20 @@ def policies_known(session: Session, *kinds: str) -> str:
     blind = {KindStatus.FORBIDDEN, KindStatus.LOADING, KindStatus.EXPIRED, KindStatus.UNREACHABLE}
     states = [(kind, session.snapshot.kind_state(kind)) for kind in kinds]
     return ", ".join(f"{kind}: {state.status.value}" for kind, state in states if state.status in blind)
+
+
+MOST_WORKLOADS = 20
+
+
+def workloads_hit(snapshot: Snapshot, pods: Iterable[Pod]) -> tuple[Line, ...]:
+    """The workloads of a policy's pods: who else is hit when it changes. One of which it selects only some pods says so."""
+    hit = Counter(snapshot.owner_of(pod) for pod in pods)
+    lines = []
+    for ref, count in sorted(hit.items())[:MOST_WORKLOADS]:
+        workload = snapshot.workloads.get(ref)
+        running = sum(not pod.completed for pod in workload.pods) if workload else count
+        part = f"  only {count} of {running} pods" if count < running else ""
+        lines.append(line(str(ref), (part, WARN)))
+    if len(hit) > MOST_WORKLOADS:
+        lines.append(line((f"and {len(hit) - MOST_WORKLOADS} more workloads", DIM)))
+    return tuple(lines)

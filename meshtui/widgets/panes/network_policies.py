@@ -11,7 +11,7 @@ from meshtui.model.ids import ObjectRef, Uid
 from meshtui.model.policy import NetworkPolicy
 from meshtui.session import Session
 from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Section, facts, line
-from meshtui.widgets.panes.base import Pane, changed_cell, in_scope
+from meshtui.widgets.panes.base import Pane, changed_cell, in_scope, workloads_hit
 from meshtui.widgets.table import Cell, Column, Row
 
 _COLUMNS = (
@@ -92,6 +92,8 @@ def _detail(session: Session, uid: str) -> Document:
             "closed": ("HBONE (15008) is closed: ambient peers can't connect, whatever app port is open", WARN),
         }[state]
         sections.append(Section(direction.value.capitalize(), (*lines, line(words))))
+    if pods:
+        sections.append(Section("A change of it hits", workloads_hit(session.snapshot, pods)))
     members = [line(pod.name, (f"  {session.snapshot.mesh_mode(pod).value}", DIM)) for pod in pods[:30]]
     if len(pods) > 30:
         members.append(line((f"and {len(pods) - 30} more", DIM)))
