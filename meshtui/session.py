@@ -172,7 +172,7 @@ class Session:
 
     def _judge(self, flow: Flow) -> Verdict:
         try:
-            return self.engine.judge(flow)
+            return self.engine.summarize(flow)
         except UsageError as error:
             return Verdict(Decision.UNKNOWN, "unknown", Layer.NONE, notes=(str(error),))
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from itertools import product
 
 from meshtui.engine.asked import Asked
+from meshtui.engine.classes import Classifier, ClassKey, Reads
 from meshtui.engine.conclude import conclude, together
 from meshtui.engine.gateway import Gateways, Judged
 from meshtui.engine.hops import Hops
 from meshtui.engine.party import Parties, Party
-from meshtui.engine.resolve import Resolver, Target
+from meshtui.engine.resolve import Resolved, Resolver, Target
 from meshtui.model.flow import EndpointKind, Flow
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import CONNECTED, UNKNOWN, Decision, Layer, Verdict
@@ -27,6 +29,7 @@ class Engine:
         self._parties = Parties(snapshot)
         self._hops = Hops(snapshot, self._parties)
         self.resolver = Resolver(snapshot, self._parties)
+        self._keys: dict[str, ClassKey] = {}
         self._gateways = Gateways(snapshot, self._parties, self._hops, self.resolver)
 
     def judge(self, flow: Flow) -> Verdict:
@@ -34,7 +37,36 @@ class Engine:
 
         Raises UsageError when an end or a port can't be found in the snapshot.
         """
+        return self._judge(flow, self.resolver.resolve(flow))
+
+    def summarize(self, flow: Flow) -> Verdict:
+        """The verdict on a flow, judged on one pod of each class that no rule tells apart: for lists of many flows.
+
+        Decision and deciding object are those of ``judge``; the pairs of a mixed verdict are only the distinct ones.
+        Raises UsageError when an end or a port can't be found in the snapshot.
+        """
         resolved = self.resolver.resolve(flow)
+        if {party.name for party in resolved.sources} & {target.party.name for target in resolved.targets}:
+            return self._judge(flow, resolved)  # a pod always reaches itself: here its class doesn't speak for it
+        sources = {self._class_of(party): party for party in reversed(resolved.sources)}
+        targets = {(self._class_of(target.party), target.port): target for target in reversed(resolved.targets)}
+        return self._judge(flow, replace(resolved, sources=tuple(sources.values()), targets=tuple(targets.values())))
+
+    def _class_of(self, party: Party) -> object:
+        if party.pod is None:
+            return party.name
+        key = self._keys.get(party.name)
+        if key is None:
+            key = self._keys[party.name] = self._classifier.key(party.pod)
+        return key
+
+    @cached_property
+    def _classifier(self) -> Classifier:
+        reads = Reads()
+        reads.note(self.snapshot)
+        return Classifier(self.snapshot, reads, {})
+
+    def _judge(self, flow: Flow, resolved: Resolved) -> Verdict:
         if not resolved.targets:
             return Verdict(Decision.UNKNOWN, UNKNOWN, Layer.NONE, notes=resolved.notes)
         if flow.source.kind is EndpointKind.EXTERNAL and flow.protocol == "TCP":

@@ -281,3 +281,20 @@ def judged(file):
             continue
         assert verdict.decision in Decision
     assert all(workload.ref for workload in snapshot.workloads.values())
+
+
+def test_a_summary_decides_as_all_pairs_do() -> None:
+    """One pod of each class speaks for its class: decision, layer and decider are those of every pair."""
+    from meshtui.engine import Engine
+    from meshtui.engine.relations import flows_from, flows_to
+    from tests.fakes.frozen import bookstore
+
+    engine = Engine(bookstore())
+    asked = 0
+    for workload in engine.snapshot.workloads.values():
+        for flow in (*flows_from(engine.snapshot, workload), *flows_to(engine.snapshot, workload)):
+            whole, summary = engine.judge(flow), engine.summarize(flow)
+            assert (summary.decision, summary.outcome, summary.layer) == (whole.decision, whole.outcome, whole.layer)
+            assert summary.decided_by == whole.decided_by
+            asked += 1
+    assert asked > 150
