@@ -38,7 +38,7 @@ _COLUMNS = (
 )
 _SHORT_KINDS = {"Deployment": "deploy", "StatefulSet": "sts", "DaemonSet": "ds", "ReplicaSet": "rs", "CronJob": "cj"}
 MESHED = {MeshMode.AMBIENT, MeshMode.SIDECAR, MeshMode.GATEWAY}
-MOST_FLOWS = 300
+MOST_FLOWS = 100
 """Flows judged for one detail pane; the rest is said to be there."""
 
 
