@@ -47,6 +47,13 @@ def peers(text):
 
 ROWS = [
     ingress(
+        "an IPv6 block ends where its prefix ends",
+        V1,
+        peers("{ipBlock: {cidr: 'fd00:0:0:1::/64'}}"),
+        "back/six > back/db:5432",
+        "deny ingress_policy",
+    ),
+    ingress(
         "several ports: any of them",
         V1,
         "podSelector: {}\ningress: [{ports: [{port: 6000}, {port: 5432}, {port: 7000, endPort: 7999}]}]",
