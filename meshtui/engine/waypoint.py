@@ -74,6 +74,8 @@ class Waypoints:
             return Attachment(shown, past=f"{source.name} isn't in the mesh: its traffic goes past the waypoint {shown}")
         if source.mode is MeshMode.SIDECAR:
             return Attachment(shown, doubt=f"how sidecars use the waypoint {shown} isn't modelled")
+        if service is not None and service.headless:
+            return Attachment(shown, doubt=f"whether a headless Service's pods are reached through {shown} isn't modelled")
         gateway = find_gateway(self._snapshot, namespace, name)
         if gateway is None:
             if service is None and not is_own:

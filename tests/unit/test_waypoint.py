@@ -366,6 +366,15 @@ ATTACHED = [
         "allow",
     ),
     Case(
+        "a headless Service",
+        POINTS,
+        world(CLOSED, api=service("back/api", [("http", 80, 8080)], labels=USES, clusterIP="None")),
+        FLOW,
+        "GET /",
+        "unknown",
+        says="headless",
+    ),
+    Case(
         "no such Gateway", POINTS, [*BASE, space("back", ambient=True), API], FLOW, "GET /", "unknown", says="no Gateway back/wp"
     ),
     Case("a Gateway of another class", POINTS, world(gate=gateway(name="istio")), FLOW, "GET /", "unknown", says="class istio"),
