@@ -13,48 +13,26 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from meshtui.engine.relations import workload_endpoint
-from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
-from meshtui.model.ids import ObjectRef
+from meshtui.model.flow import Flow
 from meshtui.session import Session
+from meshtui.widgets.reach import flows_between, workload_ref
 from meshtui.widgets.text import clean
 from meshtui.widgets.verdicts import VERDICTS
-
-
-def flows_between(session: Session, source: ObjectRef, destination: ObjectRef) -> list[Flow]:
-    """A flow to each port of each Service in front of a workload, then to each declared port that no Service leads to."""
-    workload = session.snapshot.workloads.get(destination)
-    pods = [pod for pod in workload.pods if not pod.completed] if workload else []
-    if not pods:
-        return []
-    start, resolver = workload_endpoint(source), session.engine.resolver
-    flows, led_to = [], set()
-    services = (s for s in session.snapshot.services.values() if s.meta.namespace == destination.namespace)
-    for service in sorted(services, key=lambda s: s.meta.name):
-        if not any(pod in pods for pod in resolver.backends(service)):
-            continue
-        end = FlowEndpoint(EndpointKind.SERVICE, service.meta.namespace, service.meta.name)
-        for port in service.ports:
-            flows.append(Flow(start, end, port.number, port.protocol))
-            led_to |= {(port.target, port.protocol)}
-    for number, name, protocol in sorted({(p.number, p.name, p.protocol) for pod in pods for p in pod.ports}):
-        if not led_to & {(number, protocol), (name, protocol)}:
-            flows.append(Flow(start, workload_endpoint(destination), number, protocol))
-    return flows
 
 
 def open_pair(screen: Screen[None], session: Session, source: str, destination: str) -> None:
     """Explain the flow between two workloads (NAMESPACE/KIND/NAME); ask which where there are several."""
     from meshtui.screens.why import WhyScreen
 
-    if source == destination and len(getattr(session.snapshot.workloads.get(_ref(source)), "pods", ())) < 2:
+    if source == destination and len(getattr(session.snapshot.workloads.get(workload_ref(source)), "pods", ())) < 2:
         screen.notify("a pod always reaches itself", timeout=3)
         return
-    flows = flows_between(session, _ref(source), _ref(destination))
+    flows = flows_between(session.snapshot, session.engine.resolver, workload_ref(source), workload_ref(destination))
     if not flows:
         from meshtui.screens.flow import FlowScreen
 
         screen.notify("it declares no port: type one", timeout=3)
-        start, end = workload_endpoint(_ref(source)), workload_endpoint(_ref(destination))
+        start, end = workload_endpoint(workload_ref(source)), workload_endpoint(workload_ref(destination))
         screen.app.push_screen(FlowScreen(session, str(start), f"{end}:"))
         return
     if len(flows) == 1:
@@ -66,11 +44,6 @@ def open_pair(screen: Screen[None], session: Session, source: str, destination: 
             screen.app.push_screen(WhyScreen(session, flow))
 
     screen.app.push_screen(ChooseFlowScreen(session, flows), chosen)
-
-
-def _ref(name: str) -> ObjectRef:
-    namespace, kind, short = name.split("/")
-    return ObjectRef(kind, namespace, short)
 
 
 class ChooseFlowScreen(ModalScreen[Flow | None]):

@@ -16,7 +16,9 @@ from meshtui.engine.causes import differences, near
 from meshtui.engine.cells import Cell
 from meshtui.engine.portwords import answers
 from meshtui.model.change import Cause
+from meshtui.model.flow import Flow
 from meshtui.model.snapshot import KindStatus
+from meshtui.model.verdict import Verdict
 from meshtui.screens.choose_flow import open_pair
 from meshtui.session import Session
 from meshtui.widgets import state
@@ -24,7 +26,7 @@ from meshtui.widgets.document import BAD, DIM, STRONG, WARN, Document, Line, Sec
 from meshtui.widgets.grid import Grid, Label, Mark, Place
 from meshtui.widgets.pane_view import DocumentView
 from meshtui.widgets.panes.base import policies_known
-from meshtui.widgets.reach import MARKS, Port, Reach, View, reach
+from meshtui.widgets.reach import MARKS, Port, Reach, View, reach, settled
 from meshtui.widgets.status import StatusBar
 from meshtui.widgets.text import age
 from meshtui.widgets.verdicts import VERDICTS
@@ -106,6 +108,7 @@ class MatrixScreen(Screen[None]):
                 found = shown
             else:
                 found = reach(matrix, view, declared=declared)
+                found = settled(found, self.session.engine.resolver, self.session.verdict)
         self.app.call_from_thread(self._judged, found, now)
 
     def _judged(self, found: Reach, version: int) -> None:
@@ -241,7 +244,9 @@ class MatrixScreen(Screen[None]):
         changed = self._changed.get((source, destination))
         if changed is not None:
             lines.append(self._changed_words(changed))
-        if cell is not None:
+        if (row, column) in shown.judged:
+            lines += [_flow_line(flow, verdict) for flow, verdict in shown.judged[row, column]]
+        elif cell is not None:
             lines += cell_lines(cell, shown.ports[column], _SAID_LINES - len(lines))
         self._update("#said", *lines[:_SAID_LINES])
 
@@ -324,6 +329,12 @@ def cell_lines(cell: Cell, ports: tuple[Port, ...], room: int) -> list[Line]:
         left = len(lines) - room + 1
         lines = [*lines[: room - 1], line((f"and {left} more: Enter says all", DIM))]
     return lines
+
+
+def _flow_line(flow: Flow, verdict: Verdict) -> Line:
+    word, tone = VERDICTS[verdict.decision]
+    by = f"{verdict.layer.value} {verdict.decided_by.ref}" if verdict.decided_by else verdict.reason or "no policy"
+    return line((word, tone), f" {flow.destination}:{flow.port}  ", (f"by {by}", DIM))
 
 
 def _labels(names: tuple[str, ...]) -> list[Label]:

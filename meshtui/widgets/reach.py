@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, replace
 
 from meshtui.engine.cells import Cell
 from meshtui.engine.groups import Group, groups_of, merged, pairs
 from meshtui.engine.matrix import Matrix
+from meshtui.engine.relations import workload_endpoint
+from meshtui.engine.resolve import Resolver
+from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
+from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import Snapshot
-from meshtui.model.verdict import Decision
+from meshtui.model.verdict import Decision, Verdict
 from meshtui.widgets.document import BAD, DIM, OK, WARN
 
 ALL, SOME, NONE, DOUBT, ITSELF = range(5)
@@ -21,6 +26,8 @@ MARKS: tuple[tuple[str, str, str], ...] = (
     ("·", "itself", DIM),
 )
 """Glyph, word and tone of each code."""
+MOST_JUDGED = 400
+"""Pairs in doubt that are judged one by one for a view; the others stay in doubt until one asks (Enter)."""
 Port = tuple[int, str]
 """Number and protocol."""
 
@@ -50,6 +57,8 @@ class Reach:
     cells: tuple[tuple[Cell | None, ...], ...]
     codes: tuple[bytes, ...]
     ports: tuple[tuple[Port, ...], ...]
+    judged: Mapping[tuple[int, int], tuple[tuple[Flow, Verdict], ...]] = field(default_factory=dict)
+    """Pairs of workloads that all-pairs judging leaves to the engine (a proxy stands between): their flows, one by one."""
 
 
 def reach(matrix: Matrix, view: View, *, declared: bool = True) -> Reach:
@@ -113,8 +122,57 @@ def code_of(cell: Cell, ports: Sequence[Port]) -> int:
         decisions = {cell.at(number, protocol).decision for number, protocol in ports}
     else:
         decisions = {segment.decided.decision for segment in cell.tcp}
+    return _code_of(decisions)
+
+
+def _code_of(decisions: AbstractSet[Decision]) -> int:
     if Decision.UNKNOWN in decisions:
         return DOUBT
     if decisions == {Decision.ALLOW}:
         return ALL
     return NONE if decisions == {Decision.DENY} else SOME
+
+
+def flows_between(snapshot: Snapshot, resolver: Resolver, source: ObjectRef, destination: ObjectRef) -> list[Flow]:
+    """A flow to each port of each Service in front of a workload, then to each declared port that no Service leads to."""
+    workload = snapshot.workloads.get(destination)
+    pods = [pod for pod in workload.pods if not pod.completed] if workload else []
+    if not pods:
+        return []
+    start = workload_endpoint(source)
+    flows: list[Flow] = []
+    led_to: set[tuple[int | str, str]] = set()
+    services = (s for s in snapshot.services.values() if s.meta.namespace == destination.namespace)
+    for service in sorted(services, key=lambda s: s.meta.name):
+        if not any(pod in pods for pod in resolver.backends(service)):
+            continue
+        end = FlowEndpoint(EndpointKind.SERVICE, service.meta.namespace, service.meta.name)
+        for port in service.ports:
+            flows.append(Flow(start, end, port.number, port.protocol))
+            led_to.add((port.target, port.protocol))
+    for number, name, protocol in sorted({(p.number, p.name, p.protocol) for pod in pods for p in pod.ports}):
+        if not led_to & {(number, protocol), (name, protocol)}:
+            flows.append(Flow(start, workload_endpoint(destination), number, protocol))
+    return flows
+
+
+def workload_ref(name: str) -> ObjectRef:
+    """The workload that a row or column stands for (NAMESPACE/KIND/NAME)."""
+    namespace, kind, short = name.split("/")
+    return ObjectRef(kind, namespace, short)
+
+
+def settled(found: Reach, resolver: Resolver, judge: Callable[[Flow], Verdict]) -> Reach:
+    """The same with the engine's word on pairs of workloads that are in doubt: it knows proxies, and judges flow by flow."""
+    if not found.view.source:
+        return found
+    judged: dict[tuple[int, int], tuple[tuple[Flow, Verdict], ...]] = {}
+    codes = [bytearray(row) for row in found.codes]
+    doubtful = ((r, c) for r, row in enumerate(found.codes) for c, code in enumerate(row) if code == DOUBT)
+    for (r, c), _ in zip(doubtful, range(MOST_JUDGED), strict=False):
+        flows = flows_between(found.snapshot, resolver, workload_ref(found.rows[r]), workload_ref(found.columns[c]))
+        verdicts = tuple((flow, judge(flow)) for flow in flows)
+        if verdicts:
+            judged[r, c] = verdicts
+            codes[r][c] = _code_of({verdict.decision for _, verdict in verdicts})
+    return replace(found, codes=tuple(bytes(row) for row in codes), judged=judged) if judged else found
