@@ -41,9 +41,7 @@ def advise(engine: Engine, flow: Flow, verdict: Verdict) -> Advice:
     seen = _SEEN.get(verdict.outcome, verdict.outcome)
     commands = tuple(_command(decider) for decider in _objects(verdict))
     if verdict.decision is Decision.ALLOW:
-        step = (
-            "policy lets it through: where it fails all the same, the answer is in the application (meshtui checkout, or a probe)"
-        )
+        step = "policy lets it through: if it fails all the same, the answer is in the application (meshtui checkout, a probe)"
         return Advice(seen, commands=commands, next_step=step)
     if verdict.decision is Decision.UNKNOWN:
         return Advice(seen, commands=commands, next_step="a probe tells what policy can't: meshtui probe")
@@ -123,10 +121,9 @@ def _changes(flow: Flow, source: Party, target: Target, verdict: Verdict) -> tup
 
 def _ztunnel_changes(source: Party, target: Target, verdict: Verdict, name: str, rule: str | None) -> tuple[str, ...]:
     if verdict.decided_by is not None and verdict.decided_by.ref.kind == "PeerAuthentication":
-        meshed = f"put {source.name} into the mesh (label its namespace istio.io/dataplane-mode=ambient)"
         return (
-            meshed,
-            f"or portLevelMtls {target.port}: PERMISSIVE in a PeerAuthentication of its own: plaintext, open to whoever gets there",
+            f"put {source.name} into the mesh (label its namespace istio.io/dataplane-mode=ambient)",
+            f"or portLevelMtls {target.port}: PERMISSIVE in a PeerAuthentication of its own: plaintext, open to whoever comes",
         )
     if rule is not None:
         return (f"take this caller out of {name} {rule}",)
