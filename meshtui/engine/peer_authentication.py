@@ -123,11 +123,8 @@ class PeerAuthentications:
                 if not covered:
                     strict_ports.add(port)
             elif mode in LENIENT:
-                lenient_parent = workload.mode == UNSET and (
-                    (ns_mode is not None and ns_mode != STRICT)
-                    or (ns_mode is None and mesh_mode is not None and mesh_mode != STRICT)
-                    or (ns_mode is None and mesh_mode is None)
-                )
+                parent = mesh_mode if ns_mode is None else ns_mode
+                lenient_parent = workload.mode == UNSET and parent != STRICT
                 if workload.mode not in LENIENT and not lenient_parent:
                     exempt.add(port)
         merged = bool(exempt) and (ns_mode == STRICT or (unset_here and mesh_mode == STRICT))

@@ -251,3 +251,24 @@ def test_the_mesh_config_names_trust_domain_and_root_namespace():
     assert in_words(judge(snapshot_of(WORLD, [config, made]), FLOW)) == "allow"
     assert in_words(judge(snapshot_of(WORLD, [made]), FLOW)) == "allow", "without the ConfigMap it is an ordinary namespace"
     assert in_words(judge(snapshot_of(WORLD, [config, policy("mesh/p", {}, "AuthorizationPolicy")]), FLOW)) == Z
+
+
+@pytest.mark.parametrize(
+    ("pattern", "value", "expected"),
+    [
+        ("*", "", False),
+        ("*", "x", True),
+        ("*Xfront", "front", False),
+        ("*front", "front", True),
+        ("frontX*", "front", False),
+        ("front*", "front", True),
+        ("front", "frontx", False),
+        ("*x*", "axb", False),
+        ("*x*", "ax*", True),
+    ],
+)
+def test_a_pattern_matches_all_of_what_it_says(pattern: str, value: str, expected: bool) -> None:
+    """istio/ztunnel src/rbac.rs, StringMatch; istio/istio ambient/authorization.go, stringToMatch."""
+    from meshtui.engine.ztunnel import string_matches
+
+    assert string_matches(pattern, value) is expected
