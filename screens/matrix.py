@@ -99,10 +99,11 @@ class MatrixScreen(Screen[None]):
             self._again = True
             return
         self._busy = True
-        self._judge(self.view, self._declared, self._shown, self._version)
+        self._judge()
 
     @work(thread=True, group="matrix")
-    def _judge(self, view: View, declared: bool, shown: Reach | None, version: int) -> None:
+    def _judge(self) -> None:
+        view, declared, shown, version = self.view, self._declared, self._shown, self._version
         with self.session.all_pairs() as (matrix, now):
             if shown is not None and now == version and shown.view == view and shown.declared == declared:
                 found = shown
@@ -178,7 +179,7 @@ class MatrixScreen(Screen[None]):
 
     def _update(self, selector: str, *lines: Line) -> None:
         body = Document("", (Section("", lines),)).content()
-        self.query_one(selector, Static).update(body[2:])
+        self.query_one(selector, Static).update(body[2:], layout=False)  # their size is fixed
 
     def _face(self) -> Document | None:
         """What to show where there are no marks to show."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
@@ -184,34 +186,37 @@ class Grid(ScrollView, can_focus=True):
 
     def _names(self, y: int) -> Strip:
         header, here = (self.get_component_rich_style(f"grid--{name}") for name in ("header", "here"))
-        segments = [Segment(" " * self._left, header)]
+        pieces = [(header, " " * self._left)]
+        here_at = self.cursor[1]
         for index in self._shown():
             text = clean(self.columns[index].text)
             if self._across:
-                piece = _fitted(text, self._width - 1)
-                piece = set_cell_size(piece.center(self._width - 1), self._width)
+                piece = _fitted(text, self._width - 1).rstrip().center(self._width - 1)
             else:
-                piece = set_cell_size(_downwards(text, self._top)[y], self._width)
-            segments.append(Segment(piece, here if index == self.cursor[1] else header))
-        return Strip(segments)
+                piece = _letter(text, y, self._top)
+            pieces.append((here if index == here_at else header, set_cell_size(piece, self._width)))
+        return Strip([Segment("".join(text for _, text in run), style) for style, run in groupby(pieces, key=itemgetter(0))])
 
     def _row(self, row: int) -> Strip:
         header, here = (self.get_component_rich_style(f"grid--{name}") for name in ("header", "here"))
+        cursor = self.cursor
         name = _fitted(clean(self.rows[row].text), self._left - 1) + " "
-        segments = [Segment(name, here if row == self.cursor[0] else header)]
-        base, codes = self.rich_style, self._codes[row]
+        codes, shown = self._codes[row], self._shown()
+        base = self.rich_style
         styles = [base + Style(color=s.color, bold=s.bold or None) for s in map(self._tone, self._marks)]
-        changed = self.get_component_rich_style("grid--changed")
-        under = self.get_component_rich_style("grid--cursor" if self.has_focus else "grid--cursor-blurred")
-        before = (self._width - _UPRIGHT_WIDTH) // 2
-        for index in self._shown():
-            code, differs = codes[index], (row, index) in self._changed
-            style = under if (row, index) == self.cursor else styles[code]
-            if differs and style is not under:
-                style += Style(bgcolor=changed.bgcolor)
-            text = " " * before + self._marks[code].glyph + (_CHANGED if differs else " ")
-            segments.append(Segment(set_cell_size(text, self._width), style))
-        return Strip(segments)
+        before = " " * ((self._width - _UPRIGHT_WIDTH) // 2)
+        plain = [set_cell_size(f"{before}{mark.glyph}", self._width) for mark in self._marks]
+        pieces = [(styles[code], plain[code]) for code in codes[shown.start : shown.stop]]
+        lit = self.get_component_rich_style("grid--changed").bgcolor
+        for column in [c for r, c in self._changed if r == row and c in shown] if self._changed else ():
+            code = codes[column]
+            text = set_cell_size(f"{before}{self._marks[code].glyph}{_CHANGED}", self._width)
+            pieces[column - shown.start] = (styles[code] + Style(bgcolor=lit), text)
+        if row == cursor[0] and cursor[1] in shown:
+            under = self.get_component_rich_style("grid--cursor" if self.has_focus else "grid--cursor-blurred")
+            pieces[cursor[1] - shown.start] = (under, pieces[cursor[1] - shown.start][1])
+        runs = [Segment("".join(text for _, text in run), style) for style, run in groupby(pieces, key=itemgetter(0))]
+        return Strip([Segment(name, here if row == cursor[0] else header), *runs])
 
     def _tone(self, mark: Mark) -> Style:
         return self.get_component_rich_style(f"grid--{mark.tone}")
@@ -286,7 +291,9 @@ def _fitted(text: str, width: int) -> str:
     return set_cell_size(text, max(0, width - 1)) + "…" if cell_len(text) > width else set_cell_size(text, width)
 
 
-def _downwards(text: str, height: int) -> list[str]:
-    """A name written downwards, its end on the last line."""
-    letters = list(text if len(text) <= height else text[: height - 1] + "…")
-    return [" "] * (height - len(letters)) + letters
+def _letter(text: str, line: int, height: int) -> str:
+    """What a line shows of a name that is written downwards, its end on the last line."""
+    if len(text) > height:
+        text = text[: height - 1] + "…"
+    at = line - (height - len(text))
+    return text[at] if at >= 0 else " "
