@@ -37,11 +37,16 @@ def flow_from_json(line: Any) -> Flow:
         )
         if http is not None
         else None,
-        jwt=Jwt(str(jwt.get("iss") or ""), str(jwt.get("sub") or ""), tuple(jwt.get("aud") or ()), _claims(jwt.get("claims")))
+        jwt=Jwt(str(jwt.get("iss") or ""), str(jwt.get("sub") or ""), _audiences(jwt.get("aud")), _claims(jwt.get("claims")))
         if jwt is not None
         else None,
         id=str(line.get("id", "")),
     )
+
+
+def _audiences(value: Any) -> tuple[str, ...]:
+    """``aud`` is one audience or several (RFC 7519, 4.1.3)."""
+    return (value,) if isinstance(value, str) else tuple(str(item) for item in value or ())
 
 
 def _claims(value: Any) -> tuple[tuple[str, str], ...]:

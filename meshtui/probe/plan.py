@@ -124,8 +124,10 @@ def make_plan(engine: Engine, flows: Sequence[Flow], settings: Probe, *, any_met
 
 def _plan_flow(engine: Engine, number: str, flow: Flow, *, any_method: bool) -> tuple[Target, Pod] | Target | Refusal:
     """What one flow is to send, and the pod that it stands for (none: sent from outside), or why it can't be sent."""
+    outside = flow.source.kind is EndpointKind.EXTERNAL
+    asked = replace(flow, http=flow.http or HttpRequest()) if outside else flow  # what is really sent through the gateway
     try:
-        verdict, resolved = engine.judge(flow), engine.resolver.resolve(flow)
+        verdict, resolved = engine.judge(asked), engine.resolver.resolve(flow)
     except UsageError as error:
         return Refusal(flow, Verdict(Decision.UNKNOWN, UNKNOWN, Layer.NONE, notes=(str(error),)), str(error))
     if flow.protocol != "TCP":
@@ -135,8 +137,9 @@ def _plan_flow(engine: Engine, number: str, flow: Flow, *, any_method: bool) -> 
     target = _target(number, flow, verdict, resolved)
     if target is None:
         return Refusal(flow, verdict, "there is no address behind it to send to")
-    if flow.source.kind is EndpointKind.EXTERNAL:
-        return target
+    if outside:
+        elsewhere = verdict.layer is Layer.GATEWAY and verdict.decision is Decision.DENY and verdict.outcome == UNKNOWN
+        return Refusal(flow, verdict, "no route of the gateway sends this request there") if elsewhere else target
     pod = next((party.pod for party in resolved.sources if party.pod is not None and not party.pod.derived), None)
     if pod is None:
         return Refusal(flow, verdict, f"{flow.source} is no running pod: nothing can run in its place")
