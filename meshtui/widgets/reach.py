@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from meshtui.engine.cells import Cell
+from meshtui.engine.doubt import USE_WAYPOINT
 from meshtui.engine.groups import Group, groups_of, merged, pairs
 from meshtui.engine.matrix import Matrix
 from meshtui.engine.relations import workload_endpoint
@@ -163,12 +164,22 @@ def workload_ref(name: str) -> ObjectRef:
 
 
 def settled(found: Reach, resolver: Resolver, judge: Callable[[Flow], Verdict]) -> Reach:
-    """The same with the engine's word on pairs of workloads that are in doubt: it knows proxies, and judges flow by flow."""
+    """The same with the engine's word on pairs of workloads that are in doubt, or whose Service has a waypoint.
+
+    All-pairs judging is about pods' own addresses; the engine knows proxies, and judges flow by flow.
+    """
     if not found.view.source:
         return found
     judged: dict[tuple[int, int], tuple[tuple[Flow, Verdict], ...]] = {}
     codes = [bytearray(row) for row in found.codes]
-    doubtful = ((r, c) for r, row in enumerate(found.codes) for c, code in enumerate(row) if code == DOUBT)
+    proxied = _proxied(found.snapshot, resolver, found.view.destination)
+    behind = {c for c, name in enumerate(found.columns) if workload_ref(name) in proxied}
+    doubtful = (
+        (r, c)
+        for r, row in enumerate(found.codes)
+        for c, code in enumerate(row)
+        if code == DOUBT or (c in behind and code != ITSELF)
+    )
     for (r, c), _ in zip(doubtful, range(MOST_JUDGED), strict=False):
         flows = flows_between(found.snapshot, resolver, workload_ref(found.rows[r]), workload_ref(found.columns[c]))
         verdicts = tuple((flow, judge(flow)) for flow in flows)
@@ -176,3 +187,14 @@ def settled(found: Reach, resolver: Resolver, judge: Callable[[Flow], Verdict]) 
             judged[r, c] = verdicts
             codes[r][c] = _code_of({verdict.decision for _, verdict in verdicts})
     return replace(found, codes=tuple(bytes(row) for row in codes), judged=judged) if judged else found
+
+
+def _proxied(snapshot: Snapshot, resolver: Resolver, namespace: str) -> set[ObjectRef]:
+    """The workloads of a namespace that a Service with a waypoint leads to."""
+    space = snapshot.namespace_by_name.get(namespace)
+    general = space.labels.get(USE_WAYPOINT, "none") if space else "none"
+    found: set[ObjectRef] = set()
+    for service in snapshot.services.values():
+        if service.meta.namespace == namespace and service.meta.labels.get(USE_WAYPOINT, general) != "none":
+            found.update(snapshot.owner_of(pod) for pod in resolver.backends(service))
+    return found
