@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -36,7 +37,15 @@ class MeshtuiApp(App[None]):
         """Show the main screen first, then start to read."""
         self.theme = "textual-dark"
         self.push_screen(MainScreen(self.session))
+        self._stop_waiting = self.session.listen(self._settle)
         self.call_after_refresh(self.session.start)
+
+    def _settle(self) -> None:
+        """Once everything is read, keep the garbage collector from walking through it again and again: that held the loop."""
+        if self.session.settled:
+            self._stop_waiting()
+            gc.collect()
+            gc.freeze()
 
     async def on_unmount(self) -> None:
         """Close all connections."""

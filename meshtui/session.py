@@ -127,6 +127,11 @@ class Session:
         """Whether nothing is known yet."""
         return not self.snapshot.kinds and not self.snapshot.pods and not self.snapshot.namespaces and self.error is None
 
+    @property
+    def settled(self) -> bool:
+        """Whether no kind is still being read for the first time."""
+        return not self.loading and all(s.status is not KindStatus.LOADING for s in self.snapshot.kinds.values())
+
     def health(self) -> KindState:
         """The worst state that most kinds are in: unreachable, expired or stale; else synced or loading."""
         states = list(self.snapshot.kinds.values())
