@@ -15,6 +15,7 @@ from meshtui.widgets.pane_view import DocumentView
 
 _MARKS = (
     ("✓ allow   ✗ deny   ± mixed   ? unknown", "a verdict: what policy says about a flow"),
+    ("✓ all   ◐ some   ✗ none   ? unknown   · itself", "a pair in the matrix; * it changed"),
     ("≠", "reality disagrees with the prediction"),
     ("D  S", "a workload runs as ServiceAccount default; shares its ServiceAccount with unlike workloads"),
     ("…  ⊘  ∅  ⚠  ✗", "a kind is loading, forbidden, not installed, stale, unreachable"),

@@ -24,7 +24,8 @@ def conclude(opinions: Sequence[Opinion]) -> Verdict:
     allowing = next((o for o in reversed(opinions) if o.decider is not None and o.result is StepResult.PASS), None)
     if allowing is not None:
         return Verdict(Decision.ALLOW, CONNECTED, allowing.step.layer, allowing.decider, steps, assumptions)
-    notes = ("no policy selects either end",) if not any(s.objects for s in steps) else ()
+    selected = any(decider.ref.kind != "PeerAuthentication" for step in steps for decider in step.objects)
+    notes = () if selected else ("allowed, nothing selects this pod: no policy selects either end",)
     return Verdict(Decision.ALLOW, CONNECTED, Layer.NONE, None, steps, assumptions, notes)
 
 

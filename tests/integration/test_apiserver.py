@@ -305,13 +305,21 @@ async def test_faults_through_the_api(tmp_path):
 
 
 async def test_stopping_ends_open_watches_quickly(tmp_path):
+    seen = asyncio.Queue()
     async with running_api([pod("a")]) as api:
         client = httpx.AsyncClient(verify=tls_of(api, tmp_path), base_url=api.url, timeout=20)
-        watching = asyncio.create_task(events(client, PODS, 99))
-        while not api.streams.is_busy:  # noqa: ASYNC110 - the server says nothing when a stream opens
-            await asyncio.sleep(0.01)
-    found = await watching
-    assert [e["type"] for e in found] == ["ADDED"]
+
+        async def follow():
+            async with client.stream("GET", PODS, params={"watch": "true"}) as response:
+                async for line in response.aiter_lines():
+                    seen.put_nowait(json.loads(line)["type"])
+
+        watching = asyncio.create_task(follow())
+        assert await asyncio.wait_for(seen.get(), 20) == "ADDED"
+    await asyncio.wait({watching}, timeout=20)
+    assert watching.done()
+    watching.exception()
+    assert seen.empty()
     await client.aclose()
 
 

@@ -11,6 +11,7 @@ from meshtui.model.workload import MeshMode
 from meshtui.probe.cleanup import find_leftovers
 from meshtui.probe.plan import make_plan
 from meshtui.sandbox.run import running_sandbox
+from meshtui.sandbox.scenarios import names
 from meshtui.session import Session
 from meshtui.settings import load_settings
 from meshtui.sources.live import LiveSource
@@ -19,15 +20,6 @@ from meshtui.sources.writes import Confirmation
 pytestmark = pytest.mark.sandbox
 
 BOOKSTORE = {"ecom", "inventory", "identity", "observability"}
-SCENARIOS = (
-    "healthy",
-    "wrong-identity",
-    "no-reserve-call",
-    "open-databases",
-    "missing-egress",
-    "uuid-mismatch",
-    "as-found",
-)
 PAIRS = 6 * 8
 """Six workloads that can be stood in for in the bookstore's namespaces with a Service each, prometheus, and their targets."""
 
@@ -44,7 +36,7 @@ async def probe_all(session: Session) -> list[Observation]:
     return await session.probe(plan, Confirmation("a test"))
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+@pytest.mark.parametrize("scenario", names())
 async def test_prediction_is_what_a_probe_sees(scenario: str) -> None:
     async with running_sandbox(scenario) as sandbox:
         assert await sandbox.wait_ready() == []

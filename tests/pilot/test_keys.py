@@ -26,7 +26,7 @@ from meshtui.widgets.table import ObjectTable
 from tests.fakes.frozen import recorded_objects
 
 
-async def until(pilot: Pilot[Any], holds: Callable[[], bool], deadline_s: float = 10.0) -> None:
+async def until(pilot: Pilot[Any], holds: Callable[[], bool], deadline_s: float = 40.0) -> None:
     """Wait until something holds."""
     end = asyncio.get_running_loop().time() + deadline_s
     while not holds():

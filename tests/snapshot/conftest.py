@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import Input
 from textual.worker import WorkerCancelled
 
 from meshtui.app import MeshtuiApp
@@ -59,6 +60,8 @@ def pressing(*keys: str) -> Before:
 async def settle(pilot: Pilot[Any]) -> None:
     """Wait until the data is there, every worker that ends by itself has ended, and everything is drawn."""
     for _ in range(4):
+        for field in pilot.app.screen.query(Input):
+            field.cursor_blink = False
         await pilot.pause(0.08)
         waiting = [w for w in pilot.app.workers if w.group not in {"follow", "probe"}]
         if waiting:  # none would mean all, the followers of logs too
