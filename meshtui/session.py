@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from meshtui.engine import Engine
 from meshtui.engine.causes import causes, differences
@@ -21,12 +22,13 @@ from meshtui.model.flow import Flow
 from meshtui.model.observation import Observation
 from meshtui.model.snapshot import KindState, KindStatus, Snapshot
 from meshtui.model.verdict import Decision, Layer, Verdict
-from meshtui.probe.launch import Launcher
 from meshtui.probe.plan import Plan
-from meshtui.settings import Settings
 from meshtui.sources.api import Api
 from meshtui.sources.ports import Source, SourceLabel
 from meshtui.sources.writes import Confirmation, Writes, read_only_reason
+
+if TYPE_CHECKING:
+    from meshtui.settings import Settings
 
 Listener = Callable[[], None]
 
@@ -248,6 +250,7 @@ class Session:
         self, plan: Plan, confirmation: Confirmation, progress: Callable[[Observation], None] = lambda _: None
     ) -> list[Observation]:
         """Run a plan; each Observation is kept, and told, as soon as it is there. Raises what the launcher raises."""
+        from meshtui.probe.launch import Launcher
 
         def seen(observation: Observation) -> None:
             progress(observation)

@@ -9,11 +9,13 @@ from typing import Any, Literal
 
 from platformdirs import user_config_path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from meshtui.model.errors import ConfigError
 
 PROBE_IMAGE = "docker.io/curlimages/curl:8.21.0@sha256:7c12af72ceb38b7432ab85e1a265cff6ae58e06f95539d539b654f2cfa64bb13"
+
+
+_PREFIX = "MESHTUI_"
 
 
 class _Group(BaseModel):
@@ -66,10 +68,8 @@ class Checkout(_Group):
     reserve_path: str = "/inven/stock/reserve"
 
 
-class Settings(BaseSettings):
+class Settings(_Group):
     """All settings. Environment variables are ``MESHTUI_…``, with ``__`` between group and name."""
-
-    model_config = SettingsConfigDict(env_prefix="MESHTUI_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     kubeconfig: str = ""
     context: str = ""
@@ -85,22 +85,37 @@ class Settings(BaseSettings):
     probe: Probe = Probe()
     checkout: Checkout = Checkout()
 
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (the signature is pydantic's)
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (the signature is pydantic's)
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags, then environment, then the configuration file."""
-        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_file()))
-
 
 def config_file() -> Path:
     """Where the configuration file is: ``$MESHTUI_CONFIG``, else the user's configuration folder."""
     return Path(os.environ.get("MESHTUI_CONFIG") or user_config_path("meshtui") / "config.toml")
+
+
+def _from_outside(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Flags over environment over the configuration file, as plain data.
+
+    pydantic-settings costs a tenth of the program's start, so it is asked only where there is something to read.
+    """
+    from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+    class Outside(Settings, BaseSettings):
+        """Settings that look for themselves outside."""
+
+        model_config = SettingsConfigDict(env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
+
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (the signature is pydantic's)
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  (the signature is pydantic's)
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            """Flags, then environment, then the configuration file."""
+            return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls, config_file()))
+
+    return Outside(**flags).model_dump()
 
 
 def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
@@ -108,8 +123,10 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> Settings:
 
     Raises ConfigError that names the setting and what is wrong with it.
     """
+    given = flags or {}
     try:
-        return Settings(**(flags or {}))
+        outside = config_file().is_file() or any(name.startswith(_PREFIX) for name in os.environ)
+        return Settings.model_validate(_from_outside(given)) if outside else Settings(**given)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])

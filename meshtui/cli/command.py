@@ -77,8 +77,15 @@ def _only_flags() -> bool:
     return not Path(os.environ.get("MESHTUI_CONFIG") or user_config_path("meshtui") / "config.toml").exists()
 
 
-OFFLINE_DEFAULTS: Mapping[str, Any] = {"filenames": (), "namespace": "", "all_namespaces": False}
-"""All that a command on manifests asks for. A test keeps them equal to those of Settings."""
+OFFLINE_DEFAULTS: Mapping[str, Any] = {
+    "filenames": (),
+    "namespace": "",
+    "all_namespaces": False,
+    "context": "",
+    "read_only": False,
+    "read_only_contexts": (),
+}
+"""All that is asked for by a command on manifests, and before the first paint. A test keeps them equal to those of Settings."""
 
 
 class _Deferred:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from meshtui.cli.source import source_for
 from meshtui.model.errors import UsageError
 from meshtui.session import Session
-from meshtui.settings import Settings
+
+if TYPE_CHECKING:
+    from meshtui.settings import Settings
 
 
 def run_tui(settings: Settings) -> int:

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from meshtui.model.errors import ClusterError, ForbiddenError, MeshtuiError
 from meshtui.model.flow import Flow
@@ -18,11 +19,13 @@ from meshtui.probe import podspec
 from meshtui.probe.classify import Attempt, classify, is_last_line, parse_attempt
 from meshtui.probe.evidence import Evidence
 from meshtui.probe.plan import Batch, Plan, Target
-from meshtui.settings import Settings
 from meshtui.sources.api import Api
 from meshtui.sources.decode import KINDS, decode_json
 from meshtui.sources.writes import Access, Confirmation, Writes
 from meshtui.sources.ztunnel_log import AccessLine
+
+if TYPE_CHECKING:
+    from meshtui.settings import Settings
 
 _POLL_S = 0.25
 _PULL_FAILURES = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}

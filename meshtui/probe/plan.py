@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from meshtui.engine.labels import labels_that_matter
 from meshtui.engine.resolve import Resolved
@@ -15,7 +16,9 @@ from meshtui.model.flow import EndpointKind, Flow, HttpRequest
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import UNKNOWN, Decision, Layer, Verdict
 from meshtui.model.workload import MeshMode, Pod, Service
-from meshtui.settings import Probe
+
+if TYPE_CHECKING:
+    from meshtui.settings import Probe
 
 HARMLESS = {"GET", "HEAD", "OPTIONS"}
 _HTTP_PORTS = {80, 3000, 8000, 8080, 8081, 9090, 15020, 15021}

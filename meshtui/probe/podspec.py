@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import shlex
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from meshtui.probe.plan import PARALLEL, Batch, Target, is_address
-from meshtui.settings import Probe
+
+if TYPE_CHECKING:
+    from meshtui.settings import Probe
 
 MANAGED_BY = "app.kubernetes.io/managed-by"
 RUN = "meshtui.dev/run"

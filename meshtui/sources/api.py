@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from meshtui.model.errors import ClusterError, ForbiddenError, NotFoundError, SessionExpiredError
-from meshtui.settings import Timeouts
 from meshtui.sources.connection import Connection
 
 if TYPE_CHECKING:
     import httpx
+
+    from meshtui.settings import Timeouts
 
 PAGE = 500
 T = TypeVar("T")

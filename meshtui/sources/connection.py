@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from meshtui.model.errors import ConfigError, SessionExpiredError
-from meshtui.settings import Settings
+
+if TYPE_CHECKING:
+    from meshtui.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import yaml
@@ -13,12 +13,14 @@ import yaml
 from meshtui.model.errors import ClusterError, ForbiddenError, NotFoundError
 from meshtui.model.ids import ObjectRef, Uid
 from meshtui.model.snapshot import KindState, KindStatus, MeshConfig, Problem, Snapshot
-from meshtui.settings import Settings
 from meshtui.sources.api import Api, decode_with
 from meshtui.sources.connection import Connection, connect
 from meshtui.sources.decode import KINDS, mesh_config, wire
 from meshtui.sources.ports import Publish, SourceLabel
 from meshtui.sources.reflector import Reflector
+
+if TYPE_CHECKING:
+    from meshtui.settings import Settings
 
 PUBLISH_INTERVAL_S = 0.25
 SANDBOX_LABEL = "meshtui.dev/sandbox"

@@ -6,16 +6,18 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from meshtui.model.errors import ClusterError, ForbiddenError, SessionExpiredError
 from meshtui.model.ids import Uid
 from meshtui.model.snapshot import KindState, KindStatus, Problem
-from meshtui.settings import Timeouts
 from meshtui.sources.api import PAGE, Api, ConnectionLostError, GoneError, NotServedError, ThrottledError, decode_with
 from meshtui.sources.decode import Kind, decode_json, decode_unreadable, problem
+
+if TYPE_CHECKING:
+    from meshtui.settings import Timeouts
 
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.5, 30.0
 _NOT_INSTALLED_RETRY_S, _FORBIDDEN_RETRY_S = 60.0, 30.0

@@ -6,13 +6,15 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any, NewType
+from typing import TYPE_CHECKING, Any, NewType
 
 import msgspec
 
 from meshtui.model.errors import NotFoundError, ReadOnlyError
-from meshtui.settings import Settings
 from meshtui.sources.api import Api, NotServedError
+
+if TYPE_CHECKING:
+    from meshtui.settings import Settings
 
 log = logging.getLogger(__name__)
 

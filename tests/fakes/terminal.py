@@ -21,7 +21,7 @@ class Terminal:
     """Runs a command in a terminal of 120×40. Whatever it starts inherits a mark in its environment, by which it is found."""
 
     def __init__(self, command: list[str], *, cwd: Path, home: Path, env: dict[str, str] | None = None) -> None:
-        self.mark = f"MESHTUI_TEST_MARK={os.getpid()}-{time.monotonic_ns()}"
+        self.mark = f"TEST_MARK_OF_MESHTUI={os.getpid()}-{time.monotonic_ns()}"
         self.output = b""
         self._environment = {
             "PATH": os.environ["PATH"],
