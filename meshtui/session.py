@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -229,6 +230,7 @@ class Session:
             self._matrix = None  # what is interrupted while it changes is built anew
             if matrix is None:
                 matrix = Matrix(snapshot)
+                gc.freeze()  # it stays, and is large: the collector would hold the event loop for it at every full turn
                 self._matrix_version += 1
             elif matrix.snapshot is not snapshot:
                 touched = matrix.update(snapshot)
