@@ -15,6 +15,9 @@ from meshtui.engine.cells import Cell
 from meshtui.engine.groups import BY, Group, groups_of, pairs
 from meshtui.engine.matrix import Matrix
 from meshtui.engine.portwords import Answer, answers, ports_in_words
+from meshtui.engine.proxied import Proxied
+from meshtui.engine.waypoint import services_with_waypoint
+from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import Decision
 
 if TYPE_CHECKING:
@@ -33,11 +36,24 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
     matrix = Matrix(snapshot)
     groups = groups_of(matrix, args.by)
     scope = "" if settings.all_namespaces else settings.namespace
-    chosen = _in_scope(groups, pairs(matrix, groups), scope)
+    proxied = Proxied(matrix, lambda *ends: not scope or scope in ends)
+    chosen = _in_scope(groups, pairs(proxied.rows(), groups), scope)
     write = sys.stdout.write
     for text in _FORMATS[args.output](groups, chosen, args):
         write(text)
+    for note in _notes(snapshot, proxied):
+        sys.stderr.write(f"{note}\n")
     return 0
+
+
+def _notes(snapshot: Snapshot, proxied: Proxied) -> Iterator[str]:
+    """What a reader must know to read the answers right."""
+    behind = services_with_waypoint(snapshot)
+    if behind:
+        some = f"{behind[0].meta.ref}" + (f" and {len(behind) - 1} more" if len(behind) > 1 else "")
+        yield f"note: pairs are pods' own addresses; {some} sends callers through a waypoint: meshtui explain FROM TO"
+    if proxied.left:
+        yield f"note: {proxied.left} pairs behind proxies were too many to ask about, and say unknown: -n NAMESPACE narrows them"
 
 
 Rows = Iterator[tuple[Group, list[Cell | None]]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from meshtui.engine.admin import subject_selects
 from meshtui.engine.layer import Opinion, opinion
 from meshtui.engine.networkpolicy import Direction
 from meshtui.engine.party import Party
@@ -14,6 +15,7 @@ from meshtui.model.verdict import Decider, Layer, StepResult
 from meshtui.model.workload import MeshMode
 
 USE_WAYPOINT = "istio.io/use-waypoint"
+ADMIN_KINDS = ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy")
 _BLIND = {KindStatus.FORBIDDEN, KindStatus.LOADING, KindStatus.EXPIRED, KindStatus.UNREACHABLE}
 
 
@@ -24,6 +26,7 @@ class Doubts:
         self._snapshot = snapshot
         self._foreign = list(snapshot.foreign.values())
         self._odd_network = [p for p in snapshot.network_policies.values() if p.unmodelled]
+        self._odd_admin = [p for p in snapshot.admin_policies.values() if p.unmodelled]
         self._odd_security: list[AuthorizationPolicy | PeerAuthentication] = [
             *(p for p in snapshot.authorization_policies.values() if p.unmodelled),
             *(p for p in snapshot.peer_authentications.values() if p.unmodelled),
@@ -35,7 +38,13 @@ class Doubts:
         if not party.selectable:
             return
         layer = Layer.EGRESS_POLICY if direction is Direction.EGRESS else Layer.INGRESS_POLICY
+        for kind in ADMIN_KINDS:
+            yield from self._unreadable(kind, Layer.ADMIN_POLICY)
         yield from self._unreadable("NetworkPolicy", layer)
+        for admin in self._odd_admin:
+            if subject_selects(admin.subject, party):
+                reason = f"{admin.meta.ref} has fields that aren't modelled: {', '.join(admin.unmodelled)}"
+                yield opinion(Layer.ADMIN_POLICY, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(admin.meta.ref),))
         for policy in self._odd_network:
             if policy.meta.namespace == party.namespace and matches(policy.pod_selector, party.labels):
                 reason = f"{policy.meta.ref} has fields that aren't modelled: {', '.join(policy.unmodelled)}"

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
 from meshtui.engine.cells import Cell, Segment
+from meshtui.engine.classes import PodClass
 from meshtui.engine.marks import FIRST_PORT, LAST_PORT, Decided
 from meshtui.engine.matrix import Matrix
 from meshtui.engine.stance import PROTOCOLS
@@ -50,13 +51,17 @@ def groups_of(matrix: Matrix, by: str) -> list[Group]:
     return [found[name] for name in sorted(found)]
 
 
-def pairs(matrix: Matrix, groups: Sequence[Group]) -> Iterator[tuple[Group, list[Cell | None]]]:
+ClassRows = Iterable[tuple[PodClass, Sequence[Cell]]]
+"""Each class that has pods as a source, with a cell for each class as a destination (Matrix.rows, Proxied.rows)."""
+
+
+def pairs(class_rows: ClassRows, groups: Sequence[Group]) -> Iterator[tuple[Group, list[Cell | None]]]:
     """Each group as a source, with a cell for each group as a destination; None where a group has only itself to meet."""
     merger = _Merger()
     firsts = [next(iter(group.counts)) for group in groups]
     several = [place for place, group in enumerate(groups) if len(group.counts) > 1]
     places = {id(group): place for place, group in enumerate(groups)}
-    rows = ((source.party.namespace, source.number, row) for source, row in matrix.rows())
+    rows = ((source.party.namespace, source.number, row) for source, row in class_rows)
     by_namespace = {name: list(members) for name, members in groupby(groups, key=lambda group: group.namespace)}
     for namespace, run in groupby(rows, key=lambda row: row[0]):
         known = {number: row for _, number, row in run}

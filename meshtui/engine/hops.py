@@ -50,8 +50,9 @@ class Hops:
         """Both ends' network policies, the source's first, on the port that NetworkPolicy sees."""
         opinions: list[Opinion] = []
         for direction, party in ((Direction.EGRESS, source), (Direction.INGRESS, destination)):
-            opinions += self.doubts.about_network(direction, party)
-            opinions += self.layers.network(direction, source, destination, port, protocol)
+            doubts = list(self.doubts.about_network(direction, party))
+            said = self.layers.network(direction, source, destination, port, protocol)
+            opinions += [*doubts, *(map(_unsure, said) if doubts else said)]
         return opinions
 
     def straight(
@@ -120,6 +121,14 @@ class Hops:
         is_http = speaks_http(asked.service_port) if asked.service_port else None
         second = self.straight(party, destination, port, replace(asked, service=None, service_port=None, jwt=None))
         return [*opinions, *said, *behind(second, http=asked.http is not None if is_http is None else is_http)]
+
+
+def _unsure(said: Opinion) -> Opinion:
+    """What no NetworkPolicy allows, something that isn't modelled might: then it isn't denied for sure (an admin's Deny is)."""
+    if said.result is not StepResult.BLOCK or said.step.layer not in {Layer.EGRESS_POLICY, Layer.INGRESS_POLICY}:
+        return said
+    step = replace(said.step, result=StepResult.UNKNOWN, reason=f"{said.step.reason}; what isn't modelled might")
+    return replace(said, step=step, decider=None, outcome="")
 
 
 def _tokens(asked: Asked) -> tuple[str, ...]:

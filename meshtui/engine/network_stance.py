@@ -109,7 +109,9 @@ class NetworkStances:
             for policy in tiers.get("Baseline", ()):
                 entries += self._of_admin("Baseline", policy, subject)
         rest = NOTHING_SAID
-        if selecting:
+        if selecting and doubt.doubt is not None:
+            rest = doubt  # what isn't modelled might allow what no rule allows
+        elif selecting:
             rest = Mark(block=Ruling(_LAYERS[self.direction], Decider(selecting[0].meta.ref), TIMEOUT))
         # the closure keeps the policies alive, so that their ids in the key stay theirs
         return Stance(

@@ -218,3 +218,14 @@ def _deployed(gateway: Gateway) -> Pod:
     }
     meta = Meta("Pod", ref.namespace, name, Uid(f"deployed/{ref.namespace}/{name}"), labels=labels)
     return Pod(meta, service_account=name, derived=True)
+
+
+def services_with_waypoint(snapshot: Snapshot) -> list[Service]:
+    """The Services whose label, or whose namespace's label, names a waypoint, by name; ``none`` opts out."""
+    found = []
+    for service in snapshot.services.values():
+        space = snapshot.namespace_by_name.get(service.meta.namespace)
+        general = space.labels.get(USE_WAYPOINT, "none") if space else "none"
+        if service.meta.labels.get(USE_WAYPOINT, general) != "none":
+            found.append(service)
+    return sorted(found, key=lambda service: str(service.meta.ref))

@@ -7,11 +7,11 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 from meshtui.engine.cells import Cell
-from meshtui.engine.doubt import USE_WAYPOINT
 from meshtui.engine.groups import Group, groups_of, merged, pairs
 from meshtui.engine.matrix import Matrix
 from meshtui.engine.relations import workload_endpoint
 from meshtui.engine.resolve import Resolver
+from meshtui.engine.waypoint import services_with_waypoint
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import Snapshot
@@ -71,7 +71,7 @@ def reach(matrix: Matrix, view: View, *, declared: bool = True) -> Reach:
         table = list(_between(matrix, sources, targets))
     else:
         sources = targets = groups
-        table = [tuple(cells) for _, cells in pairs(matrix, groups)]
+        table = [tuple(cells) for _, cells in pairs(matrix.rows(), groups)]
     ports = _declared(matrix.snapshot, view, targets)
     looked_at = ports if declared else tuple(() for _ in ports)
     known: dict[tuple[Cell, tuple[Port, ...]], int] = {}
@@ -191,10 +191,8 @@ def settled(found: Reach, resolver: Resolver, judge: Callable[[Flow], Verdict]) 
 
 def _proxied(snapshot: Snapshot, resolver: Resolver, namespace: str) -> set[ObjectRef]:
     """The workloads of a namespace that a Service with a waypoint leads to."""
-    space = snapshot.namespace_by_name.get(namespace)
-    general = space.labels.get(USE_WAYPOINT, "none") if space else "none"
     found: set[ObjectRef] = set()
-    for service in snapshot.services.values():
-        if service.meta.namespace == namespace and service.meta.labels.get(USE_WAYPOINT, general) != "none":
+    for service in services_with_waypoint(snapshot):
+        if service.meta.namespace == namespace:
             found.update(snapshot.owner_of(pod) for pod in resolver.backends(service))
     return found

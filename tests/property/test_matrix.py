@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from meshtui.engine import Engine
 from meshtui.engine.matrix import Matrix
+from meshtui.engine.proxied import Proxied
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.snapshot import KindState, KindStatus
-from meshtui.model.verdict import Decision
+from meshtui.model.verdict import Decision, Layer
 from meshtui.sources.manifests import load_manifests
 from tests.reference.clusters import PORTS, PROTOCOLS, Cluster, pod_keys
 from tests.reference.matcher import Reference
@@ -82,6 +83,54 @@ def test_the_matrix_agrees_with_the_engine_down_to_the_deciding_rule(seed):
         said = answer(matrix, *flow)
         unsure = said[0] is Decision.UNKNOWN and flow[3] == "TCP" and engine.has_proxy(pods[flow[0]], pods[flow[1]])
         assert unsure or said == verdict(engine, *flow), flow  # all pairs at once leaves proxies to the engine
+
+
+@given(SEEDS)
+@settings(RELAXED, max_examples=60)
+def test_pairs_behind_proxies_have_the_engines_word_on_every_port(seed):
+    rng = random.Random(seed)
+    objects = Cluster(rng, strange=True).objects
+    snapshot = snapshot_of(objects)
+    matrix, engine = Matrix(snapshot), Engine(snapshot)
+    proxied = Proxied(matrix)
+    rows = {source.number: row for source, row in proxied.rows()}
+    assert proxied.left == 0
+    for source, destination, port, protocol in flows(rng, pod_keys(objects), 200):
+        if source == destination:
+            continue
+        cell = rows[matrix.class_of(source).number][matrix.class_of(destination).number]
+        tried = {port, rng.randint(1, 65535), *(rng.choice(cell.tcp).first for _ in range(2)), rng.choice(cell.tcp).last}
+        for number in tried:
+            d = cell.at(number, protocol)
+            said = (d.decision, d.ruling.outcome, d.ruling.layer, d.ruling.decider)
+            assert said == verdict(engine, source, destination, number, protocol), (source, destination, number)
+
+
+def test_what_is_too_much_to_ask_stays_unknown_and_is_counted():
+    for seed in range(60):
+        matrix = Matrix(snapshot_of(Cluster(random.Random(seed), strange=True).objects))
+        proxied = Proxied(matrix, most=0)
+        unsure = 0
+        for (_, row), (_, before) in zip(proxied.rows(), matrix.rows(), strict=True):
+            assert list(row) == list(before)
+            unsure += sum(
+                len(cell.tcp) == 1 and cell.tcp[0].decided.ruling.layer in {Layer.WAYPOINT, Layer.SIDECAR} for cell in row
+            )
+        assert proxied.left <= unsure
+        if proxied.left:
+            return
+    raise AssertionError("no proxies anywhere: this tests nothing")
+
+
+def test_only_pairs_in_scope_are_asked_about():
+    for seed in range(60):
+        matrix = Matrix(snapshot_of(Cluster(random.Random(seed), strange=True).objects))
+        everywhere, nowhere = Proxied(matrix), Proxied(matrix, lambda *_: False)
+        if [list(row) for _, row in everywhere.rows()] != [list(row) for _, row in matrix.rows()]:
+            assert [list(row) for _, row in nowhere.rows()] == [list(row) for _, row in matrix.rows()]
+            assert nowhere.left == 0
+            return
+    raise AssertionError("no proxies anywhere: this tests nothing")
 
 
 @given(SEEDS)
