@@ -10,7 +10,7 @@ from meshtui.engine.resolve import Target
 from meshtui.engine.verdict import Engine
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import Flow
-from meshtui.model.verdict import Decision, Layer, Verdict
+from meshtui.model.verdict import CLOSED, Decision, Layer, Verdict
 
 _NETWORK = {Layer.EGRESS_POLICY, Layer.INGRESS_POLICY, Layer.ADMIN_POLICY, Layer.BASELINE_POLICY}
 _SEEN = {
@@ -21,8 +21,20 @@ _SEEN = {
     "http_401": "HTTP 401",
     "http_403": "HTTP 403 “RBAC: access denied”",
     "http_404": "HTTP 404 from the gateway: no route matches",
+    "http_500": "HTTP 500 from the gateway: its route leads to nothing that is there",
+    "http_503": "HTTP 503 from the proxy: nobody behind it takes the request",
     "unknown": "not known",
 }
+
+_ACCESS_LOG = {
+    "closed": "rbac_access_denied_matched_policy",
+    "http_401": "401 and jwt_authn_access_denied",
+    "http_403": "403 and rbac_access_denied_matched_policy",
+    "http_404": "404 NR route_not_found",
+    "http_500": "500",
+    "http_503": "503 UH no_healthy_upstream",
+}
+"""Response code, flags and details as Envoy writes them (envoyproxy.io: access logging, response code details)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +56,9 @@ def advise(engine: Engine, flow: Flow, verdict: Verdict) -> Advice:
         step = "policy lets it through: if it fails all the same, the answer is in the application (meshtui checkout, a probe)"
         return Advice(seen, commands=commands, next_step=step)
     if verdict.decision is Decision.UNKNOWN:
-        return Advice(seen, commands=commands, next_step="a probe tells what policy can't: meshtui probe")
+        by_request = flow.http is None and any(step.reason.startswith("depends on the request") for step in verdict.steps)
+        step = "name the request: --method and --path" if by_request else "a probe tells what policy can't: meshtui probe"
+        return Advice(seen, commands=commands, next_step=step)
     try:
         source, target = _pair(engine, flow, verdict)
     except UsageError:
@@ -101,7 +115,7 @@ def _log_lines(source: Party, target: Target, verdict: Verdict) -> tuple[str, ..
         if source.in_ambient:
             lines.append(f"{here}: http status: 401 Unauthorized")
         return tuple(lines)
-    return ("the proxy's access log: response code and rbac_access_denied_matched_policy",)
+    return (f"the access log of the {verdict.layer.value}: {_ACCESS_LOG.get(verdict.outcome, _ACCESS_LOG[CLOSED])}",)
 
 
 def _changes(flow: Flow, source: Party, target: Target, verdict: Verdict) -> tuple[str, ...]:
@@ -116,7 +130,25 @@ def _changes(flow: Flow, source: Party, target: Target, verdict: Verdict) -> tup
         return (f"a rule of {name} before {by.rule if by else 'it'} that allows it: its rules are read in order",)
     if verdict.layer is Layer.ZTUNNEL and by is not None:
         return _ztunnel_changes(source, target, verdict, name, by.rule)
-    return ()
+    return _proxy_changes(flow, source, verdict, name)
+
+
+def _proxy_changes(flow: Flow, source: Party, verdict: Verdict, name: str) -> tuple[str, ...]:
+    """At a waypoint, a sidecar or a gateway: what it answers tells which of its objects to change."""
+    asked = f"{flow.http.method} {flow.http.path}" if flow.http else "the request"
+    by = verdict.decided_by
+    if verdict.outcome == "http_401":
+        return (f"send a token that {name} accepts: without one, or with another issuer's, the request ends here",)
+    if verdict.outcome == "http_404":
+        return (f"an HTTPRoute with a rule for {asked} and its host, attached to this gateway",)
+    if verdict.outcome in {"http_500", "http_503"}:
+        return ("a Service with ready pods as the route's backendRef, or pods behind the one that it names",)
+    if by is None:
+        return ()
+    if by.rule is not None:
+        return (f"take {asked} or this caller out of {name} {by.rule}",)
+    who = source.principal or f"{source.name} (it has no identity: put it into the mesh first)"
+    return (f"a rule in {name} that allows {asked} from {who}",)
 
 
 def _ztunnel_changes(source: Party, target: Target, verdict: Verdict, name: str, rule: str | None) -> tuple[str, ...]:

@@ -1,12 +1,17 @@
 """What follows from a verdict: what the client sees, who logs it, the smallest change, the next step."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 
 from meshtui.engine import Engine
-from meshtui.engine.advice import advise
+from meshtui.engine.advice import _ACCESS_LOG, _SEEN, advise
 from meshtui.engine.references import parse_flow
+from meshtui.model.flow import HttpRequest
+from meshtui.model.verdict import http_outcome
+from meshtui.sandbox import scenarios
+from meshtui.sources.manifests import load_manifests
 from tests.fakes.snapshots import ambient, namespace, pod, policy, snapshot_of
 
 WEB, DB = pod("a/web", "10.0.0.1", node="n1", account="web"), pod("a/db", "10.0.0.2", [5432], node="n2", account="db")
@@ -86,3 +91,27 @@ def test_advice_on_several_pods_and_on_addresses(flow, decision):
     assert verdict.decision.value == decision
     advice = advise(engine, asked, verdict)
     assert decision == "allow" or "NetworkPolicy a/np" in advice.changes[0]
+
+
+HEALTHY = Path(scenarios.__file__).parent / "healthy"
+
+
+def advice_on(source, destination, method, path, **more):
+    engine = Engine(load_manifests([str(HEALTHY)]))
+    flow = replace(parse_flow(source, destination), http=HttpRequest(method, path, **more))
+    verdict = engine.judge(flow)
+    return verdict, advise(engine, flow, verdict)
+
+
+def test_advice_where_the_gateway_has_no_route():
+    verdict, advice = advice_on("external", "infra/svc/gateway:80", "POST", "/inven/stock/reserve")
+    assert verdict.outcome == "http_404"
+    assert "no route matches" in advice.client_sees
+    assert advice.log_lines == ("the access log of the gateway: 404 NR route_not_found",)
+    assert "an HTTPRoute with a rule for POST /inven/stock/reserve" in advice.changes[0]
+
+
+def test_every_answer_of_a_proxy_has_words():
+    for status in (401, 403, 404, 500, 503):
+        assert f"HTTP {status}" in _SEEN[http_outcome(status)]
+        assert str(status) in _ACCESS_LOG[http_outcome(status)]
