@@ -41,6 +41,7 @@ e2e: $(STAMP)  ## the end-to-end tests, on the cluster that MESHTUI_E2E_KUBECONF
 
 bench: $(STAMP)  ## speed, as ratios: the first paint beside a bare Textual program, then the matrix beside its peer
 	$(BIN)/python benchmarks/first_paint.py
+	$(BIN)/python benchmarks/event_loop.py
 	$(BIN)/python benchmarks/run.py
 
 lock:  ## renew the lock (needs uv)

@@ -1,12 +1,8 @@
-"""Measures ``meshtui matrix`` on made-up clusters, beside the Python peer and the floor, and writes RESULTS.md and a plot.
-
-BENCH_GENERATOR names another generator that takes the words of benchmarks/cluster.py.
-"""
+"""Measures ``meshtui matrix`` on made-up clusters, beside the Python peer and the floor, and writes RESULTS.md and a plot."""
 
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 from importlib.metadata import version
@@ -14,11 +10,11 @@ from pathlib import Path
 
 import peers
 import plot
+import results
+from inputs import GENERATOR, WORK, cluster
 from measure import Runs, run, runs
 
 HERE = Path(__file__).resolve().parent
-WORK = HERE / ".work"
-GENERATOR = os.environ.get("BENCH_GENERATOR") or str(HERE / "cluster.py")
 MESHTUI = [sys.executable, "-m", "meshtui"]
 SIZES = (100, 300, 1000, 3000, 10000)
 # np-guard netpol-analyzer, commit e54a334, compiled Go: seconds (least of several) on a 2-core AMD EPYC, on clusters like these
@@ -32,15 +28,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--peer-limit", type=float, default=600, help="when the peer is stopped, in seconds")
     parser.add_argument("--repeat", type=int, default=3)
     return parser.parse_args()
-
-
-def cluster(name: str, pods: int, *more: str) -> Path:
-    """One input, generated once for each generator."""
-    folder = WORK / "in" / f"{Path(GENERATOR).stem}-{name}-{pods}"
-    if not (folder / "pods.json").exists():
-        size = ["--pods", pods, "--policies", max(4, pods // 10), "--namespaces", max(4, pods // 50), "--seed", 1]
-        subprocess.run([sys.executable, "-B", GENERATOR, str(folder), *map(str, size), *more], check=True)
-    return folder
 
 
 def ours(folder: Path, repeat: int) -> tuple[Runs, Path]:
@@ -88,19 +75,11 @@ def say(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
-def machine() -> str:
-    """What it ran on."""
-    known = Path("/proc/cpuinfo")
-    lines = known.read_text().splitlines() if known.exists() else []
-    model = next((line.partition(":")[2].strip() for line in lines if "model name" in line), platform.machine())
-    return f"{os.cpu_count()} cores ({model}), {platform.system()} {platform.release()}, Python {platform.python_version()}"
-
-
 def report(rows: list[dict], differ: list[str], mesh: list[dict], load: tuple[float, ...]) -> str:
     """RESULTS.md."""
     own = "benchmarks/cluster.py" if GENERATOR.startswith(str(HERE)) else "the generator that BENCH_GENERATOR named"
-    parts = [INTRODUCTION.format(machine=machine(), before=load[0], after=os.getloadavg()[0], own=own, peer=peers.VERSION)]
-    parts[0] = parts[0].replace("MESHTUI", version("kubectl-meshtui")).replace("MSGSPEC", version("msgspec"))
+    words = {"before": load[0], "after": os.getloadavg()[0], "own": own, "peer": peers.VERSION, "msgspec": version("msgspec")}
+    parts = [INTRODUCTION.format(machine=results.machine(), **words)]
     parts.append(NETWORK + "".join(map(network_row, rows)))
     parts.append(f"{CITED}\nDifferences that remain: {len(differ) or 'none'}.\n")
     parts[-1] += "".join(f"- {text}\n" for text in differ[:50])
@@ -115,19 +94,17 @@ def report(rows: list[dict], differ: list[str], mesh: list[dict], load: tuple[fl
     return "\n".join(parts)
 
 
-INTRODUCTION = """# How fast `meshtui matrix` is
-
-Written by `make bench`; change nothing here by hand.
+INTRODUCTION = """## All pairs: `meshtui matrix`
 
 {machine}; load when it began {before:.1f}, when it ended {after:.1f}. Other work may run beside: take
-the least of the runs for the tool, and the median for the noise. meshtui MESHTUI, msgspec MSGSPEC,
+the least of the runs for the tool, and the median for the noise. msgspec {msgspec},
 network-config-analyzer {peer} (in a venv of its own). Clusters are made by {own}, seed 1: PODS/10 policies,
 PODS/50 namespaces.
 
 ![Time against pods](time-against-pods.svg)
 """
 
-NETWORK = """## NetworkPolicies alone, all pairs of workloads, the whole command
+NETWORK = """### NetworkPolicies alone, all pairs of workloads, the whole command
 
 Seconds (least / median of the runs) and MiB at most. The peer (network-config-analyzer) reads the same files; its pairs and ports
 are compared with ours.
@@ -144,7 +121,7 @@ compares the pod's address, and states that as an assumption (Kubernetes leaves 
 the pods' addresses cut out of its ipBlocks, which must give the peer's answers.
 """
 
-AMBIENT = """## NetworkPolicies, AuthorizationPolicies and PeerAuthentications of an ambient mesh
+AMBIENT = """### NetworkPolicies, AuthorizationPolicies and PeerAuthentications of an ambient mesh
 
 *Judging* is all that comes after decoding: all pairs, all ports, TCP, UDP and SCTP, with the deciding object of each. The *floor*
 is parsing pods.json for names and labels with msgspec: no tool that reads the file can be faster.
@@ -153,7 +130,7 @@ is parsing pods.json for names and labels with msgspec: no tool that reads the f
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |
 """
 
-CHANGES = """## One change
+CHANGES = """### One change
 
 Milliseconds from a new snapshot to the new verdicts of every pair that it touches; 200 changes, one after the other. A mesh-wide
 edit empties the rules of a policy in the root namespace. *explain* is one verdict with its ladder, after load.
@@ -205,8 +182,7 @@ def main() -> None:
     series["floor: parsing"] = [(m["pods"], m["floor_s"]) for m in mesh]
     drawn = {name: line for name, line in series.items() if line}
     (HERE / "time-against-pods.svg").write_text(plot.svg(drawn, "All pairs: time against pods"))
-    (HERE / "RESULTS.md").write_text(report(rows, differ, mesh, load))
-    say(f"wrote {HERE / 'RESULTS.md'}")
+    say(f"wrote {results.write('20-matrix', report(rows, differ, mesh, load))}")
 
 
 if __name__ == "__main__":
