@@ -68,12 +68,21 @@ class Checkout(_Group):
     reserve_path: str = "/inven/stock/reserve"
 
 
+class Denials(_Group):
+    """What the proxies' logs say was denied (docs/guide/denials.md)."""
+
+    follow: bool = False
+    """Follow the logs from the start, not only once the denials have been looked at."""
+
+
 class Settings(_Group):
     """All settings. Environment variables are ``MESHTUI_…``, with ``__`` between group and name."""
 
     kubeconfig: str = ""
     context: str = ""
     namespace: str = ""
+    namespaces: tuple[str, ...] = ()
+    """Namespaces to read, one by one, where the whole cluster may not be listed."""
     all_namespaces: bool = False
     impersonate: str = ""
     impersonate_groups: tuple[str, ...] = ()
@@ -84,6 +93,7 @@ class Settings(_Group):
     timeouts: Timeouts = Timeouts()
     probe: Probe = Probe()
     checkout: Checkout = Checkout()
+    denials: Denials = Denials()
 
 
 def config_file() -> Path:

@@ -151,7 +151,7 @@ class MainScreen(Screen[None]):
         if session.loading:
             return state.loading(self.pane.title)
         kind = session.snapshot.kind_state(self.pane.kind)
-        if not rows or kind.status is not KindStatus.LOADING:
+        if not rows or kind.status not in {KindStatus.LOADING, KindStatus.FORBIDDEN}:
             drawn = state.face(self.pane.title, kind, session.clock())
             if drawn is not None:
                 return drawn

@@ -35,7 +35,10 @@ Progress = Callable[[Observation], None]
 
 
 def needed(plan: Plan) -> list[Access]:
-    """What the plan must be allowed to do, namespace by namespace."""
+    """What the plan must be allowed to do, namespace by namespace.
+
+    The lists are those that a plan reads to disturb nobody: what can't be seen could adopt a probe, or send it traffic.
+    """
     return [
         access
         for namespace in plan.namespaces
@@ -46,6 +49,11 @@ def needed(plan: Plan) -> list[Access]:
             Access("get", "pods", "", namespace),
             Access("delete", "pods", "", namespace),
             Access("get", "pods", "", namespace, "log"),
+            Access("list", "poddisruptionbudgets", "policy", namespace),
+            Access("list", "replicasets", "apps", namespace),
+            Access("list", "daemonsets", "apps", namespace),
+            Access("list", "replicationcontrollers", "", namespace),
+            Access("list", "services", "", namespace),
         )
     ]
 

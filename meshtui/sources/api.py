@@ -14,8 +14,11 @@ import msgspec
 
 from meshtui.model.errors import ClusterError, ForbiddenError, NotFoundError, SessionExpiredError
 from meshtui.sources.connection import Connection
+from meshtui.sources.redact import redact
 
 if TYPE_CHECKING:
+    import ssl
+
     import httpx
 
     from meshtui.settings import Timeouts
@@ -60,11 +63,16 @@ class Api:
         self.connection = connection
         self._timeouts = timeouts
         self._extensions = {"sni_hostname": connection.server_name} if connection.server_name else {}
+        self._client = self._new_client(connection.tls)
+        self._retired: list[httpx.AsyncClient] = []
+
+    def _new_client(self, tls: ssl.SSLContext | bool) -> httpx.AsyncClient:
         import httpx
 
-        self._client = httpx.AsyncClient(
+        connection, timeouts = self.connection, self._timeouts
+        return httpx.AsyncClient(
             base_url=connection.server,
-            verify=connection.tls,
+            verify=tls,
             headers=list(connection.headers),
             proxy=connection.proxy,
             timeout=httpx.Timeout(timeouts.request_s, connect=timeouts.connect_s),
@@ -75,7 +83,8 @@ class Api:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        for client in (self._client, *self._retired):
+            await client.aclose()
 
     async def request(
         self,
@@ -101,7 +110,7 @@ class Api:
                 method, path, params=params, content=body, headers=headers, extensions=self._extensions
             )
         except httpx.HTTPError as error:
-            raise unreachable(self.connection.server, error) from error
+            raise self._lost(error) from error
         if not response.is_success:
             raise self._refused(response, response.content, _verb(method, path), path)
         return response.content
@@ -130,19 +139,28 @@ class Api:
         try:
             response = await self._client.send(request, stream=True)
         except httpx.HTTPError as error:
-            raise unreachable(self.connection.server, error) from error
+            raise self._lost(error) from error
         try:
             if not response.is_success:
                 raise self._refused(response, await response.aread(), "watch" if "watch" in params else "get", path)
             yield response
         except httpx.HTTPError as error:
-            raise unreachable(self.connection.server, error) from error
+            raise self._lost(error) from error
         finally:
             await response.aclose()
 
     async def _headers(self) -> dict[str, str]:
         authorization = await asyncio.to_thread(self.connection.authorization)
+        tls = self.connection.renewed()
+        if tls is not None:
+            self._retired.append(self._client)  # a request may still be reading from it
+            self._client = self._new_client(tls)
         return {"Authorization": authorization} if authorization else {}
+
+    def _lost(self, error: httpx.HTTPError) -> ConnectionLostError:
+        if "SSL" in str(error):
+            self.connection.refused()  # perhaps there are other certificates by now
+        return unreachable(self.connection.server, error)
 
     def _refused(self, response: httpx.Response, body: bytes, verb: str, path: str) -> ClusterError:
         if response.status_code == 401:
@@ -174,7 +192,7 @@ def _refusal(response: httpx.Response, body: bytes, verb: str, path: str) -> Clu
         message = msgspec.json.decode(body, type=_Status).message
     except msgspec.MsgspecError:
         message = body.decode(errors="replace")[:200]
-    message = message or f"HTTP {response.status_code} for {path}"
+    message = redact(message) or f"HTTP {response.status_code} for {path}"
     match response.status_code:
         case 401:
             return SessionExpiredError(f"the API server doesn't accept the credentials: {message}", "log in again")
@@ -195,7 +213,8 @@ def unreachable(server: str, error: httpx.HTTPError) -> ConnectionLostError:
     """A transport error in words, with the way out."""
     import httpx
 
-    text = str(error) or type(error).__name__
+    text = redact(str(error)) or type(error).__name__
+    server = redact(server)
     if "CERTIFICATE_VERIFY_FAILED" in text or "certificate verify failed" in text:
         reason = text.rpartition("certificate verify failed:")[2].partition("(_ssl")[0].strip() or text
         return ConnectionLostError(

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from meshtui.model.errors import ConfigError, SessionExpiredError
+from meshtui.sources.redact import redact
 
 if TYPE_CHECKING:
     from meshtui.settings import Settings
@@ -38,6 +39,8 @@ class Connection:
     proxy: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
     refused: Callable[[], None] = lambda: None
+    renewed: Callable[[], ssl.SSLContext | bool | None] = lambda: None
+    """New certificates since it was last asked, or None: what is on disk is rotated while the program runs."""
 
 
 _LEAST_BETWEEN_RELOADS_S = 1.0
@@ -53,10 +56,17 @@ class _Authorization:
         self._said = said
         self._stale = bool(said)
         self._reloaded_at = -_LEAST_BETWEEN_RELOADS_S
+        self._certificates = _stamp(configuration)
+        self._renewed: ssl.SSLContext | bool | None = None
 
     def refused(self) -> None:
         """The server didn't accept it: whoever logs in again changes the kubeconfig, or what the plugin answers."""
         self._stale = True
+
+    def renewed(self) -> ssl.SSLContext | bool | None:
+        """New certificates since it was last asked, or None."""
+        fresh, self._renewed = self._renewed, None
+        return fresh
 
     def __call__(self) -> str:
         """The header, or empty (a client certificate). Raises SessionExpiredError in the plugin's words."""
@@ -72,8 +82,20 @@ class _Authorization:
             self._said = "; ".join(errors) or self._said
             if self._said:
                 self._stale = True
-                raise SessionExpiredError(" ".join(self._said.split()), "log in again")
+                raise SessionExpiredError(redact(" ".join(self._said.split())), "log in again")
+            self._look_at_certificates()
             return header
+
+    def _look_at_certificates(self) -> None:
+        """Read the certificates again when their files are others than before (in the middle of a change: next time)."""
+        stamp = _stamp(self._configuration)
+        if stamp == self._certificates:
+            return
+        try:
+            self._renewed = _tls(self._configuration)
+        except ConfigError:
+            return
+        self._certificates = stamp
 
     def _current(self) -> str:
         configuration = self._configuration
@@ -83,6 +105,18 @@ class _Authorization:
         if configuration.username and configuration.password:
             return str(configuration.get_basic_auth_token())
         return ""
+
+
+def _stamp(configuration: Any) -> tuple[tuple[str, int, int], ...]:
+    """Which certificate files there are, and when they were last written."""
+    found = []
+    for path in (configuration.ssl_ca_cert, configuration.cert_file, configuration.key_file):
+        try:
+            state = Path(path).stat() if path else None
+        except OSError:
+            state = None
+        found.append((path or "", state.st_mtime_ns if state else 0, state.st_ino if state else 0))
+    return tuple(found)
 
 
 @contextlib.contextmanager
@@ -111,10 +145,12 @@ def connect(settings: Settings) -> Connection:
     import httpx  # noqa: F401  (what comes next needs it, and here it is imported beside the event loop)
     from kubernetes import client, config
 
+    from meshtui.sources.exec_plugin import Loader
+
     configuration = client.Configuration()
     paths = settings.kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
-    expanded = os.pathsep.join(str(Path(path).expanduser()) for path in paths.split(os.pathsep) if path)
-    if not any(Path(path).is_file() for path in expanded.split(os.pathsep)):
+    files = [str(Path(path).expanduser()) for path in paths.split(os.pathsep) if path]
+    if not any(_is_there(path) for path in files):
         if not settings.kubeconfig and os.environ.get("KUBERNETES_SERVICE_HOST"):
             return _in_cluster(config, configuration, settings)
         raise ConfigError(
@@ -122,11 +158,17 @@ def connect(settings: Settings) -> Connection:
             "name one with --kubeconfig or $KUBECONFIG, read manifests with -f, or try `meshtui demo`",
         )
 
+    def merged() -> Any:
+        merger = config.kube_config.KubeConfigMerger(os.pathsep.join(files))
+        named = (str(content.get("current-context") or "") for content in merger.config_files.values())
+        merger.config.value["current-context"] = next((name for name in named if name), "")  # the first file wins, as in kubectl
+        return merger.config
+
     def load() -> None:
-        config.load_kube_config(expanded, context=chosen["name"], client_configuration=configuration, persist_config=False)
+        Loader(merged(), active_context=chosen["name"], config_base_path=None).load_and_set(configuration)
 
     try:
-        contexts, active = config.list_kube_config_contexts(expanded)
+        contexts, active = _contexts(merged())
         chosen = _context(contexts, active, settings.context)
         with _client_errors() as errors:
             load()
@@ -134,11 +176,38 @@ def connect(settings: Settings) -> Connection:
         raise ConfigError(f"kubeconfig {paths}: {' '.join(str(error).split())}") from error
     except ConfigError:
         raise
-    except Exception as error:  # the client raises whatever its YAML, base64 and file readers raise
-        raise ConfigError(f"kubeconfig {paths}: {type(error).__name__}: {' '.join(str(error).split())}") from error
+    except OSError as error:
+        raise ConfigError(f"kubeconfig {error.filename or paths}: {error.strerror}") from error
+    except Exception as error:  # the client raises whatever its YAML and base64 readers raise
+        raise ConfigError(f"kubeconfig {paths}: {type(error).__name__}: {_without_content(error)}") from error
     details = chosen.get("context") or {}
     authorization = _Authorization(configuration, load, "; ".join(errors))
     return _connection(configuration, settings, chosen["name"], details, authorization)
+
+
+def _is_there(path: str) -> bool:
+    """Whether there is anything at a path; what can't even be looked at is there, and reading it will say why."""
+    try:
+        return Path(path).exists()
+    except OSError:
+        return True
+
+
+def _without_content(error: Exception) -> str:
+    """An error in one line; what a YAML reader quotes from the file may be a secret."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    where = f"line {mark.line + 1}, column {mark.column + 1}: {problem}" if mark is not None else str(error)
+    return redact(" ".join(where.split()))
+
+
+def _contexts(loaded: Any) -> tuple[list[dict[str, Any]], dict[str, Any] | None]:
+    """All contexts, and the current one."""
+    contexts = [node.value for node in loaded["contexts"]]
+    wanted = loaded.value["current-context"]
+    found = next((context for context in contexts if context["name"] == wanted), None)
+    if wanted and found is None:
+        raise ConfigError(f"the kubeconfig's current context {wanted!r} isn't in it", "choose one with --context")
+    return contexts, found
 
 
 def _context(contexts: list[dict[str, Any]], active: dict[str, Any] | None, wanted: str) -> dict[str, Any]:
@@ -184,6 +253,7 @@ def _connection(
         proxy=configuration.proxy or None,
         headers=tuple(headers),
         refused=authorization.refused,
+        renewed=authorization.renewed,
     )
 
 

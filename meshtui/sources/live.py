@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,9 +14,9 @@ import yaml
 from meshtui.model.errors import ClusterError, ForbiddenError, NotFoundError
 from meshtui.model.ids import ObjectRef, Uid
 from meshtui.model.snapshot import KindState, KindStatus, MeshConfig, Problem, Snapshot
-from meshtui.sources.api import Api, decode_with
+from meshtui.sources.api import Api, ConnectionLostError, decode_with
 from meshtui.sources.connection import Connection, connect
-from meshtui.sources.decode import KINDS, mesh_config, wire
+from meshtui.sources.decode import KINDS, Kind, mesh_config, wire
 from meshtui.sources.ports import Publish, SourceLabel
 from meshtui.sources.reflector import Reflector
 
@@ -25,6 +26,20 @@ if TYPE_CHECKING:
 PUBLISH_INTERVAL_S = 0.25
 SANDBOX_LABEL = "meshtui.dev/sandbox"
 _MESH_REFRESH_S = 30.0
+_SETTLE_S = 60.0
+_MESH_WIDE = {"AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication", "EnvoyFilter", "WasmPlugin"}
+"""Kinds that hold everywhere when they are in the root namespace: read there too, where the whole cluster may not be listed."""
+_EACH_FOR_ITSELF = {"", "apps", "batch", "discovery.k8s.io"}
+"""API groups of objects that are simply not seen where they may not be listed; an unread policy makes verdicts uncertain."""
+_WORST_FIRST = (
+    KindStatus.EXPIRED,
+    KindStatus.UNREACHABLE,
+    KindStatus.STALE,
+    KindStatus.FORBIDDEN,
+    KindStatus.LOADING,
+    KindStatus.NOT_INSTALLED,
+    KindStatus.SYNCED,
+)
 
 
 class LiveSource:
@@ -71,49 +86,69 @@ class LiveSource:
         self._reflectors = [Reflector(kind, api, timeouts, self._marker(kind.field)) for kind in KINDS.values()]
         try:
             async with asyncio.TaskGroup() as tasks:
-                for reflector in self._reflectors:
-                    tasks.create_task(self._reflect(reflector), name=f"watch {reflector.kind.plural}")
+                for reflector in list(self._reflectors):
+                    tasks.create_task(self._reflect(reflector, tasks), name=f"watch {reflector.kind.plural}")
                 tasks.create_task(self._follow_mesh_config(api), name="mesh config")
                 tasks.create_task(self._find_out_sandbox(api), name="sandbox?")
                 await self._publish_changes(publish)
         finally:
             await self.close()
 
-    async def snapshot(self, *, settle_s: float = 60.0) -> Snapshot:
+    async def snapshot(self, *, settle_s: float = _SETTLE_S) -> Snapshot:
         """One Snapshot of everything, for commands that don't stay. Raises ClusterError when the cluster says no at all."""
         api = await self.open()
         self._reflectors = [Reflector(k, api, self._settings.timeouts, self._marker(k.field)) for k in KINDS.values()]
-        async with asyncio.timeout(settle_s):
-            await asyncio.gather(
-                self._read_mesh_config(api), self._find_out_sandbox(api), *(r.list_once() for r in self._reflectors)
-            )
-        await asyncio.gather(*(self._narrow(r) for r in self._reflectors))
+        try:
+            async with asyncio.timeout(max(settle_s, 2 * self._settings.timeouts.request_s)):
+                await asyncio.gather(
+                    self._read_mesh_config(api), self._find_out_sandbox(api), *(r.list_once() for r in self._reflectors)
+                )
+                await asyncio.gather(*(self._narrow(r) for r in list(self._reflectors)))
+        except TimeoutError as error:
+            server = api.connection.server
+            raise ConnectionLostError(f"{server} doesn't answer in time", "--request-timeout waits longer") from error
         return self._assemble()
 
-    async def _reflect(self, reflector: Reflector) -> None:
-        """Watch a kind in the whole cluster, or, where that is forbidden, in the one namespace that was named."""
-        await self._try_cluster_wide(reflector)
+    async def _reflect(self, reflector: Reflector, tasks: asyncio.TaskGroup) -> None:
+        """Watch a kind in the whole cluster, or, where that is forbidden, in the namespaces that were named."""
+        if await self._is_forbidden(reflector):
+            for other in self._namespace_by_namespace(reflector):
+                tasks.create_task(other.run(), name=f"watch {other.kind.plural}")
         await reflector.run()
 
-    async def _try_cluster_wide(self, reflector: Reflector) -> None:
-        if not (self._scope and reflector.kind.namespaced and self.api):
-            return
+    async def _is_forbidden(self, reflector: Reflector) -> bool:
+        if not (self._scopes and reflector.kind.namespaced and self.api):
+            return False
         try:
             await self.api.get(reflector.kind.path, {"limit": "1"})
         except ForbiddenError:
-            reflector.namespace = self._scope
+            return True
         except ClusterError:
-            return
+            return False
+        return False
 
     async def _narrow(self, reflector: Reflector) -> None:
-        if reflector.state.status is KindStatus.FORBIDDEN and self._scope and reflector.kind.namespaced:
-            reflector.namespace = self._scope
-            await reflector.list_once()
+        if reflector.state.status is KindStatus.FORBIDDEN and self._scopes and reflector.kind.namespaced:
+            others = self._namespace_by_namespace(reflector)
+            await asyncio.gather(*(r.list_once() for r in (reflector, *others)))
+
+    def _namespace_by_namespace(self, reflector: Reflector) -> list[Reflector]:
+        """Let a reflector read the first of the named namespaces, and make one more for each of the others."""
+        scopes = self._scopes
+        if reflector.kind.name in _MESH_WIDE:
+            scopes = tuple(dict.fromkeys((*scopes, self._mesh.root_namespace)))
+        reflector.namespace = scopes[0]
+        kind, mark = reflector.kind, self._marker(reflector.kind.field)
+        others = [Reflector(kind, reflector.api, self._settings.timeouts, mark, namespace) for namespace in scopes[1:]]
+        self._reflectors += others
+        return others
 
     @property
-    def _scope(self) -> str:
+    def _scopes(self) -> tuple[str, ...]:
+        """Namespaces to read where the whole cluster may not be: the one that was named, and those of the settings."""
         connection = self.api.connection if self.api else None
-        return connection.namespace if connection and not self._settings.all_namespaces else ""
+        named = connection.namespace if connection and not self._settings.all_namespaces else ""
+        return tuple(dict.fromkeys(name for name in (named, *self._settings.namespaces) if name))
 
     def _marker(self, field: str) -> Any:
         def mark() -> None:
@@ -142,7 +177,10 @@ class LiveSource:
                 self._copies[field] = (self._versions[field], copied)
             fields[field] = copied
         problems: tuple[Problem, ...] = tuple(p for r in self._reflectors for p in r.problems.values())
-        kinds: Mapping[str, KindState] = {r.kind.name: r.state for r in self._reflectors}
+        kinds: dict[str, KindState] = {}
+        for reflector in self._reflectors:
+            known = kinds.get(reflector.kind.name)
+            kinds[reflector.kind.name] = _together(reflector.kind, known, reflector.state) if known else reflector.state
         seen = max((r.seen_at for r in self._reflectors if r.seen_at), default=None)
         return Snapshot(**fields, mesh=self._mesh, kinds=kinds, problems=problems, live=True, taken_at=seen)
 
@@ -199,6 +237,15 @@ class LiveSource:
         async with api.stream(path, params, read_timeout_s=86400 if follow else None) as response:
             async for line in response.aiter_lines():
                 yield line
+
+
+def _together(kind: Kind, one: KindState, other: KindState) -> KindState:
+    """How a kind is known that is read namespace by namespace; ``scope`` is all that is read of it."""
+    forbidden = [state for state in (one, other) if state.status is KindStatus.FORBIDDEN]
+    if kind.group in _EACH_FOR_ITSELF and len(forbidden) == 1:
+        return other if one is forbidden[0] else one
+    worst = min(one, other, key=lambda state: _WORST_FIRST.index(state.status))
+    return replace(worst, scope=", ".join(state.scope for state in (one, other) if state.scope))
 
 
 class _ConfigMaps(msgspec.Struct):

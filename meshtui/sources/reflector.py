@@ -71,7 +71,7 @@ class Reflector:
         self.state = KindState(KindStatus.LOADING, scope=namespace)
         self.namespace = namespace
         self.seen_at: datetime | None = None
-        self._api = api
+        self.api = api
         self._timeouts = timeouts
         self._changed = changed
         self._version = kind.versions[0]
@@ -107,9 +107,17 @@ class Reflector:
 
     async def list_once(self) -> None:
         """List without watching: for commands that don't stay. What goes wrong stands in ``state``."""
-        for _ in self.kind.versions:
+        patience_s = self._timeouts.request_s
+        while True:
             try:
                 await self._list()
+            except ThrottledError as error:
+                asked_s = 1.0 if error.retry_after_s is None else error.retry_after_s
+                patience_s -= max(asked_s, 0.1)
+                if patience_s >= 0:
+                    await asyncio.sleep(asked_s)
+                    continue
+                self._failed(error, 0)
             except NotServedError as error:
                 if self._next_version():
                     continue
@@ -156,7 +164,7 @@ class Reflector:
         problems: dict[Uid, Problem] = {}
         params = {"limit": str(PAGE)}
         while True:
-            page = decode_with(_LIST, await self._api.get(self._path, params))
+            page = decode_with(_LIST, await self.api.get(self._path, params))
             for raw in page.items or ():
                 self._take(raw, objects, problems)
             if not page.metadata.continue_:
@@ -182,7 +190,7 @@ class Reflector:
             }
             opened = False
             try:
-                async with self._api.stream(self._path, params, read_timeout_s=self._timeouts.watch_s + 30) as response:
+                async with self.api.stream(self._path, params, read_timeout_s=self._timeouts.watch_s + 30) as response:
                     opened = True
                     if self.state.status is not KindStatus.SYNCED:
                         self._synced()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NewType
 import msgspec
 
 from meshtui.model.errors import NotFoundError, ReadOnlyError
-from meshtui.sources.api import Api, NotServedError
+from meshtui.sources.api import Api, NotServedError, ThrottledError
 
 if TYPE_CHECKING:
     from meshtui.settings import Settings
@@ -53,6 +54,7 @@ class Writes:
     def __init__(self, api: Api, settings: Settings) -> None:
         self._api = api
         self._refusal = read_only_reason(settings, api.connection.context)
+        self._patience_s = settings.timeouts.request_s
         self.done: list[str] = []
 
     def _check(self, confirmation: Confirmation | None) -> None:
@@ -65,7 +67,7 @@ class Writes:
         """Create an object; the server's answer."""
         self._check(confirmation)
         self._note("create", path, obj)
-        body = await self._api.request("POST", path, json=obj, params={"fieldManager": "meshtui"})
+        body = await self._send("POST", path, json=obj, params={"fieldManager": "meshtui"})
         answer: dict[str, Any] = msgspec.json.decode(body)
         return answer
 
@@ -77,7 +79,7 @@ class Writes:
         if grace_s is not None:
             options["gracePeriodSeconds"] = grace_s
         try:
-            await self._api.request("DELETE", path, json=options)
+            await self._send("DELETE", path, json=options)
         except (NotServedError, NotFoundError):
             return False
         return True
@@ -97,9 +99,22 @@ class Writes:
                 }
             },
         }
-        body = await self._api.request("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", json=review)
+        body = await self._send("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", json=review)
         status = msgspec.json.decode(body).get("status") or {}
         return bool(status.get("allowed")), str(status.get("reason") or "")
+
+    async def _send(self, method: str, path: str, *, json: Any, params: Mapping[str, str] | None = None) -> bytes:
+        """One request; what the server is too busy for (429: it did nothing) is asked again when it says so, for a while."""
+        patience_s = self._patience_s
+        while True:
+            try:
+                return await self._api.request(method, path, json=json, params=params)
+            except ThrottledError as error:
+                asked_s = 1.0 if error.retry_after_s is None else error.retry_after_s
+                patience_s -= max(asked_s, 0.1)
+                if patience_s < 0:
+                    raise
+                await asyncio.sleep(asked_s)
 
     def _note(self, verb: str, path: str, obj: Mapping[str, Any]) -> None:
         name = (obj.get("metadata") or {}).get("name", "") if obj else ""

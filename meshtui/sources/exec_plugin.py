@@ -1,0 +1,134 @@
+"""kubectl's exec plugins: programs that print a credential.
+
+The kubernetes client hands them the terminal (and with it the keys that are meant for us), and loses their words when it
+does. Here a plugin never gets the terminal, has a time limit, and what it said is part of the error.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from kubernetes.config.dateutil import parse_rfc3339
+from kubernetes.config.kube_config import FileOrData, KubeConfigLoader
+
+from meshtui.sources.redact import redact
+
+TIME_LIMIT_S = 120.0
+"""Long enough for a login in a browser."""
+_SAID = 600
+"""Characters of a plugin's own words that are kept: the last ones say what went wrong."""
+_LOGINS = {
+    "aws": "aws sso login",
+    "aws-iam-authenticator": "aws sso login",
+    "gke-gcloud-auth-plugin": "gcloud auth login",
+    "gcloud": "gcloud auth login",
+    "kubelogin": "az login, or kubelogin itself",
+    "kubectl-oidc_login": "kubectl oidc-login setup, or kubelogin itself",
+    "tsh": "tsh login",
+    "doctl": "doctl auth init",
+    "oci": "oci session authenticate",
+    "ibmcloud": "ibmcloud login",
+}
+"""How one logs in again where the plugin is a well-known one."""
+
+
+class PluginError(Exception):
+    """A plugin gave no credential; says why, in its own words, and how to log in again."""
+
+
+def run_plugin(spec: Mapping[str, Any], folder: str, cluster: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The ``status`` that a plugin prints (client-go credential plugins, ExecCredential). Raises PluginError.
+
+    ``folder`` is the kubeconfig's: a command with a slash in it is looked for there, as kubectl does.
+    """
+    command = str(spec.get("command") or "")
+    version = str(spec.get("apiVersion") or "")
+    if not command or not version:
+        raise PluginError("exec plugin: the kubeconfig names no command or no apiVersion")
+    path = str(Path(folder, command)) if "/" in command else command
+    asked: dict[str, Any] = {"interactive": False}
+    if spec.get("provideClusterInfo") and cluster:
+        asked["cluster"] = _cluster_info(cluster)
+    environment = {**os.environ, **{str(item["name"]): str(item["value"]) for item in spec.get("env") or ()}}
+    environment["KUBERNETES_EXEC_INFO"] = json.dumps({"apiVersion": version, "kind": "ExecCredential", "spec": asked})
+    try:
+        done = subprocess.run(
+            [path, *map(str, spec.get("args") or ())],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            env=environment,
+            timeout=TIME_LIMIT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise PluginError(_why(command, f"no answer within {TIME_LIMIT_S:.0f} s", error.stderr, "")) from error
+    except OSError as error:
+        raise PluginError(_why(command, f"{error.strerror}: {path}", None, str(spec.get("installHint") or ""))) from error
+    if done.returncode != 0:
+        raise PluginError(_why(command, f"it ended with {done.returncode}", done.stderr, ""))
+    return _status(command, version, done)
+
+
+def _status(command: str, version: str, done: subprocess.CompletedProcess[bytes]) -> dict[str, Any]:
+    try:
+        answer = json.loads(done.stdout)
+        kind, given, status = answer["kind"], answer["apiVersion"], answer["status"]
+    except (ValueError, KeyError, TypeError) as error:  # what it printed may be a secret: it is never shown
+        raise PluginError(_why(command, "what it printed is no ExecCredential", done.stderr, "")) from error
+    if kind != "ExecCredential" or given != version:
+        raise PluginError(_why(command, f"it answers {given} {kind}, and the kubeconfig asks for {version}", None, ""))
+    if not isinstance(status, dict) or not (status.get("token") or status.get("clientCertificateData")):
+        raise PluginError(_why(command, "missing token or clientCertificateData in its answer", done.stderr, ""))
+    if status.get("clientCertificateData") and not status.get("clientKeyData"):
+        raise PluginError(_why(command, "missing clientKeyData in its answer", done.stderr, ""))
+    return status
+
+
+def _cluster_info(cluster: Mapping[str, Any]) -> dict[str, Any]:
+    """What a plugin may know of the cluster; ``config`` is what the kubeconfig has for it there."""
+    extensions = cluster.get("extensions") or ()
+    own = next((e["extension"] for e in extensions if e.get("name") == "client.authentication.k8s.io/exec"), None)
+    return {key: value for key, value in cluster.items() if key != "extensions"} | ({"config": own} if own else {})
+
+
+def _why(command: str, problem: str, said: bytes | None, install: str) -> str:
+    name = Path(command).name
+    words = redact(" ".join((said or b"").decode(errors="replace").split()))[-_SAID:]
+    login = _LOGINS.get(name, f"log in as you do before kubectl works; {name} then gives a token")
+    parts = [f"exec plugin {name}: {problem}", words, " ".join(install.split()), "" if install else f"to log in: {login}"]
+    return "; ".join(part for part in parts if part)
+
+
+class Loader(KubeConfigLoader):  # type: ignore[misc]  # the client has no types
+    """The client's reader of kubeconfigs, with plugins run as above."""
+
+    def _load_from_exec_plugin(self) -> bool | None:
+        """Called by the client, at first and when a token expires within five minutes; what fails is logged as an error."""
+        if "exec" not in self._user:
+            return None
+        folder = self._get_base_path(self._user.path)
+        cluster = self._cluster.value if self._cluster else None
+        try:
+            status = run_plugin(self._user["exec"].value, folder, cluster)
+        except PluginError as error:
+            logging.getLogger(__name__).error("%s", error)  # noqa: TRY400  (a message for a person)
+            return None
+        if status.get("token"):
+            self.token = f"Bearer {status['token']}"
+        if status.get("clientCertificateData"):
+            self.cert_file = self._kept(status, "clientCertificateData", folder)
+            self.key_file = self._kept(status, "clientKeyData", folder)
+        if status.get("expirationTimestamp"):
+            self.expiry = parse_rfc3339(status["expirationTimestamp"])
+        return True
+
+    def _kept(self, status: Mapping[str, Any], name: str, folder: str) -> Any:
+        """A file (mode 0600, gone when the program ends) with a part of the answer."""
+        where = {"data_key_name": name, "file_base_path": folder, "temp_file_path": self._temp_file_path}
+        return FileOrData(status, None, base64_file_content=False, **where).as_file()
