@@ -8,18 +8,22 @@ import gc
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from meshtui.engine import Engine
 from meshtui.engine.causes import causes, differences
+from meshtui.engine.denials import DeniedCount, JudgedDenial, Times, count_by_object, judge_denial, newest_policy
 from meshtui.engine.gateways import gateway_urls
 from meshtui.engine.matrix import Matrix
 from meshtui.findings import evaluate
 from meshtui.model.change import VerdictChange
+from meshtui.model.denial import WINDOW_S, Denial
 from meshtui.model.errors import MeshtuiError, UsageError
 from meshtui.model.finding import Finding
 from meshtui.model.flow import Flow
+from meshtui.model.ids import ObjectRef
 from meshtui.model.observation import Observation
 from meshtui.model.snapshot import KindState, KindStatus, Snapshot
 from meshtui.model.verdict import Decision, Layer, Verdict
@@ -30,8 +34,12 @@ from meshtui.sources.writes import Confirmation, Writes, read_only_reason
 
 if TYPE_CHECKING:
     from meshtui.settings import Settings
+    from meshtui.sources.denials import DenialLog
 
 Listener = Callable[[], None]
+_MOST_JUDGED = 300
+"""Groups of denials that are judged: the newest ones."""
+_JUDGE_AGAIN_S = 1.0
 
 
 def local_now() -> datetime:
@@ -63,6 +71,14 @@ class Session:
         self._matrix: Matrix | None = None
         self._matrix_version = 0
         self._matrix_lock = threading.Lock()
+        self.denial_log: DenialLog | None = None
+        self._denial_tasks: list[asyncio.Task[None]] = []
+        self._denial_listeners: list[Listener] = []
+        self._denial_news = asyncio.Event()
+        self._denial_verdicts: dict[Flow, Verdict | None] = {}
+        self._denial_changes: dict[Flow, datetime] = {}
+        self._denials_since: datetime | None = None
+        self._denials: tuple[tuple[object, ...], list[JudgedDenial]] | None = None
 
     # ---- life
 
@@ -77,6 +93,10 @@ class Session:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+        for task in self._denial_tasks:
+            task.cancel()
+        await asyncio.gather(*self._denial_tasks, return_exceptions=True)
+        self._denial_tasks = []
 
     async def _run(self) -> None:
         try:
@@ -96,6 +116,7 @@ class Session:
         old, self.snapshot = self.snapshot, snapshot
         self._engine, self._findings = None, None
         self._judge_watched(old)
+        self._look_at_logs()
         self._tell()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
@@ -110,6 +131,8 @@ class Session:
     def retry_now(self) -> None:
         """Try to reach the cluster now instead of waiting."""
         self.source.retry_now()
+        if self.denial_log is not None:
+            self.denial_log.retry_now()
 
     # ---- what the header says
 
@@ -265,6 +288,100 @@ class Session:
         urls += gateway_urls(self.snapshot, checkout.gateway_namespace, checkout.gateway_name)
         return await Launcher(api, writes, self.settings, seen).run(plan, confirmation, urls)
 
+    # ---- denials
+
+    def follow_denials(self, since_s: int = WINDOW_S) -> None:
+        """Start to follow the proxies' logs, until the session ends; once is enough."""
+        if self.denial_log is None:
+            from meshtui.sources.denials import DenialLog
+            from meshtui.sources.log_stream import log_reader
+
+            self.denial_log = DenialLog(log_reader(self.source), lambda: self.snapshot, self._denials_changed, since_s)
+            self._denials_since = self.clock()
+            self._denial_tasks = [
+                asyncio.create_task(self.denial_log.run(), name="denials"),
+                asyncio.create_task(self._judge_denials(), name="judge denials"),
+            ]
+
+    async def read_denials(self, since_s: int) -> DenialLog:
+        """Read the proxies' logs back once, and judge what they say was denied."""
+        from meshtui.sources.denials import DenialLog
+        from meshtui.sources.log_stream import log_reader
+
+        log = self.denial_log = DenialLog(log_reader(self.source), lambda: self.snapshot, since_s=since_s)
+        await log.read()
+        await self.judge_denials()
+        return log
+
+    def _look_at_logs(self) -> None:
+        """A new Snapshot: the logs' pods and the verdicts may be others. In the sandbox, logs are followed from the start."""
+        if self.denial_log is not None:
+            self.denial_log.look()
+            self._denial_news.set()
+        elif self._task is not None and (self.settings.denials.follow or self.label.sandbox):
+            self.follow_denials()
+
+    def listen_denials(self, listener: Listener) -> Callable[[], None]:
+        """Call ``listener`` when denials, or what is said of them, changed; the answer stops that."""
+        self._denial_listeners.append(listener)
+        return lambda: self._denial_listeners.remove(listener) if listener in self._denial_listeners else None
+
+    def _denials_changed(self) -> None:
+        self._denial_news.set()
+        self._tell_of_denials()
+
+    def _tell_of_denials(self) -> None:
+        for listener in list(self._denial_listeners):
+            listener()
+
+    async def _judge_denials(self) -> None:
+        """Judge the denials' flows, in a thread, whenever denials or Snapshot changed, at most once a second."""
+        while True:
+            await self._denial_news.wait()
+            self._denial_news.clear()
+            await self.judge_denials()
+            await asyncio.sleep(_JUDGE_AGAIN_S)
+
+    async def judge_denials(self) -> None:
+        """Judge the flows of the newest denials on the current Snapshot."""
+        newest = self.denial_log.denials[:_MOST_JUDGED] if self.denial_log else ()
+        flows = list(dict.fromkeys(denial.flow for denial in newest if denial.flow is not None))
+        engine = self.engine
+        verdicts = await asyncio.to_thread(lambda: {flow: _judged(engine, flow) for flow in flows})
+        before = self._denial_verdicts
+        for flow, verdict in verdicts.items():
+            old = before.get(flow)
+            if old is not None and (verdict is None or old.decision is not verdict.decision):
+                self._denial_changes[flow] = self.clock()
+        self._denial_changes = {flow: at for flow, at in self._denial_changes.items() if flow in verdicts}
+        if verdicts != before:
+            self._denial_verdicts = verdicts
+            self._tell_of_denials()
+
+    @property
+    def denials(self) -> list[JudgedDenial]:
+        """What the logs say was denied, the newest first, each with what policy says of it as far as it was judged."""
+        found = self.denial_log.denials if self.denial_log else ()
+        inputs = (found, self.snapshot, self._denial_verdicts)
+        if self._denials is None or any(old is not new for old, new in zip(self._denials[0], inputs, strict=True)):
+            times = Times(newest_policy(self.snapshot), watched=self._denials_since)
+            judged = [self._judge_denial(denial, times) for denial in found]
+            self._denials = (inputs, judged)
+        return self._denials[1]
+
+    def _judge_denial(self, denial: Denial, times: Times) -> JudgedDenial:
+        flow = denial.flow
+        if flow is None:
+            return judge_denial(denial, None, self.snapshot, times)
+        changed = replace(times, verdict=self._denial_changes.get(flow))
+        return judge_denial(denial, self._denial_verdicts.get(flow), self.snapshot, changed)
+
+    def denied(self) -> Mapping[ObjectRef, DeniedCount] | None:
+        """Recent denials by object, or None where no log is read (then nothing is known of them)."""
+        if self.denial_log is None or not self.denial_log.readable:
+            return None
+        return count_by_object(self.denials, self.clock() - timedelta(seconds=WINDOW_S))
+
     def api(self) -> Api:
         """The API server. Raises UsageError when there is no cluster."""
         if self.source.api is None:
@@ -274,6 +391,13 @@ class Session:
     def writes(self) -> Writes:
         """The gate for changes. Raises UsageError when there is no cluster to change."""
         return Writes(self.api(), self.settings)
+
+
+def _judged(engine: Engine, flow: Flow) -> Verdict | None:
+    try:
+        return engine.summarize(flow)
+    except UsageError:
+        return None
 
 
 def _summary(verdict: Verdict) -> tuple[object, ...]:

@@ -303,9 +303,36 @@ class Cleaned(Struct):
     dry_run: bool
 
 
+class DenialLine(Struct):
+    """Equal denials of one flow, counted. ``time`` is that of the last one. With --follow a line comes again when it changes.
+
+    ``decided_by`` is the policy that the log names (``evidence`` is ``log``), else the one that the engine predicts, where it
+    agrees (``predicted``), else null. ``from`` and ``to`` are null where the log doesn't say who it was.
+    """
+
+    time: str
+    first: str
+    source: Source | None = field(name="from")
+    to: Destination | None
+    source_identity: Annotated[str | None, Meta(description="a SPIFFE id; null: plaintext, or the log doesn't name it")]
+    kind: Literal["rejected", "policy_change", "refused", "timed_out", "http_403"]
+    reason: str
+    count: int
+    decided_by: Decider | None
+    evidence: Literal["log", "predicted"] | None
+    predicted: Predicted | None
+    agreement: Literal["agrees", "disagrees", "changed", "unknown"]
+    note: str
+    logged_by: Literal["ztunnel", "waypoint", "gateway"]
+    http: Http | None
+    source_pod: str
+    destination_pod: str
+
+
 SCHEMAS: dict[str, tuple[Any, str]] = {
     "checkout": (CheckedOut, "the answer of meshtui checkout -o json"),
     "clean": (Cleaned, "the answer of meshtui clean -o json"),
+    "denials": (DenialLine, "one line of what meshtui denials -o jsonl prints"),
     "explain": (Explained, "the answer of meshtui explain -o json"),
     "flow": (FlowLine, "one line of the file that meshtui predict --flows reads"),
     "matrix": (list[MatrixPair], "the answer of meshtui matrix -o json"),

@@ -1,0 +1,293 @@
+"""Follows the logs of all ztunnels, waypoints and gateways, and counts what they say was denied.
+
+Pods come and go, streams are cut, nodes are away: each log is read by a task of its own that begins again where it
+stopped. Lines are read in slices of a few milliseconds, so that a burst of them never holds the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from meshtui.model.denial import WINDOW_S, Denial, LogState
+from meshtui.model.errors import ClusterError, ForbiddenError, MeshtuiError
+from meshtui.model.ids import Uid
+from meshtui.model.snapshot import KindStatus, Snapshot
+from meshtui.model.workload import MeshMode, Pod
+from meshtui.sources.access_log import Unreadable
+from meshtui.sources.denials_read import EnvoyReader, ZtunnelReader
+from meshtui.sources.denials_tally import Tally
+from meshtui.sources.log_stream import Position, ReadLog, text_of
+
+TAIL = 10_000
+"""Lines of each log that are read back at most."""
+MOST_STREAMS = 40
+"""Logs that are followed at the same time; where there are more, all are asked again every ``_POLL_S``, so that
+connections are left for everything else."""
+_POLL_S = 5.0
+_LAST_LINES_S = 5.0
+"""How long the log of a pod that is gone may still be read."""
+_SLICE_S = 0.004
+_TELL_S = 0.25
+_WAITS_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_GATEWAY_CLASS = "gateway.istio.io/managed"
+_WAYPOINT = "istio.io-mesh-controller"
+
+
+Reader = ZtunnelReader | EnvoyReader
+
+
+def role_of(snapshot: Snapshot, pod: Pod) -> str:
+    """What proxy a pod is: ``ztunnel``, ``waypoint``, ``gateway``, or empty. Ended pods are none."""
+    if pod.completed or pod.derived:
+        return ""
+    if pod.labels.get("app") == "ztunnel":
+        return "ztunnel"
+    if snapshot.mesh_mode(pod) is MeshMode.GATEWAY:
+        return "waypoint" if pod.labels.get(_GATEWAY_CLASS) == _WAYPOINT else "gateway"
+    return ""
+
+
+class DenialLog:
+    """The denials of one cluster. ``changed`` is called after news, at most four times a second."""
+
+    def __init__(
+        self,
+        read: ReadLog,
+        snapshot: Callable[[], Snapshot],
+        changed: Callable[[], None] = lambda: None,
+        since_s: int = WINDOW_S,
+        retry_s: tuple[float, ...] = _WAITS_S,
+    ) -> None:
+        self._read = read
+        self._snapshot = snapshot
+        self._changed = changed
+        self._since_s = since_s
+        self._retry_s = retry_s
+        self._tally = Tally(since_s)
+        self._logs: dict[Uid, LogState] = {}
+        self._tasks: dict[Uid, asyncio.Task[None]] = {}
+        self._news = asyncio.Event()
+        self._retry = asyncio.Event()
+        self._turn = asyncio.Lock()
+        self._limit = asyncio.Semaphore(MOST_STREAMS // 2)
+        self._followed_anew = False
+        self._told: asyncio.TimerHandle | None = None
+        self._untold = False
+        self._ending: set[asyncio.Task[None]] = set()
+        self.gone_unreadable = 0
+        """Unreadable lines of pods that are no longer there."""
+
+    # ---- what there is to know
+
+    @property
+    def denials(self) -> tuple[Denial, ...]:
+        """All denials, the newest first."""
+        return self._tally.denials
+
+    @property
+    def forgotten(self) -> int:
+        """Groups of denials that were dropped, because there were too many."""
+        return self._tally.forgotten
+
+    @property
+    def logs(self) -> tuple[LogState, ...]:
+        """How each log is read."""
+        return tuple(self._logs.values())
+
+    @property
+    def unreadable(self) -> int:
+        """Lines that couldn't be read."""
+        return self.gone_unreadable + sum(log.unreadable for log in self._logs.values())
+
+    @property
+    def readable(self) -> bool:
+        """Whether any ztunnel's log could be read so far."""
+        return any(log.role == "ztunnel" and log.reading for log in self._logs.values())
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why there may be more denials than are seen, one line each."""
+        snapshot = self._snapshot()
+        pods = snapshot.kind_state("Pod")
+        found: list[str] = []
+        if pods.status is KindStatus.FORBIDDEN:
+            found.append(f"the ztunnels can't be found: missing verb: list pods ({pods.message})")
+        elif not any(log.role == "ztunnel" for log in self._logs.values()) and pods.status is not KindStatus.LOADING:
+            scope = f"; only namespace {pods.scope} may be listed: missing verb: list pods" if pods.scope else ""
+            found.append(f"no ztunnel pod (label app=ztunnel) is there{scope}")
+        by_words: dict[str, list[str]] = {}
+        for log in self._logs.values():
+            if log.problem:
+                namespace = log.pod.partition("/")[0]
+                words = f"missing verb: get pods/log in namespace {namespace}" if log.forbidden else log.problem
+                by_words.setdefault(words, []).append(log.pod)
+            if log.cut:
+                by_words.setdefault(f"only the last {TAIL:,} lines were read back: older denials are missing", []).append(log.pod)
+        for words, names in by_words.items():
+            more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+            found.append(f"log of {names[0]}{more}: {words}")
+        return tuple(found)
+
+    # ---- following
+
+    async def run(self) -> None:
+        """Follow the logs of the pods that the Snapshot shows, until cancelled."""
+        try:
+            while True:
+                self._reconcile()
+                self._news.clear()
+                await self._news.wait()
+        finally:
+            tasks = [*self._tasks.values(), *self._ending]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            if self._told is not None:
+                self._told.cancel()
+
+    def look(self) -> None:
+        """There is a new Snapshot: pods may have come or gone."""
+        self._news.set()
+
+    def retry_now(self) -> None:
+        """Try logs that couldn't be read again, now."""
+        self._retry.set()
+        self._retry = asyncio.Event()
+
+    def _wanted(self) -> dict[Uid, tuple[Pod, str]]:
+        snapshot = self._snapshot()
+        roles = ((pod, role_of(snapshot, pod)) for pod in snapshot.pods.values())
+        return {pod.uid: (pod, role) for pod, role in roles if role}
+
+    def _reconcile(self) -> None:
+        wanted = self._wanted()
+        follow = len(wanted) <= MOST_STREAMS
+        since_s = WINDOW_S if self._followed_anew else self._since_s
+        for uid, (pod, role) in wanted.items():
+            if uid not in self._logs:
+                self._logs[uid] = LogState(pod.key, pod.node, role)
+                position = Position(since_s, TAIL)
+                self._tasks[uid] = asyncio.create_task(self._follow(pod, role, position, follow=follow), name=f"log {pod.key}")
+                self._tell()
+        for uid in [uid for uid in self._logs if uid not in wanted]:
+            self._forget(uid)
+        self._followed_anew = self._followed_anew or bool(wanted)
+
+    def _forget(self, uid: Uid) -> None:
+        """A pod is gone: what it said stays, and its last lines are still read."""
+        self.gone_unreadable += self._logs.pop(uid).unreadable
+        task = self._tasks.pop(uid)
+        self._ending.add(task)
+        task.add_done_callback(self._ending.discard)
+        asyncio.get_running_loop().call_later(_LAST_LINES_S, task.cancel)
+        self._tell()
+
+    async def _follow(self, pod: Pod, role: str, position: Position, *, follow: bool) -> None:
+        """Read what is there, then what comes, until the pod is forgotten."""
+        reader = ZtunnelReader() if role == "ztunnel" else EnvoyReader(role)
+        failed, back = 0, False
+        while pod.uid in self._logs:
+            before = self._logs[pod.uid].lines
+            try:
+                if not back:
+                    await self._read_back(pod, reader, position)
+                    back = True
+                    continue
+                if follow:
+                    await self._read_once(pod, reader, position, follow=True)
+                else:
+                    async with self._limit:
+                        await self._read_once(pod, reader, position, follow=False)
+                failed = 0
+            except MeshtuiError as error:
+                failed += 1
+                self._set(pod, problem=str(error), forbidden=isinstance(error, ForbiddenError), reading=False)
+            log = self._logs.get(pod.uid)
+            if log is not None and log.lines > before:
+                failed = min(failed, 1)
+            wait_s = self._retry_s[min(failed, len(self._retry_s) - 1)] if failed or follow else _POLL_S
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._retry.wait(), wait_s)
+
+    async def _read_back(self, pod: Pod, reader: Reader, position: Position) -> None:
+        async with self._limit:
+            await self._read_once(pod, reader, position, follow=False)
+        log = self._logs.get(pod.uid)
+        if log is not None and log.lines >= TAIL:
+            self._set(pod, cut=True)
+
+    async def read(self) -> None:
+        """Read all logs once, without following them. Their denials are counted by time."""
+        wanted = self._wanted()
+
+        async def one(pod: Pod, role: str) -> None:
+            reader = ZtunnelReader() if role == "ztunnel" else EnvoyReader(role)
+            try:
+                await self._read_back(pod, reader, Position(self._since_s, TAIL))
+            except ClusterError as error:
+                self._set(pod, problem=str(error), forbidden=isinstance(error, ForbiddenError))
+
+        for uid, (pod, role) in wanted.items():
+            self._logs[uid] = LogState(pod.key, pod.node, role)
+        await asyncio.gather(*(one(pod, role) for pod, role in wanted.values()))
+
+    async def _read_once(self, pod: Pod, reader: Reader, position: Position, *, follow: bool) -> None:
+        async for lines in self._read(pod, position, follow):
+            self._set(pod, problem="", forbidden=False, reading=True)
+            await self._take(pod, reader, position, lines)
+
+    async def _take(self, pod: Pod, reader: Reader, position: Position, lines: list[bytes]) -> None:
+        """Read lines, one log at a time and not longer than a slice without letting others run."""
+        async with self._turn:
+            snapshot, counted, bad, sample, found = self._snapshot(), 0, 0, "", False
+            until = time.perf_counter() + _SLICE_S
+            for number, raw in enumerate(lines):
+                fresh = position.fresh(raw)
+                if fresh is None:
+                    continue
+                counted += 1
+                seen = reader.read(text_of(fresh)) if fresh else None
+                if isinstance(seen, Unreadable):
+                    bad, sample = bad + 1, f"{seen.why}: {seen.raw[:500]}"
+                elif seen is not None:
+                    self._tally.add(seen, snapshot)
+                    found = True
+                if number % 16 == 15 and time.perf_counter() >= until:
+                    await asyncio.sleep(0)
+                    until = time.perf_counter() + _SLICE_S
+        log = self._logs.get(pod.uid)
+        if log is None:
+            self.gone_unreadable += bad
+        else:
+            read, unreadable = log.lines + counted, log.unreadable + bad
+            self._logs[pod.uid] = replace(log, lines=read, unreadable=unreadable, sample=sample or log.sample)
+        if found or bad:
+            self._tell()
+
+    def _set(self, pod: Pod, **changes: Any) -> None:
+        log = self._logs.get(pod.uid)
+        if log is None:
+            return
+        fresh = replace(log, **changes)
+        if fresh != log:
+            self._logs[pod.uid] = fresh
+            self._tell()
+
+    def _tell(self) -> None:
+        """Tell of news: now, or a little later when something was told just now."""
+        if self._told is None:
+            self._changed()
+            self._told = asyncio.get_running_loop().call_later(_TELL_S, self._tell_rest)
+            self._untold = False
+        else:
+            self._untold = True
+
+    def _tell_rest(self) -> None:
+        self._told = None
+        if self._untold:
+            self._tell()
