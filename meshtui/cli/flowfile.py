@@ -29,19 +29,25 @@ def flow_from_json(line: Any) -> Flow:
         destination=destination,
         port=port,
         protocol=protocol,
-        http=HttpRequest(
-            str(http.get("method") or "GET").upper(),
-            str(http.get("path") or "/"),
-            str(http.get("host") or ""),
-            tuple((str(key), str(value)) for key, value in (http.get("headers") or {}).items()),
-        )
-        if http is not None
-        else None,
-        jwt=Jwt(str(jwt.get("iss") or ""), str(jwt.get("sub") or ""), _audiences(jwt.get("aud")), _claims(jwt.get("claims")))
-        if jwt is not None
-        else None,
+        http=request_from_json(http) if http is not None else None,
+        jwt=token_from_json(jwt) if jwt is not None else None,
         id=str(line.get("id", "")),
     )
+
+
+def request_from_json(http: dict[str, Any]) -> HttpRequest:
+    """The request that a flow carries (contracts, A flow)."""
+    return HttpRequest(
+        str(http.get("method") or "GET").upper(),
+        str(http.get("path") or "/"),
+        str(http.get("host") or ""),
+        tuple((str(key), str(value)) for key, value in (http.get("headers") or {}).items()),
+    )
+
+
+def token_from_json(jwt: dict[str, Any]) -> Jwt:
+    """The claims of the token that a request carries (contracts, A flow)."""
+    return Jwt(str(jwt.get("iss") or ""), str(jwt.get("sub") or ""), _audiences(jwt.get("aud")), _claims(jwt.get("claims")))
 
 
 def _audiences(value: Any) -> tuple[str, ...]:

@@ -286,6 +286,35 @@ class CheckedOut(Struct):
     notes: list[str]
 
 
+class Verified(Struct):
+    """One expectation; ``observed`` is null where nothing was probed.
+
+    ``predicted`` is a verdict where allow or deny is expected or pods differ, else an outcome.
+    """
+
+    id: FlowId
+    name: str
+    expected: Annotated[str, Meta(pattern="^(allow|deny|connected|timeout|refused|closed|http_[0-9]{3}|dns|tls)$")]
+    predicted: str
+    observed: Outcome | None
+    status: Literal["pass", "fail", "unknown"]
+    reason: Annotated[str, Meta(description="names the deciding object, and the layer that reality points to")]
+    flow: FlowLine
+    layer: LayerWord
+    decided_by: Decider | None
+    agrees: bool | None
+    evidence: list[str]
+
+
+class Verification(Struct):
+    """An expectations file against prediction, and with --probe against reality."""
+
+    passed: int
+    failed: int
+    unknown: int
+    results: list[Verified]
+
+
 class Leftover(Struct):
     """An object that an ended run left in the cluster."""
 
@@ -339,5 +368,6 @@ SCHEMAS: dict[str, tuple[Any, str]] = {
     "plan": (ProbePlan, "the answer of meshtui probe --plan -o json"),
     "predict": (Predicted | BadLine, "one line of what meshtui predict prints"),
     "probe": (Probed | list[Probed], "the answer of meshtui probe -o json: an object, or an array for several flows"),
+    "verify": (Verification, "the answer of meshtui verify -o json"),
 }
 """By name: the type, and what it describes."""

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from meshtui.model.errors import ClusterError, ForbiddenError, MeshtuiError
+from meshtui.model.errors import ClusterError, ForbiddenError, MeshtuiError, NotFoundError
 from meshtui.model.flow import Flow
 from meshtui.model.observation import Observation, ProbePod
 from meshtui.model.snapshot import AMBIENT_REDIRECTION
-from meshtui.model.verdict import NOT_SETTLED, UNKNOWN, Verdict
+from meshtui.model.verdict import NOT_SETTLED, UNKNOWN, Layer, StepResult, Verdict
 from meshtui.model.workload import Pod
 from meshtui.probe import podspec
 from meshtui.probe.classify import Attempt, classify, is_last_line, parse_attempt
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _POLL_S = 0.25
 _PULL_FAILURES = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 _START_FAILURES = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
+
+_GONE = "the probe pod was evicted or deleted before it was done"
 
 Progress = Callable[[Observation], None]
 
@@ -134,6 +136,8 @@ class Launcher:
                 async with asyncio.timeout(self._settings.probe.deadline_s + 10):
                     pod = await self._started(f"{path}/{name}")
                     return await self._read(pod, batch, who, evidence, started)
+            except NotFoundError:
+                reason = _GONE
             except TimeoutError:
                 reason = f"the probe pod did not finish within {self._settings.probe.deadline_s} s"
             except ClusterError as error:
@@ -160,29 +164,40 @@ class Launcher:
 
     async def _read(self, pod: Pod, batch: Batch, who: ProbePod, evidence: Evidence, started: datetime) -> list[Observation]:
         """Follow the pod's output; a flow is told as soon as its last attempt is there."""
-        targets = {target.id: target for target in batch.targets}
         attempts: dict[str, list[Attempt]] = {target.id: [] for target in batch.targets}
-        finished = False
+        ended = ""
         path = f"/api/v1/namespaces/{batch.namespace}/pods/{who.name}"
-        while not finished:
-            attempts = {key: [] for key in attempts}
-            params = {"follow": "true"}
-            async with self._api.stream(f"{path}/log", params, read_timeout_s=self._settings.probe.deadline_s) as response:
-                async for line in response.aiter_lines():
-                    attempt = parse_attempt(line)
-                    if attempt is not None and attempt.id in targets:
-                        attempts[attempt.id].append(attempt)
-                    if is_last_line(line):
-                        finished = True
-                        break
-            pod = await self._get(path)
-            if not finished and pod.phase in {"Succeeded", "Failed"}:
-                break
-            if not finished:
+        try:
+            while not await self._follow(path, attempts):
+                pod = await self._get(path)
+                if pod.phase in {"Succeeded", "Failed"}:
+                    ended = _GONE if pod.status == "Evicted" else ""
+                    break
                 await asyncio.sleep(_POLL_S)
+            else:
+                pod = await self._get(path)
+        except NotFoundError:
+            ended = _GONE
         captured = not batch.ambient or pod.meta.annotations.get(AMBIENT_REDIRECTION) == "enabled"
         lines = await evidence.about(pod, started)
-        return [self._tell(_observed(target, attempts[target.id], who, lines, captured=captured)) for target in batch.targets]
+        return [
+            self._tell(_observed(target, attempts[target.id], who, lines, captured=captured, ended=ended))
+            for target in batch.targets
+        ]
+
+    async def _follow(self, path: str, attempts: dict[str, list[Attempt]]) -> bool:
+        """Read the pod's output from its beginning, as long as it comes; whether its last line was there."""
+        for seen in attempts.values():
+            seen.clear()
+        params = {"follow": "true"}
+        async with self._api.stream(f"{path}/log", params, read_timeout_s=self._settings.probe.deadline_s) as response:
+            async for line in response.aiter_lines():
+                attempt = parse_attempt(line)
+                if attempt is not None and attempt.id in attempts:
+                    attempts[attempt.id].append(attempt)
+                if is_last_line(line):
+                    return True
+        return False
 
     async def _external(self, target: Target, urls: list[str]) -> Observation:
         """A flow from outside: sent by meshtui itself, through the gateway's address."""
@@ -192,7 +207,8 @@ class Launcher:
             return self._tell(_refused(target.flow, target.predicted, "no address of a gateway is known: set checkout.gateway"))
         request, timeout_s = target.request, self._settings.probe.attempt_timeout_s
         began = time.perf_counter()
-        headers = {"Host": self._settings.checkout.host, **dict(request.headers)}
+        asked = target.flow.http.host if target.flow.http else ""
+        headers = {"Host": asked or self._settings.checkout.host, **dict(request.headers)}
         problem = ""
         async with httpx.AsyncClient(timeout=timeout_s, trust_env=False) as client:
             for url in urls:
@@ -230,12 +246,16 @@ class Launcher:
         self._made.clear()
 
 
-def _observed(target: Target, attempts: list[Attempt], who: ProbePod, lines: list[AccessLine], *, captured: bool) -> Observation:
-    """One flow's Observation from its attempts and the ztunnels' lines."""
+def _observed(
+    target: Target, attempts: list[Attempt], who: ProbePod, lines: list[AccessLine], *, captured: bool, ended: str = ""
+) -> Observation:
+    """One flow's Observation from its attempts and the ztunnels' lines; ``ended`` says why the pod didn't end by itself."""
     seen = classify(attempts, target.protocol)
     attempt = seen.attempt
     ports = {target.port, *target.backend_ports}
     outcome, detail = seen.outcome, seen.detail
+    if ended and not seen.settled:
+        detail = ended
     if not captured:
         outcome, detail = NOT_SETTLED, "the mesh has not captured the probe pod: this is not what its workload would see"
     return Observation(
@@ -249,8 +269,22 @@ def _observed(target: Target, attempts: list[Attempt], who: ProbePod, lines: lis
         evidence=tuple(line.raw for line in lines if line.port in ports)[-4:],
         pod=who,
         detail=detail,
+        from_proxy=_from_proxy(target, attempt),
         at=datetime.now(UTC),
     )
+
+
+_PROXIES = {Layer.WAYPOINT, Layer.SIDECAR, Layer.GATEWAY}
+
+
+def _from_proxy(target: Target, attempt: Attempt | None) -> bool:
+    """Whether a proxy on the way answered by itself.
+
+    Envoy names itself as the server; what it hands on from an application has the upstream's time beside it
+    (Envoy: router filter, response headers).
+    """
+    on_the_way = any(step.layer in _PROXIES and step.result is not StepResult.SKIP for step in target.predicted.steps)
+    return on_the_way and attempt is not None and "envoy" in attempt.server.lower() and not attempt.upstream
 
 
 def _refused(flow: Flow, predicted: Verdict, reason: str) -> Observation:

@@ -140,8 +140,15 @@ def _plan_flow(engine: Engine, number: str, flow: Flow, *, any_method: bool) -> 
     target = _target(number, flow, verdict, resolved)
     if target is None:
         return Refusal(flow, verdict, "there is no address behind it to send to")
+    if flow.jwt is not None and not any(name.lower() == "authorization" for name, _ in target.request.headers):
+        return Refusal(
+            flow, verdict, "prediction only: there is no token with these claims (an Authorization header carries one)"
+        )
     if outside:
-        elsewhere = verdict.layer is Layer.GATEWAY and verdict.decision is Decision.DENY and verdict.outcome == UNKNOWN
+        turned_away = verdict.layer is Layer.GATEWAY and verdict.decision is Decision.DENY
+        elsewhere = turned_away and (
+            flow.http is None or verdict.outcome == UNKNOWN
+        )  # what another request would tell is no answer
         return Refusal(flow, verdict, "no route of the gateway sends this request there") if elsewhere else target
     pod = next((party.pod for party in resolved.sources if party.pod is not None and not party.pod.derived), None)
     if pod is None:

@@ -1,0 +1,161 @@
+"""Results of ``meshtui verify`` as text, TAP, JUnit and JSON: one function a format."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import textwrap
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from meshtui.cli.flowfile import decider_to_json, flow_to_json
+from meshtui.engine.verification import Result, Status
+
+_MARKS = {Status.PASS: "✓", Status.FAIL: "✗", Status.UNKNOWN: "?"}
+_FIRST = (Status.FAIL, Status.UNKNOWN, Status.PASS)
+_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 (2.2, Characters) can't hold."""
+
+
+def counted(results: Sequence[Result]) -> Counter[Status]:
+    """How many of each."""
+    return Counter(result.status for result in results)
+
+
+def as_json(results: Sequence[Result]) -> str:
+    """The answer of the contracts (JSON answers, verify), with more about each result."""
+    return json.dumps(to_json(results), indent=2, ensure_ascii=False) + "\n"
+
+
+def to_json(results: Sequence[Result]) -> dict[str, Any]:
+    """The same as plain data."""
+    count = counted(results)
+    return {
+        "passed": count[Status.PASS],
+        "failed": count[Status.FAIL],
+        "unknown": count[Status.UNKNOWN],
+        "results": [_to_json(result) for result in results],
+    }
+
+
+def _to_json(result: Result) -> dict[str, Any]:
+    each, observation = result.expectation, result.observation
+    return {
+        "id": each.flow.id,
+        "name": each.name,
+        "expected": each.expected,
+        "predicted": result.predicted,
+        "observed": result.observed,
+        "status": result.status.value,
+        "reason": result.reason,
+        "flow": flow_to_json(each.flow),
+        "layer": result.verdict.layer.value,
+        "decided_by": decider_to_json(result.verdict.decided_by),
+        "agrees": observation.agrees if observation else None,
+        "evidence": list(observation.evidence) if observation else [],
+    }
+
+
+def as_tap(results: Sequence[Result]) -> str:
+    """TAP version 14 (testanything.org). Unknown is a skip: it was not tested; the exit code says so too."""
+    lines = ["TAP version 14", f"1..{len(results)}"]
+    for number, result in enumerate(results, 1):
+        word = "not ok" if result.status is Status.FAIL else "ok"
+        description = _plain(result.expectation.name).replace("\\", "\\\\").replace("#", "\\#")
+        directive = f" # SKIP {_plain(result.reason)}" if result.status is Status.UNKNOWN else ""
+        lines.append(f"{word} {number} - {description}{directive}")
+        if result.status is Status.FAIL:
+            lines += ["  ---", *(f"  {name}: {json.dumps(value, ensure_ascii=False)}" for name, value in _facts(result)), "  ..."]
+    return "\n".join(lines) + "\n"
+
+
+def _facts(result: Result) -> list[tuple[str, str]]:
+    observed = [("observed", result.observed)] if result.observed is not None else []
+    return [
+        ("expected", result.expectation.expected),
+        ("predicted", result.predicted),
+        *observed,
+        ("reason", _plain(result.reason)),
+    ]
+
+
+def as_junit(results: Sequence[Result]) -> str:
+    """JUnit's XML as Jenkins and GitLab read it; unknown is skipped."""
+    from xml.etree import ElementTree as ET
+
+    count, name = counted(results), "meshtui verify"
+    numbers = {
+        "tests": str(len(results)),
+        "failures": str(count[Status.FAIL]),
+        "errors": "0",
+        "skipped": str(count[Status.UNKNOWN]),
+        "time": f"{sum(_seconds(result) for result in results):.3f}",
+    }
+    suites = ET.Element("testsuites", {"name": name, **numbers})
+    suite = ET.SubElement(suites, "testsuite", {"name": name, **numbers})
+    for result in results:
+        source = str(result.expectation.flow.source)
+        attributes = {"name": _xml(result.expectation.name), "classname": _xml(source), "time": f"{_seconds(result):.3f}"}
+        case = ET.SubElement(suite, "testcase", attributes)
+        facts = "\n".join(f"{name}: {value}" for name, value in _facts(result))
+        if result.status is Status.FAIL:
+            ET.SubElement(case, "failure", {"message": _xml(result.reason), "type": "mismatch"}).text = _xml(facts)
+        elif result.status is Status.UNKNOWN:
+            ET.SubElement(case, "skipped", {"message": _xml(result.reason)})
+    ET.indent(suites)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
+
+
+def _seconds(result: Result) -> float:
+    total_ms = result.observation.total_ms if result.observation else None
+    return (total_ms or 0.0) / 1000
+
+
+def _xml(text: str) -> str:
+    return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def as_text(results: Sequence[Result]) -> str:
+    """A table for people: what failed first, each with its reason, then what passed, and a count."""
+    rows = sorted(results, key=lambda result: _FIRST.index(result.status))
+    probed = any(result.observation for result in results)
+    titles = ["STATUS", "EXPECTED", "PREDICTED", *(["OBSERVED"] if probed else []), "EXPECTATION"]
+    cells = [
+        [
+            f"{_MARKS[r.status]} {r.status.value}",
+            r.expectation.expected,
+            r.predicted,
+            *([r.observed or "-"] if probed else []),
+            _plain(r.expectation.name),
+        ]
+        for r in rows
+    ]
+    widths = [max(len(row[column]) for row in [titles, *cells]) for column in range(len(titles))]
+    width = shutil.get_terminal_size((200, 24)).columns
+    lines = [_row(titles, widths)]
+    for row, result in zip(cells, rows, strict=True):
+        lines.append(_row(row, widths))
+        if result.status is not Status.PASS:
+            lines += textwrap.wrap(_plain(result.reason), max(width, 40), initial_indent="    ", subsequent_indent="    ")
+    return "\n".join([*lines, "", summary(results)]) + "\n"
+
+
+def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+
+
+def summary(results: Sequence[Result]) -> str:
+    """The count, in one line."""
+    count = counted(results)
+    return f"{count[Status.PASS]} passed, {count[Status.FAIL]} failed, {count[Status.UNKNOWN]} unknown, of {len(results)}"
+
+
+def _plain(text: str) -> str:
+    """Text from a cluster or a file, in one line that can't steer a terminal."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+FORMATS: Mapping[str, Callable[[Sequence[Result]], str]] = {"text": as_text, "tap": as_tap, "junit": as_junit, "json": as_json}
+"""By the word after ``-o``."""
