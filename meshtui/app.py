@@ -73,6 +73,7 @@ class MeshtuiApp(App[None]):
             yield SystemCommand(f"Go to {pane.title}", f":{pane.aliases[0]}", partial(self._on_main, main, f"pane({pane.order})"))
         for title, words, action in (
             ("Matrix", "who reaches whom, workloads or namespaces", "matrix"),
+            ("Denials", "what is being denied right now, as the proxies' logs say", "denials"),
             ("Explain a flow", "type FROM and TO, and see which policy decides", "flow"),
             ("Why?", "explain a flow of the workload under the cursor", "why"),
             ("Probe", "test the flows of the workload under the cursor", "probe"),

@@ -17,6 +17,7 @@ _MARKS = (
     ("✓ allow   ✗ deny   ± mixed   ? unknown", "a verdict: what policy says about a flow"),
     ("✓ all   ◐ some   ✗ none   ? unknown   · itself", "a pair in the matrix; * it changed"),
     ("≠", "reality disagrees with the prediction"),
+    ("DENIED →3 ←2   3 ~2", "in ten minutes: sent, received; by a policy that the log names, by a predicted one (~)"),
     ("D  S", "a workload runs as ServiceAccount default; shares its ServiceAccount with unlike workloads"),
     ("…  ⊘  ∅  ⚠  ✗", "a kind is loading, forbidden, not installed, stale, unreachable"),
     ("HBONE 15008", "the port between ambient pods: where it is closed, connections time out whatever else is open"),

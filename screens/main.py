@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual import events, on, work
@@ -13,6 +14,7 @@ from textual.timer import Timer
 from textual.widgets import Footer, Input, Static
 from textual.worker import get_current_worker
 
+from meshtui.engine.denials import DeniedCount
 from meshtui.engine.relations import workload_endpoint
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus
@@ -39,6 +41,7 @@ class MainScreen(Screen[None]):
         Binding("p", "probe", "Probe", id="main.probe"),
         Binding("c", "app.checkout", "Checkout", id="main.checkout"),
         Binding("m", "matrix", "Matrix", id="main.matrix"),
+        Binding("D", "denials", "Denials", key_display="D", id="main.denials"),
         Binding("f", "flow", "Flow", show=False, id="main.flow"),
         Binding("w", "why", "Why?", id="main.why"),
         Binding("d", "describe", "Describe", id="main.describe"),
@@ -67,6 +70,7 @@ class MainScreen(Screen[None]):
         self.by_change = False
         self._uids: dict[str, str] = {}
         self._detail_timer: Timer | None = None
+        self._denied: Mapping[ObjectRef, DeniedCount] | None = None
 
     def compose(self) -> ComposeResult:
         """Header, tabs, table with its detail, prompt, footer."""
@@ -83,7 +87,7 @@ class MainScreen(Screen[None]):
     def on_mount(self) -> None:
         """Follow the session, and keep the header's seconds running."""
         self._stop_listening = self.session.listen(self.refresh_data)
-        self.set_interval(1.0, self._tick)
+        self.set_interval(1.0, self._second)
         self.query_one(ObjectTable).focus()
         self.refresh_data()
 
@@ -121,6 +125,14 @@ class MainScreen(Screen[None]):
         self._tick()
         self._show_tabs()
         self._schedule_detail()
+
+    def _second(self) -> None:
+        """Keep the header's seconds running; what was denied lately changes with the time, too."""
+        self._tick()
+        denied = self.session.denied()
+        if denied != self._denied:
+            self._denied = denied
+            self.refresh_data()
 
     def _tick(self) -> None:
         self.query_one(StatusBar).show(self.session)
@@ -268,7 +280,7 @@ class MainScreen(Screen[None]):
             self.app.exit()
         elif word in {"checkout", "help"}:
             self.app.call_later(self.run_action, f"app.{word}")
-        elif word in {"probe", "matrix", "flow"}:
+        elif word in {"probe", "matrix", "flow", "denials"}:
             self.app.call_later(self.run_action, word)
         elif (pane := pane_called(word)) is not None:
             self.show_pane(pane)
@@ -364,6 +376,12 @@ class MainScreen(Screen[None]):
         from meshtui.screens.matrix import MatrixScreen
 
         self.app.push_screen(MatrixScreen(self.session))
+
+    def action_denials(self) -> None:
+        """What is being denied right now."""
+        from meshtui.screens.denials import DenialsScreen
+
+        self.app.push_screen(DenialsScreen(self.session))
 
     def action_flow(self) -> None:
         """Type a flow, and see why it is allowed or denied."""

@@ -63,11 +63,13 @@ class ProbeScreen(Screen[None]):
         Binding("question_mark", "app.help", "Help", key_display="?", id="probe.help"),
     ]
 
-    def __init__(self, session: Session, workload: Workload) -> None:
+    def __init__(self, session: Session, workload: Workload, only: Flow | None = None) -> None:
+        """``only``: ask to probe this flow of the workload at once, and show no others."""
         super().__init__()
         self._session = session
         self._ref = workload.ref
-        self._flows: list[Flow] = flows_from(session.snapshot, workload)
+        self._only = only
+        self._flows: list[Flow] = flows_from(session.snapshot, workload) if only is None else [only]
         self._marked: set[Flow] = set()
         self._pending: set[Flow] = set()
         self._verdicts: dict[Flow, Verdict] = {}
@@ -95,6 +97,8 @@ class ProbeScreen(Screen[None]):
         self._ticker = self.set_interval(0.12, self._tick, pause=True)
         self.set_interval(1.0, self._refresh)
         self._refresh()
+        if self._only is not None:
+            self.call_after_refresh(self.action_probe)
 
     def on_unmount(self) -> None:
         """Stop following."""

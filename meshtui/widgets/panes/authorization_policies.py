@@ -10,6 +10,7 @@ from meshtui.model.policy import AuthorizationPolicy
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.workload import MeshMode, Pod
 from meshtui.session import Session
+from meshtui.widgets.denied import DENIED, denied_cell
 from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Line, Section, facts, line
 from meshtui.widgets.panes.base import Pane, changed_cell, in_scope, workloads_hit
 from meshtui.widgets.table import Cell, Column, Row
@@ -22,6 +23,7 @@ _COLUMNS = (
     Column("SELECTS", keep=5, least=10),
     Column("PODS", keep=7, least=4, right=True),
     Column("ENFORCED BY", keep=6, least=8),
+    DENIED,
     Column("CHANGED", keep=2, least=7),
 )
 
@@ -59,7 +61,7 @@ def enforced_by(snapshot: Snapshot, policy: AuthorizationPolicy, pods: list[Pod]
 
 def _rows(session: Session) -> list[Row]:
     snapshot = session.snapshot
-    rows = []
+    rows, denied = [], session.denied()
     for policy in sorted(snapshot.authorization_policies.values(), key=lambda p: (p.meta.namespace, p.meta.name)):
         if not in_scope(session, policy.meta.namespace):
             continue
@@ -75,6 +77,7 @@ def _rows(session: Session) -> list[Row]:
                     Cell(_selects(policy)),
                     Cell(str(len(pods)), "" if pods or policy.target_refs else WARN),
                     enforced_by(snapshot, policy, pods),
+                    denied_cell(denied, policy.meta.ref),
                     changed_cell(session, policy.meta),
                 ),
             )

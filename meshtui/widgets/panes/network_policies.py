@@ -10,6 +10,7 @@ from meshtui.engine.words import network_rule_in_words
 from meshtui.model.ids import ObjectRef, Uid
 from meshtui.model.policy import NetworkPolicy
 from meshtui.session import Session
+from meshtui.widgets.denied import DENIED, denied_cell
 from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Section, facts, line
 from meshtui.widgets.panes.base import Pane, changed_cell, in_scope, workloads_hit
 from meshtui.widgets.table import Cell, Column, Row
@@ -21,6 +22,7 @@ _COLUMNS = (
     Column("PODS", keep=7, least=4, right=True),
     Column("DIRECTIONS", keep=6, least=7),
     Column("HBONE 15008", keep=8, least=11),
+    DENIED,
     Column("CHANGED", keep=2, least=7),
 )
 
@@ -46,7 +48,7 @@ def _hbone_cell(policy: NetworkPolicy) -> Cell:
 
 
 def _rows(session: Session) -> list[Row]:
-    rows = []
+    rows, denied = [], session.denied()
     for policy in sorted(session.snapshot.network_policies.values(), key=lambda p: (p.meta.namespace, p.meta.name)):
         if not in_scope(session, policy.meta.namespace):
             continue
@@ -61,6 +63,7 @@ def _rows(session: Session) -> list[Row]:
                     Cell(str(len(pods)), "" if pods else WARN),
                     Cell(", ".join(d.value for d in directions(policy)) or "none"),
                     _hbone_cell(policy),
+                    denied_cell(denied, policy.meta.ref),
                     changed_cell(session, policy.meta),
                 ),
             )

@@ -18,6 +18,7 @@ from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import Decision
 from meshtui.model.workload import MeshMode, Workload
 from meshtui.session import Session
+from meshtui.widgets.denied import DENIED, denied_cell
 from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Line, Section, facts, line
 from meshtui.widgets.panes.base import Pane, in_scope, policies_known
 from meshtui.widgets.panes.namespaces import MODES
@@ -34,6 +35,7 @@ _COLUMNS = (
     Column("IDENTITY", keep=5, least=19),
     Column("!", keep=7, least=1),
     Column("WAYPOINT", keep=2, least=8),
+    DENIED,
     Column("AGE", keep=1, least=3),
 )
 _SHORT_KINDS = {"Deployment": "deploy", "StatefulSet": "sts", "DaemonSet": "ds", "ReplicaSet": "rs", "CronJob": "cj"}
@@ -76,7 +78,7 @@ def _waypoint(snapshot: Snapshot, workload: Workload) -> str:
 def _rows(session: Session) -> list[Row]:
     snapshot = session.snapshot
     shared = shared_accounts(snapshot)
-    now = session.clock()
+    now, denied = session.clock(), session.denied()
     rows = []
     for ref, workload in sorted(snapshot.workloads.items(), key=lambda item: (item[0].namespace, item[0].name)):
         if not in_scope(session, ref.namespace):
@@ -101,6 +103,7 @@ def _rows(session: Session) -> list[Row]:
                     Cell(identity, "" if meshed else DIM, short=f"…/sa/{account}" if meshed else f"sa/{account}"),
                     Cell(mark, WARN),
                     Cell(_waypoint(snapshot, workload) or "-", DIM),
+                    denied_cell(denied, ref),
                     Cell(age((now - created).total_seconds()) if created else "-", DIM),
                 ),
             )

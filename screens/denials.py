@@ -1,0 +1,212 @@
+"""What is being denied right now, as the proxies' logs say: who, whom, by which policy, and whether that was predicted."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.widgets import Footer, Input, Static
+
+from meshtui.engine.denials import JudgedDenial
+from meshtui.engine.relations import workload_of
+from meshtui.model.errors import UsageError
+from meshtui.model.flow import EndpointKind
+from meshtui.session import Session
+from meshtui.widgets.denied import COLUMNS, about, face, group_of, row_of, title
+from meshtui.widgets.document import BAD, DIM, WARN, Document, Line, Section, line
+from meshtui.widgets.pane_view import DocumentView
+from meshtui.widgets.prompt import Prompt
+from meshtui.widgets.status import StatusBar
+from meshtui.widgets.table import ObjectTable
+
+
+class DenialsScreen(Screen[None]):
+    """Denials in groups, the newest first; it follows the logs from when it is first opened to the end of the session."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("w", "why", "Why?", id="denials.why"),
+        Binding("p", "probe", "Probe", id="denials.probe"),
+        Binding("slash", "filter", "Filter", key_display="/", id="denials.filter"),
+        Binding("r", "retry", "Retry now", show=False, id="denials.retry"),
+        Binding("escape,q", "back", "Back", id="denials.back"),
+        Binding("question_mark", "app.help", "Help", key_display="?", id="denials.help"),
+    ]
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._needle = ""
+        self._shown: dict[str, JudgedDenial] = {}
+
+    def compose(self) -> ComposeResult:
+        """Header, title, table with what is said of the denial under the cursor, footer."""
+        yield StatusBar(id="status")
+        yield Static(id="title", markup=False)
+        with Horizontal(id="body"):
+            yield ObjectTable(id="denials")
+            yield DocumentView(id="state")
+            yield DocumentView(id="denial")
+        yield Static(id="message", markup=False)
+        yield Prompt(id="prompt")
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Follow the logs, and the session."""
+        self._session.follow_denials()
+        self._stop_listening = self._session.listen_denials(self._refresh)
+        self.set_interval(1.0, self._refresh)
+        self.query_one(ObjectTable).focus()
+        self._refresh()
+
+    def on_unmount(self) -> None:
+        """Stop listening; the logs are followed on."""
+        self._stop_listening()
+
+    def on_resize(self) -> None:
+        """Put the text below the table where there is no room beside it."""
+        self.set_class(self.size.width < 110, "-narrow")
+
+    # ---- showing
+
+    def _refresh(self) -> None:
+        if not self.query(ObjectTable):
+            return
+        now = self._session.clock()
+        words = self._needle.lower().split()
+        rows = [(row_of(each, now), each) for each in self._denials()]
+        if words:
+            rows = [(row, each) for row, each in rows if _contains(each, words)]
+        self._shown = {row.uid: each for row, each in rows}
+        self.query_one(StatusBar).show(self._session)
+        table, state = self.query_one(ObjectTable), self.query_one("#state", DocumentView)
+        document = None if rows else face(self._session, self._needle)
+        table.display, state.display = document is None, document is not None
+        if document is not None:
+            state.show(document)
+        table.show(COLUMNS, [row for row, _ in rows])
+        self.query_one("#title", Static).update(title(self._session, sum(each.denial.count for _, each in rows)))
+        self._say(self._problem())
+        self._show_one()
+
+    def _denials(self) -> list[JudgedDenial]:
+        namespace = self._session.namespace
+        found = self._session.denials
+        return [each for each in found if not namespace or namespace in _namespaces(each)]
+
+    def _problem(self) -> Line:
+        """What may be missing, the worst first, in one line."""
+        log = self._session.denial_log
+        if log is None:
+            return ()
+        if log.logs and log.problems:
+            more = f" (and {len(log.problems) - 1} more)" if len(log.problems) > 1 else ""
+            return line((f"⚠ {log.problems[0]}{more}", BAD))
+        if log.forgotten:
+            return line((f"⚠ {log.forgotten} older groups were dropped: there were too many", WARN))
+        if log.unreadable:
+            sample = next((state.sample for state in reversed(log.logs) if state.sample), "")
+            return line((f"⚠ {log.unreadable} line(s) couldn't be read, the last: {sample}", WARN))
+        return line(("Enter explains the flow, p probes it; ~ is a policy that the log doesn't name: predicted", DIM))
+
+    def _say(self, message: Line) -> None:
+        self.query_one("#message", Static).update(Document("", (Section("", (message,)),)).content().split("\n")[-1])
+
+    @on(ObjectTable.Highlighted)
+    def _moved(self) -> None:
+        self._show_one()
+
+    def _current(self) -> JudgedDenial | None:
+        return self._shown.get(self.query_one(ObjectTable).uid)
+
+    def _show_one(self) -> None:
+        each = self._current()
+        view = self.query_one("#denial", DocumentView)
+        view.display = each is not None
+        if each is not None:
+            view.show(about(each, self._session.clock()))
+
+    # ---- actions
+
+    @on(ObjectTable.Chosen)
+    def _chosen(self) -> None:
+        self.action_why()
+
+    def action_why(self) -> None:
+        """The ladder of the flow under the cursor."""
+        from meshtui.screens.why import WhyScreen
+
+        each = self._current()
+        if each is None:
+            return
+        if each.denial.flow is None:
+            self.notify("the log doesn't say who called whom on which port: nothing to explain", severity="warning")
+            return
+        self.app.push_screen(WhyScreen(self._session, each.denial.flow))
+
+    def action_probe(self) -> None:
+        """Send the flow under the cursor again, from a probe pod."""
+        from meshtui.screens.probe import ProbeScreen
+
+        each = self._current()
+        if each is None:
+            return
+        flow = each.denial.flow
+        if flow is None or flow.source.kind not in {EndpointKind.POD, EndpointKind.WORKLOAD}:
+            self.notify("probes start from a workload of this cluster, and the log names none", severity="warning")
+            return
+        try:
+            workload = workload_of(self._session.snapshot, flow.source)
+        except UsageError as error:
+            self.notify(f"{error}: it can't be stood in for", severity="warning", markup=False)
+            return
+        self.app.push_screen(ProbeScreen(self._session, workload, flow))
+
+    def action_filter(self) -> None:
+        """Ask what to show only."""
+        self.query_one(Prompt).ask("/", [], self._needle)
+
+    @on(Input.Changed, "#prompt-input")
+    def _typing(self, event: Input.Changed) -> None:
+        if self.query_one(Prompt).display and event.value != self._needle:
+            self._needle = event.value
+            self._refresh()
+
+    @on(Prompt.Answered)
+    def _answered(self, event: Prompt.Answered) -> None:
+        self._needle = event.text
+        self._focus_body()
+
+    @on(Prompt.Left)
+    def _left(self) -> None:
+        self._needle = ""
+        self._focus_body()
+
+    def _focus_body(self) -> None:
+        self._refresh()
+        table = self.query_one(ObjectTable)
+        (table if table.display else self.query_one("#state", DocumentView)).focus()
+
+    def action_retry(self) -> None:
+        """Try to read what couldn't be read, now."""
+        self._session.retry_now()
+
+    def action_back(self) -> None:
+        """Clear the filter, else go back."""
+        if self._needle:
+            self._needle = ""
+            self._focus_body()
+        else:
+            self.app.pop_screen()
+
+
+def _namespaces(each: JudgedDenial) -> set[str]:
+    return {end.namespace for end in (each.denial.source, each.denial.destination) if end is not None}
+
+
+def _contains(each: JudgedDenial, words: list[str]) -> bool:
+    text = group_of(each).lower()
+    return all(word in text for word in words)
