@@ -141,16 +141,14 @@ class Snapshot:
         pods: dict[ObjectRef, list[Pod]] = defaultdict(list)
         for pod in self.pods.values():
             pods[self.owner_of(pod)].append(pod)
-        tops = {c.meta.ref: c for c in self.controllers.values() if not _controlled(c) and c.meta.kind != "CronJob"}
-        made: dict[ObjectRef, Workload] = {}
-        for ref in sorted({*pods, *tops}):
-            members, top = tuple(sorted(pods.get(ref, ()), key=lambda pod: pod.name)), tops.get(ref)
-            if not members and top is not None and top.meta.kind in {"ReplicaSet", "Job"}:
-                continue
-            uid = top.meta.uid if top else (members[0].uid if ref.kind == "Pod" else Uid(str(ref)))
-            created = top.meta.created if top else members[0].meta.created
-            made[ref] = Workload(ref, uid, members, top.replicas if top else None, created)
-        return made
+        refs = sorted_refs({*pods, *self.tops})
+        made = ((ref, workload_of(ref, pods.get(ref, ()), self.tops.get(ref))) for ref in refs)
+        return {ref: workload for ref, workload in made if workload is not None}
+
+    @cached_property
+    def tops(self) -> Mapping[ObjectRef, Controller]:
+        """The controllers that nobody controls."""
+        return {c.meta.ref: c for c in self.controllers.values() if not _controlled(c) and c.meta.kind != "CronJob"}
 
     @cached_property
     def _controllers_by_ref(self) -> Mapping[ObjectRef, Controller]:
@@ -201,6 +199,21 @@ class Snapshot:
     def principal_of(self, pod: Pod) -> Principal:
         """The identity that a pod has in the mesh (whether it is used depends on its mesh mode)."""
         return principal(self.mesh.trust_domain, pod.namespace, pod.service_account)
+
+
+def workload_of(ref: ObjectRef, pods: Iterable[Pod], top: Controller | None) -> Workload | None:
+    """The workload with these pods, whose topmost owner may be there; None for one that neither is, nor stands for, anything."""
+    members = tuple(sorted(pods, key=lambda pod: pod.name))
+    if not members and (top is None or top.meta.kind in {"ReplicaSet", "Job"}):
+        return None
+    uid = top.meta.uid if top else (members[0].uid if ref.kind == "Pod" else Uid(str(ref)))
+    created = top.meta.created if top else members[0].meta.created
+    return Workload(ref, uid, members, top.replicas if top else None, created)
+
+
+def sorted_refs(refs: Iterable[ObjectRef]) -> list[ObjectRef]:
+    """References by kind, namespace and name."""
+    return sorted(refs, key=lambda ref: (ref.kind, ref.namespace, ref.name))
 
 
 def _controlled(controller: Controller) -> bool:

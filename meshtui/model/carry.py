@@ -1,0 +1,106 @@
+"""Hands on from one Snapshot to the next what was worked out already: after a change of 100 pods of 10,000, only those are new."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from meshtui.model.ids import ObjectRef
+from meshtui.model.snapshot import Snapshot, sorted_refs, workload_of
+from meshtui.model.workload import Controller, Pod, Workload
+
+
+_OF_ONE_KIND = {
+    "namespaces": ("namespace_by_name",),
+    "controllers": ("tops", "_controllers_by_ref"),
+    "pods": ("pod_by_key", "pod_by_ip"),
+}
+"""What follows from one kind alone, by its field."""
+
+
+def carry(before: Snapshot, after: Snapshot) -> None:
+    """Give ``after`` its pods by namespace and its workloads from those of ``before``, where that has them.
+
+    What didn't change stays the same object, so that ``is`` tells. Both must be of one source: equal UIDs, equal things.
+    """
+    known, new = before.__dict__, after.__dict__
+    for field, worked_out in _OF_ONE_KIND.items():
+        if getattr(before, field) is getattr(after, field):
+            new.update({name: known[name] for name in worked_out if name in known})
+    gone, come = differing(before.pods, after.pods)
+    if "pods_by_namespace" in known:
+        new["pods_by_namespace"] = _by_namespace(before.pods_by_namespace, gone, come)
+    if "workloads" in known and "pods_by_namespace" in known:
+        new["workloads"] = _workloads(before, after, gone, come)
+
+
+def differing(old: Mapping[Any, Any], new: Mapping[Any, Any]) -> tuple[list[Any], list[Any]]:
+    """(what is gone or was written anew, what came or is written anew), by identity."""
+    if old is new:
+        return [], []
+    gone = [value for uid, value in old.items() if new.get(uid) is not value]
+    come = [value for uid, value in new.items() if old.get(uid) is not value]
+    return gone, come
+
+
+def _by_namespace(
+    old: Mapping[str, tuple[Pod, ...]], gone: Iterable[Pod], come: Iterable[Pod]
+) -> Mapping[str, tuple[Pod, ...]]:
+    left = {id(pod) for pod in gone}
+    fresh: dict[str, list[Pod]] = defaultdict(list)
+    for pod in come:
+        fresh[pod.namespace].append(pod)
+    found = dict(old)
+    for name in {pod.namespace for pod in gone} | fresh.keys():
+        members = (*(pod for pod in old.get(name, ()) if id(pod) not in left), *fresh.get(name, ()))
+        if members:
+            found[name] = members
+        else:
+            found.pop(name, None)
+    return found
+
+
+def _workloads(before: Snapshot, after: Snapshot, gone: Iterable[Pod], come: Iterable[Pod]) -> Mapping[ObjectRef, Workload]:
+    old = before.workloads
+    tops, regrouped = _changed_controllers(before, after)
+    members: dict[ObjectRef, list[Pod]] = {}
+    left = {id(pod) for pod in gone}
+    for ref in {before.owner_of(pod) for pod in gone} | {after.owner_of(pod) for pod in come} | tops:
+        if ref.namespace not in regrouped:
+            members[ref] = [pod for pod in old[ref].pods if id(pod) not in left] if ref in old else []
+    for pod in come:
+        if pod.namespace not in regrouped:
+            members[after.owner_of(pod)].append(pod)
+    for name in regrouped:
+        members.update({ref: [] for ref in old if ref.namespace == name})
+        members.update({ref: [] for ref in after.tops if ref.namespace == name})
+        for pod in after.pods_by_namespace.get(name, ()):
+            members.setdefault(after.owner_of(pod), []).append(pod)
+    fresh = {ref: workload_of(ref, pods, after.tops.get(ref)) for ref, pods in members.items()}
+    found = {ref: fresh.get(ref, workload) for ref, workload in old.items()} | fresh
+    made = {ref: workload for ref, workload in found.items() if workload is not None}
+    return made if made.keys() == old.keys() else {ref: made[ref] for ref in sorted_refs(made)}
+
+
+def _changed_controllers(before: Snapshot, after: Snapshot) -> tuple[set[ObjectRef], set[str]]:
+    """(owners that are still the same thing, with another number of replicas …; namespaces where owners came, went or moved)."""
+    if before.controllers is after.controllers:
+        return set(), set()
+    gone, come = differing(before.controllers, after.controllers)
+    was = {controller.meta.uid: controller for controller in gone}
+    tops: set[ObjectRef] = set()
+    regrouped: set[str] = set()
+    for controller in come:
+        earlier = was.pop(controller.meta.uid, None)
+        if earlier is not None and _is_same_owner(earlier, controller):
+            tops.add(controller.meta.ref)
+        else:
+            regrouped.add(controller.meta.namespace)
+            regrouped.update([earlier.meta.namespace] if earlier else [])
+    regrouped.update(controller.meta.namespace for controller in was.values())
+    return tops & (before.workloads.keys() | after.tops.keys()), regrouped
+
+
+def _is_same_owner(one: Controller, other: Controller) -> bool:
+    return one.meta.ref == other.meta.ref and one.owners == other.owners
