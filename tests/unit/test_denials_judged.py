@@ -1,0 +1,118 @@
+"""Evidence first: what the log names, what is only predicted, and when the two may be compared at all."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from meshtui.engine import Engine
+from meshtui.engine.denials import Agreement, Times, count_by_object, judge_denial, newest_policy
+from meshtui.engine.references import parse_flow
+from meshtui.model.denial import Denial, DenialKind
+from meshtui.model.ids import ObjectRef
+from meshtui.model.verdict import Decider, Decision, Layer, Verdict
+from tests.fakes.frozen import NOW, bookstore
+
+SNAPSHOT = bookstore()
+ENGINE = Engine(SNAPSHOT)
+ECOM = "spiffe://cluster.local/ns/ecom/sa/ecom-service"
+NONE_ALLOWED = "connection closed due to policy rejection: allow policies exist, but none allowed"
+
+
+def denial(source="ecom/deploy/ecom-service", to="inventory/svc/inventory-service:8000", **changes):
+    flow = parse_flow(source, to)
+    made = Denial(
+        source=replace(flow.source, owner_kind="Deployment") if flow.source.owner_kind else flow.source,
+        destination=flow.destination,
+        port=flow.port,
+        identity=ECOM,
+        kind=DenialKind.REJECTED,
+        reason=NONE_ALLOWED,
+        proxy="ztunnel",
+        named=None,
+        http=None,
+        count=3,
+        first=NOW - timedelta(seconds=60),
+        last=NOW,
+        recent=((int(NOW.timestamp()) // 10 * 10, 3),),
+    )
+    return replace(made, **changes)
+
+
+def judged(one, verdict=None, times=None):
+    verdict = ENGINE.summarize(one.flow) if verdict is None else verdict
+    return judge_denial(one, verdict, SNAPSHOT, times or Times(newest_policy(SNAPSHOT)))
+
+
+DENIED = denial("infra/deploy/gateway", "inventory/svc/inventory-service:8000", identity="")
+POLICY = Decider(ObjectRef("AuthorizationPolicy", "inventory", "inventory-service-policy"))
+DENY = Verdict(Decision.DENY, "closed", Layer.ZTUNNEL, POLICY)
+DROP = Verdict(Decision.DENY, "timeout", Layer.INGRESS_POLICY, Decider(ObjectRef("NetworkPolicy", "inventory", "np")))
+
+
+def test_what_the_log_does_not_name_is_predicted_and_says_so():
+    each = judged(denial(), DENY)
+    assert (each.agreement, each.decided_by, each.evidence) == (Agreement.AGREES, POLICY, "predicted")
+
+
+def test_what_the_log_names_is_taken_from_the_log():
+    each = judged(denial(named=POLICY), DENY)
+    assert (each.agreement, each.decided_by, each.evidence) == (Agreement.AGREES, POLICY, "log")
+
+
+def test_the_log_wins_where_the_prediction_names_another():
+    other = Decider(ObjectRef("AuthorizationPolicy", "inventory", "other"))
+    each = judged(denial(named=other), DENY)
+    assert (each.agreement, each.decided_by, each.from_log) == (Agreement.DISAGREES, other, True)
+    assert "the log names AuthorizationPolicy inventory/other" in each.note
+
+
+def test_denied_though_policy_lets_it_through_is_said_loudly_and_names_no_policy():
+    one = denial()
+    assert ENGINE.summarize(one.flow).decision is Decision.ALLOW
+    each = judged(one, times=Times(watched=NOW - timedelta(hours=1)))
+    assert (each.agreement, each.decided_by) == (Agreement.DISAGREES, None)
+    assert "denied all the same" in each.note
+    assert "deleted" not in each.note
+    assert "deleted" in judged(one, times=Times()).note
+
+
+@pytest.mark.parametrize("which", ["policies", "verdict"])
+def test_what_was_changed_since_is_no_disagreement(which):
+    each = judged(denial(), times=Times(**{which: NOW + timedelta(seconds=1)}))
+    assert (each.agreement, each.decided_by) == (Agreement.CHANGED, None)
+
+
+def test_another_identity_than_now_is_not_compared():
+    each = judged(denial(identity="spiffe://cluster.local/ns/ecom/sa/default"), times=Times())
+    assert each.agreement is Agreement.CHANGED
+    assert "runs as spiffe://cluster.local/ns/ecom/sa/ecom-service now" in each.note
+
+
+def test_a_network_policy_cannot_have_stopped_what_reached_a_ztunnel():
+    each = judged(denial(), DROP)
+    assert each.agreement is Agreement.DISAGREES
+    assert "got as far as a ztunnel" in each.note
+
+
+def test_a_timeout_is_only_a_maybe():
+    timed_out = denial(kind=DenialKind.TIMED_OUT)
+    assert judged(timed_out, DROP).agreement is Agreement.AGREES
+    assert judged(timed_out).agreement is Agreement.UNKNOWN
+    assert judged(timed_out).decided_by is None
+
+
+def test_without_a_flow_nothing_is_predicted():
+    each = judge_denial(denial(port=None), None, SNAPSHOT, Times())
+    assert (each.agreement, each.decided_by) == (Agreement.UNKNOWN, None)
+    assert judge_denial(denial(), None, SNAPSHOT, Times()).agreement is Agreement.UNKNOWN
+
+
+def test_counts_are_by_direction_and_by_whose_word_it_is():
+    client, server = "ecom/deploy/ecom-service", "inventory/deploy/inventory-service"
+    one = denial(client, f"{server}:8000")
+    each = [judged(one, DENY), judged(replace(one, named=POLICY), DENY), judged(replace(one, kind=DenialKind.TIMED_OUT))]
+    found = count_by_object(each, NOW - timedelta(minutes=10))
+    assert found[ObjectRef("Deployment", "ecom", "ecom-service")].outgoing == 6
+    assert (found[POLICY.ref].logged, found[POLICY.ref].predicted) == (3, 3)
+    assert count_by_object(each, NOW + timedelta(minutes=5)) == {}
