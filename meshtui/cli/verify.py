@@ -12,11 +12,12 @@ from meshtui.cli.expectations import find, read_expectations
 from meshtui.cli.expectations_report import FORMATS
 from meshtui.cli.source import one_snapshot, open_session
 from meshtui.engine import Engine
-from meshtui.engine.expectations import Entry, expand
+from meshtui.engine.expectations import HIDDEN, Entry, expand
 from meshtui.engine.verification import Result, exit_code, verify
 from meshtui.model.errors import UsageError
 
 if TYPE_CHECKING:
+    from meshtui.model.snapshot import Snapshot
     from meshtui.settings import Settings
 
 
@@ -47,7 +48,9 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
 
         results = asyncio.run(_probed(args, settings, entries))
     else:
-        engine = Engine(one_snapshot(settings))
+        snapshot = one_snapshot(settings)
+        _say_what_is_hidden(snapshot)
+        engine = Engine(snapshot)
         results = verify(engine, expand(engine, entries))
     sys.stdout.write(FORMATS[args.output](results))
     return exit_code(results)
@@ -60,12 +63,25 @@ async def _probed(args: argparse.Namespace, settings: Settings, entries: list[En
     from meshtui.probe.plan import make_plan
 
     async with open_session(settings) as session:
+        _say_what_is_hidden(session.snapshot)
         expected = expand(session.engine, entries)
         any_method = args.unsafe_methods or session.label.sandbox
         plan = make_plan(session.engine, [each.flow for each in expected], settings.probe, any_method=any_method)
         confirmation = confirmed(plan_in_words(plan, session.label.context), session.read_only, yes=args.yes)
         observations = await session.probe(plan, confirmation)
         return verify(session.engine, expected, {o.flow.id: o for o in observations})
+
+
+def _say_what_is_hidden(snapshot: Snapshot) -> None:
+    """Kinds that couldn't be read: what they hold isn't known, and a prediction may be unknown for it."""
+    lines = [f"{kind}: {state.message or state.status.value}" for kind, state in snapshot.kinds.items() if state.status in HIDDEN]
+    if snapshot.live and not snapshot.mesh.found:
+        lines.append(f"no ConfigMap istio can be read: the trust domain is taken to be {snapshot.mesh.trust_domain}")
+    sys.stderr.write("".join(f"meshtui: note: {_plain(line)}\n" for line in lines))
+
+
+def _plain(text: str) -> str:
+    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def _init(file: str | None, settings: Settings) -> int:

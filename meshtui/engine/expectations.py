@@ -15,7 +15,8 @@ from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint, HttpRequest, Jw
 from meshtui.model.snapshot import KindStatus, Snapshot
 
 WORKLOAD_KINDS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "ReplicationController", "Pod")
-_CANT_BE_LISTED = {KindStatus.FORBIDDEN, KindStatus.UNREACHABLE, KindStatus.EXPIRED, KindStatus.LOADING}
+HIDDEN = frozenset({KindStatus.FORBIDDEN, KindStatus.UNREACHABLE, KindStatus.EXPIRED, KindStatus.LOADING})
+"""How a kind is known whose objects aren't."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +142,7 @@ def _matching(snapshot: Snapshot, text: str, *, source: bool) -> list[str]:
 def cant_be_listed(snapshot: Snapshot, kinds: Sequence[str]) -> str:
     """Why some of these kinds aren't known, or empty."""
     states = [(kind, snapshot.kind_state(kind)) for kind in kinds]
-    return "; ".join(
-        f"{kind}: {state.message or state.status.value}" for kind, state in states if state.status in _CANT_BE_LISTED
-    )
+    return "; ".join(f"{kind}: {state.message or state.status.value}" for kind, state in states if state.status in HIDDEN)
 
 
 def _kinds(word: str, text: str) -> tuple[str, ...]:
