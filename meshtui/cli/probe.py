@@ -17,7 +17,7 @@ from meshtui.engine.relations import flows_from, workload_of
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import Flow
 from meshtui.model.observation import Observation
-from meshtui.model.verdict import Decision
+from meshtui.model.verdict import NOT_SETTLED, UNKNOWN, Decision
 from meshtui.probe.plan import Plan, make_plan
 from meshtui.session import Session
 from meshtui.settings import Settings
@@ -57,7 +57,10 @@ async def _probe(args: argparse.Namespace, settings: Settings) -> int:
     _print(observations, args.output)
     if any(o.agrees is False for o in observations):
         return 1
-    unknown = any(o.agrees is None and o.predicted.decision is Decision.UNKNOWN for o in observations)
+    unanswered = {UNKNOWN, NOT_SETTLED}
+    unknown = any(
+        o.agrees is None and (o.predicted.decision is Decision.UNKNOWN or o.outcome in unanswered) for o in observations
+    )
     return 4 if unknown else 0
 
 

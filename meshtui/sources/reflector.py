@@ -89,6 +89,7 @@ class Reflector:
         """List and watch until cancelled."""
         backoff_s = _FIRST_BACKOFF_S
         while True:
+            self._wake.clear()  # a wish to retry that comes while this try is under way counts for the next
             started = asyncio.get_running_loop().time()
             try:
                 await self._watch(await self._list())
@@ -147,7 +148,6 @@ class Reflector:
         return wait_s
 
     async def _wait(self, seconds: float) -> None:
-        self._wake.clear()
         try:
             await asyncio.wait_for(self._wake.wait(), seconds)
         except TimeoutError:

@@ -1,8 +1,10 @@
 """The bookstore on a real node. Without MESHTUI_E2E_KUBECONFIG these tests are skipped, and say so."""
 
 import asyncio
+import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -13,7 +15,7 @@ import pytest
 import yaml
 
 from meshtui.model.errors import ClusterError, NotFoundError
-from meshtui.probe.podspec import MANAGED_BY
+from meshtui.probe.podspec import MANAGED_BY, RUN
 from meshtui.sandbox.scenarios import load
 from meshtui.settings import Settings, Timeouts
 from meshtui.sources.api import Api
@@ -22,6 +24,9 @@ from meshtui.sources.connection import connect
 HERE = Path(__file__).parent
 VARIABLE = "MESHTUI_E2E_KUBECONFIG"
 IMAGE = "localhost/tools:1"
+PROBE = ("--probe-image", IMAGE, "--yes", "-o", "json")
+NET = "/var/run/netns/meshtui"
+"""The node's network namespace."""
 NAMESPACES = ("ecom", "inventory", "identity", "infra", "observability")
 MINE = "meshtui.dev/e2e"
 """A label on the namespaces that these tests made: only those are ever written to, and deleted at the end."""
@@ -56,8 +61,9 @@ class Node:
         return [sys.executable, "-m", "meshtui", *words]
 
     def environment(self, **more):
-        mine = {"KUBECONFIG": self.kubeconfig, "MESHTUI_CONFIG": "/dev/null", "MESHTUI_PROBE__PULL_POLICY": "Never"}
-        return {**os.environ, **mine, **more}
+        mine = {"KUBECONFIG": self.kubeconfig, "MESHTUI_CONFIG": "/dev/null"}
+        probe = {"MESHTUI_PROBE__PULL_POLICY": "Never", "MESHTUI_PROBE__ATTEMPT_TIMEOUT_S": "2"}
+        return {**os.environ, **mine, **probe, **more}
 
     def do(self, work):
         """Run ``work(api)`` on a connection of its own."""
@@ -88,6 +94,27 @@ class Node:
 
         self.do(work)
 
+    def delete(self, objects):
+        """Delete objects, those that are there."""
+
+        async def work(api):
+            for obj in objects:
+                with contextlib.suppress(NotFoundError):
+                    await api.request(
+                        "DELETE", path_of(obj), params={"propagationPolicy": "Background", "gracePeriodSeconds": "0"}
+                    )
+
+        self.do(work)
+
+    def send(self, method, path, body=None, **params):
+        """Any request, as plain data."""
+
+        async def work(api):
+            kind = "application/merge-patch+json" if method == "PATCH" else "application/json"
+            return msgspec.json.decode(await api.request(method, path, params=params, json=body, content_type=kind))
+
+        return self.do(work)
+
     def leftovers(self):
         """Names of all pods and jobs that meshtui made."""
         selector = f"{MANAGED_BY}=meshtui"
@@ -109,8 +136,22 @@ async def _until_served(api, obj):
             return
 
 
-_PLURALS = {"NetworkPolicy": "networkpolicies", "AuthorizationPolicy": "authorizationpolicies", "GatewayClass": "gatewayclasses"}
-_CLUSTER_WIDE = {"Namespace", "GatewayClass", "CustomResourceDefinition"}
+_PLURALS = {
+    "ResourceQuota": "resourcequotas",
+    "ValidatingAdmissionPolicy": "validatingadmissionpolicies",
+    "NetworkPolicy": "networkpolicies",
+    "AuthorizationPolicy": "authorizationpolicies",
+    "GatewayClass": "gatewayclasses",
+}
+_CLUSTER_WIDE = {
+    "Namespace",
+    "GatewayClass",
+    "CustomResourceDefinition",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+}
 
 
 def path_of(obj):
@@ -207,3 +248,55 @@ def clean_slate(node):
     if node.leftovers():
         node.meshtui("clean", "--all", "--yes")
         wait_until(node.leftovers, lambda names: names == [], 20)
+
+
+def running(node, *words, **environment):
+    """A probe in a process of its own, once its pod runs; with the pod's object."""
+    process = subprocess.Popen(
+        node.command("probe", *words, *PROBE),
+        env=node.environment(**environment),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    found = wait_until(
+        lambda: node.get("/api/v1/pods", labelSelector=RUN)["items"],
+        lambda pods: process.poll() is not None or any(p["status"].get("phase") == "Running" for p in pods),
+        60,
+    )
+    assert found, process.communicate()
+    return process, found[0]
+
+
+@pytest.fixture
+def packets(node):
+    """``with packets("drop"):`` is what happens to packets for inventory-db, as a CNI would do it."""
+    if not (Path(NET).exists() and shutil.which("nft") and os.geteuid() == 0):
+        pytest.skip(f"this needs root, nft and the node's network namespace {NET}")
+    pods = node.get("/api/v1/namespaces/inventory/pods", labelSelector="app=inventory-db")["items"]
+    nft = ["nsenter", f"--net={NET}", "nft"]
+
+    @contextlib.contextmanager
+    def ruled(verdict):
+        rules = "add table ip e2e\nadd chain ip e2e packets { type filter hook forward priority -10; }\n"
+        for pod in pods:
+            rules += f"add rule ip e2e packets ip daddr {pod['status']['podIP']} tcp dport 5432 {verdict}\n"
+        families = ["ip"]
+        if verdict == "drop":  # also between pods of one bridge; a reset can't be made there
+            families.append("bridge")
+            rules += rules.replace(" ip e2e", " bridge e2e").replace("ip daddr", "ether type ip ip daddr")
+        subprocess.run([*nft, "-f", "-"], input=rules, text=True, check=True)
+        try:
+            yield
+        finally:
+            for family in families:
+                subprocess.run([*nft, "delete", "table", family, "e2e"], check=True)
+
+    return ruled
+
+
+@pytest.fixture
+def dropped(packets):
+    """Packets to inventory-db vanish."""
+    with packets("drop"):
+        yield

@@ -2,14 +2,8 @@
 
 import asyncio
 import json
-import os
-import shutil
 import signal
-import subprocess
 import time
-from pathlib import Path
-
-import pytest
 
 from meshtui.app import MeshtuiApp
 from meshtui.model.snapshot import KindStatus
@@ -18,12 +12,12 @@ from meshtui.session import Session
 from meshtui.sources.decode import KINDS
 from meshtui.sources.live import LiveSource
 from meshtui.widgets.table import ObjectTable
-from tests.e2e.conftest import IMAGE, NAMESPACES, bookstore, wait_until
+from tests.e2e.conftest import NAMESPACES, PROBE, bookstore, running, wait_until
 
 ECOM, INVENTORY = "ecom/deploy/ecom-service", "inventory/svc/inventory-service:8000"
 DATABASE = "inventory/svc/inventory-db:5432"
-NET = "/var/run/netns/meshtui"
-PROBE = ("--probe-image", IMAGE, "--yes", "-o", "json")
+DATABASE_POD = "inventory/inventory-db-0:5432"
+"""Past the Service: a reset that is made behind its address translation never gets back to the client."""
 
 
 async def test_a_snapshot_fills(node):
@@ -83,22 +77,6 @@ def test_nobody_enforces_policies_here_and_the_probe_says_so(node, clean_slate):
     assert (answer["observed"]["outcome"], answer["agrees"]) == ("connected", False)
 
 
-@pytest.fixture
-def dropped(node):
-    """Packets to inventory-db vanish, as a CNI would let them."""
-    if not (Path(NET).exists() and shutil.which("nft") and os.geteuid() == 0):
-        pytest.skip(f"a drop needs root, nft and the node's network namespace {NET}")
-    pods = node.get("/api/v1/namespaces/inventory/pods", labelSelector="app=inventory-db")["items"]
-    nft = ["nsenter", f"--net={NET}", "nft"]
-    rules = "add table ip e2e\nadd chain ip e2e drops { type filter hook forward priority -10; }\n"
-    rules += "".join(f"add rule ip e2e drops ip daddr {pod['status']['podIP']} tcp dport 5432 drop\n" for pod in pods)
-    bridge = rules.replace(" ip e2e", " bridge e2e").replace("ip daddr", "ether type ip ip daddr")
-    subprocess.run([*nft, "-f", "-"], input=rules + bridge, text=True, check=True)
-    yield
-    for family in ("ip", "bridge"):
-        subprocess.run([*nft, "delete", "table", family, "e2e"], check=True)
-
-
 def test_a_drop_is_a_timeout_and_agrees(node, dropped, clean_slate):
     done = node.meshtui("probe", "observability/deploy/prometheus", DATABASE, *PROBE)
     answer = json.loads(done.stdout)
@@ -106,19 +84,18 @@ def test_a_drop_is_a_timeout_and_agrees(node, dropped, clean_slate):
     assert done.returncode == 0
 
 
-def running(node, *words):
-    """A probe in a process of its own, once its pod runs; with the pod's object."""
-    process = subprocess.Popen(
-        node.command("probe", *words, *PROBE), env=node.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    path = "/api/v1/pods"
-    found = wait_until(
-        lambda: node.get(path, labelSelector=RUN)["items"],
-        lambda pods: process.poll() is not None or any(p["status"].get("phase") == "Running" for p in pods),
-        60,
-    )
-    assert found, process.communicate()
-    return process, found[0]
+def test_a_reset_is_refused(node, packets, clean_slate):
+    with packets("reject with tcp reset"):
+        done = node.meshtui("probe", "observability/deploy/prometheus", DATABASE_POD, *PROBE)
+    answer = json.loads(done.stdout)
+    assert (answer["observed"]["outcome"], answer["agrees"]) == ("refused", None), answer
+
+
+def test_a_connection_that_is_reset_at_the_first_byte_is_closed_and_agrees(node, packets, clean_slate):
+    with packets("tcp flags & psh == psh reject with tcp reset"):
+        done = node.meshtui("probe", "observability/deploy/prometheus", DATABASE_POD, *PROBE)
+    answer = json.loads(done.stdout)
+    assert (answer["observed"]["outcome"], answer["agrees"]) == ("closed", True), answer
 
 
 def test_a_running_probe_is_never_a_ready_endpoint(node, dropped, clean_slate):
