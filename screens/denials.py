@@ -88,8 +88,8 @@ class DenialsScreen(Screen[None]):
         if document is not None:
             state.show(document)
         table.show(COLUMNS, [row for row, _ in rows])
-        self.query_one("#title", Static).update(title(self._session, sum(each.denial.count for _, each in rows)))
-        self._say(self._problem())
+        self._say("#title", title(self._session, [each for _, each in rows]))
+        self._say("#message", self._problem())
         self._show_one()
 
     def _denials(self) -> list[JudgedDenial]:
@@ -112,8 +112,8 @@ class DenialsScreen(Screen[None]):
             return line((f"⚠ {log.unreadable} line(s) couldn't be read, the last: {sample}", WARN))
         return line(("Enter explains the flow, p probes it; ~ is a policy that the log doesn't name: predicted", DIM))
 
-    def _say(self, message: Line) -> None:
-        self.query_one("#message", Static).update(Document("", (Section("", (message,)),)).content().split("\n")[-1])
+    def _say(self, where: str, message: Line) -> None:
+        self.query_one(where, Static).update(Document("", (Section("", (message,)),)).content().split("\n")[-1])
 
     @on(ObjectTable.Highlighted)
     def _moved(self) -> None:

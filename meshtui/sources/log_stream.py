@@ -30,6 +30,8 @@ class Position:
     tail: int
     stamp: bytes = b""
     same: int = 0
+    unstamped: int = 0
+    """Lines read from a source that isn't an API server, and has no stamps."""
     _skip: int = 0
 
     def params(self, *, follow: bool) -> dict[str, str]:
@@ -67,8 +69,13 @@ def log_reader(source: Source) -> ReadLog:
 
     async def read(pod: Pod, position: Position, follow: bool) -> AsyncIterator[list[bytes]]:
         if source.api is None:
+            number = 0
+            yield []
             async for line in source.pod_logs(pod.namespace, pod.name, tail=position.tail, follow=follow):
-                yield [line.encode()]
+                number += 1
+                if number > position.unstamped:
+                    position.unstamped = number
+                    yield [line.encode()]
             return
         params = position.params(follow=follow)
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from meshtui.engine.denials import Agreement, DeniedCount, JudgedDenial
@@ -81,7 +81,7 @@ def row_of(each: JudgedDenial, now: datetime) -> Row:
             Cell(str(d.port or "?")),
             Cell(*_KINDS[d.kind]),
             Cell(name if each.from_log or not each.decided_by else f"~ {name}", "" if each.from_log else DIM),
-            Cell(word, tone, short="" if each.agreement is Agreement.DISAGREES else word[0]),
+            Cell(word, tone, short=word[0]),
         ),
         marked=each.agreement is Agreement.DISAGREES,
     )
@@ -145,19 +145,26 @@ def _predicted(each: JudgedDenial, word: str, tone: str) -> tuple[Line, ...]:
         lines.append(line("decided by ", (f"{each.decided_by.ref}{rule}", STRONG), (" (predicted)", DIM)))
     if verdict.reason:
         lines.append(line((verdict.reason, DIM)))
-    lines.append(line((word, tone), f": {each.note}" if each.note else ""))
+    if each.agreement is not Agreement.DISAGREES:  # that is said on top
+        lines.append(line((word, tone), f": {each.note}" if each.note else ""))
     return tuple(lines)
 
 
-def title(session: Session, total: int) -> str:
-    """What is followed, since when, and how much of it couldn't be read."""
+def title(session: Session, shown: Sequence[JudgedDenial]) -> Line:
+    """How much was denied, whose logs say so, how much disagrees with the prediction, and how much couldn't be read."""
     log = session.denial_log
     if log is None:
-        return " Denials"
+        return line(("Denials", STRONG))
     roles = [state.role for state in log.logs if state.reading]
     parts = [f"{roles.count(role)} {role}{'s' if roles.count(role) != 1 else ''}" for role in dict.fromkeys(roles)]
-    unreadable = f", {log.unreadable} line(s) unreadable" if log.unreadable else ""
-    return f" Denials: {total} · logs of {', '.join(parts) or 'nobody'}{unreadable}"
+    disagree = sum(each.agreement is Agreement.DISAGREES for each in shown)
+    words: list[str | tuple[str, str]] = [
+        (f" Denials: {sum(each.denial.count for each in shown)}", STRONG),
+        *([(f" · ≠ {disagree} DISAGREE with the prediction", BAD)] if disagree else []),
+        (f" · logs of {', '.join(parts) or 'nobody'}", DIM),
+        *([(f" · {log.unreadable} line(s) unreadable", WARN)] if log.unreadable else []),
+    ]
+    return line(*words)
 
 
 def face(session: Session, needle: str) -> Document:

@@ -227,8 +227,7 @@ async def test_many_logs_are_asked_in_turn_instead_of_followed(monkeypatch):
 async def run(api, *words):
     command = [sys.executable, "-m", "meshtui", "denials", "--kubeconfig", str(api.kubeconfig), *words]
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe)
-    return process
+    return await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe)
 
 
 async def answer(api, *words):
@@ -277,7 +276,7 @@ async def test_follow_prints_a_group_again_when_it_grows():
                 assert json.loads(await process.stdout.readline())["count"] == 2
         finally:
             process.terminate()
-            out, err = await process.communicate()
+            _out, err = await process.communicate()
         assert process.returncode == 130
         assert "Traceback" not in err.decode()
 
