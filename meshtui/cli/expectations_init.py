@@ -61,7 +61,7 @@ def _inside(engine: Engine, namespace: str) -> Iterator[list[str]]:
     for workload in _sources(engine.snapshot):
         for flow in flows_from(engine.snapshot, workload):
             if _wanted(engine.snapshot, flow, namespace):
-                groups.setdefault(in_words(flow), []).append((flow, engine.judge(flow)))
+                groups.setdefault(in_words(flow), []).append((flow, engine.summarize(flow)))
     for destination, judged in sorted(groups.items()):
         for decision in (Decision.ALLOW, Decision.DENY):
             sources = [str(flow.source) for flow, verdict in judged if verdict.decision is decision]
@@ -85,7 +85,7 @@ def _outside(engine: Engine, namespace: str) -> Iterator[list[str]]:
                 if flow in seen or not _wanted(engine.snapshot, flow, namespace):
                     continue
                 seen.add(flow)
-                verdict = engine.judge(flow)
+                verdict = engine.summarize(flow)
                 if verdict.decision not in {Decision.ALLOW, Decision.DENY}:
                     yield from _unsure([(flow, verdict)])
                     continue

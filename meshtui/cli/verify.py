@@ -17,6 +17,7 @@ from meshtui.engine.verification import Result, exit_code, verify
 from meshtui.model.errors import UsageError
 
 if TYPE_CHECKING:
+    from meshtui.model.observation import Observation
     from meshtui.model.snapshot import Snapshot
     from meshtui.settings import Settings
 
@@ -68,8 +69,24 @@ async def _probed(args: argparse.Namespace, settings: Settings, entries: list[En
         any_method = args.unsafe_methods or session.label.sandbox
         plan = make_plan(session.engine, [each.flow for each in expected], settings.probe, any_method=any_method)
         confirmation = confirmed(plan_in_words(plan, session.label.context), session.read_only, yes=args.yes)
-        observations = await session.probe(plan, confirmation)
+        observations = await session.probe(plan, confirmation, _Progress(len(expected)))
         return verify(session.engine, expected, {o.flow.id: o for o in observations})
+
+
+class _Progress:
+    """How many flows are settled, on a terminal's last line."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._settled = 0
+
+    def __call__(self, _: Observation) -> None:
+        """One more."""
+        self._settled += 1
+        if sys.stderr.isatty():
+            done = self._settled == self._total
+            sys.stderr.write("\r\x1b[K" if done else f"\r\x1b[K… {self._settled} of {self._total}")
+            sys.stderr.flush()
 
 
 def _say_what_is_hidden(snapshot: Snapshot) -> None:

@@ -86,7 +86,7 @@ def exit_code(results: Sequence[Result]) -> int:
 
 def _verify(engine: Engine, each: Expected, seen: Mapping[str, Observation] | None) -> Result:
     try:
-        verdict = engine.judge(each.flow)
+        verdict = engine.summarize(each.flow)
     except UsageError as error:
         return _not_there(engine.snapshot, each, error)
     predicted = by_prediction(each.expected, verdict)
@@ -175,9 +175,9 @@ def _decided(verdict: Verdict) -> str:
         case Decision.DENY:
             return f"denied by {who or 'no object'} ({verdict.layer.value}){': ' + said if said else ''}"
         case Decision.MIXED:
-            denied = [pair for pair in verdict.pairs if pair.verdict.decision is Decision.DENY]
-            first = f"{denied[0].source} → {denied[0].destination}" if denied else "some"
-            return f"its pods differ: {len(denied)} of {len(verdict.pairs)} pairs are denied, {first} by {who or 'no object'}"
+            by_decision = {pair.verdict.decision: f"{pair.source} → {pair.destination}" for pair in reversed(verdict.pairs)}
+            denied, allowed = by_decision.get(Decision.DENY, "one"), by_decision.get(Decision.ALLOW, "another")
+            return f"its pods differ: {denied} is denied by {who or 'no object'}, {allowed} is allowed"
         case Decision.UNKNOWN:
             return f"can't be predicted: {said or 'no reason is known'}"
 
@@ -191,12 +191,18 @@ def _observed_because(each: Expected, verdict: Verdict, observation: Observation
         return f"not settled{detail}; predicted: {because}"
     if outcome == REFUSED and status is not Status.PASS:
         return f"nobody listens there (refused); predicted: {because}"
-    if observation.agrees is False:
+    if observation.agrees is False or _denied_otherwise(verdict, observation):
         said = _ztunnel_says(observation)
         return f"observed {outcome}{detail}, which points to {_points_to(observation, verdict)}; predicted: {because}{said}"
     if status is Status.FAIL and each.expected not in {ALLOW, DENY}:
         return f"observed {outcome}{detail}; predicted: {because}"
     return because
+
+
+def _denied_otherwise(verdict: Verdict, observation: Observation) -> bool:
+    """Whether it is denied, as predicted, but by something else: each layer's denial looks different."""
+    both = verdict.decision is Decision.DENY and observation.reached is False
+    return both and verdict.outcome not in {UNKNOWN, observation.outcome}
 
 
 def _points_to(observation: Observation, verdict: Verdict) -> str:

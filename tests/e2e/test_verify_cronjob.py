@@ -244,3 +244,15 @@ def test_it_runs_in_the_cluster_and_its_job_fails_when_an_expectation_does(node,
     how, code, said = ended(node, in_cluster(["verify", "/expectations/flows.yaml", "-o", "json"]))
     assert (how, code) == ("Failed", 1), said
     assert json.loads(said)["failed"] == 1
+
+
+def test_where_nobody_enforces_a_policy_reality_points_to_its_layer(node, tmp_path, clean_slate):
+    file = tmp_path / "probed.yaml"
+    file.write_text(
+        "apiVersion: meshtui/v1\nflows:\n"
+        "  - {from: observability/deploy/prometheus, to: 'inventory/svc/inventory-db:5432', expect: deny}\n"
+    )
+    done = node.meshtui("verify", str(file), "--probe", "--yes", "-o", "json", "--probe-image", IMAGE)
+    (result,) = json.loads(done.stdout)["results"]
+    assert (done.returncode, result["predicted"], result["observed"], result["agrees"]) == (1, "deny", "connected", False)
+    assert "points to ingress_policy not being enforced there; predicted: denied by NetworkPolicy" in result["reason"]

@@ -300,6 +300,8 @@ def result(expect, outcome, *, closed=False, http=False, **more):
         ("allow", "closed", False, "fail", "points to ztunnel"),
         ("allow", "connected", True, "fail", "denied by NetworkPolicy a/shut"),
         ("deny", "timeout", False, "fail", "points to egress_policy or ingress_policy"),
+        ("deny", "closed", True, "pass", "observed closed, which points to ztunnel"),
+        ("timeout", "closed", True, "fail", "observed closed, which points to ztunnel"),
         ("allow", "refused", False, "fail", "nobody listens"),
         ("deny", "refused", True, "unknown", "nobody listens"),
         ("allow", "not_settled", False, "unknown", "not settled"),
@@ -395,7 +397,7 @@ def test_what_is_unsure_is_a_comment_in_a_first_file():
         first_file(engine)
     (mixed,) = verify(engine, expand(engine, entries("{from: a/web, to: 'a/svc/db:5432', expect: allow}")))
     assert (mixed.status, mixed.predicted) == (Status.FAIL, "mixed")
-    assert "1 of 2 pairs are denied, a/web → a/db-1 by NetworkPolicy a/shut" in mixed.reason
+    assert "a/web → a/db-1 is denied by NetworkPolicy a/shut, a/web → a/db-0 is allowed" in mixed.reason
 
 
 def test_init_writes_a_file_and_never_over_another(capsys, healthy, tmp_path):
