@@ -94,7 +94,7 @@ def rbac_filters(policies: Iterable[Obj]) -> list[Json]:
         if not mine:
             continue
         rules = {
-            f"{each['metadata']['namespace']}/{each['metadata']['name']}/{index}": _rule(rule or {})
+            f"ns[{each['metadata']['namespace']}]-policy[{each['metadata']['name']}]-rule[{index}]": _rule(rule or {})
             for each in mine
             for index, rule in enumerate((each.get("spec") or {}).get("rules") or [])
         }
