@@ -318,7 +318,7 @@ class Session:
         if self.denial_log is not None:
             self.denial_log.look()
             self._denial_news.set()
-        elif self._task is not None and (self.settings.denials.follow or self.label.sandbox):
+        elif self._task is not None and (self.label.sandbox or (self.label.changeable and self.settings.denials.follow)):
             self.follow_denials()
 
     def listen_denials(self, listener: Listener) -> Callable[[], None]:
