@@ -13,6 +13,7 @@ from typing import NoReturn
 
 import meshtui.cli
 from meshtui.cli.command import Command, add_cluster_flags, settings_from
+from meshtui.cli.guarded import clean_lines, guarded
 from meshtui.model.errors import MeshtuiError
 
 INTERRUPTED = 130
@@ -100,10 +101,14 @@ def run(argv: Sequence[str] | None = None) -> int:
 
             return run_tui(settings)
         command = next(c for c in known if c.name == args.command)
-        code = command.run(args, settings)
+        if command.needs_cluster:
+            with guarded(data=getattr(args, "output", "text") != "text"):
+                code = command.run(args, settings)
+        else:
+            code = command.run(args, settings)
         sys.stdout.flush()
     except MeshtuiError as error:
-        sys.stderr.write(f"meshtui: {error}\n")
+        sys.stderr.write(clean_lines(f"meshtui: {error}\n"))
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from meshtui.cli.flowfile import flow_to_json, verdict_to_json
+from meshtui.cli.guarded import bare, clean_lines
 from meshtui.model.observation import Observation
 from meshtui.model.verdict import Verdict
 
@@ -68,5 +72,14 @@ def observations_table(observations: list[Observation]) -> Table:
 
 def console() -> Console:
     """Standard output for people; no colour where NO_COLOR or the terminal says so."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=200)
+    console = _CleanConsole(file=bare(sys.stdout), highlight=False)
+    return console if console.is_terminal else _CleanConsole(file=bare(sys.stdout), highlight=False, width=200)
+
+
+class _CleanConsole(Console):
+    """Its own colours pass; what stands in the text doesn't."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
+        """The same segments, their text cleaned."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.is_control else Segment(clean_lines(segment.text), segment.style)

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from meshtui.model.meta import Meta
 from meshtui.probe.podspec import EXPIRES, MANAGED_BY, RUN
-from meshtui.sources.api import Api
+from meshtui.sources.api import Api, segment
 from meshtui.sources.decode import KINDS, decode_list
 from meshtui.sources.writes import Confirmation, Writes
 
@@ -41,7 +41,7 @@ async def find_leftovers(api: Api) -> list[Leftover]:
             run = meta.labels.get(RUN, "")
             if meta.labels.get(MANAGED_BY) != "meshtui" or not run:
                 continue  # the server selects by both labels; we look again before anything is deleted
-            path = f"{kind.path_in(kind.versions[0], meta.namespace)}/{meta.name}"
+            path = f"{kind.path_in(kind.versions[0], segment(meta.namespace))}/{segment(meta.name)}"
             expires = _moment(meta.annotations.get(EXPIRES))
             found.append(Leftover(kind.name, meta.namespace, meta.name, meta.uid, run, expires, path))
     return found

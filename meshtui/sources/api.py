@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -101,6 +102,7 @@ class Api:
         """
         import httpx
 
+        path = printable(path)
         body = None if json is None else msgspec.json.encode(json)
         headers = await self._headers()
         if body is not None:
@@ -133,6 +135,7 @@ class Api:
         timeout = httpx.Timeout(
             self._timeouts.request_s, connect=self._timeouts.connect_s, read=read_timeout_s or self._timeouts.request_s
         )
+        path = printable(path)
         request = self._client.build_request(
             "GET", path, params=params, headers=await self._headers(), timeout=timeout, extensions=self._extensions
         )
@@ -166,6 +169,16 @@ class Api:
         if response.status_code == 401:
             self.connection.refused()
         return _refusal(response, body, verb, path)
+
+
+def printable(path: str) -> str:
+    """A path in which whatever else a name may hold is escaped (RFC 3986, section 2.1)."""
+    return quote(path, safe="/%:@!$&'()*+,;=~")
+
+
+def segment(name: str) -> str:
+    """A name as one segment of a path: it can't lead elsewhere."""
+    return quote(name, safe="")
 
 
 def decode_with(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw) -> T:

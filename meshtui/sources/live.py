@@ -14,7 +14,7 @@ import yaml
 from meshtui.model.errors import ClusterError, ForbiddenError, NotFoundError
 from meshtui.model.ids import ObjectRef, Uid
 from meshtui.model.snapshot import KindState, KindStatus, MeshConfig, Problem, Snapshot
-from meshtui.sources.api import Api, ConnectionLostError, decode_with
+from meshtui.sources.api import Api, ConnectionLostError, decode_with, segment
 from meshtui.sources.connection import Connection, connect
 from meshtui.sources.decode import KINDS, Kind, mesh_config, wire
 from meshtui.sources.ports import Publish, SourceLabel
@@ -161,8 +161,10 @@ class LiveSource:
         while True:
             await self._dirty.wait()
             self._dirty.clear()
+            began = asyncio.get_running_loop().time()
             publish(self._assemble())
-            await asyncio.sleep(PUBLISH_INTERVAL_S)
+            took_s = asyncio.get_running_loop().time() - began
+            await asyncio.sleep(max(PUBLISH_INTERVAL_S - took_s, PUBLISH_INTERVAL_S / 4))
 
     def _assemble(self) -> Snapshot:
         """A Snapshot of what is known now; the mapping of a kind that didn't change is the one that it was before."""
@@ -225,7 +227,7 @@ class LiveSource:
         kind = KINDS.get(ref.kind)
         if kind is None:
             raise NotFoundError(f"{ref.kind} is a kind that meshtui doesn't read")
-        obj = await api.get_object(f"{kind.path_in(kind.versions[0], ref.namespace)}/{ref.name}")
+        obj = await api.get_object(f"{kind.path_in(kind.versions[0], segment(ref.namespace))}/{segment(ref.name)}")
         obj.get("metadata", {}).pop("managedFields", None)
         return yaml.safe_dump(obj, sort_keys=False, allow_unicode=True, width=100)
 
@@ -233,7 +235,7 @@ class LiveSource:
         """Lines of a pod's log. Raises ClusterError."""
         api = await self.open()
         params = {"tailLines": str(tail)} | ({"follow": "true"} if follow else {})
-        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
+        path = f"/api/v1/namespaces/{segment(namespace)}/pods/{segment(pod)}/log"
         async with api.stream(path, params, read_timeout_s=86400 if follow else None) as response:
             async for line in response.aiter_lines():
                 yield line
