@@ -61,7 +61,8 @@ def report(found: dict[str, tuple[float, float, int]]) -> str:
     rows = "".join(f"| {name} | {p99:.0f} | {worst:.0f} | {beats} |\n" for name, (p99, worst, beats) in found.items())
     return (
         f"## The event loop, 10,000 pods\n\n{results.machine()}. Beats every {_TICK_S * 1000:.0f} ms "
-        f"while keys are pressed; what they come too late, in milliseconds.\n\n| | p99 | worst | beats |\n| --- | --- | --- | --- |\n{rows}"
+        f"while keys are pressed; what they come too late, in milliseconds.\n\n"
+        f"| | p99 | worst | beats |\n| --- | --- | --- | --- |\n{rows}"
     )
 
 

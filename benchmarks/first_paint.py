@@ -63,7 +63,8 @@ def report(found: dict[str, float]) -> str:
     """This benchmark's part of RESULTS.md."""
     return (
         f"## The first paint\n\n{results.machine()}. From starting the process to the first pane drawn in a "
-        f"terminal, on the sandbox: median of {RUNS} runs.\n\n| meshtui s | a bare Textual program s | times |\n| --- | --- | --- |\n"
+        f"terminal, on the sandbox: median of {RUNS} runs.\n\n"
+        f"| meshtui s | a bare Textual program s | times |\n| --- | --- | --- |\n"
         f"| {found['meshtui_s']:.2f} | {found['bare_textual_s']:.2f} | {found['ratio']:.1f} |\n"
     )
 

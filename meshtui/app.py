@@ -16,6 +16,8 @@ from meshtui.screens.main import MainScreen
 from meshtui.session import Session
 from meshtui.widgets.panes import panes
 
+_COLLECT_SELDOM = 5_000, 50, 100
+"""What is read from a cluster forms no circles: the collector has little to find there, and holds the loop while it looks."""
 STYLES = Path(__file__).parent / "styles"
 
 
@@ -46,6 +48,7 @@ class MeshtuiApp(App[None]):
             self._stop_waiting()
             gc.collect()
             gc.freeze()
+            gc.set_threshold(*_COLLECT_SELDOM)
 
     async def on_unmount(self) -> None:
         """Close all connections."""

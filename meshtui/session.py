@@ -18,6 +18,7 @@ from meshtui.engine.denials import DeniedCount, JudgedDenial, Times, count_by_ob
 from meshtui.engine.gateways import gateway_urls
 from meshtui.engine.matrix import Matrix
 from meshtui.findings import evaluate
+from meshtui.model.carry import carry
 from meshtui.model.change import VerdictChange
 from meshtui.model.denial import WINDOW_S, Denial
 from meshtui.model.errors import MeshtuiError, UsageError
@@ -40,6 +41,9 @@ Listener = Callable[[], None]
 _MOST_JUDGED = 300
 """Groups of denials that are judged: the newest ones."""
 _JUDGE_AGAIN_S = 1.0
+_SMALL = 1000
+"""Pods up to which everything is worked out at once; beyond, what takes long is done in a thread, and told when it is there."""
+_LOOK_AGAIN_S = 2.0
 
 
 def local_now() -> datetime:
@@ -62,6 +66,8 @@ class Session:
         self.namespace = "" if settings.all_namespaces else settings.namespace
         self._engine: Engine | None = None
         self._findings: tuple[Finding, ...] | None = None
+        self._last_findings: tuple[Finding, ...] = ()
+        self._finding_task: asyncio.Task[None] | None = None
         self._listeners: list[Listener] = []
         self._task: asyncio.Task[None] | None = None
         self._observations: dict[Flow, Observation] = {}
@@ -93,6 +99,9 @@ class Session:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+        if self._finding_task is not None:
+            self._finding_task.cancel()
+            await asyncio.gather(self._finding_task, return_exceptions=True)
         for task in self._denial_tasks:
             task.cancel()
         await asyncio.gather(*self._denial_tasks, return_exceptions=True)
@@ -114,6 +123,8 @@ class Session:
     def publish(self, snapshot: Snapshot) -> None:
         """Take a new Snapshot, and judge the flows that somebody watches anew."""
         old, self.snapshot = self.snapshot, snapshot
+        if snapshot.live:
+            carry(old, snapshot)
         self._engine, self._findings = None, None
         self._judge_watched(old)
         self._look_at_logs()
@@ -181,10 +192,26 @@ class Session:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What is wrong in the current Snapshot, the worst first."""
+        """What is wrong in the current Snapshot, the worst first; on a large cluster what was found last, until that is known."""
         if self._findings is None:
-            self._findings = evaluate(self.snapshot)
-        return self._findings
+            if self._task is None or len(self.snapshot.pods) <= _SMALL:
+                self._findings = self._last_findings = evaluate(self.snapshot)
+            elif self._finding_task is None or self._finding_task.done():
+                self._finding_task = asyncio.create_task(self._look_for_findings(), name="findings")
+        return self._last_findings if self._findings is None else self._findings
+
+    async def _look_for_findings(self) -> None:
+        """Look for findings in a thread, until they are of the current Snapshot; a fifth of the time at most."""
+        while self._findings is None:
+            snapshot, began = self.snapshot, asyncio.get_running_loop().time()
+            found = await asyncio.to_thread(evaluate, snapshot)
+            news, self._last_findings = found != self._last_findings, found
+            if snapshot is self.snapshot:
+                self._findings = found
+            if news:
+                self._tell()
+            took_s = asyncio.get_running_loop().time() - began
+            await asyncio.sleep(max(_LOOK_AGAIN_S, 4 * took_s))
 
     def findings_in(self, namespace: str) -> list[Finding]:
         """The findings about objects of one namespace, the worst first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from time import monotonic
 from typing import ClassVar
 
 from textual import events, on, work
@@ -30,6 +31,8 @@ from meshtui.widgets.tabs import KindTabs
 
 _DETAIL_DELAY_S = 0.06
 """How long the cursor rests before the detail is worked out: moving through a table must not wait for it."""
+_DETAIL_AGAIN_S = 1.0
+"""How often the detail is worked out again while the cluster changes all the time."""
 SMALLEST = (60, 12)
 """Columns and rows below which nothing useful fits."""
 
@@ -70,6 +73,9 @@ class MainScreen(Screen[None]):
         self.by_change = False
         self._uids: dict[str, str] = {}
         self._detail_timer: Timer | None = None
+        self._detail_at = 0.0
+        self._detail_due = False
+        self._due = False
         self._denied: Mapping[ObjectRef, DeniedCount] | None = None
 
     def compose(self) -> ComposeResult:
@@ -77,7 +83,7 @@ class MainScreen(Screen[None]):
         yield StatusBar(id="status")
         yield KindTabs(id="tabs")
         with Horizontal(id="body"):
-            yield ObjectTable(id="table")
+            yield ObjectTable(id="table", clock=self.session.clock)
             yield DocumentView(id="state")
             yield DocumentView(id="detail")
         yield Static(id="tiny")
@@ -86,7 +92,7 @@ class MainScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Follow the session, and keep the header's seconds running."""
-        self._stop_listening = self.session.listen(self.refresh_data)
+        self._stop_listening = self.session.listen(self._changed)
         self.set_interval(1.0, self._second)
         self.query_one(ObjectTable).focus()
         self.refresh_data()
@@ -110,6 +116,16 @@ class MainScreen(Screen[None]):
 
     # ---- showing
 
+    def _changed(self) -> None:
+        """Something is new: show it after what is being done now, and once for all news until then."""
+        if not self._due:
+            self._due = True
+            self.call_later(self._show_news)
+
+    def _show_news(self) -> None:
+        self._due = False
+        self.refresh_data()
+
     def refresh_data(self) -> None:
         """Show what the session knows now."""
         if not self.query(ObjectTable):
@@ -124,7 +140,7 @@ class MainScreen(Screen[None]):
         table.show(self._columns(), rows)
         self._tick()
         self._show_tabs()
-        self._schedule_detail()
+        self._renew_detail()
 
     def _second(self) -> None:
         """Keep the header's seconds running; what was denied lately changes with the time, too."""
@@ -136,6 +152,7 @@ class MainScreen(Screen[None]):
 
     def _tick(self) -> None:
         self.query_one(StatusBar).show(self.session)
+        self.query_one(ObjectTable).refresh()  # ages go on
 
     def _columns(self) -> tuple[Column, ...]:
         if self.session.namespace:
@@ -187,12 +204,20 @@ class MainScreen(Screen[None]):
         else:
             self.action_describe()
 
-    def _schedule_detail(self) -> None:
+    def _schedule_detail(self, delay_s: float = _DETAIL_DELAY_S) -> None:
         if self._detail_timer is not None:
             self._detail_timer.stop()
-        self._detail_timer = self.set_timer(_DETAIL_DELAY_S, self._work_out_detail)
+        self._detail_timer = self.set_timer(delay_s, self._work_out_detail)
+
+    def _renew_detail(self) -> None:
+        """The cluster changed: the detail may be another; in a storm of changes once in a while is enough."""
+        due_s = self._detail_at + _DETAIL_AGAIN_S - monotonic()
+        if self._detail_timer is None or not self._detail_due:
+            self._detail_due = True
+            self._schedule_detail(max(_DETAIL_DELAY_S, due_s))
 
     def _work_out_detail(self) -> None:
+        self._detail_at, self._detail_due = monotonic(), False
         uid = self.query_one(ObjectTable).uid
         shown = self.query_one(ObjectTable).display
         if uid and shown and not self.has_class("-narrow"):

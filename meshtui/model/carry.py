@@ -1,4 +1,4 @@
-"""Hands on from one Snapshot to the next what was worked out already: after a change of 100 pods of 10,000, only those are new."""
+"""Hands on from one Snapshot to the next what was worked out already: where 100 of 10,000 pods change, only they are new."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from meshtui.model.ids import ObjectRef
-from meshtui.model.snapshot import Snapshot, sorted_refs, workload_of
+from meshtui.model.snapshot import Snapshot, is_top, sorted_refs, workload_of
 from meshtui.model.workload import Controller, Pod, Workload
-
 
 _OF_ONE_KIND = {
     "namespaces": ("namespace_by_name",),
-    "controllers": ("tops", "_controllers_by_ref"),
+    "controllers": ("tops", "controllers_by_ref"),
     "pods": ("pod_by_key", "pod_by_ip"),
 }
 """What follows from one kind alone, by its field."""
@@ -28,10 +27,12 @@ def carry(before: Snapshot, after: Snapshot) -> None:
     for field, worked_out in _OF_ONE_KIND.items():
         if getattr(before, field) is getattr(after, field):
             new.update({name: known[name] for name in worked_out if name in known})
+    if "tops" in known and "controllers_by_ref" in known and before.controllers is not after.controllers:
+        _controllers(before, after)
     gone, come = differing(before.pods, after.pods)
-    if "pods_by_namespace" in known:
+    if "pods_by_namespace" in known or "workloads" in known:
         new["pods_by_namespace"] = _by_namespace(before.pods_by_namespace, gone, come)
-    if "workloads" in known and "pods_by_namespace" in known:
+    if "workloads" in known:
         new["workloads"] = _workloads(before, after, gone, come)
 
 
@@ -44,9 +45,7 @@ def differing(old: Mapping[Any, Any], new: Mapping[Any, Any]) -> tuple[list[Any]
     return gone, come
 
 
-def _by_namespace(
-    old: Mapping[str, tuple[Pod, ...]], gone: Iterable[Pod], come: Iterable[Pod]
-) -> Mapping[str, tuple[Pod, ...]]:
+def _by_namespace(old: Mapping[str, tuple[Pod, ...]], gone: Iterable[Pod], come: Iterable[Pod]) -> Mapping[str, tuple[Pod, ...]]:
     left = {id(pod) for pod in gone}
     fresh: dict[str, list[Pod]] = defaultdict(list)
     for pod in come:
@@ -59,6 +58,19 @@ def _by_namespace(
         else:
             found.pop(name, None)
     return found
+
+
+def _controllers(before: Snapshot, after: Snapshot) -> None:
+    gone, come = differing(before.controllers, after.controllers)
+    tops, by_ref = dict(before.tops), dict(before.controllers_by_ref)
+    for controller in gone:
+        tops.pop(controller.meta.ref, None)
+        by_ref.pop(controller.meta.ref, None)
+    for controller in come:
+        by_ref[controller.meta.ref] = controller
+        if is_top(controller):
+            tops[controller.meta.ref] = controller
+    after.__dict__.update(tops=tops, controllers_by_ref=by_ref)
 
 
 def _workloads(before: Snapshot, after: Snapshot, gone: Iterable[Pod], come: Iterable[Pod]) -> Mapping[ObjectRef, Workload]:
@@ -78,8 +90,12 @@ def _workloads(before: Snapshot, after: Snapshot, gone: Iterable[Pod], come: Ite
         for pod in after.pods_by_namespace.get(name, ()):
             members.setdefault(after.owner_of(pod), []).append(pod)
     fresh = {ref: workload_of(ref, pods, after.tops.get(ref)) for ref, pods in members.items()}
-    found = {ref: fresh.get(ref, workload) for ref, workload in old.items()} | fresh
-    made = {ref: workload for ref, workload in found.items() if workload is not None}
+    made = dict(old)
+    for ref, workload in fresh.items():
+        if workload is None:
+            made.pop(ref, None)
+        else:
+            made[ref] = workload
     return made if made.keys() == old.keys() else {ref: made[ref] for ref in sorted_refs(made)}
 
 

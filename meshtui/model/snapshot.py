@@ -148,10 +148,11 @@ class Snapshot:
     @cached_property
     def tops(self) -> Mapping[ObjectRef, Controller]:
         """The controllers that nobody controls."""
-        return {c.meta.ref: c for c in self.controllers.values() if not _controlled(c) and c.meta.kind != "CronJob"}
+        return {c.meta.ref: c for c in self.controllers.values() if is_top(c)}
 
     @cached_property
-    def _controllers_by_ref(self) -> Mapping[ObjectRef, Controller]:
+    def controllers_by_ref(self) -> Mapping[ObjectRef, Controller]:
+        """Controllers by reference."""
         return {controller.meta.ref: controller for controller in self.controllers.values()}
 
     def owner_of(self, pod: Pod) -> ObjectRef:
@@ -161,14 +162,14 @@ class Snapshot:
             return pod.meta.ref
         ref = ObjectRef(owner.kind, pod.namespace, owner.name)
         for _ in range(4):  # owners form no circles, but manifests may say anything
-            controller = self._controllers_by_ref.get(ref)
+            controller = self.controllers_by_ref.get(ref)
             above = next((o for o in controller.owners if o.controller), None) if controller else None
             if above is None:
                 break
             ref = ObjectRef(above.kind, pod.namespace, above.name)
         else:
             return ref
-        if ref.kind == "ReplicaSet" and ref not in self._controllers_by_ref:
+        if ref.kind == "ReplicaSet" and ref not in self.controllers_by_ref:
             template_hash = pod.labels.get("pod-template-hash", "")
             if template_hash and ref.name.endswith(f"-{template_hash}"):
                 return ObjectRef("Deployment", ref.namespace, ref.name[: -len(template_hash) - 1])
@@ -216,8 +217,9 @@ def sorted_refs(refs: Iterable[ObjectRef]) -> list[ObjectRef]:
     return sorted(refs, key=lambda ref: (ref.kind, ref.namespace, ref.name))
 
 
-def _controlled(controller: Controller) -> bool:
-    return any(owner.controller for owner in controller.owners)
+def is_top(controller: Controller) -> bool:
+    """Whether nobody controls a controller, and it is one that runs pods itself or through its own (a CronJob's Jobs do)."""
+    return controller.meta.kind != "CronJob" and not any(owner.controller for owner in controller.owners)
 
 
 def _sidecar_injected(pod: Pod, namespace_labels: Mapping[str, str]) -> bool:

@@ -159,16 +159,15 @@ class Workload:
     pods: tuple[Pod, ...]
     desired: int | None = None
     created: datetime | None = None
+    ready: int = field(init=False, compare=False)
+    """How many of its pods are Ready."""
+    service_accounts: tuple[str, ...] = field(init=False, compare=False)
+    """The ServiceAccounts that its pods run as (two during a rollout that changes it)."""
 
-    @property
-    def ready(self) -> int:
-        """How many of its pods are Ready."""
-        return sum(pod.ready for pod in self.pods)
-
-    @property
-    def service_accounts(self) -> tuple[str, ...]:
-        """The ServiceAccounts that its pods run as (two during a rollout that changes it)."""
-        return tuple(dict.fromkeys(pod.service_account for pod in self.pods))
+    def __post_init__(self) -> None:
+        """Look at the pods once: this is read far more often than it changes."""
+        object.__setattr__(self, "ready", sum(pod.ready for pod in self.pods))
+        object.__setattr__(self, "service_accounts", tuple(dict.fromkeys(pod.service_account for pod in self.pods)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
@@ -17,7 +18,8 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from meshtui.widgets.text import clean
+from meshtui.session import local_now
+from meshtui.widgets.text import age, clean
 
 _GAP = 2
 _NOTHING = {"", "-"}
@@ -40,11 +42,15 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell: its text, the tone that the stylesheet colours, and what to write where the text doesn't fit."""
+    """One cell: its text, the tone that the stylesheet colours, and what to write where the text doesn't fit.
+
+    ``since`` puts the age of something before the text, as it is when the cell is drawn.
+    """
 
     text: str
     tone: str = ""
     short: str = ""
+    since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +67,7 @@ class ObjectTable(ScrollView, can_focus=True):
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "table--header",
+        "table--row",
         "table--cursor",
         "table--cursor-blurred",
         "table--marked",
@@ -98,14 +105,22 @@ class ObjectTable(ScrollView, can_focus=True):
     class Chosen(Highlighted):
         """Enter, or a click on the object under the cursor."""
 
-    def __init__(self, columns: Sequence[Column] = (), *, id: str | None = None) -> None:  # noqa: A002  (Textual's own name)
+    def __init__(
+        self,
+        columns: Sequence[Column] = (),
+        *,
+        id: str | None = None,  # noqa: A002  (Textual's own name)
+        clock: Callable[[], datetime] = local_now,
+    ) -> None:
         super().__init__(id=id)
+        self._clock = clock
         self.columns: tuple[Column, ...] = tuple(columns)
         self.rows: list[Row] = []
         self._uid = ""
         self._widths: list[int] = []
         self._natural: list[int] = []
         self._short: list[int] = []
+        self._measured: dict[int, tuple[Row, list[tuple[int, int]]]] = {}
 
     @property
     def uid(self) -> str:
@@ -143,16 +158,32 @@ class ObjectTable(ScrollView, can_focus=True):
     # ---- measuring and drawing
 
     def _measure(self) -> None:
-        measured = self.rows[:_MEASURED]
+        measured: dict[int, tuple[Row, list[tuple[int, int]]]] = {}
+        for row in self.rows[:_MEASURED]:
+            known = self._measured.get(id(row))
+            measured[id(row)] = (
+                known if known is not None and known[0] is row else (row, [self._wanted(cell) for cell in row.cells])
+            )
+        self._measured = measured
+        sizes = [sizes for _, sizes in measured.values()]
         self._natural, self._short = [], []
         for i, column in enumerate(self.columns):
-            cells = [row.cells[i] for row in measured]
-            empty = bool(cells) and all(cell.text in _NOTHING for cell in cells)
+            empty = bool(sizes) and not any(each[i][0] for each in sizes)
             least = 0 if empty else cell_len(column.title)
-            self._natural.append(max((cell_len(clean(cell.text)) for cell in cells if not empty), default=0))
-            self._short.append(max((cell_len(clean(cell.short or cell.text)) for cell in cells if not empty), default=0))
-            self._natural[i], self._short[i] = max(self._natural[i], least), max(self._short[i], least)
+            self._natural.append(max(least, max((each[i][0] for each in sizes), default=0)))
+            self._short.append(max(least, max((each[i][1] for each in sizes), default=0)))
         self._fit(self.size.width)
+
+    def _wanted(self, cell: Cell) -> tuple[int, int]:
+        """How wide a cell would like to be, and in its short form; 0 where it says nothing."""
+        if cell.since is None and cell.text in _NOTHING:
+            return 0, 0
+        return cell_len(self._text(cell)), cell_len(self._text(cell, short=True))
+
+    def _text(self, cell: Cell, *, short: bool = False) -> str:
+        """What a cell says now."""
+        text = clean(cell.short if short and cell.short else cell.text)
+        return text if cell.since is None else f"{age((self._clock() - cell.since).total_seconds())}{text}"
 
     def _fit(self, width: int) -> None:
         self._widths = fit(self.columns, self._natural, self._short, width)
@@ -172,9 +203,9 @@ class ObjectTable(ScrollView, can_focus=True):
             return self._strip([Cell(word) for word in words], style, {}, width)
         index = y - 1 + int(self.scroll_offset.y)
         if not 0 <= index < len(self.rows):
-            return Strip.blank(width, self.rich_style)
+            return Strip.blank(width, self.get_component_rich_style("table--row"))
         row = self.rows[index]
-        base = self.rich_style
+        base = self.get_component_rich_style("table--row")
         if index == self.cursor:
             base = self.get_component_rich_style("table--cursor" if self.has_focus else "table--cursor-blurred")
         elif row.marked:
@@ -191,7 +222,7 @@ class ObjectTable(ScrollView, can_focus=True):
         for column, cell, size, natural in zip(self.columns, cells, self._widths, self._natural, strict=False):
             if size <= 0:
                 continue
-            text = clean(cell.short if cell.short and size < natural else cell.text)
+            text = self._text(cell, short=size < natural)
             if cell_len(text) > size:
                 text = set_cell_size(text, size - 1) + "…"
             elif column.right:

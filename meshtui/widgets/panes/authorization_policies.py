@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from meshtui.engine.authorization import l7_fields_of, reaches_ztunnel, rule_in_words
 from meshtui.engine.relations import pods_of_authorization_policy
 from meshtui.engine.selectors import describe
@@ -13,6 +15,7 @@ from meshtui.session import Session
 from meshtui.widgets.denied import DENIED, denied_cell
 from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Line, Section, facts, line
 from meshtui.widgets.panes.base import Pane, changed_cell, in_scope, workloads_hit
+from meshtui.widgets.panes.keeping import keeping, shapes
 from meshtui.widgets.table import Cell, Column, Row
 
 _COLUMNS = (
@@ -61,28 +64,35 @@ def enforced_by(snapshot: Snapshot, policy: AuthorizationPolicy, pods: list[Pod]
 
 def _rows(session: Session) -> list[Row]:
     snapshot = session.snapshot
-    rows, denied = [], session.denied()
-    for policy in sorted(snapshot.authorization_policies.values(), key=lambda p: (p.meta.namespace, p.meta.name)):
-        if not in_scope(session, policy.meta.namespace):
-            continue
-        pods = pods_of_authorization_policy(snapshot, policy)
-        rows.append(
-            Row(
-                policy.meta.uid,
-                (
-                    Cell(policy.meta.namespace),
-                    Cell(policy.meta.name),
-                    Cell(policy.action, {"ALLOW": OK, "DENY": BAD}.get(policy.action, WARN)),
-                    Cell(_scope(snapshot, policy), DIM),
-                    Cell(_selects(policy)),
-                    Cell(str(len(pods)), "" if pods or policy.target_refs else WARN),
-                    enforced_by(snapshot, policy, pods),
-                    denied_cell(denied, policy.meta.ref),
-                    changed_cell(session, policy.meta),
-                ),
-            )
-        )
+    rows, denied, seen = [], session.denied(), shapes(session)
+    everywhere = tuple(seen.values())
+    with keeping(session, PANE.id) as kept:
+        for policy in sorted(snapshot.authorization_policies.values(), key=lambda p: (p.meta.namespace, p.meta.name)):
+            if not in_scope(session, policy.meta.namespace):
+                continue
+            root = policy.meta.namespace == snapshot.mesh.root_namespace
+            mine = denied_cell(denied, policy.meta.ref)
+            made_of = (policy, everywhere if root else seen.get(policy.meta.namespace), snapshot.mesh, mine)
+            rows.append(kept.row(policy.meta.uid, made_of, partial(_row, snapshot, policy, mine)))
     return rows
+
+
+def _row(snapshot: Snapshot, policy: AuthorizationPolicy, denied: Cell) -> Row:
+    pods = pods_of_authorization_policy(snapshot, policy)
+    return Row(
+        policy.meta.uid,
+        (
+            Cell(policy.meta.namespace),
+            Cell(policy.meta.name),
+            Cell(policy.action, {"ALLOW": OK, "DENY": BAD}.get(policy.action, WARN)),
+            Cell(_scope(snapshot, policy), DIM),
+            Cell(_selects(policy)),
+            Cell(str(len(pods)), "" if pods or policy.target_refs else WARN),
+            enforced_by(snapshot, policy, pods),
+            denied,
+            changed_cell(policy.meta),
+        ),
+    )
 
 
 def _ref(session: Session, uid: str) -> ObjectRef | None:

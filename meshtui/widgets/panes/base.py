@@ -13,7 +13,6 @@ from meshtui.model.workload import Pod
 from meshtui.session import Session
 from meshtui.widgets.document import DIM, WARN, Document, Line, line
 from meshtui.widgets.table import Cell, Column, Row
-from meshtui.widgets.text import age
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +45,12 @@ def in_scope(session: Session, namespace: str) -> bool:
     return not session.namespace or session.namespace == namespace
 
 
-def changed_cell(session: Session, meta: Meta) -> Cell:
+def changed_cell(meta: Meta) -> Cell:
     """How long ago an object was changed, and by whom."""
     at = meta.changed or meta.created
     if at is None:
         return Cell("-", DIM)
-    return Cell(f"{age((session.clock() - at).total_seconds())}{' ' + meta.manager if meta.manager else ''}", DIM)
+    return Cell(f" {meta.manager}" if meta.manager else "", DIM, since=at)
 
 
 def policies_known(session: Session, *kinds: str) -> str:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
-from meshtui.model.finding import Severity
+from meshtui.model.finding import Finding, Severity
 from meshtui.model.ids import ObjectRef, Uid
-from meshtui.model.workload import MeshMode
+from meshtui.model.workload import MeshMode, Namespace
 from meshtui.session import Session
 from meshtui.widgets.document import BAD, DIM, OK, STRONG, WARN, Document, Section, facts, line, section
 from meshtui.widgets.panes.base import Pane, changed_cell
+from meshtui.widgets.panes.keeping import Shape, keeping, shapes
 from meshtui.widgets.table import Cell, Column, Row
 
 _COLUMNS = (
@@ -32,21 +34,15 @@ SEVERITIES = {Severity.ERROR: ("✗", BAD), Severity.WARNING: ("!", WARN), Sever
 """A severity's mark and tone."""
 
 
-def _mesh(session: Session, name: str) -> Cell:
+def _mesh(namespace: Namespace, shape: Shape) -> Cell:
     """The mesh mode of a namespace's pods: one word when they agree."""
-    pods = [pod for pod in session.snapshot.pods_by_namespace.get(name, ()) if not pod.completed]
-    modes = {session.snapshot.mesh_mode(pod) for pod in pods}
+    modes = {mode for _, ended, mode in shape if not ended}
     if len(modes) == 1:
         return Cell(*MODES[modes.pop()])
-    if not modes:
-        namespace = session.snapshot.namespace_by_name.get(name)
-        mode = namespace.labels.get("istio.io/dataplane-mode", "none") if namespace else "none"
-        return Cell(mode, DIM)
-    return Cell("mixed", WARN)
+    return Cell("mixed", WARN) if modes else Cell(namespace.labels.get("istio.io/dataplane-mode", "none"), DIM)
 
 
-def _finding(session: Session, name: str) -> Cell:
-    worst = next(iter(session.findings_in(name)), None)
+def _finding(worst: Finding | None) -> Cell:
     if worst is None:
         return Cell("-", DIM)
     mark, tone = SEVERITIES[worst.severity]
@@ -54,24 +50,35 @@ def _finding(session: Session, name: str) -> Cell:
 
 
 def _rows(session: Session) -> list[Row]:
-    snapshot = session.snapshot
+    snapshot, seen = session.snapshot, shapes(session)
     authz = Counter(p.meta.namespace for p in snapshot.authorization_policies.values())
     netpol = Counter(p.meta.namespace for p in snapshot.network_policies.values())
-    return [
-        Row(
-            namespace.meta.uid,
-            (
-                Cell(namespace.name, STRONG if session.namespace == namespace.name else ""),
-                _mesh(session, namespace.name),
-                Cell(str(len(snapshot.pods_by_namespace.get(namespace.name, ())))),
-                Cell(str(authz[namespace.name] or "-"), "" if authz[namespace.name] else DIM),
-                Cell(str(netpol[namespace.name] or "-"), "" if netpol[namespace.name] else DIM),
-                _finding(session, namespace.name),
-                changed_cell(session, namespace.meta),
-            ),
-        )
-        for namespace in sorted(snapshot.namespaces.values(), key=lambda n: n.name)
-    ]
+    worst: dict[str, Finding] = {}
+    for finding in session.findings:
+        worst.setdefault(finding.namespace, finding)
+    rows = []
+    with keeping(session, PANE.id) as kept:
+        for namespace in sorted(snapshot.namespaces.values(), key=lambda n: n.name):
+            name = namespace.name
+            counts = (authz[name], netpol[name])
+            made_of = (namespace, session.namespace == name, seen.get(name, ()), *counts, worst.get(name))
+            rows.append(kept.row(namespace.meta.uid, made_of, partial(_row, *made_of)))
+    return rows
+
+
+def _row(namespace: Namespace, chosen: bool, shape: Shape, authz: int, netpol: int, worst: Finding | None) -> Row:
+    return Row(
+        namespace.meta.uid,
+        (
+            Cell(namespace.name, STRONG if chosen else ""),
+            _mesh(namespace, shape),
+            Cell(str(len(shape))),
+            Cell(str(authz or "-"), "" if authz else DIM),
+            Cell(str(netpol or "-"), "" if netpol else DIM),
+            _finding(worst),
+            changed_cell(namespace.meta),
+        ),
+    )
 
 
 def _ref(session: Session, uid: str) -> ObjectRef | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from meshtui.engine.ambient import HBONE_PORT
 from meshtui.engine.networkpolicy import Direction, allows_port, rules
 from meshtui.engine.relations import directions, pods_of_network_policy
@@ -9,10 +11,12 @@ from meshtui.engine.selectors import describe
 from meshtui.engine.words import network_rule_in_words
 from meshtui.model.ids import ObjectRef, Uid
 from meshtui.model.policy import NetworkPolicy
+from meshtui.model.snapshot import Snapshot
 from meshtui.session import Session
 from meshtui.widgets.denied import DENIED, denied_cell
 from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Section, facts, line
 from meshtui.widgets.panes.base import Pane, changed_cell, in_scope, workloads_hit
+from meshtui.widgets.panes.keeping import keeping, shapes
 from meshtui.widgets.table import Cell, Column, Row
 
 _COLUMNS = (
@@ -48,27 +52,32 @@ def _hbone_cell(policy: NetworkPolicy) -> Cell:
 
 
 def _rows(session: Session) -> list[Row]:
-    rows, denied = [], session.denied()
-    for policy in sorted(session.snapshot.network_policies.values(), key=lambda p: (p.meta.namespace, p.meta.name)):
-        if not in_scope(session, policy.meta.namespace):
-            continue
-        pods = pods_of_network_policy(session.snapshot, policy)
-        rows.append(
-            Row(
-                policy.meta.uid,
-                (
-                    Cell(policy.meta.namespace),
-                    Cell(policy.meta.name),
-                    Cell(describe(policy.pod_selector)),
-                    Cell(str(len(pods)), "" if pods else WARN),
-                    Cell(", ".join(d.value for d in directions(policy)) or "none"),
-                    _hbone_cell(policy),
-                    denied_cell(denied, policy.meta.ref),
-                    changed_cell(session, policy.meta),
-                ),
-            )
-        )
+    snapshot = session.snapshot
+    rows, denied, seen = [], session.denied(), shapes(session)
+    with keeping(session, PANE.id) as kept:
+        for policy in sorted(snapshot.network_policies.values(), key=lambda p: (p.meta.namespace, p.meta.name)):
+            if in_scope(session, policy.meta.namespace):
+                mine = denied_cell(denied, policy.meta.ref)
+                made_of = (policy, seen.get(policy.meta.namespace), mine)
+                rows.append(kept.row(policy.meta.uid, made_of, partial(_row, snapshot, policy, mine)))
     return rows
+
+
+def _row(snapshot: Snapshot, policy: NetworkPolicy, denied: Cell) -> Row:
+    pods = pods_of_network_policy(snapshot, policy)
+    return Row(
+        policy.meta.uid,
+        (
+            Cell(policy.meta.namespace),
+            Cell(policy.meta.name),
+            Cell(describe(policy.pod_selector)),
+            Cell(str(len(pods)), "" if pods else WARN),
+            Cell(", ".join(d.value for d in directions(policy)) or "none"),
+            _hbone_cell(policy),
+            denied,
+            changed_cell(policy.meta),
+        ),
+    )
 
 
 def _ref(session: Session, uid: str) -> ObjectRef | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from functools import partial
 
 from meshtui.engine.doubt import USE_WAYPOINT
 from meshtui.engine.relations import (
@@ -21,9 +22,9 @@ from meshtui.session import Session
 from meshtui.widgets.denied import DENIED, denied_cell
 from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Line, Section, facts, line
 from meshtui.widgets.panes.base import Pane, in_scope, policies_known
+from meshtui.widgets.panes.keeping import keeping
 from meshtui.widgets.panes.namespaces import MODES
 from meshtui.widgets.table import Cell, Column, Row
-from meshtui.widgets.text import age
 from meshtui.widgets.verdicts import VERDICTS
 
 _COLUMNS = (
@@ -78,37 +79,42 @@ def _waypoint(snapshot: Snapshot, workload: Workload) -> str:
 def _rows(session: Session) -> list[Row]:
     snapshot = session.snapshot
     shared = shared_accounts(snapshot)
-    now, denied = session.clock(), session.denied()
+    denied = session.denied()
     rows = []
-    for ref, workload in sorted(snapshot.workloads.items(), key=lambda item: (item[0].namespace, item[0].name)):
-        if not in_scope(session, ref.namespace):
-            continue
-        mode = _mode(snapshot, workload)
-        mark = _mark(workload, shared, mode)
-        total = workload.desired if workload.desired is not None else len(workload.pods)
-        ready = workload.ready
-        account = ",".join(workload.service_accounts) or "-"
-        meshed = mode in MESHED
-        identity = f"spiffe://{snapshot.mesh.trust_domain}/ns/{ref.namespace}/sa/{account}" if meshed else f"unused: sa/{account}"
-        created = workload.created
-        rows.append(
-            Row(
-                workload.uid,
-                (
-                    Cell(ref.namespace),
-                    Cell(ref.name),
-                    Cell(ref.kind, DIM, short=_SHORT_KINDS.get(ref.kind, "")),
-                    Cell(f"{ready}/{total}", "" if ready >= total else WARN),
-                    Cell(*MODES[mode]),
-                    Cell(identity, "" if meshed else DIM, short=f"…/sa/{account}" if meshed else f"sa/{account}"),
-                    Cell(mark, WARN),
-                    Cell(_waypoint(snapshot, workload) or "-", DIM),
-                    denied_cell(denied, ref),
-                    Cell(age((now - created).total_seconds()) if created else "-", DIM),
-                ),
-            )
-        )
+    with keeping(session, PANE.id) as kept:
+        for ref, workload in sorted(snapshot.workloads.items(), key=lambda item: (item[0].namespace, item[0].name)):
+            if not in_scope(session, ref.namespace):
+                continue
+            sharing = any((ref.namespace, account) in shared for account in workload.service_accounts)
+            mine = denied_cell(denied, ref)
+            namespace = snapshot.namespace_by_name.get(ref.namespace)
+            made_of = (workload, namespace, snapshot.mesh, snapshot.live, sharing, mine)
+            rows.append(kept.row(workload.uid, made_of, partial(_row, snapshot, workload, shared, mine)))
     return rows
+
+
+def _row(snapshot: Snapshot, workload: Workload, shared: set[tuple[str, str]], denied: Cell) -> Row:
+    ref, mode = workload.ref, _mode(snapshot, workload)
+    total = workload.desired if workload.desired is not None else len(workload.pods)
+    ready = workload.ready
+    account = ",".join(workload.service_accounts) or "-"
+    meshed = mode in MESHED
+    identity = f"spiffe://{snapshot.mesh.trust_domain}/ns/{ref.namespace}/sa/{account}" if meshed else f"unused: sa/{account}"
+    return Row(
+        workload.uid,
+        (
+            Cell(ref.namespace),
+            Cell(ref.name),
+            Cell(ref.kind, DIM, short=_SHORT_KINDS.get(ref.kind, "")),
+            Cell(f"{ready}/{total}", "" if ready >= total else WARN),
+            Cell(*MODES[mode]),
+            Cell(identity, "" if meshed else DIM, short=f"…/sa/{account}" if meshed else f"sa/{account}"),
+            Cell(_mark(workload, shared, mode), WARN),
+            Cell(_waypoint(snapshot, workload) or "-", DIM),
+            denied,
+            Cell("", DIM, since=workload.created) if workload.created else Cell("-", DIM),
+        ),
+    )
 
 
 def find(session: Session, uid: str) -> Workload | None:
