@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,8 @@ from meshtui.widgets.panes import panes
 
 _COLLECT_SELDOM = 5_000, 50, 100
 """What is read from a cluster forms no circles: the collector has little to find there, and holds the loop while it looks."""
+_YIELD_S = 0.001
+"""How long a thread that works something out may keep the loop waiting for the interpreter."""
 STYLES = Path(__file__).parent / "styles"
 
 
@@ -49,6 +52,7 @@ class MeshtuiApp(App[None]):
             gc.collect()
             gc.freeze()
             gc.set_threshold(*_COLLECT_SELDOM)
+            sys.setswitchinterval(_YIELD_S)
 
     async def on_unmount(self) -> None:
         """Close all connections."""
