@@ -41,6 +41,7 @@ class Doubts:
         for kind in ADMIN_KINDS:
             yield from self._unreadable(kind, Layer.ADMIN_POLICY)
         yield from self._unreadable("NetworkPolicy", layer)
+        yield from self._unreadable("Namespace", layer)  # their labels are what namespaceSelectors, and ambient, go by
         for admin in self._odd_admin:
             if subject_selects(admin.subject, party):
                 reason = f"{admin.meta.ref} has fields that aren't modelled: {', '.join(admin.unmodelled)}"

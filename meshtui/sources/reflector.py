@@ -54,6 +54,15 @@ class _Bookmark(msgspec.Struct):
     metadata: _BookmarkMeta
 
 
+class _Resource(msgspec.Struct):
+    name: str = ""
+
+
+class _Resources(msgspec.Struct):
+    resources: list[_Resource] = []
+
+
+_RESOURCES = msgspec.json.Decoder(_Resources)
 _LIST, _EVENT = msgspec.json.Decoder(_List), msgspec.json.Decoder(_Event)
 _STATUS, _BOOKMARK = msgspec.json.Decoder(_ErrorStatus), msgspec.json.Decoder(_Bookmark)
 
@@ -164,7 +173,7 @@ class Reflector:
         problems: dict[Uid, Problem] = {}
         params = {"limit": str(PAGE)}
         while True:
-            page = decode_with(_LIST, await self.api.get(self._path, params))
+            page = decode_with(_LIST, await self._page(params))
             for raw in page.items or ():
                 self._take(raw, objects, problems)
             if not page.metadata.continue_:
@@ -177,6 +186,25 @@ class Reflector:
         self.objects, self.problems = objects, problems
         self._synced()
         return page.metadata.resource_version
+
+    async def _page(self, params: dict[str, str]) -> bytes:
+        """One page. Who may not list a kind gets 403 even where it isn't installed: discovery, open to everybody, tells."""
+        try:
+            return await self.api.get(self._path, params)
+        except ForbiddenError:
+            if self.kind.optional and not await self._is_served():
+                raise NotServedError(f"{self.kind.resource} isn't served") from None
+            raise
+
+    async def _is_served(self) -> bool:
+        """Whether the API server lists the kind in its discovery (where that can't be read: as if it did)."""
+        try:
+            found = decode_with(_RESOURCES, await self.api.get(f"/apis/{self.kind.group}/{self._version}"))
+        except NotServedError:
+            return False
+        except ClusterError:
+            return True
+        return any(resource.name == self.kind.plural for resource in found.resources)
 
     async def _watch(self, resource_version: str) -> None:
         """Follow changes until the server ends the watch; raises GoneError when the history is gone."""

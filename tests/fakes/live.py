@@ -41,6 +41,20 @@ class Followed:
                 raise AssertionError(f"not within {seconds:.0f} s: {kinds}") from None
         return self.last
 
+    async def until_retried(self, good, seconds=40.0):
+        """The same, with r pressed once a second: what waits for its next try doesn't wait long."""
+
+        async def press():
+            while True:
+                self.source.retry_now()
+                await asyncio.sleep(1)
+
+        task = asyncio.create_task(press())
+        try:
+            return await self.until(good, seconds)
+        finally:
+            task.cancel()
+
 
 @contextlib.asynccontextmanager
 async def following(kubeconfig, **settings):
