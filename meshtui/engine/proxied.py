@@ -55,6 +55,10 @@ class Proxied:
                     whole[place] = self._cell(source, classes[place], row[place])
             yield source, whole
 
+    def whole(self, source: PodClass, destination: PodClass, known: Cell) -> Cell:
+        """The cell of one pair of classes, given Matrix's; ``left`` grows where it stays unknown."""
+        return self._cell(source, destination, known) if _left_open(known) else known
+
     def _cell(self, source: PodClass, destination: PodClass, known: Cell) -> Cell:
         """The cell with TCP as the engine sees it; UDP and SCTP meet no proxy."""
         one, other = self._ends(source, destination)
