@@ -90,8 +90,10 @@ def outcome_of(attempt: Attempt, protocol: str) -> str:
         return TIMEOUT if "timed out" in attempt.error.lower() else REFUSED
     if code in _TLS_ERRORS:
         return TLS
-    if protocol == "http":
+    if protocol in {"http", "http2"}:
         return _http(attempt)
+    if protocol == "dns":
+        return _dns(attempt)
     if protocol == "postgres":
         return _postgres(attempt)
     return _tcp(attempt)
@@ -120,6 +122,13 @@ def _postgres(attempt: Attempt) -> str:
     if attempt.exit_code == 0:
         return CLOSED if attempt.total_s < _LEAST_SILENCE_S else TIMEOUT
     return UNKNOWN
+
+
+def _dns(attempt: Attempt) -> str:
+    """Any answer to a question is an answer; silence is loss, for a DNS server always answers."""
+    if attempt.first:
+        return CONNECTED
+    return TIMEOUT if attempt.exit_code == TIMED_OUT else UNKNOWN
 
 
 def _tcp(attempt: Attempt) -> str:

@@ -262,7 +262,7 @@ def _observed(
         flow=target.flow,
         outcome=outcome,
         predicted=target.predicted,
-        http_status=attempt.status if attempt and target.protocol == "http" else None,
+        http_status=attempt.status if attempt and target.protocol.startswith("http") else None,
         connect_ms=attempt.connect_s * 1000 if attempt and attempt.connect_s else None,
         total_ms=attempt.total_s * 1000 if attempt else None,
         bytes_received=attempt.bytes_received if attempt else 0,

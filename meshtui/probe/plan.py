@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 HARMLESS = {"GET", "HEAD", "OPTIONS"}
 _HTTP_PORTS = {80, 3000, 8000, 8080, 8081, 9090, 15020, 15021}
+_DNS_PORT = 53
 _POSTGRES_PORTS = {5432, 5433, 6432}
 NEVER_COPIED = {
     "pod-template-hash",
@@ -36,7 +37,7 @@ PARALLEL = 12
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What one flow is to send. ``protocol`` is http, postgres or tcp; ``address`` an IP address or a DNS name.
+    """What one flow is to send. ``protocol`` is http, http2, postgres, tcp or dns; ``address`` an IP address or a DNS name.
 
     ``backend_ports`` are the pods' own ports behind a Service: those that ztunnel's log names.
     """
@@ -133,13 +134,15 @@ def _plan_flow(engine: Engine, number: str, flow: Flow, *, any_method: bool) -> 
         verdict, resolved = engine.judge(asked), engine.resolver.resolve(flow)
     except UsageError as error:
         return Refusal(flow, Verdict(Decision.UNKNOWN, UNKNOWN, Layer.NONE, notes=(str(error),)), str(error))
-    if flow.protocol != "TCP":
-        return Refusal(flow, verdict, f"{flow.protocol} can't be probed: silence and loss look the same")
+    if flow.protocol not in {"TCP", "UDP"}:
+        return Refusal(flow, verdict, f"can't tell: {flow.protocol} can't be sent by a probe")
     if flow.http and flow.http.method not in HARMLESS and not any_method:
         return Refusal(flow, verdict, f"prediction only: {flow.http.method} may change something (--unsafe-methods sends it)")
     target = _target(number, flow, verdict, resolved)
     if target is None:
         return Refusal(flow, verdict, "there is no address behind it to send to")
+    if target.protocol == "udp":
+        return Refusal(flow, verdict, "can't tell: over UDP silence and loss look the same, only DNS answers a question")
     if flow.jwt is not None and not any(name.lower() == "authorization" for name, _ in target.request.headers):
         return Refusal(
             flow, verdict, "prediction only: there is no token with these claims (an Authorization header carries one)"
@@ -200,7 +203,11 @@ def _target(number: str, flow: Flow, verdict: Verdict, resolved: Resolved) -> Ta
 def _protocol(flow: Flow, port: int, hint: str) -> str:
     """How to talk: what the flow says, what the port is called, what usually listens there."""
     hint = hint.lower()
-    if flow.http is not None or hint.startswith(("http", "grpc", "h2c", "kubernetes.io/h2c", "web")):
+    if flow.protocol == "UDP":
+        return "dns" if port == _DNS_PORT or hint.startswith("dns") else "udp"
+    if hint.startswith(("http2", "grpc", "h2c", "kubernetes.io/h2c")) and not hint.startswith("grpc-web"):
+        return "http2"
+    if flow.http is not None or hint.startswith(("http", "grpc-web", "kubernetes.io/ws", "web")):
         return "http"
     if hint.startswith(("postgres", "pg", "sql")) or (not hint and port in _POSTGRES_PORTS):
         return "postgres"

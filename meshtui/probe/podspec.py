@@ -141,10 +141,57 @@ def script(targets: tuple[Target, ...], settings: Probe) -> str:
         calls.append(f"try {shlex.quote(target.id)} f{index} &")
         if (index + 1) % PARALLEL == 0:
             calls.append("wait")
-    return "\n".join([f"LIMIT={settings.attempt_timeout_s}", _PRELUDE, *functions, *calls, "wait", "echo '{\"done\":true}'"])
+    return "\n".join(
+        [
+            f"LIMIT={settings.attempt_timeout_s}",
+            f"QUESTION={shlex.quote(_QUESTION)}",
+            _PRELUDE,
+            *functions,
+            *calls,
+            "wait",
+            "echo '{\"done\":true}'",
+        ]
+    )
 
+
+_QUESTION = """
+import socket, sys, time
+host, port, limit = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+name = b"".join(bytes([len(p)]) + p for p in b"kubernetes.default.svc.cluster.local".split(b".")) + b"\\0"
+began, first, size, error, code = time.time(), "", 0, "", 28
+try:
+    s = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(limit)
+    s.connect((host, port))
+    s.send(b"MT\\1\\0\\0\\1\\0\\0\\0\\0\\0\\0" + name + b"\\0\\1\\0\\1")
+    size = len(s.recv(4096))
+    first, code = "answer", 0
+except ConnectionRefusedError as e:
+    error, code = str(e), 7
+except OSError as e:
+    error = str(e)
+print("%s|0|%.3f|%d|||%s|%d" % (first, time.time() - began, size, error, code), end="")
+""".strip()
+"""A DNS question (RFC 1035, section 4.1) to one server, for images with Python: any answer to it is an answer."""
 
 _PRELUDE = r"""
+H2=--http2-prior-knowledge; curl -V 2>/dev/null | grep -q HTTP2 || H2=--http1.1
+h2() {
+  text=$("$@" "$H2"); code=$?
+  case $code in 1|16|52|56) text=$("$@" --http1.1); code=$?;; esac
+  printf '%s|%s' "$text" "$code"
+}
+dns() {
+  if command -v python3 >/dev/null 2>&1; then
+    python3 -c "$QUESTION" "$1" "$2" "$LIMIT"
+  elif [ "$2" = 53 ] && command -v nslookup >/dev/null 2>&1; then
+    text=$(timeout "$LIMIT" nslookup kubernetes.default.svc.cluster.local. "$1" 2>&1); code=$?
+    case $code in 124|143) code=28;; *) case $text in *"timed out"*|*"no servers"*) code=28;; *) code=0;; esac;; esac
+    if [ "$code" = 0 ]; then printf 'answer|0|0|1||||0'; else printf '|0|%s|0||||28' "$LIMIT"; fi
+  else
+    printf '|0|0|0|||the image has neither python3 nor, for port 53, nslookup|127'
+  fi
+}
 say() {
   text=$(printf '%s' "$4" | tr -d '\000-\037"\\')
   printf '{"id":"%s","attempt":%s,"exit":%s,"result":"%s"}\n' "$1" "$2" "$3" "$text"
@@ -174,14 +221,16 @@ def _attempt(target: Target) -> str:
 
     curl's telnet ends only when its time is over, so the first attempt is short; silence is given the full time after it.
     """
+    if target.protocol == "dns":
+        return f"dns {shlex.quote(target.address)} {target.port}"
     common = "curl -sS --noproxy '*'"
-    if target.protocol == "http":
+    if target.protocol in {"http", "http2"}:
         common += " --max-time $LIMIT"
         address = target.address if is_address(target.address) and ":" not in target.address else _host(target.address)
         request = target.request
         words = [
-            common,
-            "--http1.1 -o /dev/null",
+            f"h2 {common}" if target.protocol == "http2" else f"{common} --http1.1",
+            "-o /dev/null",
             f"-X {shlex.quote(request.method)}" if request.method != "HEAD" else "-I",
             f"-H {shlex.quote('Host: ' + request.host)}" if request.host else "",
             "-H 'User-Agent: meshtui-probe'",
@@ -190,7 +239,7 @@ def _attempt(target: Target) -> str:
             shlex.quote(f"http://{address}:{target.port}{request.path}"),
             "2>/dev/null",
         ]
-        return " ".join(word for word in words if word) + '; printf "|%s" "$?"'
+        return " ".join(word for word in words if word) + ("" if target.protocol == "http2" else '; printf "|%s" "$?"')
     url = shlex.quote(f"telnet://{_host(target.address)}:{target.port}")
     write_out = shlex.quote("|%{time_connect}|%{time_total}|%{size_download}|||%{errormsg}")
     common += " --max-time $limit"

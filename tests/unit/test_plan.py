@@ -139,9 +139,10 @@ def test_harmless_methods(method):
     assert only(plan(method=method)).targets[0].request.method == method
 
 
-@pytest.mark.parametrize("protocol", ["UDP", "SCTP"])
-def test_other_protocols_cannot_be_probed(protocol):
-    assert protocol in reason(plan(flows=["back/db:53"], protocol=protocol))
+def test_udp_is_a_dns_question_or_nothing():
+    assert only(plan(flows=["back/db:53"], protocol="UDP")).targets[0].protocol == "dns"
+    assert "can't tell" in reason(plan(flows=["back/db:5353"], protocol="UDP"))
+    assert "SCTP" in reason(plan(flows=["back/db:53"], protocol="SCTP"))
 
 
 def test_sources_that_nothing_can_stand_in_for():

@@ -139,6 +139,53 @@ def closing(connection, ended):
     connection.close()
 
 
+def h2c(connection, ended):
+    """HTTP/2 without TLS: settings, and 404 (an entry of HPACK's static table) for the first stream."""
+    with connection:
+        seen = b""
+        while b"\x01\x05\x00\x00\x00\x01" not in seen:  # HEADERS of stream 1, which end it
+            part = connection.recv(65536)
+            if not part:
+                return
+            seen += part
+        headers = b"\x00\x00\x01\x01\x05\x00\x00\x00\x01\x8d"
+        connection.sendall(b"\x00\x00\x00\x04\x00\x00\x00\x00\x00" + headers)
+        connection.recv(65536)
+
+
+@contextlib.contextmanager
+def datagrams(answer):
+    """A UDP socket that sends ``answer(question)`` back, where that gives anything."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(0.1)
+        ended = threading.Event()
+
+        def serve():
+            while not ended.is_set():
+                with contextlib.suppress(TimeoutError):
+                    question, peer = server.recvfrom(4096)
+                    if reply := answer(question):
+                        server.sendto(reply, peer)
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield server.getsockname()[1]
+        finally:
+            ended.set()
+            thread.join(5)
+
+
+QUESTION = b"\x0akubernetes\x07default\x03svc\x07cluster\x05local\x00\x00\x01\x00\x01"
+
+
+def nxdomain(question):
+    """The question back with "no such name", if it is one about an address (RFC 1035, section 4.1)."""
+    whole = question[2:12] == b"\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00" and question[12:] == QUESTION
+    return question[:2] + b"\x81\x83" + question[4:] if whole else b""
+
+
 def silent(connection, ended):
     ended.wait(30)
     connection.close()
@@ -187,6 +234,44 @@ def test_the_script_tells_them_apart():
         assert all(found[t.id].settled for t, _ in rows)
         status = found[rows[0][0].id].attempt
         assert (status.status, status.bytes_received) == (403, 3)
+
+
+@needs_curl
+def test_http2_where_the_port_says_so():
+    with listening(h2c) as port, listening(http) as old:
+        rows = [target("http2", port), target("http2", old)]
+        found = run(*rows)
+    assert found[rows[0].id].outcome == "http_404"
+    assert found[rows[1].id].outcome in {"connected", "http_403"}, "who speaks another HTTP was reached all the same"
+
+
+def test_a_dns_question():
+    with datagrams(nxdomain) as answering, datagrams(lambda _: b"") as silent_one:
+        rows = [target("dns", answering), target("dns", silent_one)]
+        found = run(*rows, limit=1)
+    assert [found[t.id].outcome for t in rows] == ["connected", "timeout"]
+
+
+def test_a_dns_question_where_nobody_listens():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    nobody = target("dns", port)
+    assert run(nobody, limit=1)[nobody.id].outcome == "refused"
+
+
+def test_an_image_without_a_tool_for_dns_cannot_tell(tmp_path):
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("sh", "cut", "tr", "sleep", "printf", "grep"):
+        (tools / name).symlink_to(shutil.which(name))
+    text = podspec.script((target("dns", 53),), Probe(attempt_timeout_s=1))
+    done = subprocess.run(
+        ["/bin/sh", "-c", text], capture_output=True, text=True, env={"PATH": str(tools)}, check=True, timeout=60
+    )
+    found = classify([parse_attempt(line) for line in done.stdout.splitlines()[:-1]], "dns")
+    assert found.outcome == "unknown"
+    assert "nslookup" in found.detail
 
 
 NASTY = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=12)
