@@ -16,7 +16,7 @@ from meshtui.model.ids import ObjectRef, Uid
 from meshtui.model.snapshot import KindState, KindStatus, MeshConfig, Problem, Snapshot
 from meshtui.sources.api import Api, ConnectionLostError, decode_with, segment
 from meshtui.sources.connection import Connection, connect
-from meshtui.sources.decode import KINDS, Kind, mesh_config, wire
+from meshtui.sources.decode import KINDS, Kind, decode_list, mesh_config, wire
 from meshtui.sources.ports import Publish, SourceLabel
 from meshtui.sources.reflector import Reflector
 
@@ -50,6 +50,7 @@ class LiveSource:
         self._reflectors: list[Reflector] = []
         self._dirty = asyncio.Event()
         self._mesh = MeshConfig()
+        self._mesh_namespace = "istio-system"
         self._label = SourceLabel(context=settings.context, changeable=True)
         self._copies: dict[str, tuple[int, dict[Uid, Any]]] = {}
         self._versions: dict[str, int] = defaultdict(int)
@@ -193,20 +194,30 @@ class LiveSource:
 
     async def _read_mesh_config(self, api: Api) -> None:
         """The ConfigMap ``istio`` (or ``istio-REVISION``) of the control plane: in istio-system, else wherever istiod runs."""
-        for namespace in dict.fromkeys((self._mesh.root_namespace, "istio-system")):
-            try:
-                raw = await api.get(f"/api/v1/namespaces/{namespace}/configmaps", {"limit": "500"})
-                items = decode_with(_CONFIG_MAPS, raw).items or []
-            except ClusterError:
-                continue
-            maps = [c for c in items if c.metadata.name == "istio" or c.metadata.name.startswith("istio-")]
-            found = next((c for c in sorted(maps, key=lambda c: c.metadata.name) if "mesh" in (c.data or {})), None)
-            if found is not None:
-                fresh = mesh_config(found)
-                if fresh != self._mesh:
-                    self._mesh = fresh
-                    self._dirty.set()
+        for namespace in dict.fromkeys((self._mesh_namespace, "istio-system")):
+            if await self._read_mesh_config_in(api, namespace):
                 return
+        for namespace in await _control_planes(api):
+            if await self._read_mesh_config_in(api, namespace):
+                return
+
+    async def _read_mesh_config_in(self, api: Api, namespace: str) -> bool:
+        """Whether the control plane's ConfigMap was there."""
+        try:
+            raw = await api.get(f"/api/v1/namespaces/{segment(namespace)}/configmaps", {"limit": "500"})
+            items = decode_with(_CONFIG_MAPS, raw).items or []
+        except ClusterError:
+            return False
+        maps = [c for c in items if c.metadata.name == "istio" or c.metadata.name.startswith("istio-")]
+        found = next((c for c in sorted(maps, key=lambda c: c.metadata.name) if "mesh" in (c.data or {})), None)
+        if found is None:
+            return False
+        fresh = mesh_config(found)
+        self._mesh_namespace = namespace
+        if fresh != self._mesh:
+            self._mesh = fresh
+            self._dirty.set()
+        return True
 
     async def _find_out_sandbox(self, api: Api) -> None:
         """Whether this is meshtui's own sandbox: its label, on a server at a loopback address (both)."""
@@ -239,6 +250,15 @@ class LiveSource:
         async with api.stream(path, params, read_timeout_s=86400 if follow else None) as response:
             async for line in response.aiter_lines():
                 yield line
+
+
+async def _control_planes(api: Api) -> list[str]:
+    """The namespaces in which istiod runs."""
+    try:
+        pods = decode_list(KINDS["Pod"], await api.get(KINDS["Pod"].path, {"labelSelector": "app=istiod"}))
+    except ClusterError:
+        return []
+    return sorted({pod.namespace for pod in pods})
 
 
 def _together(kind: Kind, one: KindState, other: KindState) -> KindState:

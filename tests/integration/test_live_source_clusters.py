@@ -1,0 +1,53 @@
+"""Clusters that aren't like the others: no Istio, no Gateway API, a revisioned control plane, one in another namespace."""
+
+import pytest
+
+from meshtui.engine import Engine
+from meshtui.engine.references import parse_flow
+from meshtui.model.snapshot import KindStatus
+from meshtui.sandbox.apiserver.server import running_api
+from tests.fakes.live import following, status, synced
+from tests.fakes.snapshots import pod, policy
+
+ISTIO = ["authorizationpolicies", "peerauthentications", "requestauthentications"]
+GATEWAY = ["gateways", "gatewayclasses", "httproutes"]
+PODS = [pod("shop/a", "10.0.0.1"), pod("shop/b", "10.0.0.2", [80]), pod("shop/c", "10.0.0.3", [80])]
+CLOSED = policy("shop/closed", {"podSelector": {"matchLabels": {"app": "c"}}, "ingress": []})
+
+
+@pytest.mark.parametrize("hidden", [ISTIO, GATEWAY, ISTIO + GATEWAY], ids=["no Istio", "no Gateway API", "neither"])
+async def test_what_is_not_installed_leaves_no_doubt(hidden):
+    async with running_api([*PODS, CLOSED]) as api:
+        api.faults.set(hidden=hidden)
+        async with following(api.kubeconfig) as followed:
+            snapshot = await followed.until(synced)
+            for kind in {"AuthorizationPolicy", "PeerAuthentication"} if ISTIO[0] in hidden else {"Gateway", "HTTPRoute"}:
+                assert status(snapshot, kind) is KindStatus.NOT_INSTALLED
+            engine = Engine(snapshot)
+            assert engine.judge(parse_flow("shop/a", "shop/b:80")).decision.value == "allow"
+            assert engine.judge(parse_flow("shop/a", "shop/c:80")).decision.value == "deny"
+
+
+def control_plane(namespace, name, root):
+    mesh = f"rootNamespace: {root}\ntrustDomain: corp.example\n"
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}, "data": {"mesh": mesh}}
+
+
+@pytest.mark.parametrize(
+    ("namespace", "name"), [("istio-system", "istio-canary"), ("mesh-control", "istio")], ids=["a revision", "another namespace"]
+)
+async def test_the_root_namespace_and_trust_domain_are_the_control_planes_own(namespace, name):
+    istiod = pod(f"{namespace}/istiod-1", labels={"app": "istiod"})
+    async with (
+        running_api([*PODS, istiod, control_plane(namespace, name, "mesh-root")]) as api,
+        following(api.kubeconfig) as followed,
+    ):
+        snapshot = await followed.until(lambda s: s.mesh.found)
+        assert (snapshot.mesh.root_namespace, snapshot.mesh.trust_domain) == ("mesh-root", "corp.example")
+
+
+async def test_both_addresses_of_a_dual_stack_pod_arrive():
+    async with running_api([pod("shop/a", "10.0.0.1 fd00::1")]) as api, following(api.kubeconfig) as followed:
+        snapshot = await followed.until(synced)
+        (found,) = snapshot.pods.values()
+        assert [str(ip) for ip in found.ips] == ["10.0.0.1", "fd00::1"]
