@@ -160,6 +160,15 @@ class Session:
         return read_only_reason(self.settings, self.label.context)
 
     @property
+    @property
+    def cannot_apply(self) -> str:
+        """Why no fix can be applied here, or empty."""
+        if not self.label.changeable:
+            return "manifests aren't changed: the patch is for you to take"
+        if self.read_only or self.label.sandbox or self.settings.write:
+            return self.read_only
+        return "applying needs --write"
+
     def loading(self) -> bool:
         """Whether nothing is known yet."""
         return not self.snapshot.kinds and not self.snapshot.pods and not self.snapshot.namespaces and self.error is None
@@ -417,7 +426,15 @@ class Session:
 
     def writes(self) -> Writes:
         """The gate for changes. Raises UsageError when there is no cluster to change."""
-        return Writes(self.api(), self.settings)
+        return Writes(self.api(), self.settings, sandbox=self.label.sandbox)
+
+
+def _unknown(flow: Flow) -> Verdict:
+    return Verdict(Decision.UNKNOWN, "unknown", Layer.NONE, notes=(f"{flow.source} or {flow.destination} isn't there any more",))
+
+
+def _judge_all(engine: Engine, flows: Iterable[Flow]) -> dict[Flow, Verdict | None]:
+    return {flow: _judged(engine, flow) for flow in flows}
 
 
 def _judged(engine: Engine, flow: Flow) -> Verdict | None:

@@ -89,6 +89,8 @@ class Settings(_Group):
     filenames: tuple[str, ...] = ()
     read_only: bool = False
     read_only_contexts: tuple[str, ...] = ()
+    write: bool = False
+    """Whether fixes may be applied; the sandbox always lets them. ``read_only`` wins."""
     """Contexts (glob patterns) in which nothing is ever changed."""
     timeouts: Timeouts = Timeouts()
     probe: Probe = Probe()

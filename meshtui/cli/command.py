@@ -36,6 +36,9 @@ def add_cluster_flags(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--request-timeout", metavar="SECONDS", type=float, help="how long one request may take")
     group.add_argument("-f", "--filename", dest="filenames", metavar="PATH", action="append", help="read manifests instead")
     group.add_argument("--read-only", action="store_true", help="never change anything in the cluster")
+    group.add_argument(
+        "--write", action="store_true", help="fixes may be applied, each after a confirmation (the sandbox has it)"
+    )
 
 
 def settings_from(args: argparse.Namespace) -> Settings:
@@ -47,7 +50,7 @@ def settings_from(args: argparse.Namespace) -> Settings:
     for name in ("impersonate_groups", "filenames"):
         if getattr(args, name, None):
             flags[name] = tuple(getattr(args, name))
-    for name in ("all_namespaces", "read_only"):
+    for name in ("all_namespaces", "read_only", "write"):
         if getattr(args, name, False):
             flags[name] = True
     changes: dict[str, Mapping[str, Any]] = {}

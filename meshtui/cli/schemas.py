@@ -315,6 +315,120 @@ class Verification(Struct):
     results: list[Verified]
 
 
+class ChangedObject(Struct):
+    """An object that the change creates, edits or deletes."""
+
+    kind: str
+    namespace: str
+    name: str
+    what: Literal["created", "edited", "deleted"]
+
+
+class ShiftSide(Struct):
+    """The verdict on one side of a change."""
+
+    verdict: Word
+    outcome: Outcome
+    layer: LayerWord
+    decided_by: Decider | None
+
+
+class ShiftLine(Struct, omit_defaults=True):
+    """What becomes of the flows between two workloads on some ports. A side is null where one of them isn't there.
+
+    ``some``: for some of their pods only. ``not_allowed`` stands with opened flows: the ports that no entry of --allow
+    covers, null when all are.
+    """
+
+    source: Source = field(name="from")
+    to: Destination
+    ports: str
+    before: ShiftSide | None
+    after: ShiftSide | None
+    some: bool
+    text: str
+    http: Http | UnsetType = UNSET
+    not_allowed: str | UnsetType | None = UNSET
+
+
+class Diffed(Struct):
+    """What a change does. ``unsure``: known before and not after; ``settled``: the other way round.
+
+    ``covered`` is all that was looked at: nothing else changes there. ``not_covered`` wasn't computed.
+    """
+
+    objects: list[ChangedObject]
+    opened: list[ShiftLine]
+    closed: list[ShiftLine]
+    unsure: list[ShiftLine]
+    settled: list[ShiftLine]
+    covered: list[str]
+    not_covered: list[str]
+
+
+class ObjectName(Struct):
+    """One object; ``namespace`` is empty for cluster-scoped kinds."""
+
+    kind: str
+    namespace: str
+    name: str
+
+
+class FixLine(Struct):
+    """A change that would put a finding right. ``patch`` is a unified diff; empty where an object couldn't be read."""
+
+    summary: str
+    patch: str
+
+
+SeverityWord = Literal["error", "warning", "info"]
+RuleId = Annotated[str, Meta(pattern="^MT[0-9]{3}$")]
+
+
+class FindingLine(Struct):
+    """One finding. ``flows`` counts the flows that it breaks or opens: pairs of workloads and a port."""
+
+    rule: RuleId
+    name: str
+    severity: SeverityWord
+    objects: list[ObjectName]
+    message: str
+    why: str
+    flows: int
+    fix: FixLine | None
+
+
+class IgnoredLine(Struct):
+    """A finding that an annotation meshtui.dev/ignore silences, with the reason that stands there."""
+
+    rule: RuleId
+    name: str
+    severity: SeverityWord
+    objects: list[ObjectName]
+    message: str
+    reason: str
+
+
+class NotEvaluatedLine(Struct):
+    """A rule that says nothing, and why."""
+
+    rule: RuleId
+    name: str
+    reason: str
+
+
+class Check(Struct):
+    """What is wrong, the worst first. ``in_baseline`` counts findings that --baseline leaves out."""
+
+    findings: list[FindingLine]
+    ignored: list[IgnoredLine]
+    not_evaluated: list[NotEvaluatedLine]
+    errors: int
+    warnings: int
+    infos: int
+    in_baseline: int
+
+
 class Leftover(Struct):
     """An object that an ended run left in the cluster."""
 
@@ -359,9 +473,11 @@ class DenialLine(Struct):
 
 
 SCHEMAS: dict[str, tuple[Any, str]] = {
+    "check": (Check, "the answer of meshtui check -o json"),
     "checkout": (CheckedOut, "the answer of meshtui checkout -o json"),
     "clean": (Cleaned, "the answer of meshtui clean -o json"),
     "denials": (DenialLine, "one line of what meshtui denials -o jsonl prints"),
+    "diff": (Diffed, "the answer of meshtui diff -o json"),
     "explain": (Explained, "the answer of meshtui explain -o json"),
     "flow": (FlowLine, "one line of the file that meshtui predict --flows reads"),
     "matrix": (list[MatrixPair], "the answer of meshtui matrix -o json"),

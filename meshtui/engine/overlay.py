@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from meshtui.model.change import CREATED, DELETED, EDITED
 from meshtui.model.ids import ObjectRef, Uid
 from meshtui.model.snapshot import AMBIENT_REDIRECTION, DATAPLANE_MODE, Snapshot
 from meshtui.model.workload import Controller, EndpointSlice, Namespace, Pod, PodTemplate
@@ -170,3 +171,25 @@ def _slices(before: Snapshot, after: Snapshot) -> Mapping[Uid, EndpointSlice]:
     if not stale:
         return after.endpoint_slices
     return {uid: each for uid, each in after.endpoint_slices.items() if (each.meta.namespace, each.service) not in stale}
+
+
+def differing(before: Snapshot, after: Snapshot) -> list[tuple[ObjectRef, str]]:
+    """The objects that were created, edited or deleted, by kind and name; pods only where they are written themselves."""
+    found: list[tuple[ObjectRef, str]] = []
+    for name in (*_KINDS, "namespaces", "controllers", "pods"):
+        old = {each.meta.ref: each for each in getattr(before, name).values()}
+        new = {each.meta.ref: each for each in getattr(after, name).values()}
+        for ref in old.keys() | new.keys():
+            one, other = old.get(ref), new.get(ref)
+            if one is other or name == "endpoint_slices" or _is_owned(other or one):
+                continue
+            if one is None or other is None:
+                found.append((ref, CREATED if one is None else DELETED))
+            elif not _says_the_same(one, other):
+                found.append((ref, EDITED))
+    return sorted(found)
+
+
+def _is_owned(obj: Any) -> bool:
+    """Whether an object is a pod of a controller."""
+    return isinstance(obj, Pod) and obj.controller is not None

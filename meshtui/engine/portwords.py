@@ -64,6 +64,11 @@ def ports_in_words(cell: Cell, decision: Decision) -> str:
     return _ports(ranges)
 
 
+def ranges_in_words(ranges: dict[str, list[Range]]) -> str:
+    """Ranges of ports by protocol, in the same words."""
+    return _ports(ranges)
+
+
 def _add(ranges: list[Range], first: int, last: int) -> None:
     if ranges and ranges[-1][1] + 1 == first:
         ranges[-1] = (ranges[-1][0], last)

@@ -56,6 +56,14 @@ def load_manifests(paths: Sequence[str]) -> Snapshot:
         return builder.snapshot()
 
 
+def read_documents(documents: Iterable[Mapping[str, Any]], origin: str) -> Snapshot:
+    """The same from objects as plain data; ``origin`` stands in messages where a file's name would."""
+    builder = _Builder()
+    for document in documents:
+        builder.add(dict(document), origin)
+    return builder.snapshot()
+
+
 @contextmanager
 def _no_collection() -> Iterator[None]:
     """Without Python's search for garbage in circles: there is none here, and it would walk all objects again and again."""

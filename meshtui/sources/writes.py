@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_JSON = "application/json"
+_APPLY = "application/apply-patch+yaml"  # JSON is YAML
 Confirmation = NewType("Confirmation", str)
 """Proof that a person (or ``--yes``) agreed, saying to what; only the places that ask make one."""
 
@@ -51,9 +53,10 @@ def read_only_reason(settings: Settings, context: str) -> str:
 class Writes:
     """Creates and deletes objects of one cluster. Raises ReadOnlyError, ClusterError and its kin."""
 
-    def __init__(self, api: Api, settings: Settings) -> None:
+    def __init__(self, api: Api, settings: Settings, *, sandbox: bool = False) -> None:
         self._api = api
         self._refusal = read_only_reason(settings, api.connection.context)
+        self._may_edit = sandbox or settings.write
         self._patience_s = settings.timeouts.request_s
         self.done: list[str] = []
 
@@ -62,6 +65,63 @@ class Writes:
             raise ReadOnlyError(f"nothing is changed: {self._refusal}")
         if not confirmation:
             raise ReadOnlyError("nothing is changed without a confirmation", "answer the question, or give --yes")
+
+    def _check_edit(self, confirmation: Confirmation | None, *, dry_run: bool) -> None:
+        """Objects of other people need --write too; a dry run changes nothing, and needs neither."""
+        if dry_run:
+            return
+        self._check(confirmation)
+        if not self._may_edit:
+            raise ReadOnlyError("nothing is changed: applying needs --write", "start with --write, or set write = true")
+
+    async def apply(
+        self, path: str, obj: Mapping[str, Any], confirmation: Confirmation | None, *, dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Server-side apply of some fields of the object at a path; the server's answer.
+
+        The fields become meshtui's, whoever had them. A resourceVersion in ``obj`` that isn't the current one is a 409.
+        """
+        self._check_edit(confirmation, dry_run=dry_run)
+        return await self._edit("PATCH", path, obj, {"fieldManager": "meshtui", "force": "true"}, _APPLY, dry_run=dry_run)
+
+    async def replace(
+        self, path: str, obj: Mapping[str, Any], confirmation: Confirmation | None, *, dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Replace the object at a path; the server's answer. Its resourceVersion must be the current one (409)."""
+        self._check_edit(confirmation, dry_run=dry_run)
+        return await self._edit("PUT", path, obj, {"fieldManager": "meshtui"}, _JSON, dry_run=dry_run)
+
+    async def add(
+        self, path: str, obj: Mapping[str, Any], confirmation: Confirmation | None, *, dry_run: bool = False
+    ) -> dict[str, Any]:
+        """Create an object that stays, in the list at a path; the server's answer. One that is there is a 409."""
+        self._check_edit(confirmation, dry_run=dry_run)
+        return await self._edit("POST", path, obj, {"fieldManager": "meshtui"}, _JSON, dry_run=dry_run)
+
+    async def remove(self, path: str, uid: str, resource_version: str, confirmation: Confirmation | None) -> None:
+        """Delete an object that was added, if it still is as it was (409 otherwise)."""
+        self._check_edit(confirmation, dry_run=False)
+        self._note("delete", path, {})
+        preconditions = {"uid": uid, "resourceVersion": resource_version}
+        await self._send("DELETE", path, json={"propagationPolicy": "Background", "preconditions": preconditions})
+
+    async def _edit(
+        self,
+        method: str,
+        path: str,
+        obj: Mapping[str, Any],
+        params: Mapping[str, str],
+        content_type: str,
+        *,
+        dry_run: bool,
+    ) -> dict[str, Any]:
+        if not dry_run:
+            self._note({"PATCH": "apply", "PUT": "replace", "POST": "create"}[method], path, obj if method == "POST" else {})
+        asked = {**params, "dryRun": "All"} if dry_run else params
+        answer: dict[str, Any] = msgspec.json.decode(
+            await self._send(method, path, json=obj, params=asked, content_type=content_type)
+        )
+        return answer
 
     async def create(self, path: str, obj: Mapping[str, Any], confirmation: Confirmation | None) -> dict[str, Any]:
         """Create an object; the server's answer."""
@@ -103,12 +163,20 @@ class Writes:
         status = msgspec.json.decode(body).get("status") or {}
         return bool(status.get("allowed")), str(status.get("reason") or "")
 
-    async def _send(self, method: str, path: str, *, json: Any, params: Mapping[str, str] | None = None) -> bytes:
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any,
+        params: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> bytes:
         """One request; what the server is too busy for (429: it did nothing) is asked again when it says so, for a while."""
         patience_s = self._patience_s
         while True:
             try:
-                return await self._api.request(method, path, json=json, params=params)
+                return await self._api.request(method, path, json=json, params=params, content_type=content_type)
             except ThrottledError as error:
                 asked_s = 1.0 if error.retry_after_s is None else error.retry_after_s
                 patience_s -= max(asked_s, 0.1)

@@ -1,0 +1,130 @@
+"""What a change does, as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from meshtui.cli.flowfile import decider_to_json
+from meshtui.engine.marks import Decided
+from meshtui.engine.shifts import Shift, What
+from meshtui.engine.shiftwords import asked_in_words, ports_in_words, shift_in_words
+from meshtui.engine.whatif import Comparison
+from meshtui.model.ids import ObjectRef
+
+_MOST_LINES = 200
+_TITLES = {
+    What.OPENED: ("+", "opened"),
+    What.CLOSED: ("-", "closed"),
+    What.UNSURE: ("?", "can't be told any more"),
+    What.SETTLED: ("!", "couldn't be told before"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A comparison, the objects that differ, and for each opened flow what of it nobody wants (with ``--allow``)."""
+
+    comparison: Comparison
+    objects: tuple[tuple[ObjectRef, str], ...] = ()
+    unwanted: Mapping[Shift, Shift | None] = field(default_factory=dict)
+
+    def is_wanted(self, shift: Shift) -> bool:
+        """Whether an entry of the file covers all of an opened flow."""
+        return shift in self.unwanted and self.unwanted[shift] is None
+
+    @property
+    def exit_code(self) -> int:
+        """1 when something is opened that isn't wanted, 4 when something can't be told any more (contracts)."""
+        if not all(map(self.is_wanted, self.comparison.of(What.OPENED))):
+            return 1
+        return 4 if self.comparison.of(What.UNSURE) else 0
+
+
+def _text(report: Report) -> str:
+    lines = [f"{ref} {what}" for ref, what in report.objects] or ["no object that a verdict rests on is another"]
+    for what, (sign, title) in _TITLES.items():
+        shifts = report.comparison.of(what)
+        if not shifts:
+            continue
+        lines += ["", f"{title}: {_count(shifts)}"]
+        lines += [f"  {sign} {_line(report, shift)}" for shift in shifts[:_MOST_LINES]]
+        if len(shifts) > _MOST_LINES:
+            lines.append(f"  … and {len(shifts) - _MOST_LINES} more: -o json has all of them")
+    comparison = report.comparison
+    lines += ["", "nothing else changes among:" if comparison.shifts else "nothing changes among:"]
+    lines += [f"  {text}" for text in comparison.covered]
+    lines += ["not computed:", *(f"  {text}" for text in comparison.left_out)]
+    return "\n".join(lines) + "\n"
+
+
+def _line(report: Report, shift: Shift) -> str:
+    text = shift_in_words(shift)
+    if shift not in report.unwanted:
+        return text
+    left = report.unwanted[shift]
+    if left is None:
+        return f"{text}  (allowed)"
+    return text if left.ports == shift.ports else f"{text}  (not allowed: {ports_in_words(left.ports)})"
+
+
+def _count(shifts: tuple[Shift, ...]) -> str:
+    pairs = len({(shift.source, shift.destination) for shift in shifts})
+    return f"{pairs} {'pair' if pairs == 1 else 'pairs'}"
+
+
+def _json(report: Report) -> str:
+    comparison = report.comparison
+    answer: dict[str, Any] = {
+        "objects": [{"kind": r.kind, "namespace": r.namespace, "name": r.name, "what": what} for r, what in report.objects],
+        **{what.value: [_shift(report, shift) for shift in comparison.of(what)] for what in What},
+        "covered": list(comparison.covered),
+        "not_covered": list(comparison.left_out),
+    }
+    return json.dumps(answer, ensure_ascii=False, indent=2) + "\n"
+
+
+def _shift(report: Report, shift: Shift) -> dict[str, Any]:
+    http = shift.flow.http if shift.flow else None
+    left = report.unwanted.get(shift, shift)
+    answer: dict[str, Any] = {
+        "from": _end(shift.source),
+        "to": _end(shift.destination),
+        "ports": ports_in_words(shift.ports),
+        "before": _side(shift.before),
+        "after": _side(shift.after),
+        "some": shift.some,
+        "text": f"{shift.source} → {shift.destination} {asked_in_words(shift)}",
+    }
+    if http is not None:
+        answer["http"] = {"method": http.method, "path": http.path} | ({"host": http.host} if http.host else {})
+        answer["http"] |= {"headers": dict(http.headers)} if http.headers else {}
+    if shift.what is What.OPENED:
+        answer["not_allowed"] = None if left is None else ports_in_words(left.ports)
+    return answer
+
+
+def _end(name: str) -> dict[str, Any]:
+    """One end of a flow (contracts, A flow), from the name that a shift gives it."""
+    if name == "external":
+        return {"external": True}
+    namespace, kind, own = name.split("/", 2)
+    if kind in {"Service", "Pod"}:
+        return {kind.lower(): f"{namespace}/{own}"}
+    return {"workload": name}
+
+
+def _side(decided: Decided | None) -> dict[str, Any] | None:
+    if decided is None:
+        return None
+    return {
+        "verdict": decided.decision.value,
+        "outcome": decided.ruling.outcome,
+        "layer": decided.ruling.layer.value,
+        "decided_by": decider_to_json(decided.ruling.decider),
+    }
+
+
+FORMATS: dict[str, Callable[[Report], str]] = {"text": _text, "json": _json}
