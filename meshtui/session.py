@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from meshtui.engine import Engine
 from meshtui.engine.causes import causes, differences
-from meshtui.engine.denials import DeniedCount, JudgedDenial, Times, count_by_object, judge_denial, newest_policy
+from meshtui.engine.denials import DeniedCount, JudgedDenial, Times, count_by_object, judge_denial, newest_policy, policies_of
 from meshtui.engine.gateways import gateway_urls
 from meshtui.engine.matrix import Matrix
 from meshtui.findings import evaluate
@@ -68,9 +68,12 @@ class Session:
         self._findings: tuple[Finding, ...] | None = None
         self._last_findings: tuple[Finding, ...] = ()
         self._finding_task: asyncio.Task[None] | None = None
+        self._watch_task: asyncio.Task[None] | None = None
         self._listeners: list[Listener] = []
         self._task: asyncio.Task[None] | None = None
         self._observations: dict[Flow, Observation] = {}
+        self._judged_by: dict[Flow, frozenset[tuple[ObjectRef, str]]] = {}
+        self._policies: tuple[Snapshot, dict[ObjectRef, str]] | None = None
         self._watchers: Counter[Flow] = Counter()
         self._watched: dict[Flow, Verdict] = {}
         self._changes: dict[Flow, VerdictChange] = {}
@@ -99,12 +102,10 @@ class Session:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
-        if self._finding_task is not None:
-            self._finding_task.cancel()
-            await asyncio.gather(self._finding_task, return_exceptions=True)
-        for task in self._denial_tasks:
+        running = [*self._denial_tasks, *(task for task in (self._finding_task, self._watch_task) if task is not None)]
+        for task in running:
             task.cancel()
-        await asyncio.gather(*self._denial_tasks, return_exceptions=True)
+        await asyncio.gather(*running, return_exceptions=True)
         self._denial_tasks = []
 
     async def _run(self) -> None:
@@ -160,7 +161,6 @@ class Session:
         return read_only_reason(self.settings, self.label.context)
 
     @property
-    @property
     def cannot_apply(self) -> str:
         """Why no fix can be applied here, or empty."""
         if not self.label.changeable:
@@ -169,6 +169,7 @@ class Session:
             return self.read_only
         return "applying needs --write"
 
+    @property
     def loading(self) -> bool:
         """Whether nothing is known yet."""
         return not self.snapshot.kinds and not self.snapshot.pods and not self.snapshot.namespaces and self.error is None
@@ -265,17 +266,36 @@ class Session:
         return self._changes.get(flow)
 
     def _judge_watched(self, old: Snapshot) -> None:
-        """Judge watched flows on the new Snapshot; a verdict with another decision, outcome or decider is a change."""
+        """Judge watched flows on the new Snapshot: at once where that is quick, else in a thread, and tell when it is done."""
         if not self._watched:
             return
+        if self._task is None or len(self.snapshot.pods) <= _SMALL:
+            flows = list(self._watched)
+            self._note_changes(old, self.snapshot, {flow: self._judge(flow) for flow in flows})
+        elif self._watch_task is None or self._watch_task.done():
+            self._watch_task = asyncio.create_task(self._judge_in_thread(old), name="watched flows")
+
+    async def _judge_in_thread(self, old: Snapshot) -> None:
+        while old is not self.snapshot and self._watched:
+            engine, flows = self.engine, list(self._watched)
+            verdicts = await asyncio.to_thread(_judge_all, engine, flows)
+            self._note_changes(old, engine.snapshot, {flow: v or _unknown(flow) for flow, v in verdicts.items()})
+            old = engine.snapshot
+            self._tell()
+
+    def _note_changes(self, old: Snapshot, new: Snapshot, verdicts: Mapping[Flow, Verdict]) -> None:
+        """Take new verdicts; one with another decision, outcome or decider is a change."""
         changed = None
-        for flow, before in list(self._watched.items()):
-            after = self._watched[flow] = self._judge(flow)
+        for flow, after in verdicts.items():
+            before = self._watched.get(flow)
+            if before is None:
+                continue
+            self._watched[flow] = after
             if _summary(before) == _summary(after):
                 continue
             if changed is None:
-                changed = differences(old, self.snapshot)
-            because = causes(flow, before, after, changed, self.snapshot.mesh.root_namespace)
+                changed = differences(old, new)
+            because = causes(flow, before, after, changed, new.mesh.root_namespace)
             self._changes[flow] = VerdictChange(flow, before, after, self.clock(), because)
 
     @contextlib.contextmanager
@@ -303,9 +323,25 @@ class Session:
         return self._observations
 
     def observe(self, observation: Observation) -> None:
-        """Keep what a probe saw."""
+        """Keep what a probe saw, and which policies there were."""
         self._observations[observation.flow] = observation
+        self._judged_by[observation.flow] = self._judges(self.verdict(observation.flow))
         self._tell()
+
+    def outdated(self, flow: Flow) -> bool:
+        """Whether a policy that judges a flow, or the verdict itself, is another than when it was probed."""
+        observation = self._observations.get(flow)
+        if observation is None:
+            return False
+        verdict = self.verdict(flow)
+        return _summary(observation.predicted) != _summary(verdict) or self._judged_by.get(flow) != self._judges(verdict)
+
+    def _judges(self, verdict: Verdict) -> frozenset[tuple[ObjectRef, str]]:
+        """The policies in a verdict's ladder, each as it was last written."""
+        if self._policies is None or self._policies[0] is not self.snapshot:
+            self._policies = (self.snapshot, {p.meta.ref: p.meta.resource_version for p in policies_of(self.snapshot)})
+        refs = {decider.ref for step in verdict.steps for decider in step.objects}
+        return frozenset((ref, self._policies[1][ref]) for ref in refs if ref in self._policies[1])
 
     async def probe(
         self, plan: Plan, confirmation: Confirmation, progress: Callable[[Observation], None] = lambda _: None
@@ -383,7 +419,7 @@ class Session:
         newest = self.denial_log.denials[:_MOST_JUDGED] if self.denial_log else ()
         flows = list(dict.fromkeys(denial.flow for denial in newest if denial.flow is not None))
         engine = self.engine
-        verdicts = await asyncio.to_thread(lambda: {flow: _judged(engine, flow) for flow in flows})
+        verdicts = await asyncio.to_thread(_judge_all, engine, flows)
         before = self._denial_verdicts
         for flow, verdict in verdicts.items():
             old = before.get(flow)

@@ -39,6 +39,7 @@ class Probe(_Group):
     run_as_user: int = Field(65532, ge=1)
     deadline_s: int = Field(60, ge=5, le=600)
     max_pods: int = Field(10, ge=1, le=100)
+    max_flows: int = Field(500, ge=1, le=10_000)
     attempt_timeout_s: int = Field(4, ge=1, le=30)
     pull_policy: Literal["IfNotPresent", "Always", "Never"] = "IfNotPresent"
 
@@ -88,9 +89,9 @@ class Settings(_Group):
     impersonate_groups: tuple[str, ...] = ()
     filenames: tuple[str, ...] = ()
     read_only: bool = False
-    read_only_contexts: tuple[str, ...] = ()
     write: bool = False
     """Whether fixes may be applied; the sandbox always lets them. ``read_only`` wins."""
+    read_only_contexts: tuple[str, ...] = ()
     """Contexts (glob patterns) in which nothing is ever changed."""
     timeouts: Timeouts = Timeouts()
     probe: Probe = Probe()

@@ -163,7 +163,7 @@ class DenialsScreen(Screen[None]):
         except UsageError as error:
             self.notify(f"{error}: it can't be stood in for", severity="warning", markup=False)
             return
-        self.app.push_screen(ProbeScreen(self._session, workload, flow))
+        self.app.push_screen(ProbeScreen(self._session, str(workload.ref), [flow], at_once=True))
 
     def action_filter(self) -> None:
         """Ask what to show only."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from time import monotonic
 from typing import ClassVar
 
@@ -16,7 +16,8 @@ from textual.widgets import Footer, Input, Static
 from textual.worker import get_current_worker
 
 from meshtui.engine.denials import DeniedCount
-from meshtui.engine.relations import workload_endpoint
+from meshtui.engine.relations import flows_from, flows_from_all, workload_endpoint
+from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus
 from meshtui.session import Session
@@ -42,6 +43,7 @@ class MainScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "probe", "Probe", id="main.probe"),
+        Binding("P", "probe_all", "Probe all", show=False, id="main.probe_all"),
         Binding("c", "app.checkout", "Checkout", id="main.checkout"),
         Binding("m", "matrix", "Matrix", id="main.matrix"),
         Binding("D", "denials", "Denials", key_display="D", id="main.denials"),
@@ -426,15 +428,26 @@ class MainScreen(Screen[None]):
         self.app.push_screen(FlowScreen(self.session, str(workload_endpoint(workload.ref))))
 
     def action_probe(self) -> None:
-        """Probe the flows of the workload under the cursor."""
-        from meshtui.screens.probe import ProbeScreen
-
+        """Probe the flows of the workload, or of the namespace, under the cursor."""
         ref = self.current()
         workload = self.session.snapshot.workloads.get(ref) if ref else None
-        if workload is None:
-            self.notify("probes start from a workload: 2, then p", severity="warning")
-            return
-        self.app.push_screen(ProbeScreen(self.session, workload))
+        if workload is not None:
+            self._probe(str(workload.ref), flows_from(self.session.snapshot, workload))
+        elif ref is not None and ref.kind == "Namespace":
+            self._probe(str(ref), flows_from_all(self.session.snapshot, ref.name))
+        else:
+            self.notify("probes start from a workload or a namespace: 2 or 1, then p; P probes all", severity="warning")
+
+    def action_probe_all(self) -> None:
+        """Probe the flows of all workloads: those of the chosen namespace, or of the cluster."""
+        name = self.session.namespace
+        about = f"namespace {name}" if name else f"the cluster, context {self.session.label.context}"
+        self._probe(about, flows_from_all(self.session.snapshot, name))
+
+    def _probe(self, about: str, flows: Iterable[Flow]) -> None:
+        from meshtui.screens.probe import ProbeScreen
+
+        self.app.push_screen(ProbeScreen(self.session, about, flows))
 
 
 def _contains(row: Row, words: list[str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -12,9 +12,11 @@ from meshtui.model.denial import Denial, DenialKind
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind
 from meshtui.model.ids import ObjectRef, spiffe_id
+from meshtui.model.policy import AdminPolicy, AuthorizationPolicy, NetworkPolicy, PeerAuthentication, RequestAuthentication
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import Decider, Decision, Layer, StepResult, Verdict
 
+Policy = AuthorizationPolicy | PeerAuthentication | RequestAuthentication | NetworkPolicy | AdminPolicy
 _NETWORK = {Layer.EGRESS_POLICY, Layer.INGRESS_POLICY, Layer.ADMIN_POLICY, Layer.BASELINE_POLICY}
 _GRACE = timedelta(seconds=10)
 """How long a proxy may take to learn a changed policy, and how far clocks may be apart."""
@@ -149,16 +151,21 @@ def _identities(denial: Denial, snapshot: Snapshot) -> frozenset[str]:
     return frozenset(spiffe_id(snapshot.principal_of(pod)) for pod in pods if not pod.completed)
 
 
-def newest_policy(snapshot: Snapshot) -> datetime | None:
-    """When a policy was last changed, as far as the objects that are there say."""
-    kinds = (
+def policies_of(snapshot: Snapshot) -> Iterator[Policy]:
+    """Every policy that is modelled."""
+    for kind in (
         snapshot.authorization_policies,
         snapshot.peer_authentications,
         snapshot.request_authentications,
         snapshot.network_policies,
         snapshot.admin_policies,
-    )
-    times = (obj.meta.changed or obj.meta.created for kind in kinds for obj in kind.values())
+    ):
+        yield from kind.values()
+
+
+def newest_policy(snapshot: Snapshot) -> datetime | None:
+    """When a policy was last changed, as far as the objects that are there say."""
+    times = (policy.meta.changed or policy.meta.created for policy in policies_of(snapshot))
     return max((at for at in times if at is not None), default=None)
 
 

@@ -96,6 +96,13 @@ def flows_from(snapshot: Snapshot, workload: Workload) -> list[Flow]:
     ]
 
 
+def flows_from_all(snapshot: Snapshot, namespace: str = "") -> Iterator[Flow]:
+    """The flows from each running workload of a namespace (without one: of the cluster), by name; they may be very many."""
+    for ref, workload in sorted(snapshot.workloads.items(), key=lambda item: (item[0].namespace, item[0].name)):
+        if not namespace or ref.namespace == namespace:
+            yield from flows_from(snapshot, workload)
+
+
 def flows_to(snapshot: Snapshot, workload: Workload) -> list[Flow]:
     """A flow from every other workload to each port that a workload's containers declare."""
     ports = sorted({p.number for pod in workload.pods if not pod.completed for p in pod.ports if p.protocol == "TCP"})

@@ -30,6 +30,10 @@ NEVER_COPIED = {
     "statefulset.kubernetes.io/pod-name",
     "apps.kubernetes.io/pod-index",
 }
+_CANT_TELL = {
+    "udp": "can't tell: over UDP silence and loss look the same, only DNS answers a question",
+    "sctp": "can't tell: SCTP can't be sent by a probe",
+}
 _ATTEMPTS = 2
 PARALLEL = 12
 """Flows that one pod sends at the same time."""
@@ -134,15 +138,11 @@ def _plan_flow(engine: Engine, number: str, flow: Flow, *, any_method: bool) -> 
         verdict, resolved = engine.judge(asked), engine.resolver.resolve(flow)
     except UsageError as error:
         return Refusal(flow, Verdict(Decision.UNKNOWN, UNKNOWN, Layer.NONE, notes=(str(error),)), str(error))
-    if flow.protocol not in {"TCP", "UDP"}:
-        return Refusal(flow, verdict, f"can't tell: {flow.protocol} can't be sent by a probe")
     if flow.http and flow.http.method not in HARMLESS and not any_method:
         return Refusal(flow, verdict, f"prediction only: {flow.http.method} may change something (--unsafe-methods sends it)")
     target = _target(number, flow, verdict, resolved)
-    if target is None:
-        return Refusal(flow, verdict, "there is no address behind it to send to")
-    if target.protocol == "udp":
-        return Refusal(flow, verdict, "can't tell: over UDP silence and loss look the same, only DNS answers a question")
+    if target is None or target.protocol in _CANT_TELL:
+        return Refusal(flow, verdict, _CANT_TELL[target.protocol] if target else "there is no address behind it to send to")
     if flow.jwt is not None and not any(name.lower() == "authorization" for name, _ in target.request.headers):
         return Refusal(
             flow, verdict, "prediction only: there is no token with these claims (an Authorization header carries one)"
@@ -203,6 +203,8 @@ def _target(number: str, flow: Flow, verdict: Verdict, resolved: Resolved) -> Ta
 def _protocol(flow: Flow, port: int, hint: str) -> str:
     """How to talk: what the flow says, what the port is called, what usually listens there."""
     hint = hint.lower()
+    if flow.protocol == "SCTP":
+        return "sctp"
     if flow.protocol == "UDP":
         return "dns" if port == _DNS_PORT or hint.startswith("dns") else "udp"
     if hint.startswith(("http2", "grpc", "h2c", "kubernetes.io/h2c")) and not hint.startswith("grpc-web"):

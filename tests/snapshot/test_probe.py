@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -47,7 +48,7 @@ def test_the_question(snap_compare, frozen_app: MeshtuiApp, size: tuple[int, int
     assert snap_compare(frozen_app, terminal_size=size, run_before=pressing("2", "j", "p", "a", "enter"))
 
 
-@pytest.mark.parametrize("row", [0, 2], ids=["agrees", "disagrees"])
+@pytest.mark.parametrize("row", [1, 0], ids=["agrees", "disagrees"])
 def test_predicted_beside_observed(snap_compare, size: tuple[int, int], row: int) -> None:
     app = app_on(bookstore())
 
@@ -57,3 +58,21 @@ def test_predicted_beside_observed(snap_compare, size: tuple[int, int], row: int
         await pressing("2", "j", "p", *["j"] * row)(pilot)
 
     assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+def test_a_namespace(snap_compare, frozen_app: MeshtuiApp, size: tuple[int, int]) -> None:
+    assert snap_compare(frozen_app, terminal_size=size, run_before=pressing("1", "j", "p", "space"))
+
+
+def test_before_the_change(snap_compare) -> None:
+    app = app_on(bookstore())
+
+    async def before(pilot: Pilot[Any]) -> None:
+        await settle(pilot)
+        _observe(app)
+        policies = app.session.snapshot.network_policies
+        edited = {uid: replace(p, meta=replace(p.meta, resource_version="edited")) for uid, p in policies.items()}
+        app.session.publish(replace(app.session.snapshot, network_policies=edited))
+        await pressing("2", "j", "p")(pilot)
+
+    assert snap_compare(app, terminal_size=(120, 40), run_before=before)
