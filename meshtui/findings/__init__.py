@@ -4,13 +4,34 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from dataclasses import dataclass
 from functools import cache
 
-from meshtui.findings.base import Rule
+from meshtui.engine import Engine
+from meshtui.findings.base import NotKnownError, Rule
+from meshtui.findings.context import Context
+from meshtui.model.evidence import Evidence
 from meshtui.model.finding import Finding
 from meshtui.model.snapshot import Snapshot
 
-__all__ = ["evaluate", "rules"]
+__all__ = ["NotEvaluated", "Report", "Rule", "evaluate", "look", "rules"]
+
+
+@dataclass(frozen=True, slots=True)
+class NotEvaluated:
+    """A rule that says nothing, and why: silence would look like "all is well"."""
+
+    rule: str
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All findings, the worst first, those that are ignored last; and the rules that couldn't be evaluated."""
+
+    findings: tuple[Finding, ...]
+    not_evaluated: tuple[NotEvaluated, ...] = ()
 
 
 @cache
@@ -20,7 +41,28 @@ def rules() -> tuple[Rule, ...]:
     return tuple(sorted((m.RULE for m in modules if hasattr(m, "RULE")), key=lambda rule: rule.id))
 
 
-def evaluate(snapshot: Snapshot) -> tuple[Finding, ...]:
-    """All findings on a snapshot, the worst first."""
-    found = [finding for rule in rules() for finding in rule.findings(snapshot)]
-    return tuple(sorted(found, key=lambda f: (f.severity, f.rule, f.objects)))
+def look(snapshot: Snapshot, evidence: Evidence | None = None, engine: Engine | None = None) -> Report:
+    """Evaluate all rules. ``evidence`` is what was observed beside the snapshot, ``engine`` one on this snapshot."""
+    context = Context(snapshot, evidence, engine)
+    found: list[Finding] = []
+    silent: list[NotEvaluated] = []
+    for rule in rules():
+        reason = rule.blind(context)
+        if not reason:
+            try:
+                found += rule.findings(context)
+            except NotKnownError as error:
+                reason = str(error)
+        if reason:
+            silent.append(NotEvaluated(rule.id, rule.name, reason))
+    return Report(tuple(sorted(found, key=_order)), tuple(silent))
+
+
+def _order(finding: Finding) -> tuple[object, ...]:
+    """Ignored ones last; then by severity, flows affected, id, object."""
+    return bool(finding.ignored), finding.severity, -finding.flows, finding.rule, finding.objects, finding.message
+
+
+def evaluate(snapshot: Snapshot, evidence: Evidence | None = None, engine: Engine | None = None) -> tuple[Finding, ...]:
+    """All findings, the worst first; those that are ignored last."""
+    return look(snapshot, evidence, engine).findings

@@ -4,37 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshtui.engine.authorization import reaches_ztunnel
-from meshtui.findings.base import Rule
-from meshtui.model.finding import Severity
-from meshtui.model.ids import ObjectRef
-from meshtui.model.policy import AuthorizationPolicy, AuthorizationRule
-from meshtui.model.snapshot import Snapshot
+from meshtui.findings.base import Found, Rule
+from meshtui.findings.context import Context
+from meshtui.findings.fixes import identity_changes
+from meshtui.findings.identities import Named, broken_flows, meant_workloads, named_in
+from meshtui.model.finding import Fix, Severity
+from meshtui.model.policy import AuthorizationPolicy
 
 
-def _look(snapshot: Snapshot) -> Iterator[tuple[tuple[ObjectRef, ...], str, str]]:
-    running = {str(snapshot.principal_of(pod)) for pod in snapshot.pods.values() if not pod.completed}
+def _look(context: Context) -> Iterator[Found]:
+    snapshot = context.snapshot
+    meant = {(ref.namespace, ref.name): ref for ref in meant_workloads(context)}
     for policy in snapshot.authorization_policies.values():
-        if not reaches_ztunnel(policy):
-            continue
-        for index, rule in enumerate(policy.rules):
-            for name in _named(snapshot, policy, rule):
-                if name not in running:
-                    yield (
-                        (policy.meta.ref,),
-                        f"{policy.meta.ref} rules[{index}] names {name}, and no pod runs as it",
-                        "the rule never matches: whoever it is meant for is treated as if it weren't there",
-                    )
+        for named in named_in(snapshot, policy) if _enforced(policy) else ():
+            if named.identity in context.identities or _elsewhere(context, named):
+                continue
+            workload = meant.get((named.namespace, named.account))
+            flows = context.count(broken_flows(context, named, workload)) if workload else 0
+            changes = identity_changes(context, workload, named.account) if workload else ()
+            yield Found(
+                (policy.meta.ref,),
+                f"{policy.meta.ref} rules[{named.rule}] names {named.text}, and no pod runs as it",
+                f"{workload} is meant, and runs as something else: it is denied"
+                if workload
+                else "the rule never matches: whoever it is meant for is treated as if it weren't there",
+                Severity.ERROR if flows else None,
+                flows,
+                Fix(f"run {workload} as {named.account}", changes) if changes else None,
+            )
 
 
-def _named(snapshot: Snapshot, policy: AuthorizationPolicy, rule: AuthorizationRule) -> Iterator[str]:
-    """The identities that a rule names in full, as principals."""
-    for source in rule.sources:
-        yield from (principal for principal in source.principals if "*" not in principal)
-        for account in source.service_accounts:
-            namespace, slash, name = account.partition("/")
-            owner, account_name = (namespace, name) if slash else (policy.meta.namespace, account)
-            yield f"{snapshot.mesh.trust_domain}/ns/{owner}/sa/{account_name}"
+def _enforced(policy: AuthorizationPolicy) -> bool:
+    return policy.action in {"ALLOW", "DENY"} and not policy.dry_run
 
 
-RULE = Rule("MT103", "unknown identity", Severity.WARNING, _look)
+def _elsewhere(context: Context, named: Named) -> bool:
+    """Whether manifests may just not hold the pods: they show none at all in the namespace that is named."""
+    return not context.snapshot.live and bool(named.namespace) and named.namespace not in context.namespaces_with_pods
+
+
+RULE = Rule("MT103", "unknown identity", Severity.WARNING, _look, ("Pod", "AuthorizationPolicy"))

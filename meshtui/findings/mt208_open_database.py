@@ -4,36 +4,88 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshtui.engine.authorization import Authorization
-from meshtui.engine.networkpolicy import Direction, NetworkPolicies
-from meshtui.engine.party import Parties
-from meshtui.findings.base import Rule
-from meshtui.model.finding import Severity
+from meshtui.engine.networkpolicy import Direction
+from meshtui.findings.base import Found, Rule
+from meshtui.findings.context import Context
+from meshtui.findings.fixes import KUBELET, allow_policy, labels_of, network_policy, peer_of, with_tunnel
+from meshtui.findings.pods import DATABASES, guarded
+from meshtui.model.finding import Fix, Severity
 from meshtui.model.ids import ObjectRef
-from meshtui.model.snapshot import KindStatus, Snapshot
+from meshtui.model.verdict import Decision
+from meshtui.model.workload import MeshMode, Pod
 
-DATABASES = {5432: "PostgreSQL", 3306: "MySQL", 27017: "MongoDB", 6379: "Redis", 1433: "SQL Server", 9042: "Cassandra"}
-_SEEN = {KindStatus.SYNCED, KindStatus.NOT_INSTALLED, KindStatus.STALE}
+__all__ = ["DATABASES", "RULE"]
 
 
-def _look(snapshot: Snapshot) -> Iterator[tuple[tuple[ObjectRef, ...], str, str]]:
-    if any(snapshot.kind_state(kind).status not in _SEEN for kind in ("NetworkPolicy", "AuthorizationPolicy")):
-        return  # what can't be seen may protect it
-    network, authorization, parties = NetworkPolicies(snapshot), Authorization(snapshot), Parties(snapshot)
-    for ref, workload in snapshot.workloads.items():
-        for pod in workload.pods:
+def _look(context: Context) -> Iterator[Found]:
+    """No ALLOW policy and no ingress NetworkPolicy, and somebody gets in; where nobody does, another layer protects it."""
+    for workload, pods in context.workloads:
+        for pod in pods:
             port = next((p.number for p in pod.ports if p.number in DATABASES), None)
-            if port is None or pod.completed:
+            if port is None or guarded(context, pod) or context.network.selecting(context.party(pod), Direction.INGRESS):
                 continue
-            party = parties.pod(pod)
-            guarded = party.in_ambient and any(not compiled.denies for compiled in authorization.covering(pod))
-            if not guarded and not network.selecting(party, Direction.INGRESS):
-                yield (
-                    (ref,),
-                    f"{ref.kind} {ref.name} serves {DATABASES[port]} ({port}) to every pod of the cluster",
-                    "no ALLOW AuthorizationPolicy and no ingress NetworkPolicy selects it",
-                )
-                break
+            others, allowed = _callers(context, pod, port, workload.ref)
+            if others and not allowed:
+                continue
+            yield Found(
+                (workload.ref,),
+                f"{workload.ref} serves {DATABASES[port]} ({port}) to every pod of the cluster",
+                "no ALLOW AuthorizationPolicy and no ingress NetworkPolicy selects it: "
+                f"{allowed} of {others} other workloads reach it{_example(context, pod, port)}",
+                flows=allowed,
+                fix=_fix(context, pod, port, workload.ref),
+            )
+            break
 
 
-RULE = Rule("MT208", "open database", Severity.WARNING, _look)
+def _callers(context: Context, pod: Pod, port: int, own: ObjectRef) -> tuple[int, int]:
+    """How many other workloads there are, and how many of them reach the port."""
+    target = context.matrix.class_of(pod.key)
+    if target is None:
+        return 0, 0
+    others: set[ObjectRef] = set()
+    allowed: set[ObjectRef] = set()
+    for source, cell in zip(context.classes, context.matrix.column(target), strict=True):
+        others |= context.owners(source)
+        if cell.at(port).decision is Decision.ALLOW:
+            allowed |= context.owners(source)
+    return len(others - {own}), len(allowed - {own})
+
+
+def _example(context: Context, pod: Pod, port: int) -> str:
+    """One that is farthest away: in no mesh and of another namespace."""
+    target = context.matrix.class_of(pod.key)
+    if target is None:
+        return ""
+    for source in context.classes:
+        space = source.party.namespace
+        far = source.party.mode is MeshMode.NONE and space not in {
+            pod.namespace,
+            context.snapshot.mesh.root_namespace,
+            "kube-system",
+        }
+        if far and source.pods and context.matrix.cell(source, target).at(port).decision is Decision.ALLOW:
+            return f", {min(context.owners(source))} among them, which is in no mesh"
+    return ""
+
+
+def _fix(context: Context, pod: Pod, port: int, workload: ObjectRef) -> Fix:
+    """Let in who is configured to call it; where nobody is, its own namespace."""
+    calls = [c for c in context.calls if any(target.key == pod.key for target, _ in c.targets)]
+    callers = {context.snapshot.owner_of(c.source): c.source for c in calls}
+    home, labels = pod.namespace, labels_of(context, pod)
+    ambient = context.snapshot.mesh_mode(pod) is MeshMode.AMBIENT
+    peers = [peer_of(context, caller, home) for _, caller in sorted(callers.items())] or [{"podSelector": {}}]
+    ingress: list[dict[str, object]] = [{"from": peers, "ports": with_tunnel(port, tunnel=ambient)}]
+    if ambient:
+        ingress.append({"from": [{"ipBlock": {"cidr": f"{KUBELET}/32"}}]})
+    changes = [network_policy(ObjectRef("NetworkPolicy", home, f"{workload.name}-netpol"), labels, ingress)]
+    if ambient:
+        namespaces = sorted({home, *(caller.namespace for caller in callers.values())})
+        policy = ObjectRef("AuthorizationPolicy", home, f"{workload.name}-policy")
+        changes.insert(0, allow_policy(policy, labels, [{"namespaces": namespaces}]))
+    who = ", ".join(ref.name for ref in sorted(callers)) or f"namespace {home}"
+    return Fix(f"let in {who}, and nobody else", tuple(changes))
+
+
+RULE = Rule("MT208", "open database", Severity.ERROR, _look, ("NetworkPolicy", "AuthorizationPolicy"))

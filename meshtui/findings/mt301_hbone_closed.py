@@ -3,51 +3,96 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from meshtui.engine.ambient import HBONE_PORT
-from meshtui.engine.networkpolicy import Direction, allows_port, applies, rules
-from meshtui.engine.selectors import matches
-from meshtui.findings.base import Rule
-from meshtui.model.finding import Severity
+from meshtui.engine.classes import PodClass
+from meshtui.engine.index import Bits
+from meshtui.engine.networkpolicy import Direction
+from meshtui.findings.base import Found, Rule
+from meshtui.findings.context import Context
+from meshtui.findings.netrules import Written, opened, peers_of, permitted, through_tunnel, written_rules
+from meshtui.findings.pods import is_ambient
+from meshtui.model.finding import Change, Fix, Operation, Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.model.policy import NetworkPolicy
-from meshtui.model.snapshot import Snapshot
-from meshtui.model.workload import MeshMode
+from meshtui.model.verdict import Decision, Layer
+
+_NETWORK = {Layer.EGRESS_POLICY, Layer.INGRESS_POLICY, Layer.ADMIN_POLICY, Layer.BASELINE_POLICY}
 
 
-def _look(snapshot: Snapshot) -> Iterator[tuple[tuple[ObjectRef, ...], str, str]]:
-    """Policies of ambient pods with TCP rules none of which lets 15008 through, unless another policy of the pod does."""
-    for policy in snapshot.network_policies.values():
-        for direction in Direction:
-            if _closes(snapshot, policy, direction):
-                yield (
-                    (policy.meta.ref,),
-                    f"{policy.meta.ref} opens ports for {direction.value}, but not HBONE ({HBONE_PORT})",
-                    "between ambient pods every connection runs through that port: those it means to allow time out",
-                )
+@dataclass(slots=True)
+class _Closed:
+    """What one policy closes in one direction."""
+
+    policy: NetworkPolicy
+    direction: Direction
+    rules: list[int] = field(default_factory=list)
+    flows: list[tuple[PodClass, PodClass, int]] = field(default_factory=list)
 
 
-def _closes(snapshot: Snapshot, policy: NetworkPolicy, direction: Direction) -> bool:
-    tcp = [r for r in rules(policy, direction) if any(p.protocol == "TCP" and p.port != 53 for p in r.ports)]
-    if not applies(policy, direction) or not tcp:
-        return False
-    pods = [
-        pod
-        for pod in snapshot.pods_by_namespace.get(policy.meta.namespace, ())
-        if not pod.completed and snapshot.mesh_mode(pod) is MeshMode.AMBIENT and matches(policy.pod_selector, pod.labels)
-    ]
-    if not pods:
-        return False
-    same = [p for p in snapshot.network_policies.values() if p.meta.namespace == policy.meta.namespace and applies(p, direction)]
-    return any(
-        not any(
-            allows_port(rule, HBONE_PORT, "TCP", pod)
-            for other in same
-            if matches(other.pod_selector, pod.labels)
-            for rule in rules(other, direction)
-        )
-        for pod in pods
+def _look(context: Context) -> Iterator[Found]:
+    """Rules that name an application's port between ambient pods, of which no rule of any policy opens 15008."""
+    closed: dict[tuple[ObjectRef, Direction], _Closed] = {}
+    known: dict[tuple[int, Direction], Bits] = {}
+    for written in written_rules(context):
+        if any(p.port is None and p.protocol == "TCP" for p in written.rule.ports) or not written.rule.ports:
+            continue
+        flows = list(_closed_flows(context, written, known))
+        if flows:
+            key = (written.policy.meta.ref, written.direction)
+            entry = closed.setdefault(key, _Closed(written.policy, written.direction))
+            entry.rules.append(written.index)
+            entry.flows += flows
+    for entry in closed.values():
+        denied = [flow for flow in entry.flows if _denied(context, flow)]
+        yield _found(entry, denied, context.count(denied), context)
+
+
+def _closed_flows(
+    context: Context, written: Written, known: dict[tuple[int, Direction], Bits]
+) -> Iterator[tuple[PodClass, PodClass, int]]:
+    """The flows that a rule means to open, and that the tunnel's port keeps closed."""
+    namespace, direction = written.policy.meta.namespace, written.direction
+    peers = peers_of(context, written.rule, namespace)
+    for subject in context.of(context.selected(namespace, written.policy.pod_selector)):
+        if not is_ambient(subject) or not subject.pods:
+            continue
+        key = (subject.number, direction)
+        if key not in known:
+            known[key] = permitted(context, subject, direction, HBONE_PORT)
+        for peer in context.of(peers & ~known[key]):
+            source, target = (subject, peer) if direction is Direction.EGRESS else (peer, subject)
+            if peer.pods and through_tunnel(source, target):
+                yield from ((source, target, port) for port in opened(context, written.rule, target))
+
+
+def _denied(context: Context, flow: tuple[PodClass, PodClass, int]) -> bool:
+    source, target, port = flow
+    if source is target and len(source.pods) == 1:
+        return False  # a pod always reaches itself
+    decided = context.matrix.cell(source, target).at(port)
+    return decided.decision is Decision.DENY and decided.ruling.layer in _NETWORK
+
+
+def _found(entry: _Closed, denied: list[tuple[PodClass, PodClass, int]], flows: int, context: Context) -> Found:
+    ref, direction = entry.policy.meta.ref, entry.direction.value
+    places = ", ".join(f"{direction}[{index}]" for index in entry.rules)
+    why = "between ambient pods every connection runs through that port: those it means to allow time out"
+    if denied:
+        source, target, port = denied[0]
+        names = f"{context.owners_of([source])[0]} → {context.owners_of([target])[0]}:{port}"
+        why += f" ({names}{f' and {flows - 1} more' if flows > 1 else ''})"
+    value = {"protocol": "TCP", "port": HBONE_PORT}
+    operations = tuple(Operation("add", ("spec", direction, index, "ports", "-"), value) for index in entry.rules)
+    return Found(
+        (ref,),
+        f"{ref} opens ports for {direction}, but not HBONE ({HBONE_PORT}): {places}",
+        why,
+        None if flows else Severity.WARNING,
+        flows,
+        Fix(f"open {HBONE_PORT} in {places}", (Change(ref, operations),)),
     )
 
 
-RULE = Rule("MT301", "HBONE closed", Severity.ERROR, _look)
+RULE = Rule("MT301", "HBONE closed", Severity.ERROR, _look, ("NetworkPolicy",), partial=True)

@@ -1,0 +1,71 @@
+"""A baseline: the findings that a cluster had when it was written, so that only new ones count."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from meshtui.model.errors import UsageError
+from meshtui.model.finding import Finding
+
+_API_VERSION = "meshtui/v1"
+_NUMBERS = re.compile(r"\d+")
+
+
+def fingerprint(finding: Finding) -> str:
+    """What stays the same as long as a finding is the same one: rule, objects, and its words without their numbers.
+
+    So it outlives another order of rules, and a count that grows.
+    """
+    about = str(finding.objects[0]) if finding.objects else ""
+    words = _NUMBERS.sub("#", finding.message)
+    return hashlib.sha256(f"{finding.rule}\n{about}\n{words}".encode()).hexdigest()[:32]
+
+
+def baseline_of(findings: Sequence[Finding]) -> list[dict[str, str]]:
+    """The entries of a file; what is ignored anyway is left out."""
+    return [
+        {"fingerprint": fingerprint(f), "rule": f.rule, "object": str(f.objects[0]) if f.objects else "", "message": f.message}
+        for f in findings
+        if not f.ignored
+    ]
+
+
+def write_baseline(file: str, entries: Sequence[dict[str, str]]) -> None:
+    """Write the file; ``-`` is standard output. Raises UsageError."""
+    text = json.dumps({"apiVersion": _API_VERSION, "findings": list(entries)}, indent=2, ensure_ascii=False) + "\n"
+    try:
+        Path("/dev/stdout" if file == "-" else file).write_text(text, "utf-8")
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror or error}") from error
+
+
+def read_baseline(file: str) -> Counter[str]:
+    """The fingerprints of a file, each as often as it is in there. Raises UsageError for a file that isn't a baseline."""
+    try:
+        content: Any = json.loads(Path(file).read_text("utf-8"))
+        if content["apiVersion"] != _API_VERSION:
+            raise UsageError(f"{file}: apiVersion is {content['apiVersion']!r}, not {_API_VERSION}")
+        return Counter(str(entry["fingerprint"]) for entry in content["findings"])
+    except OSError as error:
+        raise UsageError(f"{file}: {error.strerror or error}", "--write-baseline makes one") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"{file} is no baseline", "--write-baseline makes one") from error
+
+
+def without(findings: Sequence[Finding], known: Counter[str]) -> tuple[list[Finding], int]:
+    """(the findings that a baseline doesn't know, how many of its entries are gone). Ignored ones stay what they are."""
+    left = Counter(known)
+    new = []
+    for finding in findings:
+        mark = fingerprint(finding)
+        if not finding.ignored and left[mark] > 0:
+            left[mark] -= 1
+        else:
+            new.append(finding)
+    return new, sum(left.values())

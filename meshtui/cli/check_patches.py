@@ -1,0 +1,66 @@
+"""The YAML of the objects that fixes change, so that they can be shown as patches."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from meshtui.model.errors import MeshtuiError
+from meshtui.model.finding import Finding
+from meshtui.model.ids import ObjectRef
+
+if TYPE_CHECKING:
+    from meshtui.settings import Settings
+
+_AT_ONCE = 8
+
+
+def changed_objects(findings: Iterable[Finding]) -> list[ObjectRef]:
+    """The objects that are there already, and that some fix changes."""
+    changes = (change for finding in findings if finding.fix for change in finding.fix.changes)
+    return list(dict.fromkeys(change.ref for change in changes if change.create is None))
+
+
+def from_files(paths: Sequence[str], findings: Iterable[Finding]) -> dict[ObjectRef, str]:
+    """From manifests. Standard input can be read only once: then there are none."""
+    wanted = set(changed_objects(findings))
+    if not wanted or "-" in paths:
+        return {}
+    import msgspec
+
+    from meshtui.sources.changes import to_yaml
+    from meshtui.sources.manifests import documents_of
+
+    found = {}
+    for document in documents_of(paths):
+        metadata = document.get("metadata") or {}
+        ref = ObjectRef(str(document.get("kind")), str(metadata.get("namespace") or "default"), str(metadata.get("name")))
+        if ref in wanted:
+            found[ref] = to_yaml(msgspec.to_builtins(document))
+    return found
+
+
+def from_cluster(settings: Settings, findings: Iterable[Finding]) -> dict[ObjectRef, str]:
+    """From the cluster; what can't be read is left out."""
+    wanted = changed_objects(findings)
+    return asyncio.run(_fetch(settings, wanted)) if wanted else {}
+
+
+async def _fetch(settings: Settings, wanted: Sequence[ObjectRef]) -> dict[ObjectRef, str]:
+    from meshtui.sources.live import LiveSource
+
+    source, free = LiveSource(settings), asyncio.Semaphore(_AT_ONCE)
+
+    async def one(ref: ObjectRef) -> str:
+        async with free:
+            try:
+                return await source.manifest(ref)
+            except MeshtuiError:
+                return ""
+
+    try:
+        texts = await asyncio.gather(*map(one, wanted))
+    finally:
+        await source.close()
+    return dict(zip(wanted, texts, strict=True))

@@ -1,0 +1,94 @@
+"""What rules ask about NetworkPolicies: which ports a rule opens at whom, and who gets through the tunnel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from meshtui.engine.ambient import HBONE_PORT, network_port
+from meshtui.engine.classes import PodClass
+from meshtui.engine.index import Bits
+from meshtui.engine.networkpolicy import Direction, allows_port, applies, rules
+from meshtui.findings.context import Context
+from meshtui.findings.pods import declared_ports
+from meshtui.model.policy import NetworkPeer, NetworkPolicy, NetworkPolicyRule
+from meshtui.model.workload import Pod
+
+_DNS = 53
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One rule of a NetworkPolicy, with its place."""
+
+    policy: NetworkPolicy
+    direction: Direction
+    index: int
+    rule: NetworkPolicyRule
+
+    @property
+    def place(self) -> str:
+        """``egress[1]``."""
+        return f"{self.direction.value}[{self.index}]"
+
+
+def written_rules(context: Context) -> Iterator[Written]:
+    """All rules that count, policy by policy."""
+    for policy in sorted(context.snapshot.network_policies.values(), key=lambda p: p.meta.ref):
+        for direction in Direction:
+            if applies(policy, direction):
+                for index, rule in enumerate(rules(policy, direction)):
+                    yield Written(policy, direction, index, rule)
+
+
+def opened(context: Context, rule: NetworkPolicyRule, target: PodClass) -> tuple[int, ...]:
+    """The application's TCP ports that a rule names and a class's pods declare; a number counts where they declare nothing."""
+    declared = declared_ports(context, target)
+    numbers = [
+        p for p in declared if any(_names(entry.port) for entry in rule.ports) and allows_port(rule, p, "TCP", _pod(target))
+    ]
+    if not declared:
+        numbers = [e.port for e in rule.ports if e.protocol == "TCP" and isinstance(e.port, int) and e.end_port is None]
+    return tuple(dict.fromkeys(p for p in numbers if p not in {HBONE_PORT, _DNS}))
+
+
+def _names(port: int | str | None) -> bool:
+    return port is not None and port != HBONE_PORT
+
+
+def _pod(member: PodClass) -> Pod | None:
+    return next(iter(member.pods.values()), member.party.pod)
+
+
+def permitted(context: Context, member: PodClass, direction: Direction, port: int) -> Bits:
+    """The peers with which a class's own NetworkPolicies let it exchange TCP on a port, as far as no port name is asked."""
+    selecting = context.network.selecting(member.party, direction)
+    if not selecting:
+        return context.index.all
+    found = 0
+    for policy in selecting:
+        for rule in rules(policy, direction):
+            if allows_port(rule, port, "TCP", member.party.pod if direction is Direction.INGRESS else None):
+                found |= peers_of(context, rule, policy.meta.namespace)
+    return found
+
+
+def peers_of(context: Context, rule: NetworkPolicyRule, namespace: str) -> Bits:
+    """The classes that a rule's peers match; without peers, all."""
+    return context.peers(rule.peers, namespace) if rule.peers else context.index.all
+
+
+def particular(peers: Iterable[NetworkPeer]) -> list[NetworkPeer]:
+    """The peers that name somebody in particular: by pod labels."""
+    return [p for p in peers if p.pod_selector is not None and not p.pod_selector.is_empty]
+
+
+def through_tunnel(source: PodClass, target: PodClass) -> bool:
+    """Whether NetworkPolicy sees HBONE between two classes."""
+    return network_port(source.party, target.party, 0, "TCP") == HBONE_PORT
+
+
+def main_policy(context: Context, member: PodClass, direction: Direction) -> NetworkPolicy | None:
+    """The policy to change for a class: the one that is about it most of all, before the namespace's default."""
+    selecting = context.network.selecting(member.party, direction)
+    return max(selecting, key=lambda p: (not p.pod_selector.is_empty, len(rules(p, direction))), default=None)

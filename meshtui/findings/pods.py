@@ -1,0 +1,38 @@
+"""What rules ask about pods and their classes."""
+
+from __future__ import annotations
+
+from meshtui.engine.classes import PodClass
+from meshtui.findings.context import Context
+from meshtui.model.workload import MeshMode, Pod
+
+DATABASES = {
+    5432: "PostgreSQL",
+    3306: "MySQL",
+    27017: "MongoDB",
+    6379: "Redis",
+    1433: "SQL Server",
+    9042: "Cassandra",
+    1521: "Oracle",
+    9200: "Elasticsearch",
+    11211: "Memcached",
+    26257: "CockroachDB",
+}
+"""Ports by which a database is known, where a container declares them."""
+
+
+def declared_ports(context: Context, member: PodClass) -> tuple[int, ...]:
+    """The TCP ports that the containers of a class's pods declare, in order."""
+    return context.ports.get(member.number, ())
+
+
+def is_ambient(member: PodClass) -> bool:
+    """Whether ztunnel carries the traffic of a class's pods."""
+    return member.party.mode is MeshMode.AMBIENT
+
+
+def guarded(context: Context, pod: Pod) -> bool:
+    """Whether an ALLOW policy that something enforces covers a pod: then what isn't allowed is denied."""
+    if context.snapshot.mesh_mode(pod) not in {MeshMode.AMBIENT, MeshMode.SIDECAR}:
+        return False
+    return any(not compiled.denies for compiled in context.authorization.covering(pod))
