@@ -198,8 +198,9 @@ class Reflector:
 
     async def _is_served(self) -> bool:
         """Whether the API server lists the kind in its discovery (where that can't be read: as if it did)."""
+        root = f"/apis/{self.kind.group}" if self.kind.group else "/api"
         try:
-            found = decode_with(_RESOURCES, await self.api.get(f"/apis/{self.kind.group}/{self._version}"))
+            found = decode_with(_RESOURCES, await self.api.get(f"{root}/{self._version}"))
         except NotServedError:
             return False
         except ClusterError:

@@ -120,12 +120,8 @@ async def test_a_restart_in_mid_watch_is_said_and_the_cursor_stays(node, api_ser
         pki = Path(node.kubeconfig).parent / "pki"
         api_server.issue("server", "/CN=kube-apiserver", names, pki)
         api_server.start()
-
-        def recovered():
-            app.session.retry_now()
-            return "live" in header(pilot)
-
-        await until(pilot, recovered)
+        await pilot.press("r")
+        await until(pilot, lambda: "live" in header(pilot))
         assert (table.uid, len(table.rows)) == (uid, rows)
 
 
