@@ -12,14 +12,14 @@ from meshtui.widgets.ladder import changed_words
 from meshtui.widgets.table import Cell, Column, Row
 from meshtui.widgets.verdicts import VERDICTS, agreement
 
-FROM = Column("FROM", keep=9, least=14)
+FROM = Column("FROM", keep=8, least=12)
 COLUMNS = (
-    Column("", keep=9, least=1),
-    Column("TO", keep=9, least=18),
-    Column("PORT", keep=8, least=5, right=True),
-    Column("PREDICTED", keep=8, least=9),
-    Column("OBSERVED", keep=8, least=9),
-    Column("REALITY", keep=9, least=11),
+    Column("", keep=11, least=1),
+    Column("TO", keep=8, least=12),
+    Column("PORT", keep=9, least=4, right=True),
+    Column("PREDICTED", keep=10, least=9),
+    Column("OBSERVED", keep=10, least=9),
+    Column("REALITY", keep=11, least=11),
     Column("BY", keep=4, least=12),
     Column("AGE", keep=2, least=4),
 )
@@ -76,7 +76,7 @@ def row_of(session: Session, flow: Flow, verdict: Verdict, *, marked: bool, runn
         reality = Cell("! before the change", WARN, short="! before") if session.outdated(flow) else Cell(*agreement(observation))
         age = Cell("", DIM, since=observation.at) if observation.at else age
     cells = (
-        Cell(str(flow.destination)),
+        _end(str(flow.destination)),
         Cell(str(flow.port)),
         Cell(f"{word}{was}", tone, short=f"{word} *" if change else ""),
         observed,
@@ -84,8 +84,14 @@ def row_of(session: Session, flow: Flow, verdict: Verdict, *, marked: bool, runn
         Cell(by, DIM),
         age,
     )
-    sources = (Cell(str(flow.source)),) if with_source else ()
+    sources = (_end(str(flow.source)),) if with_source else ()
     return Row(flow_uid(flow), (Cell("●" if marked else " ", STRONG), *sources, *cells), marked=marked)
+
+
+def _end(reference: str) -> Cell:
+    """An end of a flow; where there is little room, without its kind."""
+    parts = reference.split("/")
+    return Cell(reference, short=f"{parts[0]}/{parts[-1]}" if len(parts) == 3 else "")
 
 
 def about(session: Session, flow: Flow, verdict: Verdict) -> Document:
