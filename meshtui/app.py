@@ -90,6 +90,7 @@ class MeshtuiApp(App[None]):
             ("Filter", "show only what has these words", "filter"),
             ("Namespace", "show one namespace, or all", "namespace"),
             ("Sort by last change", "what just changed?", "sort"),
+            ("Fix", "the patch for the finding under the cursor, and what it would open and close", "fix"),
             ("Retry now", "try to reach the cluster now", "retry"),
         ):
             yield SystemCommand(title, words, partial(self._on_main, main, action))

@@ -16,6 +16,7 @@ from meshtui.widgets.pane_view import DocumentView
 _MARKS = (
     ("✓ allow   ✗ deny   ± mixed   ? unknown", "a verdict: what policy says about a flow"),
     ("✓ all   ◐ some   ✗ none   ? unknown   · itself", "a pair in the matrix; * it changed"),
+    ("✗   !   i", "the worst finding about an object: error, warning, information; 5 lists them, f there shows the fix"),
     ("≠", "reality disagrees with the prediction"),
     ("DENIED →3 ←2   3 ~2", "in ten minutes: sent, received; by a policy that the log names, by a predicted one (~)"),
     ("D  S", "a workload runs as ServiceAccount default; shares its ServiceAccount with unlike workloads"),
@@ -48,7 +49,7 @@ class HelpScreen(ModalScreen[None]):
             line(("↑ ↓  j k".ljust(12), STRONG), "move; g and G to the ends, PgUp PgDn by screens"),
             line(("Enter".ljust(12), STRONG), "open; on a namespace: its workloads"),
             line(("Esc".ljust(12), STRONG), "one step back"),
-            line(("1 2 3 4".ljust(12), STRONG), "namespaces, workloads, AuthorizationPolicies, NetworkPolicies"),
+            line(("1 2 3 4 5".ljust(12), STRONG), "namespaces, workloads, AuthorizationPolicies, NetworkPolicies, findings"),
             line(("[  ]".ljust(12), STRONG), "to the table, to the detail beside it"),
             line(("Ctrl-C".ljust(12), STRONG), "quit, and clean up"),
         )

@@ -52,7 +52,7 @@ class MainScreen(Screen[None]):
         Binding("d", "describe", "Describe", id="main.describe"),
         Binding("colon", "command", "Go to", key_display=":", id="main.command"),
         Binding("slash", "filter", "Filter", key_display="/", id="main.filter"),
-        Binding("1,2,3,4", "digit", "Kinds", show=False, id="main.kinds"),
+        Binding("1,2,3,4,5", "digit", "Kinds", show=False, id="main.kinds"),
         Binding("tab", "next_pane", "Next kind", show=False, id="main.next"),
         Binding("shift+tab", "previous_pane", "Previous kind", show=False, id="main.previous"),
         Binding("r", "retry", "Retry now", show=False, id="main.retry"),
@@ -272,6 +272,10 @@ class MainScreen(Screen[None]):
         """NetworkPolicies."""
         self.action_pane(4)
 
+    def key_5(self) -> None:
+        """Findings."""
+        self.action_pane(5)
+
     def action_next_pane(self) -> None:
         """The kind to the right."""
         self.show_pane(panes()[self.pane.order % len(panes())])
@@ -410,8 +414,25 @@ class MainScreen(Screen[None]):
 
         self.app.push_screen(DenialsScreen(self.session))
 
+    def action_fix(self) -> None:
+        """The patch for the finding under the cursor, and what it would open and close."""
+        from meshtui.screens.fix import FixScreen
+        from meshtui.widgets.panes.findings import finding_of
+
+        uid = self.query_one(ObjectTable).uid
+        finding = finding_of(self.session, uid) if self.pane.id == "findings" and uid else None
+        if finding is None:
+            self.notify("fixes belong to findings: 5, then f", severity="warning")
+        elif finding.fix is None:
+            self.notify(f"{finding.rule} has no change that is safe to propose: Enter says more", severity="warning")
+        else:
+            self.app.push_screen(FixScreen(self.session, finding))
+
     def action_flow(self) -> None:
-        """Type a flow, and see why it is allowed or denied."""
+        """Type a flow, and see why it is allowed or denied; on a finding: its fix."""
+        if self.pane.id == "findings":
+            self.action_fix()
+            return
         from meshtui.screens.flow import FlowScreen
 
         self.app.push_screen(FlowScreen(self.session))

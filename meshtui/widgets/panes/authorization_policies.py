@@ -14,11 +14,13 @@ from meshtui.model.workload import MeshMode, Pod
 from meshtui.session import Session
 from meshtui.widgets.denied import DENIED, denied_cell
 from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Line, Section, facts, line
+from meshtui.widgets.finding_marks import BADGE, badge_cell, worst_by_object
 from meshtui.widgets.panes.base import Pane, changed_cell, in_scope, workloads_hit
 from meshtui.widgets.panes.keeping import keeping, shapes
 from meshtui.widgets.table import Cell, Column, Row
 
 _COLUMNS = (
+    BADGE,
     Column("NAMESPACE", keep=6, least=9),
     Column("NAME", keep=9, least=14),
     Column("ACTION", keep=8, least=6),
@@ -64,24 +66,25 @@ def enforced_by(snapshot: Snapshot, policy: AuthorizationPolicy, pods: list[Pod]
 
 def _rows(session: Session) -> list[Row]:
     snapshot = session.snapshot
-    rows, denied, seen = [], session.denied(), shapes(session)
+    rows, denied, seen, worst = [], session.denied(), shapes(session), worst_by_object(session)
     everywhere = tuple(seen.values())
     with keeping(session, PANE.id) as kept:
         for policy in sorted(snapshot.authorization_policies.values(), key=lambda p: (p.meta.namespace, p.meta.name)):
             if not in_scope(session, policy.meta.namespace):
                 continue
             root = policy.meta.namespace == snapshot.mesh.root_namespace
-            mine = denied_cell(denied, policy.meta.ref)
-            made_of = (policy, everywhere if root else seen.get(policy.meta.namespace), snapshot.mesh, mine)
-            rows.append(kept.row(policy.meta.uid, made_of, partial(_row, snapshot, policy, mine)))
+            mine, badge = denied_cell(denied, policy.meta.ref), badge_cell(worst, policy.meta.ref)
+            made_of = (policy, everywhere if root else seen.get(policy.meta.namespace), snapshot.mesh, mine, badge)
+            rows.append(kept.row(policy.meta.uid, made_of, partial(_row, snapshot, policy, mine, badge)))
     return rows
 
 
-def _row(snapshot: Snapshot, policy: AuthorizationPolicy, denied: Cell) -> Row:
+def _row(snapshot: Snapshot, policy: AuthorizationPolicy, denied: Cell, badge: Cell) -> Row:
     pods = pods_of_authorization_policy(snapshot, policy)
     return Row(
         policy.meta.uid,
         (
+            badge,
             Cell(policy.meta.namespace),
             Cell(policy.meta.name),
             Cell(policy.action, {"ALLOW": OK, "DENY": BAD}.get(policy.action, WARN)),

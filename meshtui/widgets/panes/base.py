@@ -34,9 +34,13 @@ class Pane:
     rows: Callable[[Session], list[Row]]
     ref_of: Callable[[Session, str], ObjectRef | None]
     detail: Callable[[Session, str], Document]
+    counted: Callable[[Session], int] | None = None
+    """How many there are, where the Snapshot alone doesn't say."""
 
     def count(self, session: Session) -> int:
         """How many objects there are in the session's namespace."""
+        if self.counted is not None:
+            return self.counted(session)
         return sum(not namespace or in_scope(session, namespace) for namespace in self.members(session.snapshot))
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 
-from meshtui.model.finding import Finding, Severity
+from meshtui.model.finding import Finding
 from meshtui.model.ids import ObjectRef, Uid
 from meshtui.model.workload import MeshMode, Namespace
 from meshtui.session import Session
 from meshtui.widgets.document import BAD, DIM, OK, STRONG, WARN, Document, Section, facts, line, section
+from meshtui.widgets.finding_marks import SEVERITIES
 from meshtui.widgets.panes.base import Pane, changed_cell
 from meshtui.widgets.panes.keeping import Shape, keeping, shapes
 from meshtui.widgets.table import Cell, Column, Row
@@ -20,7 +21,7 @@ _COLUMNS = (
     Column("PODS", keep=7, least=4, right=True),
     Column("AUTHZ", keep=5, least=5, right=True),
     Column("NETPOL", keep=5, least=6, right=True),
-    Column("WORST FINDING", keep=4, least=13),
+    Column("WORST FINDING", keep=7, least=5),
     Column("CHANGED", keep=2, least=7),
 )
 MODES = {
@@ -30,8 +31,6 @@ MODES = {
     MeshMode.WANTED: ("! not captured", WARN),
     MeshMode.NONE: ("none", DIM),
 }
-SEVERITIES = {Severity.ERROR: ("✗", BAD), Severity.WARNING: ("!", WARN), Severity.INFO: ("i", DIM)}
-"""A severity's mark and tone."""
 
 
 def _mesh(namespace: Namespace, shape: Shape) -> Cell:
@@ -46,7 +45,7 @@ def _finding(worst: Finding | None) -> Cell:
     if worst is None:
         return Cell("-", DIM)
     mark, tone = SEVERITIES[worst.severity]
-    return Cell(f"{mark} {worst.name}", tone)
+    return Cell(f"{mark} {worst.name}", tone, short=mark)
 
 
 def _rows(session: Session) -> list[Row]:
@@ -55,7 +54,8 @@ def _rows(session: Session) -> list[Row]:
     netpol = Counter(p.meta.namespace for p in snapshot.network_policies.values())
     worst: dict[str, Finding] = {}
     for finding in session.findings:
-        worst.setdefault(finding.namespace, finding)
+        if not finding.ignored:
+            worst.setdefault(finding.namespace, finding)
     rows = []
     with keeping(session, PANE.id) as kept:
         for namespace in sorted(snapshot.namespaces.values(), key=lambda n: n.name):

@@ -15,11 +15,13 @@ from meshtui.model.snapshot import Snapshot
 from meshtui.session import Session
 from meshtui.widgets.denied import DENIED, denied_cell
 from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Section, facts, line
+from meshtui.widgets.finding_marks import BADGE, badge_cell, worst_by_object
 from meshtui.widgets.panes.base import Pane, changed_cell, in_scope, workloads_hit
 from meshtui.widgets.panes.keeping import keeping, shapes
 from meshtui.widgets.table import Cell, Column, Row
 
 _COLUMNS = (
+    BADGE,
     Column("NAMESPACE", keep=6, least=9),
     Column("NAME", keep=9, least=14),
     Column("SELECTS", keep=5, least=10),
@@ -53,21 +55,22 @@ def _hbone_cell(policy: NetworkPolicy) -> Cell:
 
 def _rows(session: Session) -> list[Row]:
     snapshot = session.snapshot
-    rows, denied, seen = [], session.denied(), shapes(session)
+    rows, denied, seen, worst = [], session.denied(), shapes(session), worst_by_object(session)
     with keeping(session, PANE.id) as kept:
         for policy in sorted(snapshot.network_policies.values(), key=lambda p: (p.meta.namespace, p.meta.name)):
             if in_scope(session, policy.meta.namespace):
-                mine = denied_cell(denied, policy.meta.ref)
-                made_of = (policy, seen.get(policy.meta.namespace), mine)
-                rows.append(kept.row(policy.meta.uid, made_of, partial(_row, snapshot, policy, mine)))
+                mine, badge = denied_cell(denied, policy.meta.ref), badge_cell(worst, policy.meta.ref)
+                made_of = (policy, seen.get(policy.meta.namespace), mine, badge)
+                rows.append(kept.row(policy.meta.uid, made_of, partial(_row, snapshot, policy, mine, badge)))
     return rows
 
 
-def _row(snapshot: Snapshot, policy: NetworkPolicy, denied: Cell) -> Row:
+def _row(snapshot: Snapshot, policy: NetworkPolicy, denied: Cell, badge: Cell) -> Row:
     pods = pods_of_network_policy(snapshot, policy)
     return Row(
         policy.meta.uid,
         (
+            badge,
             Cell(policy.meta.namespace),
             Cell(policy.meta.name),
             Cell(describe(policy.pod_selector)),

@@ -21,6 +21,7 @@ from meshtui.model.workload import MeshMode, Workload
 from meshtui.session import Session
 from meshtui.widgets.denied import DENIED, denied_cell
 from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Line, Section, facts, line
+from meshtui.widgets.finding_marks import BADGE, badge_cell, worst_by_object
 from meshtui.widgets.panes.base import Pane, in_scope, policies_known
 from meshtui.widgets.panes.keeping import keeping
 from meshtui.widgets.panes.namespaces import MODES
@@ -28,6 +29,7 @@ from meshtui.widgets.table import Cell, Column, Row
 from meshtui.widgets.verdicts import VERDICTS
 
 _COLUMNS = (
+    BADGE,
     Column("NAMESPACE", keep=7, least=12),
     Column("NAME", keep=9, least=14),
     Column("KIND", keep=3, least=6),
@@ -79,21 +81,21 @@ def _waypoint(snapshot: Snapshot, workload: Workload) -> str:
 def _rows(session: Session) -> list[Row]:
     snapshot = session.snapshot
     shared = shared_accounts(snapshot)
-    denied = session.denied()
+    denied, worst = session.denied(), worst_by_object(session)
     rows = []
     with keeping(session, PANE.id) as kept:
         for ref, workload in sorted(snapshot.workloads.items(), key=lambda item: (item[0].namespace, item[0].name)):
             if not in_scope(session, ref.namespace):
                 continue
             sharing = any((ref.namespace, account) in shared for account in workload.service_accounts)
-            mine = denied_cell(denied, ref)
+            mine, badge = denied_cell(denied, ref), badge_cell(worst, ref)
             namespace = snapshot.namespace_by_name.get(ref.namespace)
-            made_of = (workload, namespace, snapshot.mesh, snapshot.live, sharing, mine)
-            rows.append(kept.row(workload.uid, made_of, partial(_row, snapshot, workload, shared, mine)))
+            made_of = (workload, namespace, snapshot.mesh, snapshot.live, sharing, mine, badge)
+            rows.append(kept.row(workload.uid, made_of, partial(_row, snapshot, workload, shared, mine, badge)))
     return rows
 
 
-def _row(snapshot: Snapshot, workload: Workload, shared: set[tuple[str, str]], denied: Cell) -> Row:
+def _row(snapshot: Snapshot, workload: Workload, shared: set[tuple[str, str]], denied: Cell, badge: Cell) -> Row:
     ref, mode = workload.ref, _mode(snapshot, workload)
     total = workload.desired if workload.desired is not None else len(workload.pods)
     ready = workload.ready
@@ -103,6 +105,7 @@ def _row(snapshot: Snapshot, workload: Workload, shared: set[tuple[str, str]], d
     return Row(
         workload.uid,
         (
+            badge,
             Cell(ref.namespace),
             Cell(ref.name),
             Cell(ref.kind, DIM, short=_SHORT_KINDS.get(ref.kind, "")),

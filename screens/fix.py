@@ -1,0 +1,216 @@
+"""A finding's fix: the patch, what it would open and close; applied, probed, and undone."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from meshtui.model.errors import MeshtuiError
+from meshtui.model.finding import Finding
+from meshtui.screens.confirm import ConfirmScreen
+from meshtui.session import Session
+from meshtui.sources.writes import Confirmation
+from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Line, Section, line
+from meshtui.widgets.fixing import Done, Proposal, carry_out, done_in, probe_again, propose, take_back
+from meshtui.widgets.fixing_words import fix_document, question, undo_question
+from meshtui.widgets.pane_view import DocumentView
+from meshtui.widgets.status import StatusBar
+
+
+class FixScreen(Screen[None]):
+    """One fix, from its patch to the proof. It stays on the finding that it was opened on."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "apply", "Apply", id="fix.apply"),
+        Binding("u", "undo", "Undo", id="fix.undo"),
+        Binding("r", "again", "Again", id="fix.again"),
+        Binding("y", "yaml", "YAML", id="fix.yaml"),
+        Binding("escape,q", "back", "Back", id="fix.back"),
+        Binding("question_mark", "app.help", "Help", key_display="?", id="fix.help"),
+    ]
+
+    def __init__(self, session: Session, finding: Finding) -> None:
+        super().__init__()
+        self._session = session
+        self._finding = finding
+        self._proposal: Proposal | None = None
+        self._done: Done | None = next((d for d in reversed(done_in(session)) if d.proposal.finding == finding), None)
+        self._stage: Line = line(("… working out what it would open and close", WARN))
+        self._busy = False
+
+    def compose(self) -> ComposeResult:
+        """Header, text, a line that says what to press, footer."""
+        yield StatusBar(id="status")
+        yield DocumentView(id="text")
+        yield Static(id="message")
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Follow the session, and work the fix out."""
+        self._stop_listening = self._session.listen(self._show_status)
+        self.query_one(DocumentView).focus()
+        self._refresh()
+        self._propose()
+
+    def on_unmount(self) -> None:
+        """Stop following."""
+        self._stop_listening()
+
+    # ---- showing
+
+    def _show_status(self) -> None:
+        if self.query(StatusBar):
+            self.query_one(StatusBar).show(self._session)
+
+    def _refresh(self) -> None:
+        if not self.query(DocumentView):
+            return
+        self._show_status()
+        self.query_one(DocumentView).show(fix_document(self._finding, self._proposal, self._done, self._stage))
+        message = Document("", (Section("", (self._what_to_press(),)),)).content().split("\n")[-1]
+        self.query_one("#message", Static).update(message)
+
+    def _what_to_press(self) -> Line:
+        if self._busy:
+            return line(("…", WARN))
+        if self._done is not None and self._done.applied:
+            return line("u undoes it; r probes again what it promised")
+        if self._session.cannot_apply:
+            return line((f"not applied from here: {self._session.cannot_apply}", WARN))
+        return line("a applies it, after a question")
+
+    def _say(self, text: str, tone: str = WARN) -> None:
+        self._stage = line((text, tone))
+        self._refresh()
+
+    # ---- proposing
+
+    @work(exclusive=True, group="fix")
+    async def _propose(self) -> None:
+        try:
+            self._proposal = await propose(self._session, self._finding)
+        except MeshtuiError as error:
+            self._say(f"✗ {error}", BAD)
+            return
+        self._stage = line(("not applied yet", DIM)) if self._done is None else self._stage_of(self._done)
+        self._refresh()
+
+    # ---- applying
+
+    def action_apply(self) -> None:
+        """Ask, then apply, and probe what was promised."""
+        proposal = self._proposal
+        if self._busy or proposal is None:
+            return
+        if self._session.cannot_apply:
+            self.notify(f"nothing is changed: {self._session.cannot_apply}", severity="error", markup=False)
+            return
+        if self._done is not None and self._done.applied:
+            self.notify("it is applied: u undoes it", severity="warning")
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._carry_out(proposal)
+
+        context = self._session.label.context
+        self.app.push_screen(ConfirmScreen(question(proposal, context), yes="Apply"), answered)
+
+    @work(exclusive=True, group="fix")
+    async def _carry_out(self, proposal: Proposal) -> None:
+        self._busy = True
+        try:
+            confirmation = Confirmation("confirmed on the fix screen")
+            self._done = await carry_out(self._session, proposal, confirmation, lambda text: self._say(f"… {text}"))
+            self._stage = self._stage_of(self._done)
+        finally:
+            self._busy = False
+            self._refresh()
+
+    def _stage_of(self, done: Done) -> Line:
+        """How it ended, in a line."""
+        if done.error is not None:
+            return line((f"✗ {done.error}", BAD))
+        wrong = sum(seen.agrees is False for seen in done.observations)
+        right = sum(seen.agrees is True for seen in done.observations)
+        if wrong:
+            return line((f"≠ applied, and {wrong} of {len(done.observations)} flows DISAGREE with what was promised", BAD))
+        if done.unseen:
+            return line(("! applied, but not everything was seen in time", WARN))
+        probed = f": {right} of {len(done.observations)} probed flows are as predicted" if done.observations else ""
+        return line((f"✓ applied{probed}", OK))
+
+    def action_again(self) -> None:
+        """Probe the promised flows again; before anything is applied: look at the objects again."""
+        if self._busy:
+            return
+        if self._done is None or not self._done.applied:
+            self._say("… working out what it would open and close")
+            self._propose()
+        elif self._session.read_only:
+            self.notify(f"nothing is probed: {self._session.read_only}", severity="error", markup=False)
+        else:
+            self._probe_again(self._done)
+
+    @work(exclusive=True, group="fix")
+    async def _probe_again(self, done: Done) -> None:
+        self._busy = True
+        try:
+            confirmation = Confirmation("asked for again on the fix screen")
+            await probe_again(self._session, done, confirmation, lambda text: self._say(f"… {text}"))
+            self._stage = self._stage_of(done)
+        finally:
+            self._busy = False
+            self._refresh()
+
+    # ---- undoing
+
+    def action_undo(self) -> None:
+        """Ask, then put the old objects back."""
+        done = self._done
+        if self._busy or done is None or not done.applied:
+            if not self._busy:
+                self.notify("there is nothing to undo", timeout=3)
+            return
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._take_back(done)
+
+        self.app.push_screen(ConfirmScreen(undo_question(done, self._session.label.context), yes="Undo"), answered)
+
+    @work(exclusive=True, group="fix")
+    async def _take_back(self, done: Done) -> None:
+        self._busy = True
+        try:
+            confirmation = Confirmation("confirmed on the fix screen")
+            await take_back(self._session, done, confirmation, lambda text: self._say(f"… {text}"))
+        except MeshtuiError as error:
+            self._stage = line((f"✗ not undone: {error}", BAD))
+        else:
+            self._done = None
+            self._stage = line(("✓ undone: the objects are as they were", OK))
+        finally:
+            self._busy = False
+            self._refresh()
+
+    # ---- other keys
+
+    def action_yaml(self) -> None:
+        """The first object as YAML."""
+        from meshtui.screens.yaml import YamlScreen
+
+        if self._finding.objects:
+            self.app.push_screen(YamlScreen(self._session, self._finding.objects[0]))
+
+    def action_back(self) -> None:
+        """Go back; what is being applied is seen through first."""
+        if self._busy:
+            self.notify("it is being applied: a moment", severity="warning", timeout=3)
+            return
+        self.app.pop_screen()
