@@ -186,7 +186,7 @@ class MainScreen(Screen[None]):
             drawn = state.face(self.pane.title, kind, session.clock())
             if drawn is not None:
                 return drawn
-        return None if rows else state.empty(self.pane.title, session.namespace, self.needle)
+        return None if rows else state.empty(self.pane.title, session.namespace, self.needle, self.pane.nothing)
 
     def _show_tabs(self) -> None:
         entries = [(pane, pane.count(self.session), self.session.snapshot.kind_state(pane.kind).status) for pane in panes()]

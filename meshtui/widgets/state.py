@@ -15,12 +15,12 @@ def loading(kind: str) -> Document:
     return Document(f"… Loading {kind}", (Section("", (line(("the first answer of the API server is on its way", DIM)),)),))
 
 
-def empty(kind: str, namespace: str, needle: str) -> Document:
-    """The API server says that there is none."""
+def empty(kind: str, namespace: str, needle: str, nothing: str = "") -> Document:
+    """The API server says that there is none; ``nothing`` says it in other words."""
     if needle:
         return Document(f"No {kind} matches “{needle}”", (Section("", (line("Esc clears the filter"),)),))
     where = f"in namespace {namespace}" if namespace else "in this cluster"
-    lines = [line((f"the API server was asked, and there are none {where}", DIM))]
+    lines = [line((nothing or f"the API server was asked, and there are none {where}", DIM))]
     if namespace:
         lines.append(line("n chooses another namespace, or all"))
     return Document(f"No {kind}", (Section("", tuple(lines)),))

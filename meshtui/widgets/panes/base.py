@@ -36,6 +36,8 @@ class Pane:
     detail: Callable[[Session, str], Document]
     counted: Callable[[Session], int] | None = None
     """How many there are, where the Snapshot alone doesn't say."""
+    nothing: str = ""
+    """What it means that there are none, where it isn't an answer of the API server."""
 
     def count(self, session: Session) -> int:
         """How many objects there are in the session's namespace."""

@@ -107,5 +107,6 @@ PANE = Pane(
     rows=_rows,
     ref_of=_ref,
     detail=_detail,
+    nothing="none of the rules fires; that a rule isn't there proves nothing: p on a workload asks reality",
     counted=lambda session: sum(not finding.ignored for _, finding in found(session)),
 )
