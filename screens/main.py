@@ -16,7 +16,7 @@ from textual.widgets import Footer, Input, Static
 from textual.worker import get_current_worker
 
 from meshtui.engine.denials import DeniedCount
-from meshtui.engine.relations import flows_from, flows_from_all, workload_endpoint
+from meshtui.engine.relations import PROBED, flows_from, flows_from_all, workload_endpoint
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus
@@ -453,9 +453,9 @@ class MainScreen(Screen[None]):
         ref = self.current()
         workload = self.session.snapshot.workloads.get(ref) if ref else None
         if workload is not None:
-            self._probe(str(workload.ref), flows_from(self.session.snapshot, workload))
+            self._probe(str(workload.ref), flows_from(self.session.snapshot, workload, PROBED))
         elif ref is not None and ref.kind == "Namespace":
-            self._probe(str(ref), flows_from_all(self.session.snapshot, ref.name))
+            self._probe(str(ref), flows_from_all(self.session.snapshot, ref.name, PROBED))
         else:
             self.notify("probes start from a workload or a namespace: 2 or 1, then p; P probes all", severity="warning")
 
@@ -463,7 +463,7 @@ class MainScreen(Screen[None]):
         """Probe the flows of all workloads: those of the chosen namespace, or of the cluster."""
         name = self.session.namespace
         about = f"namespace {name}" if name else f"the cluster, context {self.session.label.context}"
-        self._probe(about, flows_from_all(self.session.snapshot, name))
+        self._probe(about, flows_from_all(self.session.snapshot, name, PROBED))
 
     def _probe(self, about: str, flows: Iterable[Flow]) -> None:
         from meshtui.screens.probe import ProbeScreen

@@ -14,7 +14,7 @@ from meshtui.cli.flowfile import flow_to_json
 from meshtui.cli.output import console, observation_to_json, observations_table
 from meshtui.cli.source import open_session
 from meshtui.engine.references import parse_flow, parse_reference
-from meshtui.engine.relations import flows_from, flows_from_all, workload_of
+from meshtui.engine.relations import PROBED, flows_from, flows_from_all, workload_of
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import Flow
 from meshtui.model.observation import Observation
@@ -27,6 +27,7 @@ from meshtui.settings import Settings
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="FROM", help="NS/POD, NS/KIND/NAME, external; NS/* or */* for all workloads")
     parser.add_argument("destinations", metavar="TO:PORT", nargs="*", help="NS/svc/NAME:PORT, a pod, a workload, an address")
+    parser.add_argument("--protocol", choices=["TCP", "UDP"], default="TCP", help="UDP: a DNS question (default: TCP)")
     parser.add_argument("--all", action="store_true", help="every Service and port in the cluster")
     parser.add_argument("--plan", action="store_true", help="only say what it would do")
     parser.add_argument("--probe-image", metavar="IMAGE", help="an image that has sh and curl")
@@ -41,16 +42,16 @@ def _flows(args: argparse.Namespace, session: Session) -> list[Flow]:
             raise UsageError(f"{args.source} is many workloads", "--all probes what each of them may call; or name one workload")
         namespace = args.source.removesuffix("/*")
         most = session.settings.probe.max_flows
-        found = list(islice(flows_from_all(session.snapshot, "" if namespace == "*" else namespace), most + 1))
+        found = list(islice(flows_from_all(session.snapshot, "" if namespace == "*" else namespace, PROBED), most + 1))
         if len(found) > most:
             sys.stderr.write(f"note: more than {most} flows (probe.max_flows): only the first {most} are probed\n")
         return found[:most]
     if args.all:
         source, _ = parse_reference(args.source)
-        return flows_from(session.snapshot, workload_of(session.snapshot, source))
+        return flows_from(session.snapshot, workload_of(session.snapshot, source), PROBED)
     if not args.destinations:
         raise UsageError("no destination", "name TO:PORT, or --all")
-    return [parse_flow(args.source, destination) for destination in args.destinations]
+    return [parse_flow(args.source, destination, protocol=args.protocol) for destination in args.destinations]
 
 
 async def _probe(args: argparse.Namespace, settings: Settings) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 
 from meshtui.engine import authorization, networkpolicy
 from meshtui.engine.resolve import kind_named
@@ -75,32 +76,37 @@ def service_endpoint(service: Service) -> FlowEndpoint:
     return FlowEndpoint(EndpointKind.SERVICE, service.meta.namespace, service.meta.name)
 
 
-def services_by_port(snapshot: Snapshot) -> Iterator[tuple[Service, int, str]]:
-    """Every TCP port of every Service that has a selector, by namespace and name."""
+ONLY_TCP = frozenset({"TCP"})
+PROBED = frozenset({"TCP", "UDP"})
+"""The protocols that a probe knows how to send."""
+
+
+def services_by_port(snapshot: Snapshot, protocols: AbstractSet[str] = ONLY_TCP) -> Iterator[tuple[Service, int, str]]:
+    """Every port, of some protocols, of every Service that has a selector, by namespace and name."""
     for service in sorted(snapshot.services.values(), key=lambda s: (s.meta.namespace, s.meta.name)):
         for port in service.ports:
-            if service.selector and port.protocol == "TCP":
+            if service.selector and port.protocol in protocols:
                 yield service, port.number, port.protocol
 
 
-def flows_from(snapshot: Snapshot, workload: Workload) -> list[Flow]:
+def flows_from(snapshot: Snapshot, workload: Workload, protocols: AbstractSet[str] = ONLY_TCP) -> list[Flow]:
     """A flow from a workload to each port of each Service that isn't its own."""
     source = workload_endpoint(workload.ref)
     own = [pod.labels for pod in workload.pods if not pod.completed]
     if not own:
         return []
     return [
-        Flow(source, service_endpoint(service), port)
-        for service, port, _ in services_by_port(snapshot)
+        Flow(source, service_endpoint(service), port, protocol)
+        for service, port, protocol in services_by_port(snapshot, protocols)
         if not (service.meta.namespace == workload.ref.namespace and _selects(service, own[0]))
     ]
 
 
-def flows_from_all(snapshot: Snapshot, namespace: str = "") -> Iterator[Flow]:
+def flows_from_all(snapshot: Snapshot, namespace: str = "", protocols: AbstractSet[str] = ONLY_TCP) -> Iterator[Flow]:
     """The flows from each running workload of a namespace (without one: of the cluster), by name; they may be very many."""
     for ref, workload in sorted(snapshot.workloads.items(), key=lambda item: (item[0].namespace, item[0].name)):
         if not namespace or ref.namespace == namespace:
-            yield from flows_from(snapshot, workload)
+            yield from flows_from(snapshot, workload, protocols)
 
 
 def flows_to(snapshot: Snapshot, workload: Workload) -> list[Flow]:

@@ -77,7 +77,7 @@ def row_of(session: Session, flow: Flow, verdict: Verdict, *, marked: bool, runn
         age = Cell("", DIM, since=observation.at) if observation.at else age
     cells = (
         _end(str(flow.destination)),
-        Cell(str(flow.port)),
+        Cell(str(flow.port) if flow.protocol == "TCP" else f"{flow.port}/{flow.protocol}"),
         Cell(f"{word}{was}", tone, short=f"{word} *" if change else ""),
         observed,
         reality,
