@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 from meshtui.model.finding import Finding, Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.session import Session
-from meshtui.widgets.document import BAD, DIM, WARN
+from meshtui.widgets.document import BAD, DIM, WARN, Section, line
 from meshtui.widgets.table import Cell, Column
 
 SEVERITIES = {Severity.ERROR: ("✗", BAD), Severity.WARNING: ("!", WARN), Severity.INFO: ("i", DIM)}
@@ -33,10 +33,27 @@ def worst_by_object(session: Session) -> Mapping[ObjectRef, Severity]:
     return worst
 
 
+def last_shown(session: Session) -> tuple[Finding, ...]:
+    """The findings that the rows were last made of: what a thread may ask for (new ones are only looked for on the loop)."""
+    known = _WORST.get(session)
+    return known[0] if known is not None else ()
+
+
 def badge_cell(worst: Mapping[ObjectRef, Severity], ref: ObjectRef) -> Cell:
     """The mark of the worst finding about an object, or nothing."""
     severity = worst.get(ref)
     return _NONE if severity is None else Cell(*SEVERITIES[severity])
+
+
+def findings_about(session: Session, ref: ObjectRef) -> tuple[Section, ...]:
+    """What is wrong with an object, as a section of its detail; nothing where nothing is."""
+    found = [finding for finding in last_shown(session) if ref in finding.objects]
+    lines = []
+    for finding in found:
+        mark, tone = SEVERITIES[finding.severity]
+        said = f"ignored: {finding.message}" if finding.ignored else finding.message
+        lines.append(line((f"{mark} {finding.rule} ", DIM if finding.ignored else tone), said))
+    return (Section("Findings (5, then f for a fix)", tuple(lines)),) if lines else ()
 
 
 def counts(session: Session) -> list[tuple[str, str]]:

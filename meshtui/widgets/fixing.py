@@ -148,12 +148,16 @@ async def probe_again(session: Session, done: Done, confirmation: Confirmation, 
 
 async def take_back(session: Session, done: Done, confirmation: Confirmation, tell: Callable[[str], None]) -> None:
     """Undo a fix, the last change first. Raises ConflictError, ClusterError; what was undone until then stays undone."""
+    restored = [applied.before for applied in done.applied if applied.before is not None]
     while done.applied:
         tell(f"undoing {done.applied[-1].ref}")
         await undo(session.api(), session.writes(), done.applied[-1], confirmation)
         done.applied.pop()
     if done in done_in(session):
         done_in(session).remove(done)
+    tell("undone; waiting until it is rolled out and seen")
+    old = read_documents(restored, "what was before")
+    await _seen(session, lambda: all(_rolled_out(session.snapshot, each) for each in old.controllers.values()))
 
 
 async def _seen(session: Session, good: Callable[[], bool]) -> bool:

@@ -110,14 +110,17 @@ def question(proposal: Proposal, context: str) -> Document:
         if count
         else line(("no flow that could be probed changes", DIM))
     )
-    opened = len(proposal.comparison.of(What.OPENED))
-    closed = len(proposal.comparison.of(What.CLOSED))
+    opened, closed = (
+        len({(shift.source, shift.destination) for shift in proposal.comparison.of(what)}) for what in (What.OPENED, What.CLOSED)
+    )
     return Document(
         "Apply the fix?",
         (
             Section("", (line("context ", (context, STRONG)),)),
             Section("Objects that will be written", tuple(objects)),
-            Section("What it does", (line(f"opens {opened}, closes {closed} (lines above)"), after)),
+            Section(
+                "What it does", (line(f"opens flows between {opened} pairs of workloads, closes them between {closed}"), after)
+            ),
             Section("", (line(("u undoes it, as long as nobody changes them in between", DIM)),)),
         ),
     )

@@ -17,7 +17,7 @@ _MARKS = {
     KindStatus.EXPIRED: "✗",
     KindStatus.UNREACHABLE: "✗",
 }
-_SHORT = {"AuthorizationPolicies": "AuthzPolicies", "NetworkPolicies": "NetPolicies"}
+_SHORT = {"AuthorizationPolicies": "Authz", "NetworkPolicies": "NetPol"}
 
 
 class KindTabs(Static):

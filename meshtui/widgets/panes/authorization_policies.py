@@ -14,7 +14,7 @@ from meshtui.model.workload import MeshMode, Pod
 from meshtui.session import Session
 from meshtui.widgets.denied import DENIED, denied_cell
 from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Line, Section, facts, line
-from meshtui.widgets.finding_marks import BADGE, badge_cell, worst_by_object
+from meshtui.widgets.finding_marks import BADGE, badge_cell, findings_about, worst_by_object
 from meshtui.widgets.panes.base import Pane, changed_cell, in_scope, workloads_hit
 from meshtui.widgets.panes.keeping import keeping, shapes
 from meshtui.widgets.table import Cell, Column, Row
@@ -128,6 +128,7 @@ def _detail(session: Session, uid: str) -> Document:
         rules = [line((f"no rules: {effect}", WARN))]
     sections = [
         Section("", overview),
+        *findings_about(session, policy.meta.ref),
         Section("Rules", tuple(rules)),
     ]
     if pods:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from meshtui.model.finding import Finding
 from meshtui.model.ids import ObjectRef
 from meshtui.session import Session
 from meshtui.widgets.document import DIM, STRONG, Document, Section, facts, line
-from meshtui.widgets.finding_marks import SEVERITIES
+from meshtui.widgets.finding_marks import SEVERITIES, last_shown, worst_by_object
 from meshtui.widgets.panes.base import Pane, in_scope
 from meshtui.widgets.table import Cell, Column, Row
 
@@ -25,10 +25,10 @@ _COLUMNS = (
 )
 
 
-def found(session: Session) -> Iterator[tuple[str, Finding]]:
+def found(session: Session, findings: Iterable[Finding]) -> Iterator[tuple[str, Finding]]:
     """The findings in the session's namespace, each with what tells it from others; those that are ignored come last."""
     twins: Counter[tuple[str, tuple[ObjectRef, ...]]] = Counter()
-    for finding in sorted(session.findings, key=lambda finding: bool(finding.ignored)):
+    for finding in sorted(findings, key=lambda finding: bool(finding.ignored)):
         key = (finding.rule, finding.objects)
         twins[key] += 1
         if in_scope(session, finding.namespace):
@@ -37,11 +37,12 @@ def found(session: Session) -> Iterator[tuple[str, Finding]]:
 
 def finding_of(session: Session, uid: str) -> Finding | None:
     """The finding of a row; None when it is gone."""
-    return next((finding for own, finding in found(session) if own == uid), None)
+    return next((finding for own, finding in found(session, last_shown(session)) if own == uid), None)
 
 
 def _rows(session: Session) -> list[Row]:
-    return [_row(uid, finding) for uid, finding in found(session)]
+    worst_by_object(session)
+    return [_row(uid, finding) for uid, finding in found(session, session.findings)]
 
 
 def _row(uid: str, finding: Finding) -> Row:
@@ -108,5 +109,5 @@ PANE = Pane(
     ref_of=_ref,
     detail=_detail,
     nothing="none of the rules fires; that a rule isn't there proves nothing: p on a workload asks reality",
-    counted=lambda session: sum(not finding.ignored for _, finding in found(session)),
+    counted=lambda session: sum(not finding.ignored for _, finding in found(session, session.findings)),
 )

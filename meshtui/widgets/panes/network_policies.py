@@ -15,7 +15,7 @@ from meshtui.model.snapshot import Snapshot
 from meshtui.session import Session
 from meshtui.widgets.denied import DENIED, denied_cell
 from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Section, facts, line
-from meshtui.widgets.finding_marks import BADGE, badge_cell, worst_by_object
+from meshtui.widgets.finding_marks import BADGE, badge_cell, findings_about, worst_by_object
 from meshtui.widgets.panes.base import Pane, changed_cell, in_scope, workloads_hit
 from meshtui.widgets.panes.keeping import keeping, shapes
 from meshtui.widgets.table import Cell, Column, Row
@@ -94,6 +94,7 @@ def _detail(session: Session, uid: str) -> Document:
         return Document("gone")
     pods = pods_of_network_policy(session.snapshot, policy)
     sections = [Section("", facts(("selects", describe(policy.pod_selector)), ("pods", str(len(pods)))))]
+    sections += findings_about(session, policy.meta.ref)
     for direction in directions(policy):
         entries = rules(policy, direction)
         lines = [

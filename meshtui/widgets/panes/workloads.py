@@ -21,7 +21,7 @@ from meshtui.model.workload import MeshMode, Workload
 from meshtui.session import Session
 from meshtui.widgets.denied import DENIED, denied_cell
 from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Line, Section, facts, line
-from meshtui.widgets.finding_marks import BADGE, badge_cell, worst_by_object
+from meshtui.widgets.finding_marks import BADGE, badge_cell, findings_about, worst_by_object
 from meshtui.widgets.panes.base import Pane, in_scope, policies_known
 from meshtui.widgets.panes.keeping import keeping
 from meshtui.widgets.panes.namespaces import MODES
@@ -137,7 +137,7 @@ def _detail(session: Session, uid: str) -> Document:
     snapshot = session.snapshot
     running = [pod for pod in workload.pods if not pod.completed]
     mode = _mode(snapshot, workload)
-    sections = [Section("Identity", _identity(snapshot, workload, mode))]
+    sections = [*findings_about(session, workload.ref), Section("Identity", _identity(snapshot, workload, mode))]
     if running:
         sections.append(Section("Selected by", _selected_by(session, workload)))
         sections.append(Section("May call", _flows(session, flows_from(snapshot, workload), outgoing=True)))
