@@ -109,7 +109,7 @@ def _routed(snapshot: Snapshot, resolver: Resolver, services: dict[tuple[str, st
     }
     for route in snapshot.http_routes.values():
         home = route.meta.namespace
-        gateways = [pods.get((p.namespace or home, p.name)) for p in route.parents if p.kind == "Gateway"]
+        gateways = [pods.get((p.namespace or home, p.name)) for p in route.parents if p.kind in {"", "Gateway"}]
         backends = {(b.namespace or home, b.name, b.port) for rule in route.rules for b in rule.backends if b.kind == "Service"}
         for pod in filter(None, gateways):
             for space, name, number in sorted(backends, key=str):

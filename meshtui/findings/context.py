@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from meshtui.engine import Engine
 from meshtui.engine.authorization import Authorization
@@ -22,7 +23,11 @@ from meshtui.model.ids import ObjectRef, principal
 from meshtui.model.policy import AuthorizationPolicy, NetworkPeer
 from meshtui.model.selectors import LabelSelector
 from meshtui.model.snapshot import Snapshot
+from meshtui.model.verdict import Decision, Verdict
 from meshtui.model.workload import MeshMode, Pod, Workload
+
+if TYPE_CHECKING:
+    from meshtui.findings.callers import Meant
 
 IGNORE = "meshtui.dev/ignore"
 MESHED = frozenset({MeshMode.AMBIENT, MeshMode.SIDECAR, MeshMode.GATEWAY})
@@ -192,6 +197,24 @@ class Context:
     def calls(self) -> tuple[Call, ...]:
         """The calls that workloads are configured to make, and gateways by their routes."""
         return calls_of(self.snapshot, self.resolver, [pods for _, pods in self.workloads])
+
+    @cached_property
+    def denied_calls(self) -> tuple[tuple[Call, Verdict], ...]:
+        """Configured calls that policy denies to every pod behind the Service, each with its first verdict."""
+        found = []
+        for call in self.calls:
+            source = self.party(call.source)
+            said = [self.engine.between(source, self.party(pod), at, "TCP", call.service, call.port) for pod, at in call.targets]
+            if all(verdict.decision is Decision.DENY for verdict in said):
+                found.append((call, said[0]))
+        return tuple(found)
+
+    @cached_property
+    def meant(self) -> tuple[Meant, ...]:
+        """The flows that somebody means to work."""
+        from meshtui.findings.callers import meant_flows
+
+        return tuple(meant_flows(self))
 
     # ---- suppression
 

@@ -85,6 +85,8 @@ class Pod:
     owners: tuple[OwnerRef, ...] = ()
     has_sidecar: bool = False
     deleting: bool = False
+    probe_ports: tuple[int | str, ...] = ()
+    """The ports, or their names, that the kubelet's probes ask."""
     derived: bool = False
     """Made from a controller's template, because the manifests hold no pod for it."""
 
@@ -136,6 +138,7 @@ class PodTemplate:
     images: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     has_sidecar: bool = False
+    probe_ports: tuple[int | str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

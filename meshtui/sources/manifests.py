@@ -346,6 +346,7 @@ def _derived(controller: Controller, number: int) -> Pod:
         images=template.images,
         env=template.env,
         has_sidecar=template.has_sidecar,
+        probe_ports=template.probe_ports,
         owners=(OwnerRef(meta.kind, meta.name, meta.uid, controller=True),),
         derived=True,
     )

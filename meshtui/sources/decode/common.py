@@ -22,6 +22,7 @@ _MESH_ANNOTATIONS = (
     "gateway.istio.io/",
     "meshtui.dev/",
     "traffic.sidecar.",
+    "prometheus.io/",
 )
 
 

@@ -59,6 +59,20 @@ class EnvVar(Wire):
     value: str | None = None
 
 
+class ProbeAction(Wire):
+    """httpGet, tcpSocket or grpc of a probe."""
+
+    port: int | str | None = None
+
+
+class Probe(Wire):
+    """A container's startup, readiness or liveness probe, as far as it asks over the network."""
+
+    http_get: ProbeAction | None = None
+    tcp_socket: ProbeAction | None = None
+    grpc: ProbeAction | None = None
+
+
 class Container(Wire):
     """containers[] and initContainers[]."""
 
@@ -67,6 +81,9 @@ class Container(Wire):
     ports: list[ContainerPort] | None = None
     env: list[EnvVar] | None = None
     restart_policy: str | None = None
+    startup_probe: Probe | None = None
+    readiness_probe: Probe | None = None
+    liveness_probe: Probe | None = None
 
 
 class PodSpec(Wire):

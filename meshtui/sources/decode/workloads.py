@@ -74,6 +74,14 @@ def _ports(containers: Sequence[wire.Container]) -> tuple[ContainerPort, ...]:
     )
 
 
+def _probe_ports(containers: Sequence[wire.Container]) -> tuple[int | str, ...]:
+    """What the kubelet's probes ask, each port once; a port may be a number in a string."""
+    probes = (probe for c in containers for probe in (c.startup_probe, c.readiness_probe, c.liveness_probe) if probe)
+    actions = (action for probe in probes for action in (probe.http_get, probe.tcp_socket, probe.grpc) if action)
+    found = (int(a.port) if isinstance(a.port, str) and a.port.isdecimal() else a.port for a in actions)
+    return tuple(dict.fromkeys(port for port in found if port is not None))
+
+
 def _env(containers: Sequence[wire.Container]) -> Mapping[str, str]:
     found = {e.name: e.value for c in containers if c.env for e in c.env if e.value and "URL" in e.name}
     return found or NO_LABELS
@@ -95,6 +103,7 @@ def template(raw: wire.PodTemplate | None) -> PodTemplate:
         images=tuple(c.image or "" for c in containers),
         env=_env(containers),
         has_sidecar=_has_sidecar(spec),
+        probe_ports=_probe_ports(containers),
     )
 
 
@@ -123,6 +132,7 @@ def pod(raw: wire.Pod, origin: str = "") -> Pod:
         env=_env(containers),
         owners=owners(raw.metadata),
         has_sidecar=_has_sidecar(spec),
+        probe_ports=_probe_ports(containers),
         deleting=deleting,
     )
 

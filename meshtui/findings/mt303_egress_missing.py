@@ -1,0 +1,63 @@
+"""MT303: a flow that the destination lets in, or that is configured, may not leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshtui.engine.networkpolicy import Direction
+from meshtui.engine.party import Party
+from meshtui.findings.base import Found, Rule
+from meshtui.findings.callers import Meant
+from meshtui.findings.context import Context
+from meshtui.findings.fixes import appended, peer_of, with_tunnel
+from meshtui.findings.netrules import main_policy, through_tunnel
+from meshtui.model.finding import Fix, Severity
+from meshtui.model.ids import ObjectRef
+from meshtui.model.policy import NetworkPolicy
+from meshtui.model.verdict import Decision, Layer
+
+
+def _look(context: Context) -> Iterator[Found]:
+    """One finding for each policy of the source and each destination. Where the app's port is open and HBONE isn't: MT301."""
+    closed: dict[tuple[ObjectRef, ObjectRef], list[Meant]] = {}
+    policies: dict[ObjectRef, NetworkPolicy] = {}
+    for flow in dict.fromkeys(context.meant):
+        decided = context.matrix.cell(flow.source, flow.target).at(flow.port)
+        if decided.decision is not Decision.DENY or decided.ruling.layer is not Layer.EGRESS_POLICY:
+            continue
+        policy = main_policy(context, flow.source, Direction.EGRESS)
+        if policy is None or _opens_port(context, flow.source.party, flow.target.party, flow.port):
+            continue
+        policies[policy.meta.ref] = policy
+        for owner in context.owners(flow.target):
+            closed.setdefault((policy.meta.ref, owner), []).append(flow)
+    for (ref, target), flows in sorted(closed.items(), key=lambda item: item[0]):
+        yield _found(context, policies[ref], target, flows)
+
+
+def _opens_port(context: Context, source: Party, target: Party, port: int) -> bool:
+    return context.network.permit(Direction.EGRESS, source, target, port, "TCP", target).policy is not None
+
+
+def _found(context: Context, policy: NetworkPolicy, target: ObjectRef, flows: list[Meant]) -> Found:
+    ref, first = policy.meta.ref, flows[0]
+    sources = context.owners_of({f.source.number: f.source for f in flows}.values())
+    said = ", ".join(dict.fromkeys(f"{flow.said_by} {flow.words}" for flow in flows))
+    pod = first.target.party.pod
+    tunnel = through_tunnel(first.source, first.target)
+    fix = None
+    if pod is not None:
+        rule = {"to": [peer_of(context, pod, ref.namespace)], "ports": with_tunnel(first.port, tunnel=tunnel)}
+        ports = f"{first.port} and 15008 (HBONE)" if tunnel else str(first.port)
+        fix = Fix(f"an egress rule in {ref} to {target} on TCP {ports}", (appended(ref, "egress", rule),))
+    return Found(
+        (ref, target),
+        f"{ref} has no egress rule to {target}:{first.port}",
+        f"{said} means {sources[0]} to call it: the connection times out",
+        None,
+        context.count((f.source, f.target, f.port) for f in flows),
+        fix,
+    )
+
+
+RULE = Rule("MT303", "egress missing", Severity.ERROR, _look, ("NetworkPolicy",), partial=True)

@@ -1,0 +1,61 @@
+"""MT304: a flow that its source may send, or that is configured, isn't let in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshtui.engine.classes import PodClass
+from meshtui.engine.networkpolicy import Direction
+from meshtui.findings.base import Found, Rule
+from meshtui.findings.context import Context
+from meshtui.findings.netrules import main_policy, opened, particular, written_rules
+from meshtui.model.finding import Severity
+from meshtui.model.ids import ObjectRef
+from meshtui.model.verdict import Decision, Layer
+
+
+def _look(context: Context) -> Iterator[Found]:
+    """Egress rules that name somebody by labels, and configured calls; the destination's owner decides: no fix is proposed."""
+    closed: dict[tuple[ObjectRef, ObjectRef], tuple[str, list[tuple[PodClass, PodClass, int]]]] = {}
+    for source, target, port, words in dict.fromkeys(_meant(context)):
+        decided = context.matrix.cell(source, target).at(port)
+        if decided.decision is not Decision.DENY or decided.ruling.layer is not Layer.INGRESS_POLICY:
+            continue
+        policy = main_policy(context, target, Direction.INGRESS)
+        if policy is None:
+            continue
+        opens = context.network.permit(Direction.INGRESS, target.party, source.party, port, "TCP", target.party)
+        if opens.policy is not None:
+            continue  # the app's port is open, and HBONE isn't: MT301
+        for owner in context.owners(source):
+            closed.setdefault((policy.meta.ref, owner), (words, []))[1].append((source, target, port))
+    for (ref, caller), (words, flows) in sorted(closed.items(), key=lambda item: item[0]):
+        target = context.owners_of([flows[0][1]])[0]
+        yield Found(
+            (ref, caller),
+            f"{ref} has no ingress rule for {caller} on {flows[0][2]}",
+            f"{words} means it to call {target}: the connection times out",
+            None,
+            context.count(flows),
+        )
+
+
+def _meant(context: Context) -> Iterator[tuple[PodClass, PodClass, int, str]]:
+    for call in context.calls:
+        source = context.matrix.class_of(call.source.key)
+        for pod, port in call.targets:
+            target = context.matrix.class_of(pod.key)
+            if source is not None and target is not None:
+                yield source, target, port, f"{call.said_by} {call.words}"
+    for written in written_rules(context):
+        named = particular(written.rule.peers)
+        if written.direction is not Direction.EGRESS or not named:
+            continue
+        namespace = written.policy.meta.namespace
+        sources = [m for m in context.of(context.selected(namespace, written.policy.pod_selector)) if m.pods]
+        for target in context.of(context.peers(named, namespace)) if sources else ():
+            for port in opened(context, written.rule, target) if target.pods else ():
+                yield from ((source, target, port, f"{written.policy.meta.ref} {written.place}") for source in sources)
+
+
+RULE = Rule("MT304", "ingress missing", Severity.ERROR, _look, ("NetworkPolicy",), partial=True)
