@@ -24,9 +24,9 @@ def _look(context: Context) -> Iterator[Found]:
         asked = {index: fields for index, rule in enumerate(policy.rules) if (fields := l7_fields_of(rule))}
         if not asked:
             continue
-        fields = ", ".join(dict.fromkeys(field for several in asked.values() for field in several))
+        words = ", ".join(dict.fromkeys(field for several in asked.values() for field in several))
         places = ", ".join(f"rules[{index}]" for index in asked)
-        head = f"{policy.meta.ref} {places} asks ztunnel for {fields}"
+        head = f"{policy.meta.ref} {places} asks ztunnel for {words}"
         if policy.action == "ALLOW":
             flows = context.count(_denied(context, policy, list(asked), covered))
             rest = len(policy.rules) - len(asked)

@@ -26,17 +26,29 @@ def _look(context: Context) -> Iterator[Found]:
         callers = [m for m in context.of(peers_of(context, written.rule, namespace)) if m.pods]
         for member in context.of(context.selected(namespace, written.policy.pod_selector)):
             if member.pods and is_ambient(member) and any(through_tunnel(source, member) for source in callers):
-                bare = not any(guarded(context, pod) for pod in list(member.pods.values())[:1])
-                found.setdefault(written.policy.meta.ref, ([], []))[bare].append(member)
-    for ref, (safe, bare) in found.items():
-        owners = context.owners_of(bare or safe)
-        names = ", ".join(str(owner) for owner in owners[:3]) + (" …" if len(owners) > 3 else "")
+                exposed = not any(guarded(context, pod) for pod in list(member.pods.values())[:1])
+                found.setdefault(written.policy.meta.ref, ([], []))[exposed].append(member)
+    for ref, (_, bare) in found.items():
         if bare:
+            names = _names(context, bare)
             why = f"NetworkPolicy can't tell ports apart in the tunnel, and no ALLOW policy covers {names}: all ports are open"
-        else:
-            why = f"inside the tunnel the AuthorizationPolicies of {names} tell ports apart, if they name any"
-        head = f"{ref} opens HBONE ({HBONE_PORT}): to the callers that it names, every port is open at layer 3 and 4"
-        yield Found((ref,), head, why, Severity.WARNING if bare else None)
+            yield Found((ref,), f"{ref} opens HBONE ({HBONE_PORT}): {_MEANS}", why, Severity.WARNING)
+    for namespace in sorted({ref.namespace for ref in found}):
+        refs = tuple(sorted(ref for ref, (_, bare) in found.items() if ref.namespace == namespace and not bare))
+        if refs:
+            names = _names(context, [member for ref in refs for member in found[ref][0]])
+            head = (
+                f"{len(refs)} NetworkPolic{'y' if len(refs) == 1 else 'ies'} of {namespace} open HBONE ({HBONE_PORT}): {_MEANS}"
+            )
+            yield Found(refs, head, f"which ports are meant, only the AuthorizationPolicies of {names} can say")
+
+
+_MEANS = "to the callers that it names, every port is open at layer 3 and 4"
+
+
+def _names(context: Context, members: list[PodClass]) -> str:
+    owners = context.owners_of(members)
+    return ", ".join(str(owner) for owner in owners[:3]) + (" …" if len(owners) > 3 else "")
 
 
 RULE = Rule("MT302", "HBONE open", Severity.INFO, _look, ("NetworkPolicy", "AuthorizationPolicy"), partial=True)

@@ -30,11 +30,11 @@ def _look(context: Context) -> Iterator[Found]:
         for owner in context.owners(source):
             closed.setdefault((policy.meta.ref, owner), (words, []))[1].append((source, target, port))
     for (ref, caller), (words, flows) in sorted(closed.items(), key=lambda item: item[0]):
-        target = context.owners_of([flows[0][1]])[0]
+        called = context.owners_of([flows[0][1]])[0]
         yield Found(
             (ref, caller),
             f"{ref} has no ingress rule for {caller} on {flows[0][2]}",
-            f"{words} means it to call {target}: the connection times out",
+            f"{words} means it to call {called}: the connection times out",
             None,
             context.count(flows),
         )
