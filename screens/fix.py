@@ -38,8 +38,8 @@ class FixScreen(Screen[None]):
         super().__init__()
         self._session = session
         self._finding = finding
-        self._proposal: Proposal | None = None
         self._done: Done | None = next((d for d in reversed(done_in(session)) if d.proposal.finding == finding), None)
+        self._proposal: Proposal | None = self._done.proposal if self._done else None
         self._stage: Line = line(("… working out what it would open and close", WARN))
         self._busy = False
 
@@ -54,8 +54,11 @@ class FixScreen(Screen[None]):
         """Follow the session, and work the fix out."""
         self._stop_listening = self._session.listen(self._show_status)
         self.query_one(DocumentView).focus()
+        if self._done is not None:
+            self._stage = self._stage_of(self._done)
         self._refresh()
-        self._propose()
+        if self._done is None:
+            self._propose()
 
     def on_unmount(self) -> None:
         """Stop following."""
@@ -97,7 +100,7 @@ class FixScreen(Screen[None]):
         except MeshtuiError as error:
             self._say(f"✗ {error}", BAD)
             return
-        self._stage = line(("not applied yet", DIM)) if self._done is None else self._stage_of(self._done)
+        self._stage = line(("not applied yet", DIM))
         self._refresh()
 
     # ---- applying

@@ -49,6 +49,7 @@ class MainScreen(Screen[None]):
         Binding("D", "denials", "Denials", key_display="D", id="main.denials"),
         Binding("f", "flow", "Flow", show=False, id="main.flow"),
         Binding("w", "why", "Why?", id="main.why"),
+        Binding("u", "undo", "Undo a fix", show=False, id="main.undo"),
         Binding("d", "describe", "Describe", id="main.describe"),
         Binding("colon", "command", "Go to", key_display=":", id="main.command"),
         Binding("slash", "filter", "Filter", key_display="/", id="main.filter"),
@@ -429,6 +430,18 @@ class MainScreen(Screen[None]):
             self.app.push_screen(FixScreen(self.session, finding))
 
     def action_flow(self) -> None:
+    def action_undo(self) -> None:
+        """The fix that was applied last, to undo it."""
+        from meshtui.screens.fix import FixScreen
+        from meshtui.widgets.fixing import done_in
+
+        done = done_in(self.session)
+        if not done:
+            self.notify("no fix was applied in this session: there is nothing to undo", timeout=3)
+            return
+        self.app.push_screen(FixScreen(self.session, done[-1].proposal.finding))
+        self.app.call_later(self.app.run_action, "screen.undo")
+
         """Type a flow, and see why it is allowed or denied; on a finding: its fix."""
         if self.pane.id == "findings":
             self.action_fix()
