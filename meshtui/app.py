@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -13,6 +13,8 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from meshtui.engine.expectations import Entry
+from meshtui.model.errors import UsageError
 from meshtui.screens.main import MainScreen
 from meshtui.session import Session
 from meshtui.widgets.panes import panes
@@ -24,8 +26,12 @@ _YIELD_S = 0.001
 STYLES = Path(__file__).parent / "styles"
 
 
+def _no_expectations() -> list[Entry]:
+    raise UsageError("no expectations are at hand", "meshtui acceptance has them")
+
+
 class MeshtuiApp(App[None]):
-    """One session on the screen."""
+    """One session on the screen. ``read_entries`` reads the expectations that acceptance verifies."""
 
     TITLE = "meshtui"
     CSS_PATH: ClassVar[list[str | Path]] = sorted(STYLES.glob("*.tcss"))  # type: ignore[assignment]  # a narrower list type
@@ -34,9 +40,10 @@ class MeshtuiApp(App[None]):
         Binding("ctrl+c", "quit", "Quit", show=False, priority=True, id="app.quit"),
     ]
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, read_entries: Callable[[], list[Entry]] = _no_expectations) -> None:
         super().__init__()
         self.session = session
+        self._read_entries = read_entries
 
     def on_mount(self) -> None:
         """Show the main screen first, then start to read."""
@@ -70,6 +77,12 @@ class MeshtuiApp(App[None]):
 
         self.push_screen(CheckoutScreen(self.session))
 
+    def action_acceptance(self) -> None:
+        """Try the acceptance criteria."""
+        from meshtui.screens.acceptance import AcceptanceScreen
+
+        self.push_screen(AcceptanceScreen(self.session, self._read_entries))
+
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Every command of the program, for the palette."""
         yield from super().get_system_commands(screen)
@@ -95,6 +108,7 @@ class MeshtuiApp(App[None]):
         ):
             yield SystemCommand(title, words, partial(self._on_main, main, action))
         yield SystemCommand("Checkout", "buy a book, and see each step", self.action_checkout)
+        yield SystemCommand("Acceptance", "try the bookstore's acceptance criteria", self.action_acceptance)
         yield SystemCommand("Help", "keys and marks", self.action_help)
 
     async def _on_main(self, main: MainScreen, action: str) -> None:

@@ -67,6 +67,12 @@ class Checkout(_Group):
     server: str = "inventory/svc/inventory-service:8000"
     """The Service that takes it."""
     reserve_path: str = "/inven/stock/reserve"
+    client_account: str = "ecom/ecom-service"
+    """The ServiceAccount, NAMESPACE/NAME, as which the client has to run."""
+    server_account: str = "inventory/inventory-service"
+    """The ServiceAccount, NAMESPACE/NAME, as which the server has to run."""
+    expectations: str = "bookstore"
+    """The expectations file that acceptance verifies; ``bookstore`` is the shipped one."""
 
 
 class Denials(_Group):

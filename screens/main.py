@@ -45,11 +45,12 @@ class MainScreen(Screen[None]):
         Binding("p", "probe", "Probe", id="main.probe"),
         Binding("P", "probe_all", "Probe all", show=False, id="main.probe_all"),
         Binding("c", "app.checkout", "Checkout", id="main.checkout"),
+        Binding("A", "app.acceptance", "Acceptance", show=False, id="main.acceptance"),
         Binding("m", "matrix", "Matrix", id="main.matrix"),
         Binding("D", "denials", "Denials", key_display="D", id="main.denials"),
         Binding("f", "flow", "Flow", show=False, id="main.flow"),
-        Binding("w", "why", "Why?", id="main.why"),
         Binding("u", "undo", "Undo a fix", show=False, id="main.undo"),
+        Binding("w", "why", "Why?", id="main.why"),
         Binding("d", "describe", "Describe", id="main.describe"),
         Binding("colon", "command", "Go to", key_display=":", id="main.command"),
         Binding("slash", "filter", "Filter", key_display="/", id="main.filter"),
@@ -310,7 +311,7 @@ class MainScreen(Screen[None]):
         word = event.text.strip().lower()
         if word in {"q", "quit", "exit"}:
             self.app.exit()
-        elif word in {"checkout", "help"}:
+        elif word in {"checkout", "acceptance", "help"}:
             self.app.call_later(self.run_action, f"app.{word}")
         elif word in {"probe", "matrix", "flow", "denials"}:
             self.app.call_later(self.run_action, word)
@@ -429,7 +430,6 @@ class MainScreen(Screen[None]):
         else:
             self.app.push_screen(FixScreen(self.session, finding))
 
-    def action_flow(self) -> None:
     def action_undo(self) -> None:
         """The fix that was applied last, to undo it."""
         from meshtui.screens.fix import FixScreen
@@ -442,6 +442,7 @@ class MainScreen(Screen[None]):
         self.app.push_screen(FixScreen(self.session, done[-1].proposal.finding))
         self.app.call_later(self.app.run_action, "screen.undo")
 
+    def action_flow(self) -> None:
         """Type a flow, and see why it is allowed or denied; on a finding: its fix."""
         if self.pane.id == "findings":
             self.action_fix()

@@ -286,6 +286,21 @@ class CheckedOut(Struct):
     notes: list[str]
 
 
+class CriterionLine(Struct):
+    """One acceptance criterion; ``evidence`` says what was tried and seen, or why it was skipped."""
+
+    id: str
+    title: str
+    status: Literal["pass", "fail", "skip"]
+    evidence: list[str]
+
+
+class Accepted(Struct):
+    """The bookstore's acceptance criteria, each really tried."""
+
+    criteria: list[CriterionLine]
+
+
 class Verified(Struct):
     """One expectation; ``observed`` is null where nothing was probed.
 
@@ -473,6 +488,7 @@ class DenialLine(Struct):
 
 
 SCHEMAS: dict[str, tuple[Any, str]] = {
+    "acceptance": (Accepted, "the answer of meshtui acceptance -o json"),
     "check": (Check, "the answer of meshtui check -o json"),
     "checkout": (CheckedOut, "the answer of meshtui checkout -o json"),
     "clean": (Cleaned, "the answer of meshtui clean -o json"),

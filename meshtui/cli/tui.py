@@ -21,6 +21,9 @@ def run_tui(settings: Settings) -> int:
         from meshtui.app import MeshtuiApp
     except ModuleNotFoundError as error:
         raise UsageError(f"the terminal program needs {error.name}", "pip install kubectl-meshtui") from error
-    app = MeshtuiApp(Session(source_for(settings), settings))
+    from meshtui.cli.expectations import find, read_expectations
+
+    session = Session(source_for(settings), settings)
+    app = MeshtuiApp(session, lambda: read_expectations(*find(settings.checkout.expectations)))
     app.run()
     return app.return_code or 0
