@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from textual.pilot import Pilot
 
 from meshtui.app import MeshtuiApp
 from meshtui.engine.references import parse_flow
-from meshtui.model.finding import Change, Finding, Fix, Operation, Severity
+from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
 from meshtui.model.verdict import Decision
 from meshtui.sandbox.run import Sandbox, running_sandbox
@@ -22,22 +22,43 @@ from meshtui.settings import load_settings
 from meshtui.sources.live import LiveSource
 from meshtui.widgets.fixing import done_in
 from meshtui.widgets.pane_view import DocumentView
+from meshtui.widgets.table import ObjectTable
 from tests.pilot.test_keys import until
 
 pytestmark = pytest.mark.sandbox
 
 RESERVE = parse_flow("ecom/deploy/ecom-service", "inventory/svc/inventory-service:8000")
-ECOM = ObjectRef("Deployment", "ecom", "ecom-service")
-NETPOL = ObjectRef("NetworkPolicy", "ecom", "ecom-netpol")
-TO_INVENTORY = {
-    "to": [{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "inventory"}}}],
-    "ports": [{"protocol": "TCP", "port": 8000}, {"protocol": "TCP", "port": 15008}],
-}
-IDENTITY = Fix(
-    "run as ServiceAccount ecom-service",
-    (Change(ECOM, (Operation("add", ("spec", "template", "spec", "serviceAccountName"), "ecom-service"),)),),
-)
-EGRESS = Fix("let it reach inventory", (Change(NETPOL, (Operation("add", ("spec", "egress", "-"), TO_INVENTORY),)),))
+SCRAPE = parse_flow("observability/deploy/prometheus", "inventory/svc/inventory-db:5432")
+FROM_GATEWAY = parse_flow("infra/deploy/gateway", "ecom/svc/ecom-service:8080")
+ALLOW, DENY = Decision.ALLOW, Decision.DENY
+
+
+class Gap(NamedTuple):
+    """A gap of a scenario: its rule's finding, one flow that its fix turns round, and what that flow is at first."""
+
+    scenario: str
+    rule: str
+    about: ObjectRef
+    flow: Flow
+    before: Decision = DENY
+    seen_from: str = ""
+    """Where a probe sees it from, where that isn't the flow's own source: nobody stands in for a gateway."""
+
+
+GAPS = [
+    Gap("wrong-identity", "MT101", ObjectRef("Deployment", "ecom", "ecom-service"), RESERVE),
+    Gap("missing-egress", "MT303", ObjectRef("NetworkPolicy", "ecom", "ecom-netpol"), RESERVE),
+    Gap("hbone-blocked", "MT301", ObjectRef("NetworkPolicy", "ecom", "ecom-netpol"), RESERVE),
+    Gap("l7-at-ztunnel", "MT201", ObjectRef("AuthorizationPolicy", "inventory", "inventory-service-policy"), RESERVE),
+    Gap(
+        "gateway-namespace",
+        "MT214",
+        ObjectRef("AuthorizationPolicy", "ecom", "ecom-service-policy"),
+        FROM_GATEWAY,
+        seen_from="external",
+    ),
+    Gap("open-databases", "MT208", ObjectRef("StatefulSet", "inventory", "inventory-db"), SCRAPE, ALLOW),
+]
 
 
 @contextlib.asynccontextmanager
@@ -57,36 +78,57 @@ def text(pilot: Pilot[Any]) -> str:
     return views.first().plain if views else ""
 
 
-@pytest.mark.parametrize(
-    ("scenario", "fix", "about"),
-    [("wrong-identity", IDENTITY, ECOM), ("missing-egress", EGRESS, NETPOL)],
-)
-async def test_a_fix_opens_what_it_promised_and_undo_closes_it_again(scenario: str, fix: Fix, about: ObjectRef) -> None:
-    async with opened(scenario) as (_, pilot):
+async def select(pilot: Pilot[Any], rule: str, about: ObjectRef) -> None:
+    """Put the cursor on a rule's finding about an object, by keys."""
+    await pilot.press("5")
+
+    def place() -> int:
+        rows = [[cell.text for cell in row.cells] for row in pilot.app.screen.query_one(ObjectTable).rows]
+        found = (i for i, row in enumerate(rows) if rule in row and any(about.name in text for text in row))
+        return next(found, -1)
+
+    await until(pilot, lambda: place() >= 0)
+    await pilot.press("g", *["j"] * place())
+    await until(pilot, lambda: pilot.app.screen.query_one(ObjectTable).cursor == place())
+
+
+@pytest.mark.parametrize("gap", GAPS, ids=[gap.scenario for gap in GAPS])
+async def test_a_fix_does_what_it_promised_and_undo_takes_it_back(gap: Gap) -> None:
+    after = ALLOW if gap.before is DENY else DENY
+    async with opened(gap.scenario) as (_, pilot):
         session: Session = pilot.app.session  # type: ignore[attr-defined]
-        assert session.verdict(RESERVE).decision is Decision.DENY
-        finding = Finding("MT999", "hand-made", Severity.ERROR, (about,), "the shop can't reserve stock", fix=fix)
-        pilot.app.push_screen(FixScreen(session, finding))
-        await until(pilot, lambda: "It would open" in text(pilot))
+        assert session.verdict(gap.flow).decision is gap.before
+        await select(pilot, gap.rule, gap.about)
+        await pilot.press("f")
+        await until(pilot, lambda: isinstance(pilot.app.screen, FixScreen) and "Nothing else changes among" in text(pilot))
         shown = text(pilot)
         assert "✓ the API server would take it" in shown
-        assert "+ ecom/Deployment/ecom-service → inventory/Deployment/inventory-service" in shown
-        assert "Nothing else changes among" in shown
+        assert ("It would open" if after is ALLOW else "It would close") in shown
+        proposal = pilot.app.screen._proposal  # type: ignore[attr-defined]
+        assert proposal.promised[gap.flow] is after
         await pilot.press("a")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
-        assert str(about) in text(pilot)
+        assert all(str(step.ref) in text(pilot) for step in proposal.steps)
         assert "context meshtui-sandbox" in text(pilot)
         await pilot.press("y")
-        await until(pilot, lambda: "✓ applied: " in text(pilot) or "✗" in text(pilot).splitlines()[3], deadline_s=90)
+        await until(pilot, lambda: bool(done_in(session)) and "✓ applied: " in text(pilot), deadline_s=90)
         shown = text(pilot)
         assert "≠" not in shown
-        assert "= agrees  ecom/deployment/ecom-service → inventory/svc/inventory-service:8000  predicted allow, observed" in shown
-        assert session.verdict(RESERVE).decision is Decision.ALLOW
-        assert all(seen.agrees for seen in done_in(session)[-1].observations)
+        source = gap.seen_from or str(gap.flow.source)
+        words = f"{source} → {gap.flow.destination}:{gap.flow.port}  predicted {after.value}, observed"
+        assert f"= agrees  {words}" in shown
+        assert session.verdict(gap.flow).decision is after
+        seen = [o for o in done_in(session)[-1].observations if (str(o.flow.source), o.flow.port) == (source, gap.flow.port)]
+        assert {o.agrees for o in seen} == {True}
+        main = pilot.app.screen_stack[1]
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is main)
+        await until(pilot, lambda: not any(f.rule == gap.rule and gap.about in f.objects for f in session.findings))
         await pilot.press("u")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
-        assert str(about) in text(pilot)
+        assert all(str(step.ref) in text(pilot) for step in proposal.steps)
         await pilot.press("y")
-        await until(pilot, lambda: "✓ undone" in text(pilot))
-        await until(pilot, lambda: session.verdict(RESERVE).decision is Decision.DENY)
+        await until(pilot, lambda: "✓ undone" in text(pilot), deadline_s=90)
+        await until(pilot, lambda: session.verdict(gap.flow).decision is gap.before)
+        await until(pilot, lambda: any(f.rule == gap.rule and gap.about in f.objects for f in session.findings))
         assert done_in(session) == []
