@@ -22,6 +22,11 @@ class Meant:
     said_by: ObjectRef
     words: str
 
+    @property
+    def configured(self) -> bool:
+        """Whether it is made for sure: a NetworkPolicy only says that it may be."""
+        return self.said_by.kind != "NetworkPolicy"
+
 
 def meant_flows(context: Context) -> Iterator[Meant]:
     """The flows of all configured calls and routes, and those that an ingress rule lets in by the caller's labels."""

@@ -33,7 +33,7 @@ def _look(context: Context) -> Iterator[Found]:
         if len(workloads) > 1:
             refs = tuple(sorted(workloads.values()))
             by = policies.get(identity)
-            why = f"{by} names it for one of them, and allows all" if by else "no policy can tell them apart"
+            why = f"{by} names it, and can't mean one of them without the others" if by else "no policy can tell them apart"
             names = ", ".join(ref.name for ref in refs[:4]) + (" …" if len(refs) > 4 else "")
             yield Found(
                 refs,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.fixes import identity_changes
-from meshtui.findings.identities import Named, broken_flows, meant_workloads, named_in
+from meshtui.findings.identities import Named, broken_flows, meant_workloads, named_in, parts_of
 from meshtui.model.finding import Fix, Severity
 from meshtui.model.policy import AuthorizationPolicy
 
@@ -39,7 +39,9 @@ def _enforced(policy: AuthorizationPolicy) -> bool:
 
 
 def _elsewhere(context: Context, named: Named) -> bool:
-    """Whether manifests may just not hold the pods: they show none at all in the namespace that is named."""
+    """Whether it may be elsewhere: manifests show no pod at all in the namespace that is named, or it is another mesh's."""
+    if parts_of(named.identity)[0] not in {"", "cluster.local", context.snapshot.mesh.trust_domain}:
+        return True  # another mesh's, or an alias: MT104 speaks of it
     return not context.snapshot.live and bool(named.namespace) and named.namespace not in context.namespaces_with_pods
 
 

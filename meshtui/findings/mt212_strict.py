@@ -34,7 +34,7 @@ def _look(context: Context) -> Iterator[Found]:
             (policy.meta.ref, *context.owners_of({f.source.number: f.source for f in flows}.values())),
             f"{policy.meta.ref} demands mutual TLS (STRICT), and {sources[0]} isn't in the mesh",
             f"{first.said_by} {first.words} means it to call {targets[0]}:{first.port}, which closes plaintext connections",
-            None if denied else Severity.WARNING,
+            None if any(flow.configured for flow in denied) else Severity.WARNING,
             context.count((f.source, f.target, f.port) for f in denied),
         )
 

@@ -24,7 +24,7 @@ def _look(context: Context) -> Iterator[Found]:
             if not odd and not (empty and not _asks_http(policy, rule)):
                 continue
             what = f"{', '.join(odd)}" if odd else "an entry in which nothing is set"
-            effect = "the rule never matches" if empty else "the value is dropped, and the others count"
+            effect = "the rule never matches" if empty else "what can't be read is dropped, and the rest counts"
             yield Found((policy.meta.ref,), f"{policy.meta.ref} rules[{index}]: {what}", f"{effect}, and nothing says so")
 
 

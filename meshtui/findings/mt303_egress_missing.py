@@ -40,6 +40,7 @@ def _opens_port(context: Context, source: Party, target: Party, port: int) -> bo
 
 
 def _found(context: Context, policy: NetworkPolicy, target: ObjectRef, flows: list[Meant]) -> Found:
+    flows = sorted(flows, key=lambda flow: not flow.configured)
     ref, first = policy.meta.ref, flows[0]
     sources = context.owners_of({f.source.number: f.source for f in flows}.values())
     said = ", ".join(dict.fromkeys(f"{flow.said_by} {flow.words}" for flow in flows))
@@ -54,7 +55,7 @@ def _found(context: Context, policy: NetworkPolicy, target: ObjectRef, flows: li
         (ref, target),
         f"{ref} has no egress rule to {target}:{first.port}",
         f"{said} means {sources[0]} to call it: the connection times out",
-        None,
+        None if any(flow.configured for flow in flows) else Severity.WARNING,
         context.count((f.source, f.target, f.port) for f in flows),
         fix,
     )

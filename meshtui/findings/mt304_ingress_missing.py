@@ -35,7 +35,7 @@ def _look(context: Context) -> Iterator[Found]:
             (ref, caller),
             f"{ref} has no ingress rule for {caller} on {flows[0][2]}",
             f"{words} means it to call {called}: the connection times out",
-            None,
+            Severity.WARNING if words.startswith("NetworkPolicy ") else None,
             context.count(flows),
         )
 

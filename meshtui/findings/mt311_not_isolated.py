@@ -20,7 +20,7 @@ def _look(context: Context) -> Iterator[Found]:
     isolated: set[str] = set()
     bare: dict[str, list[tuple[ObjectRef, bool]]] = defaultdict(list)
     for workload, pods in context.workloads:
-        if workload.ref.namespace not in spaces:
+        if workload.ref.namespace not in spaces or workload.ref.namespace.startswith("kube-"):
             continue
         open_pods = [p for p in pods if not context.network.selecting(context.party(p), Direction.INGRESS)]
         if not open_pods:

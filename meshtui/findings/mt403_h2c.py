@@ -19,6 +19,10 @@ def _look(context: Context) -> Iterator[Found]:
     if not known and seen.http_400 is None:
         raise NotKnownError("the shop's log can't be read")
     if not known and not seen.http_400:
+        if not seen.reserve_calls:
+            raise NotKnownError(
+                "no reserve call was seen in the shop's log, and its build isn't a known one: meshtui checkout tells"
+            )
         return
     complaints = f", and inventory's server logs {seen.invalid_requests} invalid requests" if seen.invalid_requests else ""
     how = (
