@@ -114,10 +114,10 @@ async def carry_out(session: Session, proposal: Proposal, confirmation: Confirma
         for step in proposal.steps:
             tell(f"applying {step.ref}")
             done.applied.append(await apply(session.writes(), step, confirmation))
+            if len(done.applied) == 1:
+                done_in(session).append(done)  # whatever happens next, it can be undone
     except MeshtuiError as error:
         done.error = error
-    if done.applied:
-        done_in(session).append(done)
     if done.error is None:
         tell("applied; waiting until it is rolled out and seen")
         done.unseen = not await _seen(session, lambda: _is_there(session, proposal))

@@ -10,9 +10,12 @@ import yaml
 
 from meshtui.cli.main import run
 from meshtui.cli.schemas import Diffed
+from meshtui.engine import Engine
 from meshtui.engine.overlay import overlaid
+from meshtui.engine.shiftflows import promised_flows
 from meshtui.engine.shifts import What
 from meshtui.engine.whatif import compare
+from meshtui.model.verdict import Decision
 from meshtui.sandbox import scenarios
 from tests.fakes.frozen import bookstore
 from tests.fakes.snapshots import ambient, namespace, pod, policy, snapshot_of
@@ -209,3 +212,73 @@ def test_a_route_that_goes_is_closed_for_a_client_outside():
     closed = {(s.source, s.destination.split("/")[0]) for s in found.of(What.CLOSED) if s.flow}
     assert ("external", "ecom") in closed
     assert {s.source for s in found.shifts} == {"external"}
+
+
+def test_a_client_outside_may_be_let_in_by_the_list(capsys, written):
+    objects = scenarios.load("healthy")
+    old = written("old.yaml", [o for o in objects if o["kind"] != "HTTPRoute"])
+    new = written("new.yaml", [o for o in objects if o["kind"] == "HTTPRoute"])
+    assert run(["diff", new, "-f", old, "-o", "json"]) == 1
+    opened = json.loads(capsys.readouterr().out)["opened"]
+    ends = sorted({(line["to"]["service"], line["ports"].removeprefix("TCP ")) for line in opened})
+    assert {line["from"]["external"] for line in opened} == {True}
+    assert all(line["http"]["path"] for line in opened)
+    flows = [{"from": "external", "to": f"{name.replace('/', '/svc/')}:{port}", "expect": "allow"} for name, port in ends]
+    everything = written("all.yaml", yaml.safe_dump({"apiVersion": "meshtui/v1", "flows": flows}))
+    assert run(["diff", new, "-f", old, "--allow", everything]) == 0
+    fewer = written("fewer.yaml", yaml.safe_dump({"apiVersion": "meshtui/v1", "flows": flows[1:]}))
+    assert run(["diff", new, "-f", old, "--allow", fewer]) == 1
+
+
+# ---- flows that show whether a change kept its promise
+
+
+@pytest.mark.parametrize(("old", "new"), [("missing-egress", "healthy"), ("healthy", "missing-egress")])
+def test_the_promise_is_the_flow_through_the_service(old, new):
+    before, after = snapshot_of(scenarios.load(old)), snapshot_of(scenarios.load(new))
+    flows = promised_flows(Engine(after), compare(before, after).shifts)
+    assert [(str(f.source), str(f.destination), f.port) for f in flows] == [
+        ("ecom/deployment/ecom-service", "inventory/svc/inventory-service", 8000)
+    ]
+
+
+def test_what_is_opened_is_probed_before_what_is_closed_and_not_without_end():
+    before, after = snapshot_of(scenarios.load("healthy")), snapshot_of(scenarios.load("open-databases"))
+    shifts = compare(before, after).shifts
+    flows = promised_flows(Engine(after), shifts, most=3)
+    assert len(flows) == 3
+    engine = Engine(after)
+    assert all(engine.summarize(flow).decision is Decision.ALLOW for flow in flows)
+
+
+def test_a_port_that_nobody_declares_is_not_probed():
+    silent = [pod("shop/api", "10.0.0.1", [8080]), pod("shop/db", "10.0.0.2")]
+    before, after = snapshot_of([namespace("shop"), *silent, CLOSED]), snapshot_of([namespace("shop"), *silent, WIDE])
+    shifts = compare(before, after).shifts
+    assert shifts
+    assert promised_flows(Engine(after), shifts) == []
+
+
+def test_a_policy_at_a_waypoint_is_seen_though_neither_end_changes():
+    space = ambient("shop")
+    space["metadata"]["labels"]["istio.io/use-waypoint"] = "wp"
+    gateway = {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "Gateway",
+        "metadata": {"name": "wp", "namespace": "shop", "labels": {"istio.io/waypoint-for": "all"}},
+        "spec": {"gatewayClassName": "istio-waypoint", "listeners": [{"name": "mesh", "port": 15008, "protocol": "HBONE"}]},
+    }
+
+    def admitting(account):
+        spec = {
+            "targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "wp"}],
+            "rules": [{"from": [{"source": {"principals": [f"cluster.local/ns/shop/sa/{account}"]}}]}],
+        }
+        return policy("shop/wp", spec, kind="AuthorizationPolicy")
+
+    pods = [pod("shop/api", "10.0.0.1", [8080], account="api"), pod("shop/db", "10.0.0.2", [5432], account="db")]
+    before = snapshot_of([space, gateway, *pods, admitting("api")])
+    after = overlaid(before, snapshot_of([admitting("nobody")]))
+    found = compare(before, after)
+    assert ("shop/Pod/api", "shop/Pod/db", What.CLOSED) in {(s.source, s.destination, s.what) for s in found.shifts}
+    assert found.of(What.OPENED) == ()
