@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from typing import Annotated, Literal
 from xml.etree import ElementTree as ET
 
 import msgspec
@@ -116,6 +117,86 @@ def test_sarif_has_the_shape_of_the_standard(capsys, folder):
         assert all(names)
     marks = [tuple(result["partialFingerprints"].values()) for result in one["results"]]
     assert len(marks) == len(set(marks)), "two findings are never one"
+
+
+class Shape(msgspec.Struct, rename="camel", forbid_unknown_fields=True, omit_defaults=True):
+    """An object of SARIF's schema, whose additionalProperties are false; only what is written here may stand in it."""
+
+
+class Text(Shape):
+    text: str
+
+
+class Configuration(Shape):
+    level: Literal["none", "note", "warning", "error"]
+
+
+class Descriptor(Shape):
+    id: str
+    name: str
+    short_description: Text
+    help: Text
+    default_configuration: Configuration
+
+
+class Driver(Shape):
+    name: str
+    version: str
+    rules: list[Descriptor]
+
+
+class Tool(Shape):
+    driver: Driver
+
+
+class LogicalLocation(Shape):
+    name: str
+    fully_qualified_name: str
+    kind: str
+
+
+class Location(Shape):
+    logical_locations: list[LogicalLocation]
+    id: int = -1
+
+
+class Suppression(Shape):
+    kind: Literal["inSource", "external"]
+    status: Literal["accepted", "underReview", "rejected"]
+    justification: str
+
+
+class Result(Shape):
+    rule_id: str
+    rule_index: Annotated[int, msgspec.Meta(ge=0)]
+    level: Literal["none", "note", "warning", "error"]
+    message: Text
+    locations: list[Location]
+    partial_fingerprints: dict[str, str]
+    properties: dict[str, int]
+    related_locations: list[Location] = []
+    suppressions: list[Suppression] = []
+
+
+class Run(Shape):
+    tool: Tool
+    column_kind: Literal["utf16CodeUnits", "unicodeCodePoints"]
+    results: list[Result]
+
+
+class Log(Shape):
+    version: Literal["2.1.0"]
+    runs: list[Run]
+    schema: str = msgspec.field(name="$schema", default="")
+
+
+@pytest.mark.parametrize("scenario", ["healthy", "as-found"])
+def test_sarif_holds_nothing_that_its_schema_does_not_know(capsys, folder, scenario):
+    _, out, _ = check(capsys, "-f", folder(scenario), "-o", "sarif")
+    log = msgspec.json.decode(out, type=Log, strict=True)
+    assert log.schema.startswith("https://docs.oasis-open.org/sarif/sarif/v2.1.0/")
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(out.replace('"ruleId"', '"rule"', 1), type=Log, strict=True)
 
 
 def test_junit_fails_for_findings_and_skips_what_was_not_evaluated(capsys, folder):
