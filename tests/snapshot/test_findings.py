@@ -19,7 +19,7 @@ from tests.snapshot.conftest import settle
 NETPOL = ObjectRef("NetworkPolicy", "inventory", "inventory-netpol")
 DATABASE = ObjectRef("StatefulSet", "inventory", "inventory-db")
 OPEN_IT = {"from": [{"podSelector": {}}], "ports": [{"protocol": "TCP", "port": 15008}]}
-FIX = Fix("open HBONE (15008) beside 8000", (Change(NETPOL, (Operation("add", ("spec", "ingress", "-"), OPEN_IT),)),))
+FIX = Fix("open HBONE (15008) beside 8000", (Change(NETPOL, (Operation("replace", ("spec", "ingress", 0), OPEN_IT),)),))
 LONG = "NetworkPolicy inventory/inventory-netpol opens ports for ingress, but not HBONE (15008)"
 FINDINGS = (
     Finding("MT301", "HBONE closed", Severity.ERROR, (NETPOL, DATABASE), LONG, "those it means to allow time out", FIX, 12),

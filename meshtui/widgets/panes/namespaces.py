@@ -45,7 +45,7 @@ def _finding(worst: Finding | None) -> Cell:
     if worst is None:
         return Cell("-", DIM)
     mark, tone = SEVERITIES[worst.severity]
-    return Cell(f"{mark} {worst.name}", tone, short=mark)
+    return Cell(f"{mark} {worst.name}", tone)
 
 
 def _rows(session: Session) -> list[Row]:
