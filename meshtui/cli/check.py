@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import sys
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from meshtui.cli.check_report import FORMATS, Checked
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
     from meshtui.sources.live import LiveSource
 
 _LEVELS = {severity.name.lower(): severity for severity in Severity}
-Patches = dict["ObjectRef", str]
-"""Objects that fixes change, as YAML."""
+Manifests = Callable[[Sequence[Finding]], dict["ObjectRef", str]]
+"""Finds the YAML of the objects that fixes change."""
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +87,7 @@ def explanation(name: str) -> str:
     return files("meshtui.findings").joinpath("pages", f"{wanted}.md").read_text("utf-8")
 
 
-def _read(args: argparse.Namespace, settings: Settings):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _read(args: argparse.Namespace, settings: Settings) -> tuple[Snapshot, Evidence | None, Manifests]:
     """The snapshot, what was observed beside it, and how to get at objects' YAML."""
     if settings.filenames:
         from meshtui.cli.check_patches import from_files
@@ -97,7 +98,7 @@ def _read(args: argparse.Namespace, settings: Settings):  # type: ignore[no-unty
     return asyncio.run(_read_live(args, settings))
 
 
-async def _read_live(args: argparse.Namespace, settings: Settings):  # type: ignore[no-untyped-def]  # noqa: ANN202
+async def _read_live(args: argparse.Namespace, settings: Settings) -> tuple[Snapshot, Evidence | None, Manifests]:
     from meshtui.cli.check_patches import from_cluster
     from meshtui.sources.live import LiveSource
 

@@ -221,27 +221,21 @@ class Context:
     @cached_property
     def _ignores(self) -> Mapping[ObjectRef, Mapping[str, str]]:
         s = self.snapshot
-        kinds: tuple[Mapping[object, object], ...] = (
-            s.namespaces,
-            s.pods,
-            s.controllers,
-            s.services,
-            s.service_accounts,
-            s.network_policies,
-            s.admin_policies,
-            s.authorization_policies,
-            s.peer_authentications,
-            s.request_authentications,
-            s.gateways,
-            s.http_routes,
-        )  # type: ignore[assignment]
-        found: dict[ObjectRef, Mapping[str, str]] = {}
-        for kind in kinds:
-            for obj in kind.values():
-                meta = obj.meta  # type: ignore[attr-defined]
-                if IGNORE in meta.annotations:
-                    found[meta.ref] = ignored_rules(meta.annotations[IGNORE])
-        return found
+        metas = [
+            *(each.meta for each in s.namespaces.values()),
+            *(each.meta for each in s.pods.values()),
+            *(each.meta for each in s.controllers.values()),
+            *(each.meta for each in s.services.values()),
+            *(each.meta for each in s.service_accounts.values()),
+            *(each.meta for each in s.network_policies.values()),
+            *(each.meta for each in s.admin_policies.values()),
+            *(each.meta for each in s.authorization_policies.values()),
+            *(each.meta for each in s.peer_authentications.values()),
+            *(each.meta for each in s.request_authentications.values()),
+            *(each.meta for each in s.gateways.values()),
+            *(each.meta for each in s.http_routes.values()),
+        ]
+        return {meta.ref: ignored_rules(meta.annotations[IGNORE]) for meta in metas if IGNORE in meta.annotations}
 
     def ignored(self, rule: str, objects: tuple[ObjectRef, ...]) -> str:
         """The reason for which a finding is ignored, by its first object's annotation or that of its namespace; else empty."""
