@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from meshtui.engine.expectations import Expected
 from meshtui.engine.marks import Range, intersect, subtract
-from meshtui.engine.resolve import Resolved
+from meshtui.engine.party import Party
 from meshtui.engine.shifts import Ports, Shift
 from meshtui.engine.verdict import Engine
 from meshtui.model.errors import UsageError
@@ -29,16 +29,17 @@ class Allowance:
 
     def __init__(self, engine: Engine, expected: Iterable[Expected], *, all_ports: bool = False) -> None:
         self._declared = {} if all_ports else _declared(engine)
-        self._ports: dict[tuple[str, str, str], list[Range]] = defaultdict(list)
+        self._pairs: dict[tuple[str, str, str], dict[int, set[tuple[str, str]]]] = defaultdict(lambda: defaultdict(set))
         self._outside: list[Flow] = []
-        self._sizes: dict[ObjectRef, int] = {
-            ref: sum(not pod.completed for pod in workload.pods) for ref, workload in engine.snapshot.workloads.items()
+        self._sizes: dict[str, int] = {
+            _name(ref): sum(not pod.completed for pod in workload.pods) for ref, workload in engine.snapshot.workloads.items()
         }
         for each in expected:
             if each.expected in WANTED:
                 self._take(engine, each.flow)
 
     def _take(self, engine: Engine, flow: Flow) -> None:
+        """Note each pair of pods that a flow is about, by their workloads: entries may name replicas one by one."""
         try:
             resolved = engine.resolver.resolve(flow)
         except UsageError:
@@ -46,30 +47,21 @@ class Allowance:
         if flow.source.kind is EndpointKind.EXTERNAL:
             self._outside.append(flow)
             return
-        sources = self._whole(engine, [party.name for party in resolved.sources])
-        for destination, port in self._destinations(engine, resolved):
-            for source in sources:
-                self._ports[source, destination, flow.protocol].append((port, port))
+        ends = [(_owner(engine, target.party), target.party.name, target.port) for target in resolved.targets]
         if resolved.service is not None and resolved.service_port is not None:
-            meta, port = resolved.service.meta, resolved.service_port.number
-            for source in sources:
-                self._ports[source, f"{meta.namespace}/Service/{meta.name}", flow.protocol].append((port, port))
+            meta = resolved.service.meta
+            ends.append((f"{meta.namespace}/Service/{meta.name}", "", resolved.service_port.number))
+        for party in resolved.sources:
+            source = _owner(engine, party)
+            for destination, pod, port in ends:
+                self._pairs[source, destination, flow.protocol][port].add((party.name, pod))
 
-    def _whole(self, engine: Engine, keys: Iterable[str]) -> list[str]:
-        """The workloads all of whose pods are among some, as shifts name them."""
-        snapshot = engine.snapshot
-        counts: dict[ObjectRef, int] = defaultdict(int)
-        for key in dict.fromkeys(keys):
-            pod = snapshot.pod_by_key.get(key)
-            if pod is not None:
-                counts[snapshot.owner_of(pod)] += 1
-        return [f"{ref.namespace}/{ref.kind}/{ref.name}" for ref, count in counts.items() if count >= self._sizes.get(ref, 0)]
-
-    def _destinations(self, engine: Engine, resolved: Resolved) -> list[tuple[str, int]]:
-        by_port: dict[int, list[str]] = defaultdict(list)
-        for target in resolved.targets:
-            by_port[target.port].append(target.party.name)
-        return [(name, port) for port, keys in by_port.items() for name in self._whole(engine, keys)]
+    def _wanted(self, source: str, destination: str, protocol: str) -> list[Range]:
+        """The ports that are wanted between ALL pods of two workloads; no pod is paired with itself."""
+        many, more = self._sizes.get(source, 1), self._sizes.get(destination, 1)
+        needed = many * (many - 1) if source == destination else many * more
+        found = self._pairs.get((source, destination, protocol), {})
+        return [(port, port) for port, pairs in found.items() if sum(one != other for one, other in pairs) >= needed]
 
     def left_of(self, shift: Shift) -> Shift | None:
         """What of an opened shift nobody wants, or None where all of it is wanted."""
@@ -77,7 +69,7 @@ class Allowance:
             return None if any(_covers(flow, shift) for flow in self._outside) else shift
         left: list[tuple[str, tuple[Range, ...]]] = []
         for protocol, ranges in shift.ports:
-            rest = subtract(ranges, self._ports.get((shift.source, shift.destination, protocol), ()))
+            rest = subtract(ranges, self._wanted(shift.source, shift.destination, protocol))
             declared = self._declared.get(shift.destination)
             rest = intersect(rest, declared.get(protocol, ())) if declared else rest
             left += [(protocol, tuple(rest))] if rest else []
@@ -93,8 +85,18 @@ def _declared(engine: Engine) -> dict[str, dict[str, list[Range]]]:
         by_protocol: dict[str, list[Range]] = defaultdict(list)
         for protocol, number in sorted(ports):
             by_protocol[protocol].append((number, number))
-        found[f"{ref.namespace}/{ref.kind}/{ref.name}"] = by_protocol
+        found[_name(ref)] = by_protocol
     return found
+
+
+def _name(ref: ObjectRef) -> str:
+    """A workload as shifts name it."""
+    return f"{ref.namespace}/{ref.kind}/{ref.name}"
+
+
+def _owner(engine: Engine, party: Party) -> str:
+    """The workload of an end that is a pod; an address is its own."""
+    return party.name if party.pod is None else _name(engine.snapshot.owner_of(party.pod))
 
 
 def _covers(wanted: Flow, shift: Shift) -> bool:

@@ -282,3 +282,17 @@ def test_a_policy_at_a_waypoint_is_seen_though_neither_end_changes():
     found = compare(before, after)
     assert ("shop/Pod/api", "shop/Pod/db", What.CLOSED) in {(s.source, s.destination, s.what) for s in found.shifts}
     assert found.of(What.OPENED) == ()
+
+
+def test_an_entry_for_one_replica_does_not_cover_its_workload(capsys, written):
+    owner = {"ownerReferences": [{"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "api", "uid": "1", "controller": True}]}
+    replicas = []
+    for number in (0, 1):
+        made = pod(f"shop/api-{number}", f"10.0.1.{number + 1}", [8080], {"app": "api"})
+        made["metadata"] |= owner
+        replicas.append(made)
+    old, new = written("old.yaml", [*BASE[:1], *BASE[2:], *replicas, CLOSED]), written("new.yaml", [OPEN])
+    one = written("one.yaml", ALLOW.replace("shop/api,", "shop/api-0,"))
+    both = written("both.yaml", ALLOW.replace("shop/api,", '"shop/api-*",'))
+    assert run(["diff", new, "-f", old, "--allow", both]) == 0
+    assert run(["diff", new, "-f", old, "--allow", one]) == 1
