@@ -7,17 +7,22 @@ import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.widgets import Input
 
 from meshtui.engine.expectations import Entry
 from meshtui.model.errors import UsageError
 from meshtui.screens.main import MainScreen
 from meshtui.session import Session
 from meshtui.widgets.panes import panes
+
+if TYPE_CHECKING:
+    from meshtui.sandbox.drills import Drill, Station, Tour
+    from meshtui.widgets.drill import Guide
 
 _COLLECT_SELDOM = 5_000, 50, 100
 """What is read from a cluster forms no circles: the collector has little to find there, and holds the loop while it looks."""
@@ -38,12 +43,22 @@ class MeshtuiApp(App[None]):
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "quit", "Quit", show=False, priority=True, id="app.quit"),
+        # Only where there is a guide: elsewhere these keys are nobody's (check_action).
+        Binding("f2", "guide('fold')", "Fold the drill", show=False, id="app.fold"),
+        Binding("f3", "guide('hint')", "Next hint", show=False, id="app.hint"),
+        Binding("space", "guide('go_on')", "Next station", show=False, priority=True, id="app.go_on"),
     ]
 
     def __init__(self, session: Session, read_entries: Callable[[], list[Entry]] = _no_expectations) -> None:
         super().__init__()
         self.session = session
         self._read_entries = read_entries
+        self._guide: Guide | None = None
+        self._guided_by: tuple[Drill | Tour, bool] | None = None
+
+    def guided_by(self, what: Drill | Tour, *, offered: bool = False) -> None:
+        """Have a drill or the tour beside every screen; ``offered``: folded, until somebody wants it. For the sandbox only."""
+        self._guided_by = what, offered
 
     def on_mount(self) -> None:
         """Show the main screen first, then start to read."""
@@ -51,6 +66,12 @@ class MeshtuiApp(App[None]):
         self.push_screen(MainScreen(self.session))
         self._stop_waiting = self.session.listen(self._settle)
         self.call_after_refresh(self.session.start)
+        if self._guided_by is not None:
+            from meshtui.widgets.drill import LOOK_EVERY_S, Guide
+
+            what, offered = self._guided_by
+            self._guide = Guide(self, self.session, what, self._go_to, offered=offered)
+            self.set_interval(LOOK_EVERY_S, self._guide.look)
 
     def _settle(self) -> None:
         """Once everything is read, keep the garbage collector from walking through it again and again: that held the loop."""
@@ -64,6 +85,41 @@ class MeshtuiApp(App[None]):
     async def on_unmount(self) -> None:
         """Close all connections."""
         await self.session.stop()
+
+    @property
+    def guide(self) -> Guide | None:
+        """What leads through a drill or the tour, or None."""
+        return self._guide
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without a guide its keys aren't taken; Space only on the tour, and not from somebody who types."""
+        if action != "guide":
+            return super().check_action(action, parameters)
+        if self._guide is None:
+            return False
+        return parameters != ("go_on",) or (self._guide.touring and not isinstance(self.focused, Input))
+
+    def action_guide(self, what: str) -> None:
+        """A key of the drill or of the tour."""
+        if self._guide is not None:
+            {"fold": self._guide.fold, "hint": self._guide.hint, "go_on": self._guide.go_on}[what]()
+
+    def _go_to(self, station: Station) -> None:
+        self.call_later(self._visit, station)
+
+    async def _visit(self, station: Station) -> None:
+        """Bring a station of the tour to the screen."""
+        main = next(s for s in self.screen_stack if isinstance(s, MainScreen))
+        while self.screen is not main and len(self.screen_stack) > 1:
+            await self.pop_screen()
+        main.visit(station.pane, station.select)
+        if station.flow is not None:
+            from meshtui.engine.references import parse_flow
+            from meshtui.screens.why import WhyScreen
+
+            await self.push_screen(WhyScreen(self.session, parse_flow(*station.flow)))
+        elif station.open:
+            await main.run_action(station.open)
 
     def action_help(self) -> None:
         """Help for the screen on top."""

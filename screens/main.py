@@ -278,6 +278,15 @@ class MainScreen(Screen[None]):
         """Findings."""
         self.action_pane(5)
 
+    def visit(self, pane_id: str, name: str = "") -> None:
+        """Show a kind, with the cursor on an object (``Kind NS/NAME``) if there is one of that name."""
+        self.show_pane(next(pane for pane in panes() if pane.id == pane_id))
+        table = self.query_one(ObjectTable)
+        for row in table.rows:
+            if name and str(self.pane.ref_of(self.session, row.uid)) == name:
+                table.select(row.uid)
+                break
+
     def action_next_pane(self) -> None:
         """The kind to the right."""
         self.show_pane(panes()[self.pane.order % len(panes())])

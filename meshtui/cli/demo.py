@@ -17,26 +17,35 @@ from meshtui.cli.command import Command
 from meshtui.model.errors import ClusterError, UsageError
 from meshtui.settings import Settings
 
+_HEALTHY = "healthy"
 _API_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 15.0
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--scenario", default="healthy", metavar="NAME", help="which bookstore (meshtui sandbox --list)")
+    parser.add_argument("--scenario", default=_HEALTHY, metavar="NAME", help="which bookstore (meshtui sandbox --list)")
+    parser.add_argument("--tour", action="store_true", help="a tour of the healthy bookstore: Space goes on")
 
 
 def _run(args: argparse.Namespace, settings: Settings) -> int:
     from meshtui.cli.tui import run_tui
+    from meshtui.sandbox.drills import TOUR, drill, tour
     from meshtui.sandbox.run import check_requirements
     from meshtui.sandbox.scenarios import names
 
-    if args.scenario not in names():
-        raise UsageError(f"no scenario {args.scenario!r}", f"known: {', '.join(names())}")
+    touring = args.tour or args.scenario == TOUR
+    scenario = _HEALTHY if args.scenario == TOUR else args.scenario
+    if scenario not in names():
+        raise UsageError(f"no scenario {scenario!r}", f"known: {', '.join(names())}, {TOUR}")
+    if touring and scenario != _HEALTHY:
+        raise UsageError("the tour leads through the healthy bookstore", "leave --scenario out")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("this is not a terminal", "meshtui sandbox runs the same cluster without one")
     check_requirements()
-    with tempfile.TemporaryDirectory(prefix="meshtui-demo-") as folder, _sandbox(args.scenario, Path(folder)) as kubeconfig:
-        return run_tui(settings.model_copy(update={"kubeconfig": str(kubeconfig), "context": "", "filenames": ()}))
+    with tempfile.TemporaryDirectory(prefix="meshtui-demo-") as folder, _sandbox(scenario, Path(folder)) as kubeconfig:
+        chosen = settings.model_copy(update={"kubeconfig": str(kubeconfig), "context": "", "filenames": ()})
+        guided_by = tour() if scenario == _HEALTHY else drill(scenario)
+        return run_tui(chosen, guided_by, offered=scenario == _HEALTHY and not touring)
 
 
 @contextlib.contextmanager
