@@ -17,11 +17,14 @@ from meshtui.engine.causes import causes, differences
 from meshtui.engine.denials import DeniedCount, JudgedDenial, Times, count_by_object, judge_denial, newest_policy, policies_of
 from meshtui.engine.gateways import gateway_urls
 from meshtui.engine.matrix import Matrix
+from meshtui.engine.references import parse_reference
+from meshtui.engine.relations import workload_of
 from meshtui.findings import evaluate
 from meshtui.model.carry import carry
 from meshtui.model.change import VerdictChange
 from meshtui.model.denial import WINDOW_S, Denial
 from meshtui.model.errors import MeshtuiError, UsageError
+from meshtui.model.evidence import Evidence
 from meshtui.model.finding import Finding
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
@@ -67,6 +70,8 @@ class Session:
         self._engine: Engine | None = None
         self._findings: tuple[Finding, ...] | None = None
         self._last_findings: tuple[Finding, ...] = ()
+        self._evidence: Evidence | None = None
+        self._evidence_of: frozenset[str] = frozenset()
         self._finding_task: asyncio.Task[None] | None = None
         self._watch_task: asyncio.Task[None] | None = None
         self._listeners: list[Listener] = []
@@ -127,6 +132,8 @@ class Session:
         if snapshot.live:
             carry(old, snapshot)
         self._engine, self._findings = None, None
+        if self._evidence is not None and self._evidence_of != self._shop():
+            self._evidence = None  # it is about pods that are gone
         self._judge_watched(old)
         self._look_at_logs()
         self._tell()
@@ -205,7 +212,7 @@ class Session:
         """What is wrong in the current Snapshot, the worst first; on a large cluster what was found last, until that is known."""
         if self._findings is None:
             if self._task is None or len(self.snapshot.pods) <= _SMALL:
-                self._findings = self._last_findings = evaluate(self.snapshot)
+                self._findings = self._last_findings = evaluate(self.snapshot, self._evidence)
             elif self._finding_task is None or self._finding_task.done():
                 self._finding_task = asyncio.create_task(self._look_for_findings(), name="findings")
         return self._last_findings if self._findings is None else self._findings
@@ -214,7 +221,7 @@ class Session:
         """Look for findings in a thread, until they are of the current Snapshot; a fifth of the time at most."""
         while self._findings is None:
             snapshot, began = self.snapshot, asyncio.get_running_loop().time()
-            found = await asyncio.to_thread(evaluate, snapshot)
+            found = await asyncio.to_thread(evaluate, snapshot, self._evidence)
             news, self._last_findings = found != self._last_findings, found
             if snapshot is self.snapshot:
                 self._findings = found
@@ -222,6 +229,19 @@ class Session:
                 self._tell()
             took_s = asyncio.get_running_loop().time() - began
             await asyncio.sleep(max(_LOOK_AGAIN_S, 4 * took_s))
+
+    def take_evidence(self, evidence: Evidence | None) -> None:
+        """Take what was seen of the bookstore: findings about it hold until its shop runs in other pods."""
+        self._evidence, self._evidence_of, self._findings = evidence, self._shop(), None
+        self._tell()
+
+    def _shop(self) -> frozenset[str]:
+        """The UIDs of the pods that call inventory."""
+        try:
+            end, _ = parse_reference(self.settings.checkout.client)
+            return frozenset(pod.meta.uid for pod in workload_of(self.snapshot, end).pods if not pod.completed)
+        except UsageError:
+            return frozenset()
 
     def findings_in(self, namespace: str) -> list[Finding]:
         """The findings about objects of one namespace, the worst first."""

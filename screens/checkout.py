@@ -11,6 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 
 from meshtui.checkout.buy import Buyer
+from meshtui.checkout.evidence import gather
 from meshtui.checkout.redact import redact_text
 from meshtui.checkout.shop import find_gateway
 from meshtui.checkout.trace import RESERVE, Explanation, StepState, Trace, TraceStep
@@ -106,6 +107,8 @@ class CheckoutScreen(Screen[None]):
                 self._say("nothing was bought; r asks again", WARN)
                 return
             await Buyer(gateway, settings, engine, session.api(), self._show).run(confirmation)
+            # What it left in the logs is evidence for the findings about the bookstore itself.
+            session.take_evidence(await gather(session.api(), settings, session.engine))
         except MeshtuiError as error:
             self._say(f"✗ {error}", BAD)
 
