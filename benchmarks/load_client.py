@@ -110,6 +110,7 @@ async def main(kubeconfig: str, started: float) -> None:
                 "rss_mib": resident(),
             }
         )
+        await pilot.press("g")  # the cursor stayed on the object that came first, wherever that is now
         while line := await asyncio.to_thread(sys.stdin.readline):
             name, seconds = line.split()
             await measure(seen, name, float(seconds))

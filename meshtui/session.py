@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
+import signal
+import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from operator import ne
 from typing import TYPE_CHECKING
 
 from meshtui.engine import Engine
@@ -37,6 +41,9 @@ from meshtui.sources.ports import Source, SourceLabel
 from meshtui.sources.writes import Confirmation, Writes, read_only_reason
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
+
     from meshtui.settings import Settings
     from meshtui.sources.denials import DenialLog
 
@@ -52,6 +59,50 @@ _LOOK_AGAIN_S = 2.0
 def local_now() -> datetime:
     """The time of day, in this machine's time zone."""
     return datetime.now().astimezone()
+
+
+class Apart:
+    """Looks for findings in a process of its own: on a large cluster that takes seconds, and would hold the event loop."""
+
+    def __init__(self) -> None:
+        self._process: BaseProcess | None = None
+        self._stopped = False
+
+    def evaluate(self, snapshot: Snapshot, evidence: Evidence | None = None) -> tuple[Finding, ...]:
+        """All findings; worked out in this process where another can't share its memory (only Linux's fork does it well)."""
+        if sys.platform != "linux":
+            return evaluate(snapshot, evidence)
+        from multiprocessing import get_context
+
+        context = get_context("fork")
+        receiver, sender = context.Pipe(duplex=False)
+        process = self._process = context.Process(target=_send_findings, args=(sender, snapshot, evidence), daemon=True)
+        process.start()
+        sender.close()
+        try:
+            found: tuple[Finding, ...] = receiver.recv()
+        except EOFError:  # it was ended from outside
+            return () if self._stopped else evaluate(snapshot, evidence)
+        else:
+            return found
+        finally:
+            receiver.close()
+            process.join()
+
+    def stop(self) -> None:
+        """End the process, if it still runs: nobody waits for it."""
+        self._stopped = True
+        if self._process is not None and self._process.is_alive():
+            self._process.kill()
+
+
+def _send_findings(sender: Connection, snapshot: Snapshot, evidence: Evidence | None) -> None:
+    signal.set_wakeup_fd(-1)  # signals to this process are none to the event loop that it has a copy of
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    os.nice(10)
+    gc.disable()  # this process ends soon
+    sender.send(evaluate(snapshot, evidence))
 
 
 class Session:
@@ -73,6 +124,8 @@ class Session:
         self._evidence: Evidence | None = None
         self._evidence_of: frozenset[str] = frozenset()
         self._finding_task: asyncio.Task[None] | None = None
+        self._apart = Apart()
+        self._thread = threading.get_ident()
         self._watch_task: asyncio.Task[None] | None = None
         self._listeners: list[Listener] = []
         self._task: asyncio.Task[None] | None = None
@@ -98,6 +151,7 @@ class Session:
 
     def start(self) -> None:
         """Start to follow the source."""
+        self._thread = threading.get_ident()
         self._task = asyncio.create_task(self._run(), name="source")
 
     async def stop(self) -> None:
@@ -107,6 +161,7 @@ class Session:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
+        self._apart.stop()
         running = [*self._denial_tasks, *(task for task in (self._finding_task, self._watch_task) if task is not None)]
         for task in running:
             task.cancel()
@@ -213,16 +268,17 @@ class Session:
         if self._findings is None:
             if self._task is None or len(self.snapshot.pods) <= _SMALL:
                 self._findings = self._last_findings = evaluate(self.snapshot, self._evidence)
-            elif self._finding_task is None or self._finding_task.done():
+            elif threading.get_ident() == self._thread and (self._finding_task is None or self._finding_task.done()):
                 self._finding_task = asyncio.create_task(self._look_for_findings(), name="findings")
         return self._last_findings if self._findings is None else self._findings
 
     async def _look_for_findings(self) -> None:
-        """Look for findings in a thread, until they are of the current Snapshot; a fifth of the time at most."""
+        """Look for findings in a process apart, until they are of the current Snapshot; a fifth of the time at most."""
         while self._findings is None:
             snapshot, began = self.snapshot, asyncio.get_running_loop().time()
-            found = await asyncio.to_thread(evaluate, snapshot, self._evidence)
-            news, self._last_findings = found != self._last_findings, found
+            self._apart = Apart()
+            found = await asyncio.to_thread(self._apart.evaluate, snapshot, self._evidence)
+            news, self._last_findings = await asyncio.to_thread(ne, found, self._last_findings), found
             if snapshot is self.snapshot:
                 self._findings = found
             if news:

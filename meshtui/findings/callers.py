@@ -28,7 +28,12 @@ class Meant:
         return self.said_by.kind != "NetworkPolicy"
 
 
-def meant_flows(context: Context) -> Iterator[Meant]:
+def meant(context: Context) -> tuple[Meant, ...]:
+    """All flows that somebody means to work."""
+    return context.once(_meant_flows)
+
+
+def _meant_flows(context: Context) -> Iterator[Meant]:
     """The flows of all configured calls and routes, and those that an ingress rule lets in by the caller's labels."""
     for call in context.calls:
         source = context.matrix.class_of(call.source.key)

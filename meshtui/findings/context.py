@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import Any, TypeVar
 
 from meshtui.engine import Engine
 from meshtui.engine.authorization import Authorization
@@ -26,9 +26,7 @@ from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import Decision, Verdict
 from meshtui.model.workload import MeshMode, Pod, Workload
 
-if TYPE_CHECKING:
-    from meshtui.findings.callers import Meant
-
+T = TypeVar("T")
 IGNORE = "meshtui.dev/ignore"
 MESHED = frozenset({MeshMode.AMBIENT, MeshMode.SIDECAR, MeshMode.GATEWAY})
 
@@ -41,6 +39,7 @@ class Context:
         self.evidence = evidence
         self._engine = engine
         self._owners: dict[int, frozenset[ObjectRef]] = {}
+        self._done: dict[Callable[[Context], Iterable[Any]], tuple[Any, ...]] = {}
 
     @cached_property
     def engine(self) -> Engine:
@@ -209,12 +208,11 @@ class Context:
                 found.append((call, said[0]))
         return tuple(found)
 
-    @cached_property
-    def meant(self) -> tuple[Meant, ...]:
-        """The flows that somebody means to work."""
-        from meshtui.findings.callers import meant_flows
-
-        return tuple(meant_flows(self))
+    def once(self, work: Callable[[Context], Iterable[T]]) -> tuple[T, ...]:
+        """What several rules work out from the same function, the first time that one asks for it."""
+        if work not in self._done:
+            self._done[work] = tuple(work(self))
+        return self._done[work]
 
     # ---- suppression
 

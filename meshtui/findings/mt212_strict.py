@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from meshtui.findings.base import Found, Rule
-from meshtui.findings.callers import Meant
+from meshtui.findings.callers import Meant, meant
 from meshtui.findings.context import Context
 from meshtui.findings.pods import is_ambient
 from meshtui.model.finding import Severity
@@ -18,7 +18,7 @@ def _look(context: Context) -> Iterator[Found]:
     """Callers outside the mesh that configuration or a NetworkPolicy names."""
     policies: dict[str, PeerAuthentication] = {}
     by_name: dict[str, list[Meant]] = defaultdict(list)
-    for flow in context.meant:
+    for flow in meant(context):
         if flow.source.party.principal is not None or not is_ambient(flow.target) or flow.target.party.pod is None:
             continue
         strictness = context.peer_authentication.effective(flow.target.party.pod, flow.port)

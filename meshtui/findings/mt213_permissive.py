@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from meshtui.findings.base import Found, Rule
+from meshtui.findings.callers import meant
 from meshtui.findings.context import Context
 from meshtui.findings.pods import is_ambient
 from meshtui.model.finding import Severity
@@ -16,7 +17,7 @@ def _look(context: Context) -> Iterator[Found]:
     """Known callers are those that configuration, routes and NetworkPolicies name; a workload without any isn't judged."""
     callers: dict[ObjectRef, list[bool]] = defaultdict(list)
     lenient: set[ObjectRef] = set()
-    for flow in context.meant:
+    for flow in meant(context):
         pod = flow.target.party.pod
         if pod is None or not is_ambient(flow.target):
             continue

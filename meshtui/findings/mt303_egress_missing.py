@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from meshtui.engine.networkpolicy import Direction
 from meshtui.engine.party import Party
 from meshtui.findings.base import Found, Rule
-from meshtui.findings.callers import Meant
+from meshtui.findings.callers import Meant, meant
 from meshtui.findings.context import Context
 from meshtui.findings.fixes import appended, peer_of, with_tunnel
 from meshtui.findings.netrules import main_policy, through_tunnel
@@ -21,7 +21,7 @@ def _look(context: Context) -> Iterator[Found]:
     """One finding for each policy of the source and each destination. Where the app's port is open and HBONE isn't: MT301."""
     closed: dict[tuple[ObjectRef, ObjectRef], list[Meant]] = {}
     policies: dict[ObjectRef, NetworkPolicy] = {}
-    for flow in dict.fromkeys(context.meant):
+    for flow in dict.fromkeys(meant(context)):
         decided = context.matrix.cell(flow.source, flow.target).at(flow.port)
         if decided.decision is not Decision.DENY or decided.ruling.layer is not Layer.EGRESS_POLICY:
             continue

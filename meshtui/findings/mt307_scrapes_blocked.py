@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from meshtui.engine.classes import PodClass
 from meshtui.findings.base import Found, Rule
+from meshtui.findings.callers import meant
 from meshtui.findings.context import Context
 from meshtui.model.finding import Severity
 from meshtui.model.ids import ObjectRef
@@ -49,7 +50,7 @@ def _wanted(context: Context, scrapers: list[PodClass]) -> Iterator[tuple[PodCla
         ports = {port for pod in target.pods.values() for port in _annotated(pod)}
         yield from ((source, target, port, _SCRAPE) for source in scrapers for port in sorted(ports))
     numbers = {m.number for m in scrapers}
-    for flow in context.meant:
+    for flow in meant(context):
         if flow.source.number in numbers and flow.said_by.kind == "NetworkPolicy":
             yield flow.source, flow.target, flow.port, f"{flow.said_by} {flow.words}"
 

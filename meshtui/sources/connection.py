@@ -158,20 +158,11 @@ def connect(settings: Settings) -> Connection:
             "name one with --kubeconfig or $KUBECONFIG, read manifests with -f, or try `meshtui demo`",
         )
 
-    def merged() -> Any:
-        for path in files:
-            if _is_there(path):
-                Path(path).open("rb").close()  # the client passes over what it may not look at; kubectl doesn't
-        merger = config.kube_config.KubeConfigMerger(os.pathsep.join(files))
-        named = (str(content.get("current-context") or "") for content in merger.config_files.values())
-        merger.config.value["current-context"] = next((name for name in named if name), "")  # the first file wins, as in kubectl
-        return merger.config
-
     def load() -> None:
-        Loader(merged(), active_context=chosen["name"], config_base_path=None).load_and_set(configuration)
+        Loader(_merged(config, files), active_context=chosen["name"], config_base_path=None).load_and_set(configuration)
 
     try:
-        contexts, active = _contexts(merged())
+        contexts, active = _contexts(_merged(config, files))
         chosen = _context(contexts, active, settings.context)
         with _client_errors() as errors:
             load()
@@ -186,6 +177,17 @@ def connect(settings: Settings) -> Connection:
     details = chosen.get("context") or {}
     authorization = _Authorization(configuration, load, "; ".join(errors))
     return _connection(configuration, settings, chosen["name"], details, authorization)
+
+
+def _merged(config: Any, files: Sequence[str]) -> Any:
+    """All files as one configuration; raises OSError for one that may not be read."""
+    for path in files:
+        if _is_there(path):
+            Path(path).open("rb").close()  # the client passes over what it may not look at; kubectl doesn't
+    merger = config.kube_config.KubeConfigMerger(os.pathsep.join(files))
+    named = (str(content.get("current-context") or "") for content in merger.config_files.values())
+    merger.config.value["current-context"] = next((name for name in named if name), "")  # the first file wins, as in kubectl
+    return merger.config
 
 
 def _is_there(path: str) -> bool:

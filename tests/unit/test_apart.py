@@ -1,0 +1,60 @@
+"""Findings are the same, in this process or another; and one that nobody waits for is ended."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from meshtui.findings import evaluate
+from meshtui.session import Apart
+from tests.fakes.snapshots import ambient, pod, snapshot_of
+
+WORLD = snapshot_of([ambient("a"), pod("a/web", "10.0.0.1"), pod("a/db", "10.0.0.2", [5432])])
+
+
+def test_another_process_finds_the_same():
+    here = evaluate(WORLD)
+    assert here
+    assert Apart().evaluate(WORLD) == here
+
+
+def test_on_another_system_it_is_done_here(monkeypatch):
+    monkeypatch.setattr("sys.platform", "darwin")
+    assert Apart().evaluate(WORLD) == evaluate(WORLD)
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+def test_a_process_that_is_ended(stopped, monkeypatch):
+    """Ended by us: nobody waits for the answer. By somebody else: it is worked out here."""
+    monkeypatch.setattr("meshtui.session._send_findings", lambda *_: time.sleep(60))
+    apart, found = Apart(), []
+    thread = threading.Thread(target=lambda: found.append(apart.evaluate(WORLD)))
+    thread.start()
+    deadline = time.monotonic() + 20
+    while apart._process is None or not apart._process.pid:
+        assert time.monotonic() < deadline
+    if stopped:
+        apart.stop()
+    else:
+        apart._process.kill()
+    thread.join(20)
+    assert found == [() if stopped else evaluate(WORLD)]
+
+
+async def test_a_signal_to_it_is_none_to_the_event_loop(monkeypatch):
+    """asyncio hears of signals through a socket, of which a forked process has a copy."""
+    import signal
+
+    heard = []
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, heard.append, True)
+    try:
+        monkeypatch.setattr("meshtui.session.evaluate", lambda *_: signal.raise_signal(signal.SIGTERM))
+        apart = Apart()
+        apart._stopped = True
+        assert await asyncio.to_thread(apart.evaluate, WORLD) == ()
+        await asyncio.sleep(0.05)
+        assert heard == []
+    finally:
+        loop.remove_signal_handler(signal.SIGTERM)
