@@ -17,6 +17,7 @@ _MARKS = {
     KindStatus.EXPIRED: "✗",
     KindStatus.UNREACHABLE: "✗",
 }
+_NARROW_BELOW = 100
 _SHORT = {"AuthorizationPolicies": "Authz", "NetworkPolicies": "NetPol"}
 
 
@@ -30,9 +31,17 @@ class KindTabs(Static):
             super().__init__()
             self.pane = pane
 
+    _shown: tuple[list[tuple[Pane, int, KindStatus]], Pane] | None = None
+
+    def on_resize(self) -> None:
+        """Another width may take other words."""
+        if self._shown is not None:
+            self.show(*self._shown)
+
     def show(self, entries: list[tuple[Pane, int, KindStatus]], current: Pane) -> None:
         """Show the tabs: each pane with its number of objects and how its kind is known."""
-        narrow = self.app.size.width < 100
+        self._shown = entries, current
+        narrow = (self.size.width or self.app.size.width) < _NARROW_BELOW
         parts = []
         for pane, count, status in entries:
             title = _SHORT.get(pane.title, pane.title) if narrow else pane.title
