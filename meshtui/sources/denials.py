@@ -212,7 +212,8 @@ class DenialLog:
                 failed = min(failed, 1)
             wait_s = self._retry_s[min(failed, len(self._retry_s) - 1)] if failed or follow else _POLL_S
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._retry.wait(), wait_s)
+                async with asyncio.timeout(wait_s):  # wait_for of Python 3.11 may swallow a cancellation
+                    await self._retry.wait()
 
     async def _read_back(self, pod: Pod, reader: Reader, position: Position) -> None:
         async with self._limit:

@@ -276,7 +276,11 @@ async def test_follow_prints_a_group_again_when_it_grows():
                 assert json.loads(await process.stdout.readline())["count"] == 2
         finally:
             process.terminate()
-            _out, err = await process.communicate()
+            try:
+                _out, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+            except TimeoutError:
+                process.kill()
+                raise
         assert process.returncode == 130
         assert "Traceback" not in err.decode()
 

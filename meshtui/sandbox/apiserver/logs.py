@@ -65,8 +65,9 @@ async def _follow(reader: LogReader, first: bytes, is_over: Callable[[], bool], 
         if over:
             return
         with contextlib.suppress(TimeoutError):
-            if not await asyncio.wait_for(reader.changed(), _LOOK_S):
-                return
+            async with asyncio.timeout(_LOOK_S):
+                if not await reader.changed():
+                    return
 
 
 def _container(pod: Obj, asked: str) -> str:
