@@ -1,11 +1,21 @@
-"""Lets tests import their own doubles: ``from tests.fakes.snapshots import snapshot_of``."""
+"""Lets tests import their own doubles: ``from tests.fakes.snapshots import snapshot_of``; and the same rules on every machine."""
 
+import signal
 import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
+
+# How fast a machine draws examples is nothing that a test may fail for.
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+
+# Shells start background jobs with Ctrl-C ignored, and children inherit that: tests send it to the programs that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

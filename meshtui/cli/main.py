@@ -83,7 +83,12 @@ def _parser(known: Sequence[Command]) -> argparse.ArgumentParser:
 
 
 def _interrupt(*_: object) -> None:
-    """End as Ctrl-C does: what was made in a cluster is removed."""
+    """End as Ctrl-C does: what was made in a cluster is removed.
+
+    Shells start background jobs with Ctrl-C ignored; whoever asks the program to end means it all the same.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.raise_signal(signal.SIGINT)
 
 

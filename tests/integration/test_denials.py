@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import sys
 from contextlib import asynccontextmanager
 
@@ -224,10 +225,20 @@ async def test_many_logs_are_asked_in_turn_instead_of_followed(monkeypatch):
         await made.until(lambda: made.counts() == [2])
 
 
-async def run(api, *words):
+async def run(api, *words, **how):
     command = [sys.executable, "-m", "meshtui", "denials", "--kubeconfig", str(api.kubeconfig), *words]
     pipe = asyncio.subprocess.PIPE
-    return await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe)
+    return await asyncio.create_subprocess_exec(*command, stdin=asyncio.subprocess.DEVNULL, stdout=pipe, stderr=pipe, **how)
+
+
+def as_a_background_job():
+    """Shells start those with Ctrl-C ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def as_a_person_does():
+    """In a terminal of its own."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 async def answer(api, *words):
@@ -265,9 +276,10 @@ async def test_the_command_prints_each_denial_once_and_says_what_is_missing():
         assert "missing verb: get pods/log in namespace istio-system" in err
 
 
-async def test_follow_prints_a_group_again_when_it_grows():
+@pytest.mark.parametrize("started", [as_a_person_does, as_a_background_job])
+async def test_follow_prints_a_group_again_when_it_grows_and_ends_when_it_is_asked_to(started):
     async with mesh(follow=False) as made:
-        process = await run(made.api, "--follow", "-o", "jsonl")
+        process = await run(made.api, "--follow", "-o", "jsonl", preexec_fn=started)
         try:
             made.say(made.line().replace("2026-11-24", "2099-11-24"))
             async with asyncio.timeout(PATIENCE_S):
