@@ -17,7 +17,11 @@ def stamp() -> str:
 
 
 class PodLogFiles:
-    """One file a container under ``directory``; ``container`` "" is the log of whatever container is asked for."""
+    """One file a container under ``directory``.
+
+    ``container`` "" is the log of whatever container is asked for: it shares the file of a container that has one already,
+    and a container shares its, so that who follows either reads all that is written.
+    """
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
@@ -38,12 +42,12 @@ class PodLogFiles:
 
     def forget(self, pod_uid: str) -> None:
         """Remove a pod's logs; followers get the end."""
-        for key in [key for key in self._files if key[0] == pod_uid]:
-            self._files.pop(key).remove()
+        for file in {self._files.pop(key) for key in [key for key in self._files if key[0] == pod_uid]}:
+            file.remove()
 
     def reader(self, pod_uid: str, container: str) -> LogReader | None:
         """Read and follow a container's log, or None when it has none yet."""
-        found = self._files.get((pod_uid, container)) or self._files.get((pod_uid, ""))
+        found = self._known(pod_uid, container)
         return LogReader(found) if found else None
 
     def previous(self, pod_uid: str, container: str) -> list[bytes] | None:
@@ -53,14 +57,20 @@ class PodLogFiles:
 
     def close(self) -> None:
         """Close every file."""
-        for file in self._files.values():
+        for file in set(self._files.values()):
             file.close()
 
     def _file(self, pod_uid: str, container: str) -> _LogFile:
         key = (pod_uid, container)
         if key not in self._files:
-            self._files[key] = _LogFile(self._directory / f"{pod_uid}_{container or 'main'}.log")
+            shared = self._known(pod_uid, container)
+            self._files[key] = shared or _LogFile(self._directory / f"{pod_uid}_{container or 'main'}.log")
         return self._files[key]
+
+    def _known(self, pod_uid: str, container: str) -> _LogFile | None:
+        """The container's file, or the one that it shares."""
+        others = (file for (uid, name), file in self._files.items() if uid == pod_uid and "" in {name, container})
+        return self._files.get((pod_uid, container)) or next(others, None)
 
 
 class _LogFile:
