@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from meshtui.sandbox.drills import Drill, Station, Tour
     from meshtui.widgets.drill import Guide
 
-_COLLECT_SELDOM = 5_000, 50, 100
+_COLLECT_SELDOM = 5_000, 10, 1_000
 """What is read from a cluster forms no circles: the collector has little to find there, and holds the loop while it looks."""
 _YIELD_S = 0.001
 """How long a thread that works something out may keep the loop waiting for the interpreter."""

@@ -273,7 +273,7 @@ class Session:
         return self._last_findings if self._findings is None else self._findings
 
     async def _look_for_findings(self) -> None:
-        """Look for findings in a process apart, until they are of the current Snapshot; a fifth of the time at most."""
+        """Look for findings in a process apart, until they are of the current Snapshot; a tenth of the time at most."""
         while self._findings is None:
             snapshot, began = self.snapshot, asyncio.get_running_loop().time()
             self._apart = Apart()
@@ -284,7 +284,7 @@ class Session:
             if news:
                 self._tell()
             took_s = asyncio.get_running_loop().time() - began
-            await asyncio.sleep(max(_LOOK_AGAIN_S, 4 * took_s))
+            await asyncio.sleep(max(_LOOK_AGAIN_S, 9 * took_s))
 
     def take_evidence(self, evidence: Evidence | None) -> None:
         """Take what was seen of the bookstore: findings about it hold until its shop runs in other pods."""
@@ -298,10 +298,6 @@ class Session:
             return frozenset(pod.meta.uid for pod in workload_of(self.snapshot, end).pods if not pod.completed)
         except UsageError:
             return frozenset()
-
-    def findings_in(self, namespace: str) -> list[Finding]:
-        """The findings about objects of one namespace, the worst first."""
-        return [finding for finding in self.findings if finding.namespace == namespace]
 
     @property
     def engine(self) -> Engine:

@@ -6,23 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from textual import work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
-from textual.widgets import Footer
 
 from meshtui.checkout.acceptance import Acceptance, Gateway, look_for_gateway
 from meshtui.checkout.criteria import Criterion, State, waiting
 from meshtui.engine.expectations import Entry, Expected, expand
-from meshtui.model.errors import MeshtuiError, ReadOnlyError
+from meshtui.model.errors import MeshtuiError
 from meshtui.model.observation import Observation
 from meshtui.probe.plan import Plan, make_plan
 from meshtui.screens.confirm import ConfirmScreen
 from meshtui.session import Session
 from meshtui.sources.writes import Confirmation
+from meshtui.widgets.buying import BuyingScreen, may_buy
 from meshtui.widgets.document import BAD, DIM, OK, PLAIN, STRONG, WARN, Document, Line, Section, facts, line
 from meshtui.widgets.pane_view import DocumentView
-from meshtui.widgets.status import StatusBar
 
 ReadEntries = Callable[[], list[Entry]]
 """Reads the expectations; raises MeshtuiError."""
@@ -37,7 +34,7 @@ _MARKS = {
 """A criterion's glyph, word and tone."""
 
 
-class AcceptanceScreen(Screen[None]):
+class AcceptanceScreen(BuyingScreen):
     """Tries all criteria; asks first, unless it is the sandbox."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -48,44 +45,23 @@ class AcceptanceScreen(Screen[None]):
     ]
 
     def __init__(self, session: Session, read_entries: ReadEntries) -> None:
-        super().__init__()
-        self._session = session
+        super().__init__(session)
         self._read_entries = read_entries
         self._criteria = waiting(session.settings.checkout)
-        self._message: tuple[str, str] = ("", PLAIN)
 
     @property
     def criteria(self) -> tuple[Criterion, ...]:
         """The criteria on the screen."""
         return self._criteria
 
-    def compose(self) -> ComposeResult:
-        """Header, text, footer."""
-        yield StatusBar(id="status")
-        yield DocumentView(id="text")
-        yield Footer(show_command_palette=False, compact=True)
-
-    def on_mount(self) -> None:
-        """Try at once: that is what the key said."""
-        self._stop_listening = self._session.listen(self._show_status)
-        self._show_status()
-        self.query_one(DocumentView).focus()
+    def begin(self) -> None:
+        """The first run."""
         self.action_again()
-
-    def on_unmount(self) -> None:
-        """Stop following; Textual cancels the worker."""
-        self._stop_listening()
-
-    def _show_status(self) -> None:
-        for bar in self.query(StatusBar):
-            bar.show(self._session)
 
     def action_again(self) -> None:
         """Find the gateway, ask, try everything."""
-        if any(worker.group == "acceptance" and not worker.is_finished for worker in self.workers):
-            self.notify("one run at a time: this one isn't over", markup=False)
-            return
-        self._try()
+        if not self._runs("acceptance"):
+            self._try()
 
     @work(group="acceptance")
     async def _try(self) -> None:
@@ -94,7 +70,7 @@ class AcceptanceScreen(Screen[None]):
         self._criteria = waiting(settings.checkout)
         self._say("… looking for the gateway", WARN)
         try:
-            _may_try(session)
+            may_buy(session, "nothing is tried")
             entries = self._read_entries()
             gateway = await look_for_gateway(settings, engine)
             confirmation = await self._confirmed(gateway, entries)
@@ -120,27 +96,14 @@ class AcceptanceScreen(Screen[None]):
 
     # ---- drawing
 
-    def _say(self, text: str, tone: str) -> None:
-        self._message = (text, tone)
-        self._draw()
-
     def _show(self, criteria: tuple[Criterion, ...]) -> None:
         self._criteria = criteria
-        self._draw()
+        self.draw()
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Show what is known now."""
         if self.is_mounted:
             self.query_one(DocumentView).show(criteria_document(self._criteria, self._message))
-
-
-def _may_try(session: Session) -> None:
-    """Raises MeshtuiError where nothing can be tried."""
-    if session.read_only:
-        raise ReadOnlyError(f"nothing is tried: {session.read_only}")
-    if session.error is not None:
-        raise session.error
-    if session.loading:
-        raise MeshtuiError("the cluster isn't known yet", "wait a moment, then press r")
 
 
 def _plan(session: Session, expected: Sequence[Expected]) -> Plan:

@@ -5,24 +5,21 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual import work
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
-from textual.widgets import Footer
 
 from meshtui.checkout.buy import Buyer
 from meshtui.checkout.evidence import gather
 from meshtui.checkout.redact import redact_text
 from meshtui.checkout.shop import find_gateway
 from meshtui.checkout.trace import RESERVE, Explanation, StepState, Trace, TraceStep
-from meshtui.model.errors import MeshtuiError, ReadOnlyError
+from meshtui.model.errors import MeshtuiError
 from meshtui.screens.confirm import ConfirmScreen
 from meshtui.session import Session
 from meshtui.settings import Settings
 from meshtui.sources.writes import Confirmation
+from meshtui.widgets.buying import BuyingScreen, may_buy
 from meshtui.widgets.document import BAD, DIM, OK, PLAIN, STRONG, WARN, Document, Line, Section, facts, line
 from meshtui.widgets.pane_view import DocumentView
-from meshtui.widgets.status import StatusBar
 
 _MARKS = {
     StepState.WAITING: ("  waiting", DIM),
@@ -37,7 +34,7 @@ _MOST = 100
 _OPENED = 9
 
 
-class CheckoutScreen(Screen[None]):
+class CheckoutScreen(BuyingScreen):
     """Buys a book at the cluster's bookstore; asks first, unless it is the sandbox."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -51,46 +48,23 @@ class CheckoutScreen(Screen[None]):
     ]
 
     def __init__(self, session: Session) -> None:
-        super().__init__()
-        self._session = session
+        super().__init__(session)
         self._quantity = session.settings.checkout.quantity
         self._trace: Trace | None = None
-        self._message: tuple[str, str] = ("", PLAIN)
 
     @property
     def trace(self) -> Trace | None:
         """The purchase on the screen."""
         return self._trace
 
-    def compose(self) -> ComposeResult:
-        """Header, text, footer."""
-        yield StatusBar(id="status")
-        yield DocumentView(id="text")
-        yield Footer(show_command_palette=False, compact=True)
-
-    def on_mount(self) -> None:
-        """Buy at once: that is what the key said."""
-        self._stop_listening = self._session.listen(self._show_status)
-        self._show_status()
-        self.query_one(DocumentView).focus()
+    def begin(self) -> None:
+        """The first run."""
         self.action_buy()
-
-    def on_unmount(self) -> None:
-        """Stop following; Textual cancels the purchase's worker."""
-        self._stop_listening()
-
-    def _show_status(self) -> None:
-        for bar in self.query(StatusBar):
-            bar.show(self._session)
-
-    # ---- buying
 
     def action_buy(self) -> None:
         """Find the gateway, ask, buy."""
-        if any(worker.group == "buy" and not worker.is_finished for worker in self.workers):
-            self.notify("one purchase at a time: this one still runs", markup=False)
-            return
-        self._buy()
+        if not self._runs("buy"):
+            self._buy()
 
     @work(group="buy")
     async def _buy(self) -> None:
@@ -98,7 +72,7 @@ class CheckoutScreen(Screen[None]):
         self._trace = None
         self._say("… looking for the gateway", WARN)
         try:
-            _may_buy(session)
+            may_buy(session, "nothing is bought")
             settings = _with_quantity(session.settings, quantity)
             engine = session.engine
             gateway = await find_gateway(settings, engine)
@@ -122,7 +96,7 @@ class CheckoutScreen(Screen[None]):
     def action_quantity(self, change: int) -> None:
         """Another quantity, for the next purchase."""
         self._quantity = min(_MOST, max(1, self._quantity + change))
-        self._draw()
+        self.draw()
 
     def action_look(self, number: int) -> None:
         """Open an object of the explanation as YAML."""
@@ -135,15 +109,12 @@ class CheckoutScreen(Screen[None]):
 
     # ---- drawing
 
-    def _say(self, text: str, tone: str) -> None:
-        self._message = (text, tone)
-        self._draw()
-
     def _show(self, trace: Trace) -> None:
         self._trace = trace
-        self._draw()
+        self.draw()
 
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Show what is known now."""
         if not self.is_mounted:
             return
         checkout = self._session.settings.checkout
@@ -153,16 +124,6 @@ class CheckoutScreen(Screen[None]):
         else:
             document = trace_document(self._trace, next_one)
         self.query_one(DocumentView).show(document)
-
-
-def _may_buy(session: Session) -> None:
-    """Raises MeshtuiError where nothing can be bought."""
-    if session.read_only:
-        raise ReadOnlyError(f"nothing is bought: {session.read_only}")
-    if session.error is not None:
-        raise session.error
-    if session.loading:
-        raise MeshtuiError("the cluster isn't known yet", "wait a moment, then press r")
 
 
 def _with_quantity(settings: Settings, quantity: int) -> Settings:

@@ -30,6 +30,10 @@ def carry(before: Snapshot, after: Snapshot) -> None:
     if "tops" in known and "controllers_by_ref" in known and before.controllers is not after.controllers:
         _controllers(before, after)
     gone, come = differing(before.pods, after.pods)
+    if before.namespaces is after.namespaces and before.live == after.live:
+        new["modes"] = dict(before.modes)
+        for pod in gone:
+            new["modes"].pop(id(pod), None)
     if "pods_by_namespace" in known or "workloads" in known:
         new["pods_by_namespace"] = _by_namespace(before.pods_by_namespace, gone, come)
     if "workloads" in known:

@@ -180,6 +180,17 @@ class Snapshot:
 
         Live, ambient's own annotation says so; from manifests the labels do: the pod's wins over its namespace's.
         """
+        known = self.modes.get(id(pod))
+        if known is None or known[0] is not pod:
+            known = self.modes[id(pod)] = (pod, self._mesh_mode(pod))
+        return known[1]
+
+    @cached_property
+    def modes(self) -> dict[int, tuple[Pod, MeshMode]]:
+        """The mesh modes that were asked for, by the identity of the pod."""
+        return {}
+
+    def _mesh_mode(self, pod: Pod) -> MeshMode:
         if pod.labels.keys() & GATEWAY_LABELS:
             return MeshMode.GATEWAY
         if pod.has_sidecar:

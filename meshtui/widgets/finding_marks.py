@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import cached_property
 from weakref import WeakKeyDictionary
 
 from meshtui.model.finding import Finding, Severity
@@ -17,26 +18,65 @@ SEVERITIES = {Severity.ERROR: ("✗", BAD), Severity.WARNING: ("!", WARN), Sever
 BADGE = Column("", keep=9, least=1)
 """The column of the worst finding about an object."""
 _NONE = Cell("")
-_WORST: WeakKeyDictionary[Session, tuple[tuple[Finding, ...], Mapping[ObjectRef, Severity]]] = WeakKeyDictionary()
 
 
-def worst_by_object(session: Session) -> Mapping[ObjectRef, Severity]:
-    """The worst severity of all findings about each object; those that are ignored don't count."""
-    findings, known = session.findings, _WORST.get(session)
-    if known is not None and known[0] is findings:
-        return known[1]
-    worst: dict[ObjectRef, Severity] = {}
-    for finding in findings:
-        for ref in () if finding.ignored else finding.objects:
-            worst[ref] = min(worst.get(ref, finding.severity), finding.severity)
-    _WORST[session] = (findings, worst)
-    return worst
+class Marks:
+    """What is drawn of some findings, each part worked out once, when it is first drawn: they may be thousands."""
+
+    def __init__(self, findings: tuple[Finding, ...]) -> None:
+        self.findings = findings
+
+    @cached_property
+    def worst(self) -> Mapping[ObjectRef, Severity]:
+        """The worst severity of all findings about each object; those that are ignored don't count."""
+        worst: dict[ObjectRef, Severity] = {}
+        for finding in self.findings:
+            for ref in () if finding.ignored else finding.objects:
+                worst[ref] = min(worst.get(ref, finding.severity), finding.severity)
+        return worst
+
+    @cached_property
+    def worst_in(self) -> Mapping[str, Finding]:
+        """The worst finding of each namespace: they come sorted."""
+        return {finding.namespace: finding for finding in reversed(self.findings) if not finding.ignored}
+
+    @cached_property
+    def counts(self) -> tuple[tuple[str, str], ...]:
+        """``✗ 2``, ``! 1`` … for each severity that there is, with its tone."""
+        found = Counter(finding.severity for finding in self.findings if not finding.ignored)
+        return tuple((f"{SEVERITIES[s][0]} {found[s]}", SEVERITIES[s][1]) for s in Severity if found[s])
+
+    @cached_property
+    def by_namespace(self) -> Mapping[str, int]:
+        """How many findings there are in each namespace, without those that are ignored."""
+        return Counter(finding.namespace for finding in self.findings if not finding.ignored)
+
+    @cached_property
+    def by_uid(self) -> Mapping[str, Finding]:
+        """Each finding by what tells it from others, also when other findings come and go; ignored ones last."""
+        twins: Counter[tuple[str, tuple[ObjectRef, ...]]] = Counter()
+        found: dict[str, Finding] = {}
+        for finding in sorted(self.findings, key=lambda finding: bool(finding.ignored)):
+            key = (finding.rule, finding.objects)
+            twins[key] += 1
+            found[f"{finding.rule}|{'|'.join(map(str, finding.objects))}|{twins[key]}"] = finding
+        return found
 
 
-def last_shown(session: Session) -> tuple[Finding, ...]:
-    """The findings that the rows were last made of: what a thread may ask for (new ones are only looked for on the loop)."""
-    known = _WORST.get(session)
-    return known[0] if known is not None else ()
+_MARKS: WeakKeyDictionary[Session, Marks] = WeakKeyDictionary()
+
+
+def marks(session: Session) -> Marks:
+    """The marks of a session's findings."""
+    known = _MARKS.get(session)
+    if known is None or known.findings is not session.findings:
+        known = _MARKS[session] = Marks(session.findings)
+    return known
+
+
+def last_marks(session: Session) -> Marks:
+    """Those that were drawn last: what a thread may ask for (new findings are only looked for on the loop)."""
+    return _MARKS.get(session) or Marks(())
 
 
 def badge_cell(worst: Mapping[ObjectRef, Severity], ref: ObjectRef) -> Cell:
@@ -47,16 +87,10 @@ def badge_cell(worst: Mapping[ObjectRef, Severity], ref: ObjectRef) -> Cell:
 
 def findings_about(session: Session, ref: ObjectRef) -> tuple[Section, ...]:
     """What is wrong with an object, as a section of its detail; nothing where nothing is."""
-    found = [finding for finding in last_shown(session) if ref in finding.objects]
+    found = [finding for finding in last_marks(session).findings if ref in finding.objects]
     lines = []
     for finding in found:
         mark, tone = SEVERITIES[finding.severity]
         said = f"ignored: {finding.message}" if finding.ignored else finding.message
         lines.append(line((f"{mark} {finding.rule} ", DIM if finding.ignored else tone), said))
     return (Section("Findings (5, then f for a fix)", tuple(lines)),) if lines else ()
-
-
-def counts(session: Session) -> list[tuple[str, str]]:
-    """``✗ 2``, ``! 1`` … for each severity that there is, with its tone."""
-    found = Counter(finding.severity for finding in session.findings if not finding.ignored)
-    return [(f"{SEVERITIES[severity][0]} {found[severity]}", SEVERITIES[severity][1]) for severity in Severity if found[severity]]

@@ -8,7 +8,7 @@ from textual.widgets import Static
 from meshtui.model.snapshot import KindStatus
 from meshtui.session import Session
 from meshtui.widgets.document import BAD, DIM, WARN
-from meshtui.widgets.finding_marks import counts
+from meshtui.widgets.finding_marks import marks
 from meshtui.widgets.text import age, clean
 
 _TONES = {BAD: "bold $text-error", WARN: "$text-warning", DIM: "dim"}
@@ -32,7 +32,7 @@ class StatusBar(Static):
         if session.namespace:
             parts.append(Content.styled("namespace ", "dim").append(Content(clean(session.namespace))))
         parts.append(Content.styled("read-only", "bold $text-warning") if session.read_only else Content("read-write"))
-        found = [Content.styled(text, _TONES[tone]) for text, tone in counts(session)] if session.settled else []
+        found = [Content.styled(text, _TONES[tone]) for text, tone in marks(session).counts] if session.settled else []
         if found:
             parts.append(Content(" ").join(found))
         text, tone = _freshness(session, terse=terse)

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from meshtui.model.carry import carry
 from meshtui.model.ids import Uid
 from meshtui.model.meta import Meta
-from meshtui.model.snapshot import Snapshot
-from meshtui.model.workload import Controller, Namespace, OwnerRef, Pod
+from meshtui.model.snapshot import AMBIENT_REDIRECTION, Snapshot
+from meshtui.model.workload import Controller, MeshMode, Namespace, OwnerRef, Pod
 
 SPACES = ["a", "b", "c"]
 KINDS = ["Deployment", "ReplicaSet", "StatefulSet", "Job", "CronJob"]
@@ -55,13 +55,28 @@ class World:
 
     def changed(self, field, old):
         if field == "pods":
-            return replace(old, ready=not old.ready, owners=self.owners(KINDS) if self.rng.random() < 0.2 else old.owners)
+            captured = {} if old.meta.annotations else {AMBIENT_REDIRECTION: "enabled"}
+            return replace(
+                old,
+                meta=replace(old.meta, annotations=captured),
+                ready=not old.ready,
+                owners=self.owners(KINDS) if self.rng.random() < 0.2 else old.owners,
+            )
         if self.rng.random() < 0.6:
             return replace(old, replicas=old.replicas + 1)
         return replace(old, owners=self.owners(["Deployment", "CronJob"]))
 
     def step(self):
         """One change, as a watch would bring it: the mapping of a kind is new when one of its objects is."""
+        if self.rng.random() < 0.1:
+            uid = self.rng.choice(SPACES)
+            labels = {} if self.fields["namespaces"][uid].labels else {"istio.io/dataplane-mode": "ambient"}
+            space = self.fields["namespaces"][uid]
+            self.fields["namespaces"] = {
+                **self.fields["namespaces"],
+                uid: replace(space, meta=replace(space.meta, labels=labels)),
+            }
+            return
         field = self.rng.choice(["pods", "pods", "pods", "controllers"])
         there = dict(self.fields[field])
         chance = self.rng.random()
@@ -94,6 +109,8 @@ def test_what_is_taken_over_is_what_would_be_worked_out(seed):
         by_name = {name: set(map(id, pods)) for name, pods in after.pods_by_namespace.items()}
         assert by_name == {name: set(map(id, pods)) for name, pods in fresh.pods_by_namespace.items()}
         assert dict(after.tops) == dict(fresh.tops)
+        assert [after.mesh_mode(pod) for pod in after.pods.values()] == [fresh.mesh_mode(pod) for pod in fresh.pods.values()]
+        assert {id(pod) for pod in after.pods.values()} == set(after.modes), "what is gone is forgotten"
         before = after
 
 
@@ -110,3 +127,15 @@ def test_what_did_not_change_stays_the_same_object():
     differ = [ref for ref, workload in after.workloads.items() if whole[0][ref] is not workload]
     assert differ == [after.owner_of(pod)]
     assert [name for name, pods in after.pods_by_namespace.items() if whole[1][name] is not pods] == [pod.namespace]
+
+
+def test_these_changes_are_about_every_mode():
+    """Else the property above would say nothing about what a namespace's label or a capture changes."""
+    said = set()
+    for seed in range(40):
+        world = World(seed)
+        for _ in range(20):
+            world.step()
+        snapshot = world.snapshot()
+        said |= {snapshot.mesh_mode(pod) for pod in snapshot.pods.values()}
+    assert said == {MeshMode.AMBIENT, MeshMode.WANTED, MeshMode.NONE}

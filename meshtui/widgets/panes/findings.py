@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from functools import partial
 
 from meshtui.model.finding import Finding
 from meshtui.model.ids import ObjectRef
 from meshtui.session import Session
 from meshtui.widgets.document import DIM, STRONG, Document, Section, facts, line
-from meshtui.widgets.finding_marks import SEVERITIES, last_shown, worst_by_object
+from meshtui.widgets.finding_marks import SEVERITIES, last_marks, marks
 from meshtui.widgets.panes.base import Pane, in_scope
+from meshtui.widgets.panes.keeping import keeping
 from meshtui.widgets.table import Cell, Column, Row
 
 _COLUMNS = (
@@ -25,24 +25,22 @@ _COLUMNS = (
 )
 
 
-def found(session: Session, findings: Iterable[Finding]) -> Iterator[tuple[str, Finding]]:
-    """The findings in the session's namespace, each with what tells it from others; those that are ignored come last."""
-    twins: Counter[tuple[str, tuple[ObjectRef, ...]]] = Counter()
-    for finding in sorted(findings, key=lambda finding: bool(finding.ignored)):
-        key = (finding.rule, finding.objects)
-        twins[key] += 1
-        if in_scope(session, finding.namespace):
-            yield f"{finding.rule}|{'|'.join(map(str, finding.objects))}|{twins[key]}", finding
-
-
 def finding_of(session: Session, uid: str) -> Finding | None:
     """The finding of a row; None when it is gone."""
-    return next((finding for own, finding in found(session, last_shown(session)) if own == uid), None)
+    return last_marks(session).by_uid.get(uid)
 
 
 def _rows(session: Session) -> list[Row]:
-    worst_by_object(session)
-    return [_row(uid, finding) for uid, finding in found(session, session.findings)]
+    with keeping(session, PANE.id) as kept:
+        return [
+            kept.row(uid, (finding,), partial(_row, uid, finding))
+            for uid, finding in marks(session).by_uid.items()
+            if in_scope(session, finding.namespace)
+        ]
+
+
+def _count(session: Session) -> int:
+    return sum(count for name, count in marks(session).by_namespace.items() if in_scope(session, name))
 
 
 def _row(uid: str, finding: Finding) -> Row:
@@ -109,5 +107,5 @@ PANE = Pane(
     ref_of=_ref,
     detail=_detail,
     nothing="none of the rules fires; that a rule isn't there proves nothing: p on a workload asks reality",
-    counted=lambda session: sum(not finding.ignored for _, finding in found(session, session.findings)),
+    counted=_count,
 )

@@ -10,7 +10,7 @@ from meshtui.model.ids import ObjectRef, Uid
 from meshtui.model.workload import MeshMode, Namespace
 from meshtui.session import Session
 from meshtui.widgets.document import BAD, DIM, OK, STRONG, WARN, Document, Section, facts, line, section
-from meshtui.widgets.finding_marks import SEVERITIES
+from meshtui.widgets.finding_marks import SEVERITIES, last_marks, marks
 from meshtui.widgets.panes.base import Pane, changed_cell
 from meshtui.widgets.panes.keeping import Shape, keeping, shapes
 from meshtui.widgets.table import Cell, Column, Row
@@ -52,10 +52,7 @@ def _rows(session: Session) -> list[Row]:
     snapshot, seen = session.snapshot, shapes(session)
     authz = Counter(p.meta.namespace for p in snapshot.authorization_policies.values())
     netpol = Counter(p.meta.namespace for p in snapshot.network_policies.values())
-    worst: dict[str, Finding] = {}
-    for finding in session.findings:
-        if not finding.ignored:
-            worst.setdefault(finding.namespace, finding)
+    worst = marks(session).worst_in
     rows = []
     with keeping(session, PANE.id) as kept:
         for namespace in sorted(snapshot.namespaces.values(), key=lambda n: n.name):
@@ -97,7 +94,7 @@ def _detail(session: Session, uid: str) -> Document:
     sections: list[Section] = [
         Section("", facts(("mesh", shown), ("pods", f"{sum(p.ready for p in pods)} of {len(pods)} ready"))),
     ]
-    found = session.findings_in(namespace.name)
+    found = [finding for finding in last_marks(session).findings if finding.namespace == namespace.name]
     if found:
         lines = [line((f"{SEVERITIES[f.severity][0]} {f.rule} ", SEVERITIES[f.severity][1]), f.message) for f in found]
         sections.append(Section("Findings", tuple(lines)))

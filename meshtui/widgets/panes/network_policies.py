@@ -15,7 +15,7 @@ from meshtui.model.snapshot import Snapshot
 from meshtui.session import Session
 from meshtui.widgets.denied import DENIED, denied_cell
 from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Section, facts, line
-from meshtui.widgets.finding_marks import BADGE, badge_cell, findings_about, worst_by_object
+from meshtui.widgets.finding_marks import BADGE, badge_cell, findings_about, marks
 from meshtui.widgets.panes.base import Pane, changed_cell, in_scope, workloads_hit
 from meshtui.widgets.panes.keeping import keeping, shapes
 from meshtui.widgets.table import Cell, Column, Row
@@ -55,7 +55,7 @@ def _hbone_cell(policy: NetworkPolicy) -> Cell:
 
 def _rows(session: Session) -> list[Row]:
     snapshot = session.snapshot
-    rows, denied, seen, worst = [], session.denied(), shapes(session), worst_by_object(session)
+    rows, denied, seen, worst = [], session.denied(), shapes(session), marks(session).worst
     with keeping(session, PANE.id) as kept:
         for policy in sorted(snapshot.network_policies.values(), key=lambda p: (p.meta.namespace, p.meta.name)):
             if in_scope(session, policy.meta.namespace):

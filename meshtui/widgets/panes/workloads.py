@@ -21,7 +21,7 @@ from meshtui.model.workload import MeshMode, Workload
 from meshtui.session import Session
 from meshtui.widgets.denied import DENIED, denied_cell
 from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Line, Section, facts, line
-from meshtui.widgets.finding_marks import BADGE, badge_cell, findings_about, worst_by_object
+from meshtui.widgets.finding_marks import BADGE, badge_cell, findings_about, marks
 from meshtui.widgets.panes.base import Pane, in_scope, policies_known
 from meshtui.widgets.panes.keeping import keeping
 from meshtui.widgets.panes.namespaces import MODES
@@ -81,7 +81,7 @@ def _waypoint(snapshot: Snapshot, workload: Workload) -> str:
 def _rows(session: Session) -> list[Row]:
     snapshot = session.snapshot
     shared = shared_accounts(snapshot)
-    denied, worst = session.denied(), worst_by_object(session)
+    denied, worst = session.denied(), marks(session).worst
     rows = []
     with keeping(session, PANE.id) as kept:
         for ref, workload in sorted(snapshot.workloads.items(), key=lambda item: (item[0].namespace, item[0].name)):

@@ -1,0 +1,72 @@
+"""What the screens that buy at the shop share: a header, a text that fills in while it runs, and when they may not."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from meshtui.model.errors import MeshtuiError, ReadOnlyError
+from meshtui.session import Session
+from meshtui.widgets.document import PLAIN
+from meshtui.widgets.pane_view import DocumentView
+from meshtui.widgets.status import StatusBar
+
+
+class BuyingScreen(Screen[None]):
+    """Begins at once, for that is what the key said; one run at a time, which Textual cancels with the screen."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+        self._message: tuple[str, str] = ("", PLAIN)
+
+    def compose(self) -> ComposeResult:
+        """Header, text, footer."""
+        yield StatusBar(id="status")
+        yield DocumentView(id="text")
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Follow the session, and begin."""
+        self._stop_listening = self._session.listen(self._show_status)
+        self._show_status()
+        self.query_one(DocumentView).focus()
+        self.begin()
+
+    def on_unmount(self) -> None:
+        """Stop following."""
+        self._stop_listening()
+
+    def begin(self) -> None:
+        """Start a run."""
+        raise NotImplementedError
+
+    def draw(self) -> None:
+        """Show what is known now."""
+        raise NotImplementedError
+
+    def _show_status(self) -> None:
+        for bar in self.query(StatusBar):
+            bar.show(self._session)
+
+    def _runs(self, group: str) -> bool:
+        """Whether a run isn't over; then the person is told."""
+        running = any(worker.group == group and not worker.is_finished for worker in self.workers)
+        if running:
+            self.notify("one at a time: this one still runs", markup=False)
+        return running
+
+    def _say(self, text: str, tone: str) -> None:
+        self._message = (text, tone)
+        self.draw()
+
+
+def may_buy(session: Session, nothing: str) -> None:
+    """Raises MeshtuiError where nothing can be bought; ``nothing`` says so in the screen's words."""
+    if session.read_only:
+        raise ReadOnlyError(f"{nothing}: {session.read_only}")
+    if session.error is not None:
+        raise session.error
+    if session.loading:
+        raise MeshtuiError("the cluster isn't known yet", "wait a moment, then press r")
