@@ -117,6 +117,7 @@ class MainScreen(Screen[None]):
             have, need = f"{width}×{event.size.height}", f"{SMALLEST[0]}×{SMALLEST[1]}"
             self.query_one("#tiny", Static).update(f"This terminal is {have}: meshtui needs {need}. q quits.")
         self._show_tabs()
+        self._schedule_detail()  # a detail that had no room has not been worked out
 
     # ---- showing
 

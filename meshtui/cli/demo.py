@@ -8,7 +8,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,23 +41,40 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("this is not a terminal", "meshtui sandbox runs the same cluster without one")
     check_requirements()
-    with tempfile.TemporaryDirectory(prefix="meshtui-demo-") as folder, _sandbox(scenario, Path(folder)) as kubeconfig:
+    with _folder() as folder, _sandbox(scenario, folder) as kubeconfig:
         chosen = settings.model_copy(update={"kubeconfig": str(kubeconfig), "context": "", "filenames": ()})
         guided_by = tour() if scenario == _HEALTHY else drill(scenario)
         return run_tui(chosen, guided_by, offered=scenario == _HEALTHY and not touring)
 
 
 @contextlib.contextmanager
+def _folder() -> Iterator[Path]:
+    """A temporary folder that a later sandbox removes when this process can't. Raises ClusterError."""
+    from meshtui.sandbox.leftovers import RunFolder
+
+    try:
+        folder = RunFolder.make(demo=True)
+    except OSError as error:
+        raise ClusterError(f"the demo can't make its folder: {error.strerror or error}") from None
+    try:
+        yield folder.path
+    finally:
+        folder.remove()
+
+
+@contextlib.contextmanager
 def _sandbox(scenario: str, folder: Path) -> Iterator[Path]:
-    """The sandbox as a process of its own; its kubeconfig as soon as the API answers. Raises ClusterError."""
+    """The sandbox as a process of its own; its kubeconfig as soon as the API answers. Raises ClusterError.
+
+    It holds this process by a pipe and ends when that breaks, so nothing is left of a demo that was killed.
+    """
     errors = folder / "errors"
     kubeconfig = folder / "kubeconfig"
-    command = [sys.executable, "-m", "meshtui", "sandbox", "--scenario", scenario, "--dir", str(folder), "--announce-api"]
+    command = [sys.executable, "-m", "meshtui", "sandbox", "--scenario", scenario, "--dir", str(folder)]
+    command += ["--announce-api", "--while-stdin"]
     sys.stderr.write(f"starting the sandbox ({scenario}) …\n")
     with errors.open("w") as stderr:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=stderr, stdin=subprocess.DEVNULL, start_new_session=True
-        )
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, stdin=subprocess.PIPE, start_new_session=True)
     try:
         _wait_for_api(process, errors)
         yield kubeconfig
@@ -69,8 +85,9 @@ def _sandbox(scenario: str, folder: Path) -> Iterator[Path]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        if process.stdout:
-            process.stdout.close()
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                pipe.close()
 
 
 def _wait_for_api(process: subprocess.Popen[bytes], errors: Path) -> None:

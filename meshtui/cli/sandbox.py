@@ -18,6 +18,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dir", metavar="D", type=Path, help="where kubeconfig and logs go (default: a temporary folder)")
     parser.add_argument("--port", type=int, default=0, help="the API server's port (default: a free one)")
     parser.add_argument("--announce-api", action="store_true", help="print a line when the API answers, before all is ready")
+    parser.add_argument("--while-stdin", action="store_true", help="end when standard input does: with whoever started it")
     parser.add_argument("--list", action="store_true", help="list the scenarios")
 
 
@@ -38,7 +39,8 @@ def _run(args: argparse.Namespace, _settings: Settings) -> int:
         announce({"api": True, "kubeconfig": str(kubeconfig), "scenario": args.scenario})
 
     on_api_or_none = on_api if args.announce_api else None
-    asyncio.run(serve(args.scenario, args.dir, announce, port=args.port, on_api=on_api_or_none))
+    lifeline = sys.stdin.fileno() if args.while_stdin else None
+    asyncio.run(serve(args.scenario, args.dir, announce, port=args.port, on_api=on_api_or_none, lifeline=lifeline))
     return 0
 
 

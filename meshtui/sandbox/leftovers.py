@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _PREFIX = "mt-"
+_DEMO_PREFIX = "meshtui-demo-"
 _OWNER = "owner.json"
 _CHILDREN = "children"
 _MARK = b"MESHTUI_POD_ROOT="
@@ -54,9 +55,9 @@ class RunFolder:
         self.path = path
 
     @staticmethod
-    def make() -> RunFolder:
-        """Make one under the temporary folder. Raises OSError when that can't be written."""
-        path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=_parent()))
+    def make(*, demo: bool = False) -> RunFolder:
+        """Make one under the temporary folder, for a sandbox or for the demo that starts one. Raises OSError."""
+        path = Path(tempfile.mkdtemp(prefix=_DEMO_PREFIX if demo else _PREFIX, dir=_parent()))
         owner = {"pid": os.getpid(), "started": started_at(os.getpid())}
         (path / _OWNER).write_text(json.dumps(owner))
         return RunFolder(path)
@@ -83,7 +84,7 @@ def _parent() -> Path:
 def sweep() -> list[Path]:
     """End what dead sandboxes of this user left running, and delete their folders; returns those folders."""
     removed = []
-    for path in sorted(_parent().glob(f"{_PREFIX}*")):
+    for path in sorted([*_parent().glob(f"{_PREFIX}*"), *_parent().glob(f"{_DEMO_PREFIX}*")]):
         owner = _owner(path)
         if owner is not None and not owner.is_alive():
             _end_processes(path)

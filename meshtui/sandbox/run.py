@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import errno
 import importlib.util
+import os
 import shutil
 import signal
 import threading
@@ -198,13 +199,16 @@ async def serve(
     announce: Announce,
     port: int = 0,
     on_api: Callable[[Path], None] | None = None,
+    lifeline: int | None = None,
 ) -> None:
     """Run the sandbox until SIGINT or SIGTERM (or cancellation), announcing it once everything in it answers.
 
-    What is not ready within a minute is named in the announcement's ``waiting_for``. Raises ``SandboxError``.
+    With a ``lifeline``, the read end of a pipe, it also ends when the other end is closed: by whoever holds it, or by
+    the system when that one was killed. What is not ready within a minute is named in the announcement's
+    ``waiting_for``. Raises ``SandboxError``.
     """
     stop = asyncio.Event()
-    with _signals(stop):
+    with _signals(stop), _until_closed(lifeline, stop):
         async with running_sandbox(scenario, directory, port=port, on_api=on_api) as sandbox:
             ready = asyncio.create_task(sandbox.wait_ready())
             stopped = asyncio.create_task(stop.wait())
@@ -243,6 +247,25 @@ def _signals(stop: asyncio.Event) -> Iterator[None]:
     finally:
         for number in numbers:
             loop.remove_signal_handler(number)
+
+
+@contextlib.contextmanager
+def _until_closed(lifeline: int | None, stop: asyncio.Event) -> Iterator[None]:
+    if lifeline is None:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        if not os.read(lifeline, 4096):
+            loop.remove_reader(lifeline)
+            stop.set()
+
+    loop.add_reader(lifeline, read)
+    try:
+        yield
+    finally:
+        loop.remove_reader(lifeline)
 
 
 def _load(scenario: str) -> list[Obj]:

@@ -193,8 +193,9 @@ async def test_only_a_newline_ends_a_line():
         assert (each.evidence, each.decided_by.ref.name, each.denial.proxy) == ("log", "read-only", "gateway")
 
 
-async def test_a_burst_is_counted_whole_and_holds_the_loop_in_slices_only():
-    """6,000 lines at once: all are counted, and others get a turn again and again while they are read."""
+async def test_a_burst_is_counted_whole_and_holds_the_loop_in_slices_only(monkeypatch):
+    """6,000 lines at once: all are counted, and others get a turn whenever a slice is over (here: at once)."""
+    monkeypatch.setattr(denials, "_SLICE_S", 0.0)
     async with mesh() as made:
         turns = 0
 

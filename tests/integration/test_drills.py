@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
 
 from meshtui.cli.main import run
+from meshtui.sandbox import leftovers
 from meshtui.screens.probe import ProbeScreen
 from meshtui.widgets.drill import DrillPanel
 from meshtui.widgets.table import ObjectTable
@@ -40,6 +46,27 @@ def test_the_demo_has_a_drill_where_something_is_broken_and_offers_the_tour_else
         terminal.send("q")
         assert terminal.wait() == 0
     assert terminal.children_left() == []
+
+
+@pytest.mark.sandbox
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_nothing_runs_on_after_a_demo_that_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    temporary = Path(tempfile.mkdtemp(prefix="mtt-", dir="/tmp"))
+    try:
+        environment = HERE | {"TMPDIR": str(temporary)}
+        with Terminal([*DEMO, "--scenario", "missing-egress"], cwd=tmp_path, home=tmp_path, env=environment) as terminal:
+            terminal.wait_for("question 1 of 2")
+            os.kill(terminal.pid, signal.SIGKILL)
+            end = time.monotonic() + 60
+            while (left := terminal.children_left()) and time.monotonic() < end:
+                time.sleep(0.1)
+            assert left == []
+        assert [path.name.startswith("meshtui-demo-") for path in temporary.iterdir()] == [True]
+        monkeypatch.setattr("tempfile.tempdir", str(temporary))
+        leftovers.sweep()
+        assert list(temporary.iterdir()) == []
+    finally:
+        shutil.rmtree(temporary)
 
 
 @pytest.mark.parametrize(

@@ -223,3 +223,11 @@ async def test_hostile_text_is_shown_and_not_executed() -> None:
         await until(pilot, lambda: "[bold red]x[/]\\x1b[31m\\u202e\\x07" in detail.plain)
         assert "\x1b" not in detail.plain
         assert "\u202e" not in detail.plain
+
+
+async def test_a_terminal_that_grows_shows_the_detail_that_had_no_room() -> None:
+    async with bookstore_app((80, 24)) as (_, pilot, screen):
+        detail = screen.query_one("#detail", DocumentView)
+        assert not detail.plain.strip()
+        await pilot.resize_terminal(120, 40)
+        await until(pilot, lambda: "identity" in detail.plain.lower())
