@@ -82,7 +82,7 @@ class CheckoutScreen(BuyingScreen):
                 return
             await Buyer(gateway, settings, engine, session.api(), self._show).run(confirmation)
             # What it left in the logs is evidence for the findings about the bookstore itself.
-            session.take_evidence(await gather(session.api(), settings, session.engine))
+            session.looking.take_evidence(await gather(session.api(), settings, session.engine))
         except MeshtuiError as error:
             self._say(f"✗ {error}", BAD)
 

@@ -56,8 +56,8 @@ class DenialsScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Follow the logs, and the session."""
-        self._session.follow_denials()
-        self._stop_listening = self._session.listen_denials(self._refresh)
+        self._session.denials.follow()
+        self._stop_listening = self._session.denials.listen(self._refresh)
         self.set_interval(1.0, self._refresh)
         self.query_one(ObjectTable).focus()
         self._refresh()
@@ -94,12 +94,12 @@ class DenialsScreen(Screen[None]):
 
     def _denials(self) -> list[JudgedDenial]:
         namespace = self._session.namespace
-        found = self._session.denials
+        found = self._session.denials.judged
         return [each for each in found if not namespace or namespace in _namespaces(each)]
 
     def _problem(self) -> Line:
         """What may be missing, the worst first, in one line."""
-        log = self._session.denial_log
+        log = self._session.denials.log
         if log is None:
             return ()
         if log.logs and log.problems:

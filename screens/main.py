@@ -150,7 +150,7 @@ class MainScreen(Screen[None]):
     def _second(self) -> None:
         """Keep the header's seconds running; what was denied lately changes with the time, too."""
         self._tick()
-        denied = self.session.denied()
+        denied = self.session.denials.by_object()
         if denied != self._denied:
             self._denied = denied
             self.refresh_data()

@@ -56,7 +56,7 @@ def _run(args: argparse.Namespace, settings: Settings) -> int:
 
 async def _once(args: argparse.Namespace, settings: Settings) -> int:
     async with open_session(settings) as session:
-        log = await session.read_denials(args.since)
+        log = await session.denials.read(args.since)
         if not log.readable:
             raise ClusterError("; ".join(log.problems) or "no ztunnel's log can be read")
         start = session.clock().timestamp() - args.since
@@ -75,7 +75,7 @@ async def _follow(args: argparse.Namespace, settings: Settings) -> int:
 
     session = Session(source_for(settings), settings)
     news = asyncio.Event()
-    session.listen_denials(news.set)
+    session.denials.listen(news.set)
     session.listen(news.set)
     session.start()
     counts: dict[object, int] = {}
@@ -88,13 +88,13 @@ async def _follow(args: argparse.Namespace, settings: Settings) -> int:
                 raise session.error
             if not session.settled:
                 continue
-            session.follow_denials(args.since)
-            await session.judge_denials()
+            session.denials.follow(args.since)
+            await session.denials.judge()
             fresh = [each for each in in_namespace(session) if counts.get(_group(each)) != each.denial.count]
-            counts = {_group(each): each.denial.count for each in session.denials}
+            counts = {_group(each): each.denial.count for each in session.denials.judged}
             _write(reversed(fresh), args.output)
-            if session.denial_log is not None:
-                problems = set(session.denial_log.problems) if session.denial_log.logs else set()
+            if session.denials.log is not None:
+                problems = set(session.denials.log.problems) if session.denials.log.logs else set()
                 for problem in sorted(problems - said):
                     sys.stderr.write(f"meshtui: {_plain(problem)}\n")
                 said = problems
@@ -105,10 +105,10 @@ async def _follow(args: argparse.Namespace, settings: Settings) -> int:
 def in_namespace(session: Session) -> list[JudgedDenial]:
     """The denials of which an end is in the session's namespace, if it has one."""
     if not session.namespace:
-        return session.denials
+        return session.denials.judged
     return [
         each
-        for each in session.denials
+        for each in session.denials.judged
         if session.namespace in {end.namespace for end in (each.denial.source, each.denial.destination) if end}
     ]
 

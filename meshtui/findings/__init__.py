@@ -24,6 +24,8 @@ class NotEvaluated:
     rule: str
     name: str
     reason: str
+    observed: bool = False
+    """Whether it looks at what a running bookstore shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def look(snapshot: Snapshot, evidence: Evidence | None = None, engine: Engine | 
             except NotKnownError as error:
                 reason = str(error)
         if reason:
-            silent.append(NotEvaluated(rule.id, rule.name, reason))
+            silent.append(NotEvaluated(rule.id, rule.name, reason, rule.observed))
     return Report(tuple(sorted(found, key=_order)), tuple(silent))
 
 

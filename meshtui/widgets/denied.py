@@ -152,7 +152,7 @@ def _predicted(each: JudgedDenial, word: str, tone: str) -> tuple[Line, ...]:
 
 def title(session: Session, shown: Sequence[JudgedDenial]) -> Line:
     """How much was denied, whose logs say so, how much disagrees with the prediction, and how much couldn't be read."""
-    log = session.denial_log
+    log = session.denials.log
     if log is None:
         return line(("Denials", STRONG))
     roles = [state.role for state in log.logs if state.reading]
@@ -169,7 +169,7 @@ def title(session: Session, shown: Sequence[JudgedDenial]) -> Line:
 
 def face(session: Session, needle: str) -> Document:
     """What to show when there is no denial to show."""
-    log = session.denial_log
+    log = session.denials.log
     if needle:
         return Document(f"No denial matches “{needle}”", (Section("", (line("Esc clears the filter"),)),))
     if log is not None and log.problems and not log.readable and not session.loading:

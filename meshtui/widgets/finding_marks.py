@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from weakref import WeakKeyDictionary
 
+from meshtui.findings import NotEvaluated, Report
 from meshtui.model.finding import Finding, Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.session import Session
@@ -23,8 +24,9 @@ _NONE = Cell("")
 class Marks:
     """What is drawn of some findings, each part worked out once, when it is first drawn: they may be thousands."""
 
-    def __init__(self, findings: tuple[Finding, ...]) -> None:
-        self.findings = findings
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.findings = report.findings
 
     @cached_property
     def worst(self) -> Mapping[ObjectRef, Severity]:
@@ -62,6 +64,11 @@ class Marks:
             found[f"{finding.rule}|{'|'.join(map(str, finding.objects))}|{twins[key]}"] = finding
         return found
 
+    @cached_property
+    def silent(self) -> Mapping[str, NotEvaluated]:
+        """The rules that say nothing because they could not look, each by what tells its row from others."""
+        return {f"not evaluated|{each.rule}": each for each in self.report.not_evaluated}
+
 
 _MARKS: WeakKeyDictionary[Session, Marks] = WeakKeyDictionary()
 
@@ -69,14 +76,15 @@ _MARKS: WeakKeyDictionary[Session, Marks] = WeakKeyDictionary()
 def marks(session: Session) -> Marks:
     """The marks of a session's findings."""
     known = _MARKS.get(session)
-    if known is None or known.findings is not session.findings:
-        known = _MARKS[session] = Marks(session.findings)
+    report = session.looking.report
+    if known is None or known.report is not report:
+        known = _MARKS[session] = Marks(report)
     return known
 
 
 def last_marks(session: Session) -> Marks:
     """Those that were drawn last: what a thread may ask for (new findings are only looked for on the loop)."""
-    return _MARKS.get(session) or Marks(())
+    return _MARKS.get(session) or Marks(Report(()))
 
 
 def badge_cell(worst: Mapping[ObjectRef, Severity], ref: ObjectRef) -> Cell:

@@ -62,21 +62,21 @@ class Mesh:
 
     async def until(self, holds):
         news = asyncio.Event()
-        stops = [self.session.listen_denials(news.set), self.session.listen(news.set)]
+        stops = [self.session.denials.listen(news.set), self.session.listen(news.set)]
         try:
             async with asyncio.timeout(PATIENCE_S):
                 while not holds():
                     news.clear()
                     await news.wait()
         except TimeoutError:
-            log = self.session.denial_log
+            log = self.session.denials.log
             raise AssertionError(f"it never came to that: {self.counts()}, {log and log.logs}") from None
         finally:
             for stop in stops:
                 stop()
 
     def counts(self):
-        return [each.denial.count for each in self.session.denials]
+        return [each.denial.count for each in self.session.denials.judged]
 
 
 def not_a_sandbox(api):
@@ -99,8 +99,8 @@ async def mesh(*, follow=True, retry_s=None):
         try:
             await made.until(lambda: session.settled and bool(session.snapshot.pods))
             if follow:
-                session.follow_denials()
-                await made.until(lambda: len([x for x in session.denial_log.logs if x.reading]) >= 3)
+                session.denials.follow()
+                await made.until(lambda: len([x for x in session.denials.log.logs if x.reading]) >= 3)
             yield made
         finally:
             await session.stop()
@@ -108,8 +108,8 @@ async def mesh(*, follow=True, retry_s=None):
 
 async def test_nothing_is_followed_before_somebody_asks():
     async with mesh(follow=False) as made:
-        assert made.session.denial_log is None
-        assert made.session.denied() is None
+        assert made.session.denials.log is None
+        assert made.session.denials.by_object() is None
         assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("log ")]
 
 
@@ -118,11 +118,11 @@ async def test_both_ends_of_one_connection_on_two_nodes_are_one_denial():
         here, there = made.ztunnels
         made.say(made.line("http status: 401 Unauthorized", direction="outbound"), here)
         made.say(made.line(), there)
-        await made.until(lambda: made.counts() == [1] and made.session.denials[0].denial.reason == NONE_ALLOWED)
+        await made.until(lambda: made.counts() == [1] and made.session.denials.judged[0].denial.reason == NONE_ALLOWED)
         made.say(made.line(), there)
         made.say(made.line("http status: 401 Unauthorized", direction="outbound"), here)
         await made.until(lambda: made.counts() == [2])
-        one = made.session.denials[0].denial
+        one = made.session.denials.judged[0].denial
         assert (str(one.source), str(one.destination), one.port) == (
             "ecom/deployment/ecom-service", "inventory/deployment/inventory-service", 8000,
         )  # fmt: skip
@@ -138,8 +138,8 @@ async def test_a_ztunnel_that_is_replaced_is_followed_anew_and_what_the_old_one_
         created = made.api.store.create("pods", {**old, "metadata": fresh})
         made.say(made.line(), created)
         await made.until(lambda: made.counts() == [2])
-        assert [log.pod for log in made.session.denial_log.logs if "new" in log.pod] == ["istio-system/ztunnel-new"]
-        assert old["metadata"]["name"] not in str(made.session.denial_log.logs)
+        assert [log.pod for log in made.session.denials.log.logs if "new" in log.pod] == ["istio-system/ztunnel-new"]
+        assert old["metadata"]["name"] not in str(made.session.denials.log.logs)
 
 
 async def test_a_stream_that_is_cut_goes_on_where_it_was_and_counts_nothing_twice():
@@ -160,11 +160,11 @@ async def test_a_stream_that_is_cut_goes_on_where_it_was_and_counts_nothing_twic
 async def test_a_refusal_names_the_verb_and_goes_away_when_it_is_granted():
     async with mesh(follow=False) as made:
         made.api.faults.set(forbidden=["get pods/log"])
-        made.session.follow_denials()
-        log = made.session.denial_log
+        made.session.denials.follow()
+        log = made.session.denials.log
         await made.until(lambda: any("missing verb: get pods/log in namespace istio-system" in p for p in log.problems))
         assert not log.readable
-        assert made.session.denied() is None
+        assert made.session.denials.by_object() is None
         made.api.faults.clear()
         made.say(made.line())
         made.session.retry_now()
@@ -176,8 +176,8 @@ async def test_lines_that_cannot_be_read_are_counted():
         made.say("\x1b[31mred\x1b[0m, and \u202eno log line")
         made.say(made.line()[:300])
         made.say(made.line())
-        await made.until(lambda: made.counts() == [1] and made.session.denial_log.unreadable == 2)
-        assert any("an access line that is cut" in log.sample for log in made.session.denial_log.logs)
+        await made.until(lambda: made.counts() == [1] and made.session.denials.log.unreadable == 2)
+        assert any("an access line that is cut" in log.sample for log in made.session.denials.log.logs)
 
 
 async def test_only_a_newline_ends_a_line():
@@ -189,7 +189,7 @@ async def test_only_a_newline_ends_a_line():
         made.say(honest, gateway)
         made.say(ENVOY.format(details=BY_RULE), gateway)
         await made.until(lambda: made.counts() == [1])
-        each = made.session.denials[0]
+        each = made.session.denials.judged[0]
         assert (each.evidence, each.decided_by.ref.name, each.denial.proxy) == ("log", "read-only", "gateway")
 
 

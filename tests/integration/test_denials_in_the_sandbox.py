@@ -33,15 +33,19 @@ async def test_a_denied_purchase_is_seen_once_with_identity_and_policy():
         app = MeshtuiApp(Session(LiveSource(settings), settings))
         async with app.run_test(size=(200, 50)) as pilot:
             session = app.session
-            await until(pilot, lambda: session.settled and session.denial_log is not None and session.denial_log.readable)
+            await until(pilot, lambda: session.settled and session.denials.log is not None and session.denials.log.readable)
             await pilot.press("D")
             await until(pilot, lambda: isinstance(app.screen, DenialsScreen))
-            before = {each.denial.flow: each.denial.count for each in session.denials}
+            before = {each.denial.flow: each.denial.count for each in session.denials.judged}
             code, _, _ = await meshtui(sandbox, "checkout")
             assert code == 1
 
             def reserve():
-                flows = [e for e in session.denials if e.denial.port == 8000 and "inventory-service" in str(e.denial.destination)]
+                flows = [
+                    e
+                    for e in session.denials.judged
+                    if e.denial.port == 8000 and "inventory-service" in str(e.denial.destination)
+                ]
                 return [e for e in flows if e.denial.count > before.get(e.denial.flow, 0) and e.verdict is not None]
 
             await until(pilot, lambda: bool(reserve()))
@@ -51,7 +55,7 @@ async def test_a_denied_purchase_is_seen_once_with_identity_and_policy():
             assert each.denial.identity == "spiffe://cluster.local/ns/ecom/sa/default"
             assert (each.decided_by.ref.name, each.evidence) == ("inventory-service-policy", "predicted")
             assert each.agreement.value == "agrees"
-            assert session.denial_log.unreadable == 0
+            assert session.denials.log.unreadable == 0
             seen = each.denial.count
 
         code, out, err = await meshtui(sandbox, "denials", "-o", "jsonl", "-n", "inventory")

@@ -94,7 +94,7 @@ async def test_without_permission_the_verb_is_named_instead_of_an_empty_list():
 
         # The sandbox follows from the start: what could be read before is asked for again.
         api.faults.cut_watches()
-        await until(pilot, lambda: bool(screen.session.denial_log and screen.session.denial_log.problems))
+        await until(pilot, lambda: bool(screen.session.denials.log and screen.session.denials.log.problems))
         await until(pilot, lambda: "missing verb: get pods/log in namespace istio-system" in said())
 
 

@@ -122,6 +122,9 @@ async def test_a_purchase_shows_it_a_finding_names_it_its_fix_ends_it(scenario, 
         assert what.steps[0].hints[0] not in panel(pilot)
         await pilot.press("f3")
         assert f"Hint 1: {what.steps[0].hints[0]}" in panel(pilot)
+        session: Session = pilot.app.session  # type: ignore[attr-defined]
+        # Nobody has bought anything: what is wrong is said before it is asked.
+        await until(pilot, lambda: next((f.rule for f in session.findings), "") == rule)
         await buy(pilot)
         await until(pilot, lambda: "question 2 of 2" in panel(pilot))
         await repair(pilot, rule, about)

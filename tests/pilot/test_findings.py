@@ -100,6 +100,21 @@ async def test_findings_are_a_tab_a_word_and_a_mark_on_every_row():
         assert session.findings
 
 
+async def test_a_rule_that_could_not_look_is_not_silent():
+    """The shop's rules only where there is a shop; a kind that may not be listed, everywhere."""
+    async with shop(checkout={"client": "ecom/pod/ecom-service"}) as (api, pilot, session):
+        await pilot.press("5")
+        await until(pilot, lambda: bool(rows(pilot)))
+        assert not any(row[0] == "?" for row in rows(pilot))
+        api.add(_captured("ecom/ecom-service", "10.0.0.3", 8080))
+        await until(pilot, lambda: ["?", "MT401"] in [row[:2] for row in rows(pilot)])
+        assert "not evaluated: needs observation of a running bookstore" in rows(pilot)[-1][7]
+        await pilot.press("G")
+        detail = pilot.app.screen.query_one("#detail", DocumentView)
+        await until(pilot, lambda: "c buys a book" in detail.plain)
+        assert not any(finding.rule == "MT401" for finding in session.findings)
+
+
 async def test_enter_says_everything_about_a_finding():
     async with shop() as (_, pilot, _session):
         await select(pilot, "MT301")

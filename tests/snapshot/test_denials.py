@@ -71,7 +71,7 @@ async def judged(pilot: Pilot[Any], rows: int) -> None:
     session = pilot.app.session
     for _ in range(200):
         await pilot.pause(0.05)
-        done = [d for d in session.denials if d.verdict is not None or d.note.startswith("the log")]
+        done = [d for d in session.denials.judged if d.verdict is not None or d.note.startswith("the log")]
         screen = pilot.app.screen
         if isinstance(screen, DenialsScreen) and len(done) == rows == len(screen.query_one(ObjectTable).rows):
             break

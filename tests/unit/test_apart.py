@@ -6,30 +6,30 @@ import time
 
 import pytest
 
-from meshtui.findings import evaluate
-from meshtui.session import Apart
+from meshtui.findings import Report, look
+from meshtui.session.apart import Apart
 from tests.fakes.snapshots import ambient, pod, snapshot_of
 
 WORLD = snapshot_of([ambient("a"), pod("a/web", "10.0.0.1"), pod("a/db", "10.0.0.2", [5432])])
 
 
 def test_another_process_finds_the_same():
-    here = evaluate(WORLD)
-    assert here
-    assert Apart().evaluate(WORLD) == here
+    here = look(WORLD)
+    assert here.findings
+    assert Apart().look(WORLD) == here
 
 
 def test_on_another_system_it_is_done_here(monkeypatch):
     monkeypatch.setattr("sys.platform", "darwin")
-    assert Apart().evaluate(WORLD) == evaluate(WORLD)
+    assert Apart().look(WORLD) == look(WORLD)
 
 
 @pytest.mark.parametrize("stopped", [True, False])
 def test_a_process_that_is_ended(stopped, monkeypatch):
     """Ended by us: nobody waits for the answer. By somebody else: it is worked out here."""
-    monkeypatch.setattr("meshtui.session._send_findings", lambda *_: time.sleep(60))
+    monkeypatch.setattr("meshtui.session.apart._send_report", lambda *_: time.sleep(60))
     apart, found = Apart(), []
-    thread = threading.Thread(target=lambda: found.append(apart.evaluate(WORLD)))
+    thread = threading.Thread(target=lambda: found.append(apart.look(WORLD)))
     thread.start()
     deadline = time.monotonic() + 20
     while apart._process is None or not apart._process.pid:
@@ -39,7 +39,7 @@ def test_a_process_that_is_ended(stopped, monkeypatch):
     else:
         apart._process.kill()
     thread.join(20)
-    assert found == [() if stopped else evaluate(WORLD)]
+    assert found == [Report(()) if stopped else look(WORLD)]
 
 
 async def test_a_signal_to_it_is_none_to_the_event_loop(monkeypatch):
@@ -50,10 +50,10 @@ async def test_a_signal_to_it_is_none_to_the_event_loop(monkeypatch):
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, heard.append, True)
     try:
-        monkeypatch.setattr("meshtui.session.evaluate", lambda *_: signal.raise_signal(signal.SIGTERM))
+        monkeypatch.setattr("meshtui.session.apart.look", lambda *_: signal.raise_signal(signal.SIGTERM))
         apart = Apart()
         apart._stopped = True
-        assert await asyncio.to_thread(apart.evaluate, WORLD) == ()
+        assert await asyncio.to_thread(apart.look, WORLD) == Report(())
         await asyncio.sleep(0.05)
         assert heard == []
     finally:

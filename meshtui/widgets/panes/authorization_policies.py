@@ -66,7 +66,7 @@ def enforced_by(snapshot: Snapshot, policy: AuthorizationPolicy, pods: list[Pod]
 
 def _rows(session: Session) -> list[Row]:
     snapshot = session.snapshot
-    rows, denied, seen, worst = [], session.denied(), shapes(session), marks(session).worst
+    rows, denied, seen, worst = [], session.denials.by_object(), shapes(session), marks(session).worst
     everywhere = tuple(seen.values())
     with keeping(session, PANE.id) as kept:
         for policy in sorted(snapshot.authorization_policies.values(), key=lambda p: (p.meta.namespace, p.meta.name)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from meshtui.findings import NotEvaluated
 from meshtui.model.finding import Finding
 from meshtui.model.ids import ObjectRef
 from meshtui.session import Session
@@ -24,6 +25,8 @@ _COLUMNS = (
     Column("MESSAGE", keep=4, least=16),
 )
 
+_NOT_EVALUATED = "?"
+
 
 def finding_of(session: Session, uid: str) -> Finding | None:
     """The finding of a row; None when it is gone."""
@@ -31,12 +34,16 @@ def finding_of(session: Session, uid: str) -> Finding | None:
 
 
 def _rows(session: Session) -> list[Row]:
+    """The findings; then, dim, the rules that could not look: that they say nothing isn't "all is well"."""
+    known = marks(session)
+    has_shop = session.looking.has_shop
+    silents = {uid: silent for uid, silent in known.silent.items() if has_shop or not silent.observed}
     with keeping(session, PANE.id) as kept:
         return [
             kept.row(uid, (finding,), partial(_row, uid, finding))
-            for uid, finding in marks(session).by_uid.items()
+            for uid, finding in known.by_uid.items()
             if in_scope(session, finding.namespace)
-        ]
+        ] + [kept.row(uid, (silent,), partial(_silent_row, uid, silent)) for uid, silent in silents.items()]
 
 
 def _count(session: Session) -> int:
@@ -65,6 +72,11 @@ def _row(uid: str, finding: Finding) -> Row:
     )
 
 
+def _silent_row(uid: str, silent: NotEvaluated) -> Row:
+    said = (_NOT_EVALUATED, silent.rule, "", silent.name, "", "", "", f"not evaluated: {silent.reason}")
+    return Row(uid, tuple(Cell(text, DIM) for text in said))
+
+
 def _ref(session: Session, uid: str) -> ObjectRef | None:
     finding = finding_of(session, uid)
     return finding.objects[0] if finding is not None and finding.objects else None
@@ -73,7 +85,8 @@ def _ref(session: Session, uid: str) -> ObjectRef | None:
 def _detail(session: Session, uid: str) -> Document:
     finding = finding_of(session, uid)
     if finding is None:
-        return Document("gone: it is put right")
+        silent = last_marks(session).silent.get(uid)
+        return Document("gone: it is put right") if silent is None else _silent_detail(silent)
     mark, tone = SEVERITIES[finding.severity]
     known = [("severity", (f"{mark} {finding.severity.name.lower()}", tone))]
     sections = [Section("", facts(*known, *([("flows", str(finding.flows))] if finding.flows else [])))]
@@ -93,6 +106,13 @@ def _detail(session: Session, uid: str) -> Document:
         fix = (line(("no change that is safe to propose", DIM)),)
     sections.append(Section("Fix", fix))
     return Document(f"{finding.rule} {finding.name}", tuple(sections))
+
+
+def _silent_detail(silent: NotEvaluated) -> Document:
+    sections = [Section("Not evaluated", (line(silent.reason),))]
+    if silent.observed:
+        sections.append(Section("What helps", (line(("c", STRONG), " buys a book, and looks at what that leaves in the logs"),)))
+    return Document(f"{silent.rule} {silent.name}", tuple(sections))
 
 
 PANE = Pane(

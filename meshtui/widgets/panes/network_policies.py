@@ -55,7 +55,7 @@ def _hbone_cell(policy: NetworkPolicy) -> Cell:
 
 def _rows(session: Session) -> list[Row]:
     snapshot = session.snapshot
-    rows, denied, seen, worst = [], session.denied(), shapes(session), marks(session).worst
+    rows, denied, seen, worst = [], session.denials.by_object(), shapes(session), marks(session).worst
     with keeping(session, PANE.id) as kept:
         for policy in sorted(snapshot.network_policies.values(), key=lambda p: (p.meta.namespace, p.meta.name)):
             if in_scope(session, policy.meta.namespace):

@@ -81,7 +81,7 @@ def _waypoint(snapshot: Snapshot, workload: Workload) -> str:
 def _rows(session: Session) -> list[Row]:
     snapshot = session.snapshot
     shared = shared_accounts(snapshot)
-    denied, worst = session.denied(), marks(session).worst
+    denied, worst = session.denials.by_object(), marks(session).worst
     rows = []
     with keeping(session, PANE.id) as kept:
         for ref, workload in sorted(snapshot.workloads.items(), key=lambda item: (item[0].namespace, item[0].name)):

@@ -1,0 +1,280 @@
+"""What the screens read: the current Snapshot, verdicts on it, and observations; and who wants to hear of changes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from meshtui.engine import Engine
+from meshtui.engine.denials import policies_of
+from meshtui.engine.gateways import gateway_urls
+from meshtui.engine.matrix import Matrix
+from meshtui.model.carry import carry
+from meshtui.model.change import VerdictChange
+from meshtui.model.errors import MeshtuiError, UsageError
+from meshtui.model.finding import Finding
+from meshtui.model.flow import Flow
+from meshtui.model.ids import ObjectRef
+from meshtui.model.observation import Observation
+from meshtui.model.snapshot import KindState, KindStatus, Snapshot
+from meshtui.model.verdict import Verdict
+from meshtui.probe.plan import Plan
+from meshtui.session.denials import Denials
+from meshtui.session.judging import gist, judge
+from meshtui.session.looking import Looking
+from meshtui.session.watching import Watching
+from meshtui.sources.api import Api
+from meshtui.sources.ports import Source, SourceLabel
+from meshtui.sources.writes import Confirmation, Writes, read_only_reason
+
+if TYPE_CHECKING:
+    from meshtui.settings import Settings
+
+Listener = Callable[[], None]
+
+
+def local_now() -> datetime:
+    """The time of day, in this machine's time zone."""
+    return datetime.now().astimezone()
+
+
+class Session:
+    """One run of the program on one source. Everything here happens on the event loop.
+
+    ``clock`` is the only place that asks for the time of day.
+    """
+
+    def __init__(self, source: Source, settings: Settings, clock: Callable[[], datetime] = local_now) -> None:
+        self.source = source
+        self.settings = settings
+        self.clock = clock
+        self.snapshot = Snapshot()
+        self.error: MeshtuiError | None = None
+        self.namespace = "" if settings.all_namespaces else settings.namespace
+        self._engine: Engine | None = None
+        self._listeners: list[Listener] = []
+        self._task: asyncio.Task[None] | None = None
+        self._observations: dict[Flow, Observation] = {}
+        self._judged_by: dict[Flow, frozenset[tuple[ObjectRef, str]]] = {}
+        self._policies: tuple[Snapshot, dict[ObjectRef, str]] | None = None
+        self._matrix: Matrix | None = None
+        self._matrix_version = 0
+        self._matrix_lock = threading.Lock()
+        self._watching = Watching(self)
+        self.looking = Looking(self)
+        self.denials = Denials(self)
+
+    # ---- life
+
+    def start(self) -> None:
+        """Start to follow the source."""
+        self._task = asyncio.create_task(self._run(), name="source")
+
+    async def stop(self) -> None:
+        """Stop following the source and close its connections."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+        for part in (self.looking, self.denials, self._watching):
+            await part.stop()
+
+    @property
+    def running(self) -> bool:
+        """Whether the source is being followed."""
+        return self._task is not None
+
+    async def _run(self) -> None:
+        try:
+            await self.source.run(self.publish)
+        except MeshtuiError as error:
+            self.error = error
+            self.tell()
+        except ExceptionGroup as group:
+            errors = [e for e in group.exceptions if isinstance(e, MeshtuiError)]
+            if not errors:
+                raise
+            self.error = errors[0]
+            self.tell()
+
+    def publish(self, snapshot: Snapshot) -> None:
+        """Take a new Snapshot, and judge the flows that somebody watches anew."""
+        old, self.snapshot = self.snapshot, snapshot
+        if snapshot.live:
+            carry(old, snapshot)
+        self._engine = None
+        self.looking.renew()
+        self._watching.renew(old)
+        self.denials.renew()
+        self.tell()
+
+    def listen(self, listener: Listener) -> Callable[[], None]:
+        """Call ``listener`` after every change; the answer stops that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    def tell(self) -> None:
+        """Tell all listeners that something changed."""
+        for listener in list(self._listeners):
+            listener()
+
+    def retry_now(self) -> None:
+        """Try to reach the cluster now instead of waiting."""
+        self.source.retry_now()
+        self.denials.retry_now()
+
+    # ---- what the header says
+
+    @property
+    def label(self) -> SourceLabel:
+        """Where the data comes from."""
+        return self.source.label
+
+    @property
+    def read_only(self) -> str:
+        """Why nothing may be changed, or empty."""
+        if not self.label.changeable:
+            return "manifests can't be probed"
+        return read_only_reason(self.settings, self.label.context)
+
+    @property
+    def cannot_apply(self) -> str:
+        """Why no fix can be applied here, or empty."""
+        if not self.label.changeable:
+            return "manifests aren't changed: the patch is for you to take"
+        if self.read_only or self.label.sandbox or self.settings.write:
+            return self.read_only
+        return "applying needs --write"
+
+    @property
+    def loading(self) -> bool:
+        """Whether nothing is known yet."""
+        return not self.snapshot.kinds and not self.snapshot.pods and not self.snapshot.namespaces and self.error is None
+
+    @property
+    def settled(self) -> bool:
+        """Whether no kind is still being read for the first time."""
+        return not self.loading and all(s.status is not KindStatus.LOADING for s in self.snapshot.kinds.values())
+
+    def health(self) -> KindState:
+        """The worst state that most kinds are in: unreachable, expired or stale; else synced or loading."""
+        states = list(self.snapshot.kinds.values())
+        if self.loading:
+            return KindState(KindStatus.LOADING)
+        for status in (KindStatus.EXPIRED, KindStatus.UNREACHABLE, KindStatus.STALE):
+            bad = [state for state in states if state.status is status]
+            if len(bad) * 2 > len(states):
+                return min(bad, key=lambda state: state.retry_at or self.clock())
+        core = self.snapshot.kind_state("Pod")
+        return core if core.status is not KindStatus.FORBIDDEN else KindState(KindStatus.SYNCED)
+
+    def changes(self) -> Mapping[str, float]:
+        """When each object was last changed, as seconds since the epoch, by UID."""
+        s = self.snapshot
+        kinds = (s.namespaces, s.controllers, s.pods, s.authorization_policies, s.network_policies)
+        found = ((obj.meta.uid, obj.meta.changed or obj.meta.created) for kind in kinds for obj in kind.values())
+        return {uid: at.timestamp() for uid, at in found if at is not None}
+
+    # ---- findings, verdicts and observations
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong in the current Snapshot, the worst first; on a large cluster what was found last, until that is known."""
+        return self.looking.report.findings
+
+    @property
+    def engine(self) -> Engine:
+        """The engine on the current Snapshot."""
+        if self._engine is None:
+            self._engine = Engine(self.snapshot)
+        return self._engine
+
+    def verdict(self, flow: Flow) -> Verdict:
+        """The verdict on a flow; what can't be found in the Snapshot is unknown, with the reason."""
+        return self._watching.verdict(flow) or judge(self.engine, flow)
+
+    def watch(self, flows: Iterable[Flow]) -> Callable[[], None]:
+        """Remember what is said of some flows, so that a change is noticed and explained; the answer stops that."""
+        return self._watching.watch(flows)
+
+    def change_of(self, flow: Flow) -> VerdictChange | None:
+        """The last change of a watched flow's verdict in this session."""
+        return self._watching.change_of(flow)
+
+    @contextlib.contextmanager
+    def all_pairs(self) -> Iterator[tuple[Matrix, int]]:
+        """All pairs on the current Snapshot, and a number that grows with every change of them.
+
+        It may take seconds: call it in a thread. Only one thread at a time has it.
+        """
+        with self._matrix_lock:
+            matrix, snapshot = self._matrix, self.snapshot
+            self._matrix = None  # what is interrupted while it changes is built anew
+            if matrix is None:
+                matrix = Matrix(snapshot)
+                gc.freeze()  # it stays, and is large: the collector would hold the event loop for it at every full turn
+                self._matrix_version += 1
+            elif matrix.snapshot is not snapshot:
+                touched = matrix.update(snapshot)
+                self._matrix_version += bool(touched.everything or touched.rows or touched.columns or touched.moved)
+            self._matrix = matrix
+            yield matrix, self._matrix_version
+
+    @property
+    def observations(self) -> Mapping[Flow, Observation]:
+        """What probes saw in this session, by flow."""
+        return self._observations
+
+    def observe(self, observation: Observation) -> None:
+        """Keep what a probe saw, and which policies there were."""
+        self._observations[observation.flow] = observation
+        self._judged_by[observation.flow] = self._judges(self.verdict(observation.flow))
+        self.tell()
+
+    def outdated(self, flow: Flow) -> bool:
+        """Whether a policy that judges a flow, or the verdict itself, is another than when it was probed."""
+        observation = self._observations.get(flow)
+        if observation is None:
+            return False
+        verdict = self.verdict(flow)
+        return gist(observation.predicted) != gist(verdict) or self._judged_by.get(flow) != self._judges(verdict)
+
+    def _judges(self, verdict: Verdict) -> frozenset[tuple[ObjectRef, str]]:
+        """The policies in a verdict's ladder, each as it was last written."""
+        if self._policies is None or self._policies[0] is not self.snapshot:
+            self._policies = (self.snapshot, {p.meta.ref: p.meta.resource_version for p in policies_of(self.snapshot)})
+        refs = {decider.ref for step in verdict.steps for decider in step.objects}
+        return frozenset((ref, self._policies[1][ref]) for ref in refs if ref in self._policies[1])
+
+    async def probe(
+        self, plan: Plan, confirmation: Confirmation, progress: Callable[[Observation], None] = lambda _: None
+    ) -> list[Observation]:
+        """Run a plan; each Observation is kept, and told, as soon as it is there. Raises what the launcher raises."""
+        from meshtui.probe.launch import Launcher
+
+        def seen(observation: Observation) -> None:
+            progress(observation)
+            self.observe(observation)
+
+        writes = self.writes()
+        api = self.api()
+        checkout = self.settings.checkout
+        urls = [checkout.gateway] if checkout.gateway else []
+        urls += gateway_urls(self.snapshot, checkout.gateway_namespace, checkout.gateway_name)
+        return await Launcher(api, writes, self.settings, seen).run(plan, confirmation, urls)
+
+    def api(self) -> Api:
+        """The API server. Raises UsageError when there is no cluster."""
+        if self.source.api is None:
+            raise UsageError("there is no cluster behind this: manifests can't be probed")
+        return self.source.api
+
+    def writes(self) -> Writes:
+        """The gate for changes. Raises UsageError when there is no cluster to change."""
+        return Writes(self.api(), self.settings, sandbox=self.label.sandbox)

@@ -1,0 +1,144 @@
+"""Denials of a session: followed in the proxies' logs when somebody wants them, and judged on the current Snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from meshtui.engine.denials import DeniedCount, JudgedDenial, Times, count_by_object, judge_denial, newest_policy
+from meshtui.model.denial import WINDOW_S, Denial
+from meshtui.model.flow import Flow
+from meshtui.model.ids import ObjectRef
+from meshtui.model.verdict import Verdict
+from meshtui.session.host import Host
+from meshtui.session.judging import judge_all
+
+if TYPE_CHECKING:
+    from meshtui.sources.denials import DenialLog
+
+_MOST_JUDGED = 300
+"""Groups of denials that are judged: the newest ones."""
+_JUDGE_AGAIN_S = 1.0
+
+
+class Denials:
+    """What the logs say was denied, each with what policy says of it."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+        self.log: DenialLog | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._listeners: list[Callable[[], None]] = []
+        self._news = asyncio.Event()
+        self._verdicts: dict[Flow, Verdict | None] = {}
+        self._changes: dict[Flow, datetime] = {}
+        self._since: datetime | None = None
+        self._judged: tuple[tuple[object, ...], list[JudgedDenial]] | None = None
+
+    def follow(self, since_s: int = WINDOW_S) -> None:
+        """Start to follow the proxies' logs, until the session ends; once is enough."""
+        if self.log is None:
+            from meshtui.sources.denials import DenialLog
+            from meshtui.sources.log_stream import log_reader
+
+            self.log = DenialLog(log_reader(self._host.source), lambda: self._host.snapshot, self._changed, since_s)
+            self._since = self._host.clock()
+            self._tasks = [
+                asyncio.create_task(self.log.run(), name="denials"),
+                asyncio.create_task(self._judge_again(), name="judge denials"),
+            ]
+
+    async def read(self, since_s: int) -> DenialLog:
+        """Read the proxies' logs back once, and judge what they say was denied."""
+        from meshtui.sources.denials import DenialLog
+        from meshtui.sources.log_stream import log_reader
+
+        log = self.log = DenialLog(log_reader(self._host.source), lambda: self._host.snapshot, since_s=since_s)
+        await log.read()
+        await self.judge()
+        return log
+
+    async def stop(self) -> None:
+        """Stop following."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    def renew(self) -> None:
+        """A new Snapshot: the logs' pods and the verdicts may be others. In the sandbox, logs are followed from the start."""
+        if self.log is not None:
+            self.log.look()
+            self._news.set()
+        elif self._host.running and (
+            self._host.label.sandbox or (self._host.label.changeable and self._host.settings.denials.follow)
+        ):
+            self.follow()
+
+    def retry_now(self) -> None:
+        """Try to read the logs now instead of waiting."""
+        if self.log is not None:
+            self.log.retry_now()
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call ``listener`` when denials, or what is said of them, changed; the answer stops that."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener) if listener in self._listeners else None
+
+    def _changed(self) -> None:
+        self._news.set()
+        self._tell()
+
+    def _tell(self) -> None:
+        for listener in list(self._listeners):
+            listener()
+
+    async def _judge_again(self) -> None:
+        """Judge the denials' flows, in a thread, whenever denials or Snapshot changed, at most once a second."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            await self.judge()
+            await asyncio.sleep(_JUDGE_AGAIN_S)
+
+    async def judge(self) -> None:
+        """Judge the flows of the newest denials on the current Snapshot."""
+        newest = self.log.denials[:_MOST_JUDGED] if self.log else ()
+        flows = list(dict.fromkeys(denial.flow for denial in newest if denial.flow is not None))
+        engine = self._host.engine
+        verdicts = await asyncio.to_thread(judge_all, engine, flows)
+        before = self._verdicts
+        for flow, verdict in verdicts.items():
+            old = before.get(flow)
+            if old is not None and (verdict is None or old.decision is not verdict.decision):
+                self._changes[flow] = self._host.clock()
+        self._changes = {flow: at for flow, at in self._changes.items() if flow in verdicts}
+        if verdicts != before:
+            self._verdicts = verdicts
+            self._tell()
+
+    @property
+    def judged(self) -> list[JudgedDenial]:
+        """What the logs say was denied, the newest first, each with what policy says of it as far as it was judged."""
+        found, snapshot = self.log.denials if self.log else (), self._host.snapshot
+        inputs = (found, snapshot, self._verdicts)
+        if self._judged is None or any(old is not new for old, new in zip(self._judged[0], inputs, strict=True)):
+            times = Times(newest_policy(snapshot), watched=self._since)
+            self._judged = (inputs, [self._judge_denial(denial, times) for denial in found])
+        return self._judged[1]
+
+    def _judge_denial(self, denial: Denial, times: Times) -> JudgedDenial:
+        flow = denial.flow
+        if flow is None:
+            return judge_denial(denial, None, self._host.snapshot, times)
+        changed = replace(times, verdict=self._changes.get(flow))
+        return judge_denial(denial, self._verdicts.get(flow), self._host.snapshot, changed)
+
+    def by_object(self) -> Mapping[ObjectRef, DeniedCount] | None:
+        """Recent denials by object, or None where no log is read (then nothing is known of them)."""
+        if self.log is None or not self.log.readable:
+            return None
+        return count_by_object(self.judged, self._host.clock() - timedelta(seconds=WINDOW_S))
