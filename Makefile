@@ -6,7 +6,7 @@ STAMP := $(VENV)/.up-to-date
 SCENARIO ?= healthy
 PYTEST_WORKERS ?= 2
 
-.PHONY: demo test lint venv screenshots e2e bench lock clean
+.PHONY: demo test lint venv screenshots sarif e2e bench lock clean
 
 demo: $(STAMP)  ## the terminal program on an embedded bookstore cluster
 	@command -v curl >/dev/null || { echo "make demo needs curl: install it with your system's package manager" >&2; exit 1; }
@@ -34,6 +34,9 @@ $(STAMP): requirements.lock pyproject.toml
 
 screenshots: $(STAMP)  ## the README's pictures, taken from the sandbox
 	$(BIN)/python -m tests.screenshots
+
+sarif: $(STAMP)  ## what check writes for scanners against the standard's own schema (fetched)
+	$(BIN)/python -m tests.sarif_schema
 
 e2e: $(STAMP)  ## the end-to-end tests, on the cluster that MESHTUI_E2E_KUBECONFIG names
 	@test -n "$(MESHTUI_E2E_KUBECONFIG)" || { echo "set MESHTUI_E2E_KUBECONFIG to the kubeconfig of a cluster made for tests" >&2; exit 1; }

@@ -143,21 +143,18 @@ class MainScreen(Screen[None]):
         if document is not None:
             self.query_one("#state", DocumentView).show(document)
         table.show(self._columns(), rows)
-        self._tick()
+        self.query_one(StatusBar).show(self.session)
         self._show_tabs()
         self._renew_detail()
 
     def _second(self) -> None:
-        """Keep the header's seconds running; what was denied lately changes with the time, too."""
-        self._tick()
+        """Keep the header's seconds and the ages running; what was denied lately changes with the time, too."""
+        self.query_one(StatusBar).show(self.session)
+        self.query_one(ObjectTable).refresh()
         denied = self.session.denials.by_object()
         if denied != self._denied:
             self._denied = denied
             self.refresh_data()
-
-    def _tick(self) -> None:
-        self.query_one(StatusBar).show(self.session)
-        self.query_one(ObjectTable).refresh()  # ages go on
 
     def _columns(self) -> tuple[Column, ...]:
         if self.session.namespace:

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING
 
 from meshtui.findings import Report, look
 from meshtui.model.evidence import Evidence
+from meshtui.model.finding import Finding
 from meshtui.model.snapshot import Snapshot
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.process import BaseProcess
+
+_PART = 50
+"""Findings that are sent at once."""
 
 
 class Apart:
@@ -36,11 +40,9 @@ class Apart:
         process.start()
         sender.close()
         try:
-            found: Report = receiver.recv()
+            return _receive(receiver)
         except EOFError:  # it was ended from outside
             return Report(()) if self._stopped else look(snapshot, evidence)
-        else:
-            return found
         finally:
             receiver.close()
             process.join()
@@ -52,10 +54,21 @@ class Apart:
             self._process.kill()
 
 
+def _receive(receiver: Connection) -> Report:
+    """A report part by part: while one is taken up, nobody else has the interpreter. Raises EOFError."""
+    findings: list[Finding] = []
+    while isinstance(part := receiver.recv(), list):
+        findings += part
+    return Report(tuple(findings), part)
+
+
 def _send_report(sender: Connection, snapshot: Snapshot, evidence: Evidence | None) -> None:
     signal.set_wakeup_fd(-1)  # signals to this process are none to the event loop that it has a copy of
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     os.nice(10)
     gc.disable()  # this process ends soon
-    sender.send(look(snapshot, evidence))
+    report = look(snapshot, evidence)
+    for start in range(0, len(report.findings), _PART):
+        sender.send(list(report.findings[start : start + _PART]))
+    sender.send(report.not_evaluated)

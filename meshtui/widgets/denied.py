@@ -41,17 +41,22 @@ _AGREEMENTS = {
 }
 
 
+_NOT_READ, _NONE = Cell("-", DIM), Cell("0", DIM)
+
+
 def denied_cell(denied: Mapping[ObjectRef, DeniedCount] | None, ref: ObjectRef) -> Cell:
     """A workload's recent denials as ``→sent ←received``, a policy's as ``logged ~predicted``; ``-`` where no log is read."""
     if denied is None:
-        return Cell("-", DIM)
-    count = denied.get(ref, DeniedCount())
+        return _NOT_READ
+    count = denied.get(ref)
+    if count is None:
+        return _NONE
     parts = [
         f"{mark}{number}"
         for mark, number in (("→", count.outgoing), ("←", count.incoming), ("", count.logged), ("~", count.predicted))
         if number
     ]
-    return Cell(" ".join(parts), BAD) if parts else Cell("0", DIM)
+    return Cell(" ".join(parts), BAD) if parts else _NONE
 
 
 def group_of(each: JudgedDenial) -> str:

@@ -19,6 +19,7 @@ SEVERITIES = {Severity.ERROR: ("✗", BAD), Severity.WARNING: ("!", WARN), Sever
 BADGE = Column("", keep=9, least=1)
 """The column of the worst finding about an object."""
 _NONE = Cell("")
+_BADGES = {severity: Cell(*mark) for severity, mark in SEVERITIES.items()}
 
 
 class Marks:
@@ -90,7 +91,7 @@ def last_marks(session: Session) -> Marks:
 def badge_cell(worst: Mapping[ObjectRef, Severity], ref: ObjectRef) -> Cell:
     """The mark of the worst finding about an object, or nothing."""
     severity = worst.get(ref)
-    return _NONE if severity is None else Cell(*SEVERITIES[severity])
+    return _NONE if severity is None else _BADGES[severity]
 
 
 def findings_about(session: Session, ref: ObjectRef) -> tuple[Section, ...]:

@@ -19,6 +19,8 @@ _TERSE_BELOW = 100
 class StatusBar(Static):
     """One line: context, cluster, user, read-only or not, freshness."""
 
+    _said: Content | None = None
+
     def show(self, session: Session) -> None:
         """Say what the session knows now."""
         label = session.label
@@ -37,7 +39,12 @@ class StatusBar(Static):
             parts.append(Content(" ").join(found))
         text, tone = _freshness(session, terse=terse)
         parts.append(Content.styled(text, tone))
-        self.update(Content(" · ").join(parts))
+        self._say(Content(" · ").join(parts))
+
+    def _say(self, content: Content) -> None:
+        if self._said is None or not self._said.is_same(content):
+            self._said = content
+            self.update(content, layout=False)  # one line, whatever it says
 
 
 def _freshness(session: Session, *, terse: bool) -> tuple[str, str]:

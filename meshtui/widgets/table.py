@@ -12,7 +12,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
@@ -131,6 +131,7 @@ class ObjectTable(ScrollView, can_focus=True):
         """Show these rows. The cursor stays on its object; when that is gone, on the one that took its place."""
         kept, offset = self._uid, self.cursor - int(self.scroll_offset.y)
         fresh = tuple(columns) != self.columns
+        before, widths = self.rows, self._widths
         self.columns, self.rows = tuple(columns), rows
         position = next((i for i, row in enumerate(rows) if row.uid == kept), None) if kept else None
         if fresh:
@@ -144,7 +145,18 @@ class ObjectTable(ScrollView, can_focus=True):
         if moved:
             self.scroll_to(y=max(0, position - max(0, offset)), animate=False, force=True, immediate=True)
         self._announce()
-        self.refresh()
+        if fresh or moved or widths != self._widths or len(before) != len(rows):
+            self.refresh()
+        else:
+            self._refresh_changed(before)
+
+    def _refresh_changed(self, before: Sequence[Row]) -> None:
+        """Draw the rows on screen that are others than before: in a storm these are few."""
+        top, width = int(self.scroll_offset.y), self.size.width
+        for y in range(1, self.size.height):
+            index = top + y - 1
+            if index < len(self.rows) and self.rows[index] is not before[index]:
+                self.refresh(Region(0, y, width, 1))
 
     def select(self, uid: str) -> bool:
         """Put the cursor on an object; False when it isn't here."""

@@ -31,6 +31,7 @@ class KindTabs(Static):
             super().__init__()
             self.pane = pane
 
+    _drawn: tuple[list[tuple[Pane, int, KindStatus]], Pane, bool] | None = None
     _shown: tuple[list[tuple[Pane, int, KindStatus]], Pane] | None = None
 
     def on_resize(self) -> None:
@@ -42,6 +43,9 @@ class KindTabs(Static):
         """Show the tabs: each pane with its number of objects and how its kind is known."""
         self._shown = entries, current
         narrow = (self.size.width or self.app.size.width) < _NARROW_BELOW
+        if self._drawn == (entries, current, narrow):
+            return
+        self._drawn = entries, current, narrow
         parts = []
         for pane, count, status in entries:
             title = _SHORT.get(pane.title, pane.title) if narrow else pane.title
@@ -50,4 +54,4 @@ class KindTabs(Static):
             chosen = pane is current
             styled = Content.styled(f"[{text}]" if chosen else f" {text} ", "bold reverse" if chosen else "")
             parts.append(styled.stylize(f"@click=screen.pane({pane.order})") if not chosen else styled)
-        self.update(Content("").join(parts))
+        self.update(Content("").join(parts), layout=False)  # one line, whatever it says
