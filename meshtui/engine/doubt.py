@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from meshtui.engine.admin import subject_selects
 from meshtui.engine.layer import Opinion, opinion
@@ -32,6 +33,15 @@ class Doubts:
             *(p for p in snapshot.peer_authentications.values() if p.unmodelled),
         ]
         self._blind = {kind: state for kind, state in snapshot.kinds.items() if state.status in _BLIND}
+        self._look_for_dark_namespaces()
+
+    def _look_for_dark_namespaces(self) -> None:
+        """Where only some Namespaces may be read, and pods of others are seen: any selector may mean those."""
+        state, known = self._snapshot.kind_state("Namespace"), self._snapshot.namespace_by_name
+        dark = sorted(self._snapshot.pods_by_namespace.keys() - known.keys()) if state.scope else []
+        if dark and "Namespace" not in self._blind:
+            message = f"only {state.scope} may be read, and pods run in {dark[0]}"
+            self._blind["Namespace"] = replace(state, status=KindStatus.FORBIDDEN, message=message)
 
     def about_network(self, direction: Direction, party: Party) -> Iterator[Opinion]:
         """Reasons for doubt about network policy on one side."""

@@ -113,12 +113,12 @@ class LiveSource:
     async def _reflect(self, reflector: Reflector, tasks: asyncio.TaskGroup) -> None:
         """Watch a kind in the whole cluster, or, where that is forbidden, in the namespaces that were named."""
         if await self._is_forbidden(reflector):
-            for other in self._namespace_by_namespace(reflector):
+            for other in self._narrowed(reflector):
                 tasks.create_task(other.run(), name=f"watch {other.kind.plural}")
         await reflector.run()
 
     async def _is_forbidden(self, reflector: Reflector) -> bool:
-        if not (self._scopes and reflector.kind.namespaced and self.api):
+        if not (self._can_narrow(reflector.kind) and self.api):
             return False
         try:
             await self.api.get(reflector.kind.path, {"limit": "1"})
@@ -129,13 +129,22 @@ class LiveSource:
         return False
 
     async def _narrow(self, reflector: Reflector) -> None:
-        if reflector.state.status is KindStatus.FORBIDDEN and self._scopes and reflector.kind.namespaced:
-            others = self._namespace_by_namespace(reflector)
+        if reflector.state.status is KindStatus.FORBIDDEN and self._can_narrow(reflector.kind):
+            others = self._narrowed(reflector)
             await asyncio.gather(*(r.list_once() for r in (reflector, *others)))
 
-    def _namespace_by_namespace(self, reflector: Reflector) -> list[Reflector]:
-        """Let a reflector read the first of the named namespaces, and make one more for each of the others."""
+    def _can_narrow(self, kind: Kind) -> bool:
+        return bool(self._scopes) and (kind.namespaced or kind.name == "Namespace")
+
+    def _narrowed(self, reflector: Reflector) -> list[Reflector]:
+        """Let a reflector read the first of the named namespaces, and make one more for each of the others.
+
+        The Namespace objects themselves are read by one reflector, by name.
+        """
         scopes = self._scopes
+        if reflector.kind.name == "Namespace":
+            reflector.names = scopes
+            return []
         if reflector.kind.name in _MESH_WIDE:
             scopes = tuple(dict.fromkeys((*scopes, self._mesh.root_namespace)))
         reflector.namespace = scopes[0]

@@ -13,7 +13,7 @@ import msgspec
 from meshtui.model.errors import ClusterError, ForbiddenError, SessionExpiredError
 from meshtui.model.ids import Uid
 from meshtui.model.snapshot import KindState, KindStatus, Problem
-from meshtui.sources.api import PAGE, Api, ConnectionLostError, GoneError, NotServedError, ThrottledError, decode_with
+from meshtui.sources.api import PAGE, Api, ConnectionLostError, GoneError, NotServedError, ThrottledError, decode_with, segment
 from meshtui.sources.decode import Kind, decode_json, decode_unreadable, problem
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.5, 30.0
 _NOT_INSTALLED_RETRY_S, _FORBIDDEN_RETRY_S = 60.0, 30.0
+_READ_AGAIN_S = 15.0
 _SETTLED_S = 10.0
 """A watch that lasted this long was a good one: the next failure starts with the shortest wait again."""
 
@@ -79,6 +80,8 @@ class Reflector:
         self.problems: dict[Uid, Problem] = {}
         self.state = KindState(KindStatus.LOADING, scope=namespace)
         self.namespace = namespace
+        self.names: tuple[str, ...] = ()
+        """Objects to read one by one, where the kind may not be listed."""
         self.seen_at: datetime | None = None
         self.api = api
         self._timeouts = timeouts
@@ -170,6 +173,8 @@ class Reflector:
 
     async def _list(self) -> str:
         """Read all pages, then replace the objects at once; the resourceVersion to watch from."""
+        if self.names:
+            return await self._read_each()
         objects: dict[Uid, Any] = {}
         problems: dict[Uid, Problem] = {}
         params = {"limit": str(PAGE)}
@@ -187,6 +192,26 @@ class Reflector:
         self.objects, self.problems = objects, problems
         self._synced()
         return page.metadata.resource_version
+
+    async def _read_each(self) -> str:
+        """Read the named objects, as far as that is allowed. Raises ForbiddenError when none of them may be read."""
+        objects: dict[Uid, Any] = {}
+        problems: dict[Uid, Problem] = {}
+        read, refused = [], None
+        for name in self.names:
+            try:
+                self._take(msgspec.Raw(await self.api.get(f"{self._path}/{segment(name)}")), objects, problems)
+            except ForbiddenError as error:
+                refused = error
+            except NotServedError:
+                read.append(name)  # seen not to be there
+            else:
+                read.append(name)
+        if refused is not None and not read:
+            raise refused
+        self.objects, self.problems = objects, problems
+        self._synced(", ".join(read))
+        return ""
 
     async def _page(self, params: dict[str, str]) -> bytes:
         """One page. Who may not list a kind gets 403 even where it isn't installed: discovery, open to everybody, tells."""
@@ -210,6 +235,9 @@ class Reflector:
 
     async def _watch(self, resource_version: str) -> None:
         """Follow changes until the server ends the watch; raises GoneError when the history is gone."""
+        if self.names:
+            await self._wait(_READ_AGAIN_S)  # a watch of one Namespace is not for who may only get it
+            return
         while True:
             started = asyncio.get_running_loop().time()
             params = {
@@ -267,9 +295,9 @@ class Reflector:
         objects[decoded.meta.uid] = decoded
         problems.pop(decoded.meta.uid, None)
 
-    def _synced(self) -> None:
+    def _synced(self, scope: str = "") -> None:
         self.seen_at = datetime.now(UTC)
-        self.state = KindState(KindStatus.SYNCED, scope=self.namespace)
+        self.state = KindState(KindStatus.SYNCED, scope=scope or self.namespace)
         self._changed()
 
     def _forget(self) -> None:

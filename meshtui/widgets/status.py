@@ -33,6 +33,11 @@ class StatusBar(Static):
                 parts.append(Content.styled("" if terse else f"{name} ", "dim").append(Content(clean(value))))
         if session.namespace:
             parts.append(Content.styled("namespace ", "dim").append(Content(clean(session.namespace))))
+        seen = session.snapshot.kind_state("Pod").scope or session.snapshot.kind_state("Namespace").scope
+        if seen:
+            names = seen.split(", ")
+            said = f"{len(names)} namespaces" if terse and len(names) > 1 else seen
+            parts.append(Content.styled(clean(f"sees only {said}"), "$text-warning"))
         parts.append(Content.styled("read-only", "bold $text-warning") if session.read_only else Content("read-write"))
         found = [Content.styled(text, _TONES[tone]) for text, tone in marks(session).counts] if session.settled else []
         if found:

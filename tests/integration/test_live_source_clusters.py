@@ -6,6 +6,8 @@ from meshtui.engine import Engine
 from meshtui.engine.references import parse_flow
 from meshtui.model.snapshot import KindStatus
 from meshtui.sandbox.apiserver.server import running_api
+from meshtui.settings import Settings
+from meshtui.sources.live import LiveSource
 from tests.fakes.live import following, status, synced
 from tests.fakes.snapshots import pod, policy
 
@@ -44,6 +46,40 @@ async def test_the_root_namespace_and_trust_domain_are_the_control_planes_own(na
     ):
         snapshot = await followed.until(lambda s: s.mesh.found)
         assert (snapshot.mesh.root_namespace, snapshot.mesh.trust_domain) == ("mesh-root", "corp.example")
+
+
+async def test_who_may_only_get_some_namespaces_has_their_labels_and_doubts_the_others():
+    """The usual case of a Role in each of two namespaces: it may get those Namespace objects, and list none."""
+    by_label = policy(
+        "shop/from-labelled",
+        {"podSelector": {}, "ingress": [{"from": [{"namespaceSelector": {"matchLabels": {"team": "till"}}}]}]},
+    )
+    labelled = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "till", "labels": {"team": "till"}}}
+    objects = [labelled, *PODS, by_label, pod("till/desk", "10.0.0.4")]
+    async with running_api(objects) as api:
+        api.faults.set(forbidden=["list namespaces", "watch namespaces"])
+        scopes = ["shop", "till", "not-there"]
+        async with following(api.kubeconfig, namespaces=scopes) as followed:
+            snapshot = await followed.until(synced)
+            assert snapshot.kind_state("Namespace").scope == "shop, till, not-there"
+            assert {n.name for n in snapshot.namespaces.values()} == {"shop", "till"}
+            engine = Engine(snapshot)
+            assert engine.judge(parse_flow("till/desk", "shop/b:80")).decision.value == "allow"
+            assert engine.judge(parse_flow("shop/a", "shop/b:80")).decision.value == "deny"
+            api.add(pod("dark/x", "10.0.0.5"))
+            snapshot = await followed.until(lambda s: len(s.pods) == 5)
+            for source in ("dark/x", "shop/a"):
+                dark = Engine(snapshot).judge(parse_flow(source, "shop/b:80"))
+                assert dark.decision.value == "unknown"
+                assert any("and pods run in dark" in step.reason for step in dark.steps)
+        source = LiveSource(Settings(kubeconfig=str(api.kubeconfig), namespaces=scopes))
+        once = await source.snapshot()
+        await source.close()
+        assert {n.name for n in once.namespaces.values()} == {"shop", "till"}
+        api.faults.set(forbidden=["list namespaces", "watch namespaces", "get namespaces"])
+        async with following(api.kubeconfig, namespaces=scopes) as followed:
+            snapshot = await followed.until(lambda s: status(s, "Namespace") is KindStatus.FORBIDDEN)
+            assert Engine(snapshot).judge(parse_flow("shop/a", "shop/b:80")).decision.value == "unknown"
 
 
 async def test_both_addresses_of_a_dual_stack_pod_arrive():
