@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -236,14 +237,14 @@ async def test_a_terminal_that_grows_shows_the_detail_that_had_no_room() -> None
         await until(pilot, lambda: names(screen)[-1] in detail.plain)
 
 
-async def test_the_header_says_when_only_some_namespaces_are_seen() -> None:
+@pytest.mark.parametrize(
+    ("size", "said"), [((120, 40), "sees only ecom, inventory"), ((80, 24), "sees only 2 namespaces")], ids=["wide", "narrow"]
+)
+async def test_the_header_says_when_only_some_namespaces_are_seen(size: tuple[int, int], said: str) -> None:
     objects = [_addable(obj) for listed in recorded_objects().values() for obj in listed]
     async with running_api(objects=objects) as api:
         api.faults.set(forbidden=["list namespaces", "watch namespaces"])
         settings = load_settings({"kubeconfig": str(api.kubeconfig), "namespaces": ["ecom", "inventory"]})
         app = MeshtuiApp(Session(LiveSource(settings), settings))
-        for size, said in (((120, 40), "sees only ecom, inventory"), ((80, 24), "sees only 2 namespaces")):
-            async with app.run_test(size=size) as pilot:
-                await until(pilot, lambda: app.session.settled)
-                await until(pilot, lambda words=said: words in str(app.screen.query_one("#status").visual))
-            app = MeshtuiApp(Session(LiveSource(settings), settings))
+        async with app.run_test(size=size) as pilot:
+            await until(pilot, lambda: app.session.settled and said in str(app.screen.query_one("#status").visual))
