@@ -13,6 +13,8 @@ from typing import Any
 from textual.pilot import Pilot
 
 from meshtui.app import MeshtuiApp
+from meshtui.cli.expectations import find, read_expectations
+from meshtui.sandbox import drills
 from meshtui.sandbox.run import running_sandbox
 from meshtui.session import Session
 from meshtui.settings import load_settings
@@ -36,11 +38,18 @@ def _save(pilot: Pilot[Any], name: str) -> None:
     print(f"screenshots/{name}.svg")
 
 
-async def _take(scenario: str, take: Callable[[Pilot[Any], MeshtuiApp], Any]) -> None:
+def _shown(app: MeshtuiApp) -> str:
+    """All texts of the screen."""
+    return app.export_screenshot().replace("&#160;", " ")
+
+
+async def _take(scenario: str, take: Callable[[Pilot[Any], MeshtuiApp], Any], *, with_drill: bool = False) -> None:
     async with running_sandbox(scenario) as sandbox:
         await sandbox.wait_ready()
         settings = load_settings({"kubeconfig": str(sandbox.kubeconfig)})
-        app = MeshtuiApp(Session(LiveSource(settings), settings))
+        app = MeshtuiApp(Session(LiveSource(settings), settings), lambda: read_expectations(*find("bookstore")))
+        if with_drill and (drill := drills.drill(scenario)):
+            app.guided_by(drill)
         async with app.run_test(size=SIZE) as pilot:
             await until(pilot, lambda: len(app.session.snapshot.workloads) >= 11 and app.session.label.sandbox)
             await until(pilot, lambda: len(app.screen.query_one(ObjectTable).rows) >= 11)
@@ -60,6 +69,38 @@ async def _healthy(pilot: Pilot[Any], app: MeshtuiApp) -> None:
     _save(pilot, "checkout")
 
 
+async def _accepted(pilot: Pilot[Any], app: MeshtuiApp) -> None:
+    await pilot.press("A")
+    await until(pilot, lambda: "45/45" in _shown(app))
+    await pilot.pause(1.0)
+    _save(pilot, "acceptance")
+
+
+async def _wrong(pilot: Pilot[Any], app: MeshtuiApp) -> None:
+    await pilot.press("5")
+    await until(pilot, lambda: "MT101" in _shown(app))
+    await pilot.pause(1.0)
+    _save(pilot, "findings")
+    await pilot.press("f")
+    await until(pilot, lambda: "It would open" in _shown(app))
+    await pilot.pause(1.0)
+    _save(pilot, "fix")
+    await pilot.press("escape", "c")
+    await until(pilot, lambda: "policy rejection" in _shown(app))
+    await pilot.pause(3.0)
+    await pilot.press("escape", "D")
+    await until(pilot, lambda: "inventory-service-policy" in _shown(app))
+    await pilot.pause(2.0)
+    _save(pilot, "denials")
+
+
+async def _drilled(pilot: Pilot[Any], app: MeshtuiApp) -> None:
+    await until(pilot, lambda: "question 1 of" in _shown(app))
+    await pilot.press("f3")
+    await pilot.pause(1.0)
+    _save(pilot, "drill")
+
+
 async def _broken(pilot: Pilot[Any], app: MeshtuiApp) -> None:
     await pilot.press("1", "j")
     await pilot.pause(1.0)
@@ -76,7 +117,10 @@ async def main() -> None:
     """Take all pictures."""
     FOLDER.mkdir(exist_ok=True)
     await _take("healthy", _healthy)
+    await _take("healthy", _accepted)
     await _take("wrong-identity", _broken)
+    await _take("wrong-identity", _wrong)
+    await _take("missing-egress", _drilled, with_drill=True)
 
 
 if __name__ == "__main__":

@@ -130,6 +130,8 @@ def _write_baseline(file: str, found: list[Finding]) -> int:
 
 def _say_what_is_hidden(snapshot: Snapshot) -> None:
     lines = [f"{problem.where}: {problem.path}: {problem.reason}" for problem in snapshot.problems]
+    if not snapshot.live and not snapshot.namespaces:
+        lines.append("these files hold no object that meshtui reads")
     if snapshot.live and not snapshot.mesh.found:
         lines.append(f"no ConfigMap istio can be read: the trust domain is taken to be {snapshot.mesh.trust_domain}")
     sys.stderr.write("".join(f"meshtui: note: {line}\n" for line in lines))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from meshtui.cli.private import private
 from meshtui.model.errors import UsageError
 from meshtui.model.finding import Finding
 
@@ -40,7 +41,8 @@ def write_baseline(file: str, entries: Sequence[dict[str, str]]) -> None:
     """Write the file; ``-`` is standard output. Raises UsageError."""
     text = json.dumps({"apiVersion": _API_VERSION, "findings": list(entries)}, indent=2, ensure_ascii=False) + "\n"
     try:
-        Path("/dev/stdout" if file == "-" else file).write_text(text, "utf-8")
+        with open("/dev/stdout" if file == "-" else file, "w", encoding="utf-8", opener=private) as out:
+            out.write(text)
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror or error}") from error
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meshtui.cli.command import Command
 from meshtui.cli.expectations import find, read_expectations
 from meshtui.cli.expectations_report import FORMATS
+from meshtui.cli.private import private
 from meshtui.cli.source import one_snapshot, open_session
 from meshtui.engine import Engine
 from meshtui.engine.expectations import HIDDEN, Entry, expand
@@ -111,7 +111,7 @@ def _init(file: str | None, settings: Settings) -> int:
         sys.stdout.write(text)
         return 0
     try:
-        with Path(str(file)).open("x", encoding="utf-8") as out:
+        with open(str(file), "x", encoding="utf-8", opener=private) as out:
             out.write(text)
     except FileExistsError as error:
         raise UsageError(f"{file} is there already", "name another file") from error

@@ -21,7 +21,7 @@ class _Loader(yaml.CSafeLoader if hasattr(yaml, "CSafeLoader") else yaml.SafeLoa
 def yaml_documents(file: str, text: bytes) -> list[Any]:
     """All documents of a YAML text as plain data with JSON's keys. Raises ManifestError with file, line and reason."""
     try:
-        return [_string_keys(document) for document in yaml.load_all(text, Loader=_Loader)]
+        return [_Plain(len(text)).of(document) for document in yaml.load_all(text, Loader=_Loader)]
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise ManifestError(f"{file}:{line}: {error.problem or 'not YAML'}") from error
@@ -31,15 +31,28 @@ def yaml_documents(file: str, text: bytes) -> list[Any]:
         raise ManifestError(f"{file}: nested too deeply") from error
 
 
-def _string_keys(value: Any, depth: int = 0) -> Any:
-    """Keys as JSON has them: ``8080:`` and ``on:`` are strings there."""
-    if depth > 100:
-        raise ValueError("nested too deeply")
-    if isinstance(value, dict):
-        return {_key(key): _string_keys(item, depth + 1) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_string_keys(item, depth + 1) for item in value]
-    return value
+class _Plain:
+    """Copies a document, with keys as JSON has them: ``8080:`` and ``on:`` are strings there.
+
+    Aliases may make a short text a huge document: what grows far beyond its text is refused. Raises ValueError.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._left = 10_000 + 10 * size
+
+    def of(self, value: Any, depth: int = 0) -> Any:
+        """The copy."""
+        if depth > 100:
+            raise ValueError("nested too deeply")
+        if isinstance(value, (dict, list)):
+            self._left -= len(value) + 1
+            if self._left < 0:
+                raise ValueError("its aliases repeat too much")
+        if isinstance(value, dict):
+            return {_key(key): self.of(item, depth + 1) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.of(item, depth + 1) for item in value]
+        return value
 
 
 def _key(key: Any) -> str:

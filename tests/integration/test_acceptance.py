@@ -14,6 +14,7 @@ import pytest
 from meshtui.checkout.criteria import ACCOUNTS, CHECKOUT, EXPECTATIONS, OUTSIDE, STOCK, TOKEN
 from meshtui.sandbox import scenarios
 from meshtui.sandbox.run import Sandbox, running_sandbox
+from tests.fakes.bookstore import IN_ITS_LOOP, on
 
 pytestmark = [pytest.mark.sandbox]
 RIGHT = Path(scenarios.__path__[0]) / "healthy"
@@ -48,16 +49,16 @@ async def kubectl(sandbox: Sandbox, *words: str) -> None:
     assert await sandbox.wait_ready() == []
 
 
-async def test_all_six_pass_when_it_is_healthy() -> None:
-    async with running_sandbox("healthy") as sandbox:
-        assert await sandbox.wait_ready() == []
-        code, found = await criteria(sandbox)
-        assert {name: each["status"] for name, each in found.items()} == dict.fromkeys(found, "pass"), found
-        assert (code, len(found)) == (0, 6)
-        assert found[EXPECTATIONS]["evidence"] == ["45/45 passed, 0 failed, 0 not tested"]
-        log = [line for line in found[CHECKOUT]["evidence"] if line.startswith("ztunnel: ")]
-        assert {"inbound", "outbound"} == {way for line in log for way in ("inbound", "outbound") if f'direction="{way}"' in line}
-        assert all("ns/ecom/sa/ecom-service" in line and "ns/inventory/sa/inventory-service" in line for line in log)
+@IN_ITS_LOOP
+@on("healthy")
+async def test_all_six_pass_when_it_is_healthy(bookstore: Sandbox) -> None:
+    code, found = await criteria(bookstore)
+    assert {name: each["status"] for name, each in found.items()} == dict.fromkeys(found, "pass"), found
+    assert (code, len(found)) == (0, 6)
+    assert found[EXPECTATIONS]["evidence"] == ["45/45 passed, 0 failed, 0 not tested"]
+    log = [line for line in found[CHECKOUT]["evidence"] if line.startswith("ztunnel: ")]
+    assert {"inbound", "outbound"} == {way for line in log for way in ("inbound", "outbound") if f'direction="{way}"' in line}
+    assert all("ns/ecom/sa/ecom-service" in line and "ns/inventory/sa/inventory-service" in line for line in log)
 
 
 async def test_as_found_each_repair_turns_its_criteria_green() -> None:

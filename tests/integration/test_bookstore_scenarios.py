@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from meshtui.sandbox import scenarios
-from meshtui.sandbox.run import Sandbox, running_sandbox
+from meshtui.sandbox.run import Sandbox
+from tests.fakes.bookstore import IN_ITS_LOOP, on
 
 DATABASES = ("ecom-db.ecom", "inventory-db.inventory", "keycloak-db.identity")
 BOOK = "00000000-0000-0000-0000-000000000001"
@@ -131,31 +132,32 @@ def test_every_scenario_is_tried() -> None:
     assert set(BROKEN) == set(scenarios.names())
 
 
-@pytest.mark.parametrize("name", BROKEN)
-async def test_a_scenario_fails_in_its_own_way_until_its_commands_repair_it(name: str) -> None:
-    async with running_sandbox(name) as sandbox:
-        assert await sandbox.wait_ready() == []
-        await becomes(sandbox, BROKEN[name])
-        assert await reaches_databases(sandbox) == (set(DATABASES) if name in {"open-databases", "as-found"} else set())
-        for command in scenarios.fix(name):
-            await kubectl(sandbox, *command)
-        await becomes(sandbox, GOOD)
-        # An answered repair is enforced within a second or two.
-        for _ in range(100):
-            if not await reaches_databases(sandbox):
-                break
-            await asyncio.sleep(0.1)
-        assert await reaches_databases(sandbox) == set()
+@IN_ITS_LOOP
+@pytest.mark.changes_bookstore
+@on(*BROKEN)
+async def test_a_scenario_fails_in_its_own_way_until_its_commands_repair_it(bookstore: Sandbox) -> None:
+    name = bookstore.scenario
+    await becomes(bookstore, BROKEN[name])
+    assert await reaches_databases(bookstore) == (set(DATABASES) if name in {"open-databases", "as-found"} else set())
+    for command in scenarios.fix(name):
+        await kubectl(bookstore, *command)
+    await becomes(bookstore, GOOD)
+    # An answered repair is enforced within a second or two.
+    for _ in range(100):
+        if not await reaches_databases(bookstore):
+            break
+        await asyncio.sleep(0.1)
+    assert await reaches_databases(bookstore) == set()
 
 
-async def test_from_outside_only_reading_reaches_inventory_and_buying_needs_a_good_token() -> None:
-    async with running_sandbox("healthy") as sandbox:
-        assert await sandbox.wait_ready() == []
-        async with customer(sandbox.gateway_url) as client:
-            reserve = await client.post("/inven/stock/reserve", json={"book_id": BOOK, "quantity": 1})
-            assert reserve.status_code == 404
-            assert (await client.get("/inven/health")).status_code == 200
-            assert (await client.post("/ecom/checkout")).status_code == 401
-            bad = await client.post("/ecom/checkout", headers={"Authorization": "Bearer a.b.c"})
-            assert bad.status_code == 401
-            assert "The Ambient Sea" in (await client.get("/")).text
+@IN_ITS_LOOP
+@on("healthy")
+async def test_from_outside_only_reading_reaches_inventory_and_buying_needs_a_good_token(bookstore: Sandbox) -> None:
+    async with customer(bookstore.gateway_url) as client:
+        reserve = await client.post("/inven/stock/reserve", json={"book_id": BOOK, "quantity": 1})
+        assert reserve.status_code == 404
+        assert (await client.get("/inven/health")).status_code == 200
+        assert (await client.post("/ecom/checkout")).status_code == 401
+        bad = await client.post("/ecom/checkout", headers={"Authorization": "Bearer a.b.c"})
+        assert bad.status_code == 401
+        assert "The Ambient Sea" in (await client.get("/")).text

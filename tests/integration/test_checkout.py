@@ -3,21 +3,13 @@
 import asyncio
 import json
 import sys
-from contextlib import asynccontextmanager
 
 import pytest
 
-from meshtui.sandbox.run import running_sandbox
+from tests.fakes.bookstore import IN_ITS_LOOP, on, on_each
 
-pytestmark = [pytest.mark.sandbox]
+pytestmark = [pytest.mark.sandbox, IN_ITS_LOOP]
 BOOK = "00000000-0000-0000-0000-000000000001"
-
-
-@asynccontextmanager
-async def shop(scenario):
-    async with running_sandbox(scenario) as sandbox:
-        assert await sandbox.wait_ready() == []
-        yield sandbox
 
 
 async def run(sandbox, *words):
@@ -42,50 +34,49 @@ def looked_at(answer):
     return [f"{look['kind']} {look['namespace']}/{look['name']}" for look in answer["explanation"]["look_at"]]
 
 
-async def test_healthy_moves_the_stock_by_the_quantity_and_proves_every_hop():
-    async with shop("healthy") as sandbox:
-        code, answer, err = await buy(sandbox, "--quantity", "3")
-        assert (code, answer["ok"], answer["explanation"]) == (0, True, None), answer
-        assert err.startswith(f"gateway {sandbox.gateway_url}")
-        before, after = answer["stock"]["before"], answer["stock"]["after"]
-        assert (before["book_id"], after["reserved"] - before["reserved"]) == (BOOK, 3)
-        assert answer["order_id"]
-        reserve = step(answer, "reserve")
-        assert reserve["source_identity"] == "spiffe://cluster.local/ns/ecom/sa/ecom-service"
-        assert reserve["destination_identity"] == "spiffe://cluster.local/ns/inventory/sa/inventory-service"
-        assert reserve["mtls"] is True
-        assert {"inbound", "outbound"} == {d for line in reserve["evidence"] for d in ("inbound", "outbound") if d in line}
-        assert any("/inven/stock/reserve 200" in line for line in reserve["log"])
-        assert step(answer, "checkout")["source_identity"] == "spiffe://cluster.local/ns/infra/sa/gateway-istio"
-        assert any(answer["order_id"] in line for line in step(answer, "order")["log"])
-        text = json.dumps(answer)
-        assert "eyJ" not in text
-        assert step(answer, "token")["request"]["password"] == "[redacted]"
+@on("healthy")
+async def test_healthy_moves_the_stock_by_the_quantity_and_proves_every_hop(bookstore):
+    code, answer, err = await buy(bookstore, "--quantity", "3")
+    assert (code, answer["ok"], answer["explanation"]) == (0, True, None), answer
+    assert err.startswith(f"gateway {bookstore.gateway_url}")
+    before, after = answer["stock"]["before"], answer["stock"]["after"]
+    assert (before["book_id"], after["reserved"] - before["reserved"]) == (BOOK, 3)
+    assert answer["order_id"]
+    reserve = step(answer, "reserve")
+    assert reserve["source_identity"] == "spiffe://cluster.local/ns/ecom/sa/ecom-service"
+    assert reserve["destination_identity"] == "spiffe://cluster.local/ns/inventory/sa/inventory-service"
+    assert reserve["mtls"] is True
+    assert {"inbound", "outbound"} == {d for line in reserve["evidence"] for d in ("inbound", "outbound") if d in line}
+    assert any("/inven/stock/reserve 200" in line for line in reserve["log"])
+    assert step(answer, "checkout")["source_identity"] == "spiffe://cluster.local/ns/infra/sa/gateway-istio"
+    assert any(answer["order_id"] in line for line in step(answer, "order")["log"])
+    text = json.dumps(answer)
+    assert "eyJ" not in text
+    assert step(answer, "token")["request"]["password"] == "[redacted]"
 
-        code, out, _ = await run(sandbox)
-        assert code == 0
-        assert "✓ ok: order " in out
-        assert "+1 reserved (bought 1)" in out
+    code, out, _ = await run(bookstore)
+    assert code == 0
+    assert "✓ ok: order " in out
+    assert "+1 reserved (bought 1)" in out
 
-        code, answer, _ = await buy(sandbox, "--book", "00000000-0000-0000-0000-00000000abcd")
-        assert (code, answer["explanation"]["code"], answer["order_id"]) == (1, "unknown_book", None)
-        code, answer, _ = await buy(sandbox, "--book", BOOK.replace("1", "2"))
-        assert (code, answer["stock"]["before"]["book_id"], answer["change"]) == (0, BOOK.replace("1", "2"), 1)
+    code, answer, _ = await buy(bookstore, "--book", "00000000-0000-0000-0000-00000000abcd")
+    assert (code, answer["explanation"]["code"], answer["order_id"]) == (1, "unknown_book", None)
+    code, answer, _ = await buy(bookstore, "--book", BOOK.replace("1", "2"))
+    assert (code, answer["stock"]["before"]["book_id"], answer["change"]) == (0, BOOK.replace("1", "2"), 1)
 
-        for words, exit_code in (
-            (["--quantity", "0"], 2),
-            (["--book", "nonsense"], 2),
-            (["--gateway", "nonsense"], 2),
-            (["--gateway", "http://127.0.0.1:9"], 3),
-            (["--read-only"], 2),
-        ):
-            code, out, err = await run(sandbox, *words)
-            assert (code, out, err.count("\n")) == (exit_code, "", 1), (words, err)
-            assert "Traceback" not in err
+    for words, exit_code in (
+        (["--quantity", "0"], 2),
+        (["--book", "nonsense"], 2),
+        (["--gateway", "nonsense"], 2),
+        (["--gateway", "http://127.0.0.1:9"], 3),
+        (["--read-only"], 2),
+    ):
+        code, out, err = await run(bookstore, *words)
+        assert (code, out, err.count("\n")) == (exit_code, "", 1), (words, err)
+        assert "Traceback" not in err
 
 
-@pytest.mark.parametrize(
-    ("scenario", "cause", "code", "objects"),
+@on_each(
     [
         ("wrong-identity", "closed", "closed",
          ["AuthorizationPolicy inventory/inventory-service-policy", "Deployment ecom/ecom-service"]),
@@ -95,19 +86,19 @@ async def test_healthy_moves_the_stock_by_the_quantity_and_proves_every_hop():
         ("h2c-upgrade", "http_400", "http_400", ["Deployment ecom/ecom-service"]),
         ("gateway-namespace", None, "http_503", ["AuthorizationPolicy ecom/ecom-service-policy"]),
     ],
+    "cause", "code", "objects",
 )  # fmt: skip
-async def test_each_gap_fails_for_its_own_reason(scenario, cause, code, objects):
-    async with shop(scenario) as sandbox:
-        exit_code, answer, _ = await buy(sandbox)
-        reserve = step(answer, "reserve")
-        assert (exit_code, answer["ok"], reserve["cause"]) == (1, False, cause), answer
-        assert (answer["explanation"]["code"], looked_at(answer)) == (code, objects)
-        assert answer["change"] == 0
-        if scenario == "wrong-identity":
-            assert reserve["source_identity"].endswith("/ns/ecom/sa/default")
-            assert any("policy rejection" in line for line in reserve["evidence"])
-        if scenario == "missing-egress":
-            assert any("15008" in line and "timed out" in line for line in reserve["evidence"])
-        if scenario == "no-reserve-call":
-            assert answer["order_id"]
-            assert reserve["evidence"] == []
+async def test_each_gap_fails_for_its_own_reason(bookstore, cause, code, objects):
+    exit_code, answer, _ = await buy(bookstore)
+    reserve = step(answer, "reserve")
+    assert (exit_code, answer["ok"], reserve["cause"]) == (1, False, cause), answer
+    assert (answer["explanation"]["code"], looked_at(answer)) == (code, objects)
+    assert answer["change"] == 0
+    if bookstore.scenario == "wrong-identity":
+        assert reserve["source_identity"].endswith("/ns/ecom/sa/default")
+        assert any("policy rejection" in line for line in reserve["evidence"])
+    if bookstore.scenario == "missing-egress":
+        assert any("15008" in line and "timed out" in line for line in reserve["evidence"])
+    if bookstore.scenario == "no-reserve-call":
+        assert answer["order_id"]
+        assert reserve["evidence"] == []

@@ -10,14 +10,15 @@ from meshtui.model.observation import Observation
 from meshtui.model.workload import MeshMode
 from meshtui.probe.cleanup import find_leftovers
 from meshtui.probe.plan import make_plan
-from meshtui.sandbox.run import running_sandbox
+from meshtui.sandbox.run import Sandbox
 from meshtui.sandbox.scenarios import names
 from meshtui.session import Session
 from meshtui.settings import load_settings
 from meshtui.sources.live import LiveSource
 from meshtui.sources.writes import Confirmation
+from tests.fakes.bookstore import IN_ITS_LOOP, on
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, IN_ITS_LOOP]
 
 BOOKSTORE = {"ecom", "inventory", "identity", "observability"}
 PAIRS = 6 * 8
@@ -36,18 +37,16 @@ async def probe_all(session: Session) -> list[Observation]:
     return await session.probe(plan, Confirmation("a test"))
 
 
-@pytest.mark.parametrize("scenario", names())
-async def test_prediction_is_what_a_probe_sees(scenario: str) -> None:
-    async with running_sandbox(scenario) as sandbox:
-        assert await sandbox.wait_ready() == []
-        source = LiveSource(load_settings({"kubeconfig": str(sandbox.kubeconfig)}))
-        session = Session(source, load_settings({}))
-        try:
-            session.publish(await source.snapshot())
-            observations = await probe_all(session)
-            left = await find_leftovers(source.api) if source.api else None
-        finally:
-            await source.close()
+@on(*names())
+async def test_prediction_is_what_a_probe_sees(bookstore: Sandbox) -> None:
+    source = LiveSource(load_settings({"kubeconfig": str(bookstore.kubeconfig)}))
+    session = Session(source, load_settings({}))
+    try:
+        session.publish(await source.snapshot())
+        observations = await probe_all(session)
+        left = await find_leftovers(source.api) if source.api else None
+    finally:
+        await source.close()
     odd = [
         f"{o.flow.source} → {o.flow.destination}:{o.flow.port} {o.predicted.decision} {o.outcome} {o.detail}"
         for o in observations

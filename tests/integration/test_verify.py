@@ -12,9 +12,10 @@ import msgspec
 import pytest
 
 from meshtui.cli.schemas import Verification
-from meshtui.sandbox.run import Sandbox, running_sandbox
+from meshtui.sandbox.run import Sandbox
+from tests.fakes.bookstore import IN_ITS_LOOP, on
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, IN_ITS_LOOP]
 
 RESERVE = ("the shop reserves stock", "ecom-service", "inventory-service", "allow")
 PROMETHEUS, INVENTORY = "prometheus", "inventory-service"
@@ -87,17 +88,16 @@ def bite(result: dict[str, Any]) -> Bite:
     )
 
 
-@pytest.mark.parametrize("scenario", BITES)
-async def test_each_gap_fails_exactly_where_it_bites(scenario: str) -> None:
-    async with running_sandbox(scenario) as sandbox:
-        assert await sandbox.wait_ready() == []
-        code, out, err = await verify(sandbox, "bookstore", "--probe", "--yes", "-o", "json")
+@on(*BITES)
+async def test_each_gap_fails_exactly_where_it_bites(bookstore: Sandbox) -> None:
+    bites = BITES[bookstore.scenario]
+    code, out, err = await verify(bookstore, "bookstore", "--probe", "--yes", "-o", "json")
     assert err == ""
     answer = json.loads(out)
     assert msgspec.to_builtins(msgspec.convert(answer, Verification)) == answer
     odd = [result for result in answer["results"] if result["status"] != "pass"]
-    assert {bite(result) for result in odd if result["status"] == "fail"} == BITES[scenario]
-    bitten = len(BITES[scenario])
+    assert {bite(result) for result in odd if result["status"] == "fail"} == bites
+    bitten = len(bites)
     assert (answer["passed"], answer["failed"], answer["unknown"]) == (45 - bitten, bitten, 0)
     assert code == (1 if bitten else 0)
     # Prediction and reality are of one mind everywhere, and each failure names what decides, or that nothing does.
@@ -107,7 +107,8 @@ async def test_each_gap_fails_exactly_where_it_bites(scenario: str) -> None:
         assert (f"{by['kind']} {by['namespace']}/{by['name']}" if by else "no policy selects it") in result["reason"]
 
 
-async def test_it_asks_first_keeps_read_only_and_says_what_reality_points_to(tmp_path: Any) -> None:
+@on("healthy")
+async def test_it_asks_first_keeps_read_only_and_says_what_reality_points_to(bookstore: Sandbox, tmp_path: Any) -> None:
     file = tmp_path / "flows.yaml"
     file.write_text(
         "apiVersion: meshtui/v1\nflows:\n"
@@ -116,18 +117,16 @@ async def test_it_asks_first_keeps_read_only_and_says_what_reality_points_to(tmp
         "  - {name: databases, from: external, to: 'ecom/svc/ecom-db:5432', expect: deny}\n"
         "  - {name: stray, from: external, to: 'ecom/svc/ui-service:3000', http: {path: /, host: other.net}, expect: http_404}\n"
     )
-    async with running_sandbox("healthy") as sandbox:
-        assert await sandbox.wait_ready() == []
-        code, out, err = await verify(sandbox, str(file), "--probe")
-        assert (code, out) == (2, "")
-        assert "--yes" in err
-        code, out, err = await verify(sandbox, str(file), "--probe", "--yes", "--read-only")
-        assert (code, out) == (2, "")
-        assert "read-only" in err
-        code, out, err = await verify(sandbox, str(file), "--probe", "--yes", "-o", "json")
-        results = {result["name"]: result for result in json.loads(out)["results"]}
-        assert (results["no token"]["status"], results["databases"]["status"]) == ("unknown", "unknown")
-        assert "there is no token" in results["no token"]["reason"]
-        assert "no route of the gateway" in results["databases"]["reason"]
-        assert (results["stray"]["status"], results["stray"]["observed"]) == ("pass", "http_404")
-        assert code == 4
+    code, out, err = await verify(bookstore, str(file), "--probe")
+    assert (code, out) == (2, "")
+    assert "--yes" in err
+    code, out, err = await verify(bookstore, str(file), "--probe", "--yes", "--read-only")
+    assert (code, out) == (2, "")
+    assert "read-only" in err
+    code, out, err = await verify(bookstore, str(file), "--probe", "--yes", "-o", "json")
+    results = {result["name"]: result for result in json.loads(out)["results"]}
+    assert (results["no token"]["status"], results["databases"]["status"]) == ("unknown", "unknown")
+    assert "there is no token" in results["no token"]["reason"]
+    assert "no route of the gateway" in results["databases"]["reason"]
+    assert (results["stray"]["status"], results["stray"]["observed"]) == ("pass", "http_404")
+    assert code == 4

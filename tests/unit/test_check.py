@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 from xml.etree import ElementTree as ET
 
@@ -42,6 +43,12 @@ def test_text_names_the_gap_its_reason_and_its_fix(capsys, folder):
     assert re.match(r"error +MT301 +NetworkPolicy ecom/ecom-netpol", first)
     assert "fix: open 15008 in egress[1]" in out
     assert out.splitlines()[-1] == "not evaluated: MT401 MT402 MT403 (needs observation of a running bookstore)"
+
+
+def test_files_without_an_object_are_no_good_news(capsys, tmp_path):
+    (tmp_path / "empty.yaml").write_text("")
+    code, _, err = check(capsys, "-f", str(tmp_path))
+    assert (code, err) == (0, "meshtui: note: these files hold no object that meshtui reads\n")
 
 
 def test_the_healthy_one_passes_on_warnings_too(capsys, folder):
@@ -217,6 +224,7 @@ def test_a_baseline_leaves_out_what_it_knows(capsys, folder, tmp_path):
     code, out, err = check(capsys, "-f", folder("open-databases"), "--write-baseline", baseline)
     assert (code, out) == (0, "")
     assert baseline in err
+    assert Path(baseline).stat().st_mode & 0o777 == 0o600
     code, out, err = check(capsys, "-f", folder("open-databases"), "--baseline", baseline, "--fail-on", "info")
     assert (code, err) == (0, "")
     assert out.splitlines()[0].startswith("0 errors, 0 warnings, 0 infos, ")

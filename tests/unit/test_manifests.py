@@ -154,9 +154,15 @@ def test_keys_and_times_as_json_has_them(tmp_path):
     assert made.meta.created.year == 2024
 
 
-def test_an_alias_bomb_ends(tmp_path):
-    lines = ["a0: &a0 [x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 2)}]" for n in range(1, 12)]
-    write(tmp_path, x__yaml="\n".join(lines))
+def test_an_alias_bomb_is_refused_and_honest_aliases_are_not(tmp_path):
+    lines = ["a0: &a0 [x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 2)}]" for n in range(1, 60)]
+    with pytest.raises(ManifestError, match=r"x\.yaml: its aliases repeat too much"):
+        write(tmp_path, x__yaml="\n".join(lines))
+    pods = "".join(
+        f"---\n{{apiVersion: v1, kind: Pod, metadata: {{name: p{n}, labels: &l {{app: a}}, annotations: *l}}}}\n"
+        for n in range(50)
+    )
+    assert len(write(tmp_path, x__yaml=pods).pods) == 50
 
 
 def test_deep_nesting_is_a_clear_message(tmp_path):

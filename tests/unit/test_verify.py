@@ -404,6 +404,7 @@ def test_init_writes_a_file_and_never_over_another(capsys, healthy, tmp_path):
     file = tmp_path / "flows.yaml"
     assert run(["verify", str(file), "--init", "-f", healthy]) == 0
     written = file.read_text()
+    assert file.stat().st_mode & 0o777 == 0o600
     assert run(["verify", str(file), "--init", "-f", healthy]) == 2
     assert "is there already" in capsys.readouterr().err
     assert file.read_text() == written

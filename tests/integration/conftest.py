@@ -1,0 +1,39 @@
+"""A running bookstore for each scenario, shared by the tests that leave it as it was: starting one takes seconds."""
+
+import asyncio
+
+import pytest_asyncio
+
+from meshtui.sandbox.run import running_sandbox
+
+
+def pytest_collection_modifyitems(items):
+    """One scenario after the other, at the end; in each, what changes the shared bookstore after everything that reads it."""
+    items.sort(key=_turn)
+
+
+def _turn(item):
+    scenario = item.callspec.params.get("bookstore", "") if hasattr(item, "callspec") else ""
+    return scenario, item.get_closest_marker("changes_bookstore") is not None
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def bookstore(request):
+    """The sandbox of a scenario, ready; it starts and ends in a task of its own, as its context managers want."""
+    started, over = asyncio.get_running_loop().create_future(), asyncio.Event()
+
+    async def run():
+        try:
+            async with running_sandbox(request.param) as sandbox:
+                assert await sandbox.wait_ready() == []
+                started.set_result(sandbox)
+                await over.wait()
+        except Exception as error:
+            if started.done():
+                raise
+            started.set_exception(error)
+
+    task = asyncio.create_task(run())
+    yield await started
+    over.set()
+    await task
