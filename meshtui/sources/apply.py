@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from meshtui.model.errors import ClusterError, ForbiddenError, NotFoundError, UsageError
+from meshtui.model.errors import ClusterError, ForbiddenError, NotFoundError, ReadOnlyError, UsageError
 from meshtui.model.finding import Change, Operation
 from meshtui.model.ids import ObjectRef
 from meshtui.sources.api import Api, segment
@@ -72,7 +72,7 @@ async def prepare(api: Api, writes: Writes, change: Change) -> Prepared:
     made = Prepared(change, path, before, after, diff)
     try:
         await _send(writes, made, None, dry_run=True)
-    except ForbiddenError as error:
+    except (ForbiddenError, ReadOnlyError) as error:
         return Prepared(change, path, before, after, diff, tried=False, said=str(error))
     except ClusterError as error:
         return Prepared(change, path, before, after, diff, tried=True, said=str(error))

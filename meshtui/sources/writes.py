@@ -67,8 +67,10 @@ class Writes:
             raise ReadOnlyError("nothing is changed without a confirmation", "answer the question, or give --yes")
 
     def _check_edit(self, confirmation: Confirmation | None, *, dry_run: bool) -> None:
-        """Objects of other people need --write too; a dry run changes nothing, and needs neither."""
+        """Objects of other people need --write too; a dry run stores nothing, and needs leave only where nothing may be sent."""
         if dry_run:
+            if self._refusal:
+                raise ReadOnlyError(f"nothing is sent: {self._refusal}")
             return
         self._check(confirmation)
         if not self._may_edit:
