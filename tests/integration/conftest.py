@@ -2,11 +2,13 @@
 
 import asyncio
 
+import pytest
 import pytest_asyncio
 
 from meshtui.sandbox.run import running_sandbox
 
 
+@pytest.hookimpl(trylast=True)  # after pytest's own order by parameters
 def pytest_collection_modifyitems(items):
     """One scenario after the other, at the end; in each, what changes the shared bookstore after everything that reads it."""
     items.sort(key=_turn)
