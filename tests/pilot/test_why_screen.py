@@ -86,11 +86,11 @@ async def test_the_probe_screen_marks_the_row_and_says_why():
 async def test_nobody_watches_any_more_when_the_screens_are_closed():
     async with bookstore_app() as (_, pilot, screen):
         await pilot.press("j", "p")
-        await until(pilot, lambda: isinstance(pilot.app.screen, ProbeScreen) and bool(screen.session._watched))
+        await until(pilot, lambda: isinstance(pilot.app.screen, ProbeScreen) and bool(screen.session._watching._verdicts))
         await pilot.press("w")
         await until(pilot, lambda: isinstance(pilot.app.screen, WhyScreen))
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, ProbeScreen))
-        assert screen.session._watched
+        assert screen.session._watching._verdicts
         await pilot.press("escape")
-        await until(pilot, lambda: pilot.app.screen is screen and not screen.session._watched)
+        await until(pilot, lambda: pilot.app.screen is screen and not screen.session._watching._verdicts)

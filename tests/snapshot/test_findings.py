@@ -8,10 +8,12 @@ import pytest
 from textual.pilot import Pilot
 
 from meshtui.app import MeshtuiApp
+from meshtui.findings import NotEvaluated, Report
 from meshtui.model.finding import Change, Finding, Fix, Operation, Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.screens.fix import FixScreen
 from meshtui.session import Session
+from meshtui.session.looking import Looking
 from meshtui.settings import Settings
 from tests.fakes.frozen import LABEL, NOW, FrozenSource, bookstore
 from tests.snapshot.conftest import settle
@@ -36,25 +38,33 @@ FINDINGS = (
 )
 
 
-class Found(Session):
-    """A session in which these were found, whatever the rules say by now."""
+class Said(Looking):
+    """Says that these were found, whatever the rules say by now."""
 
-    these: tuple[Finding, ...] = FINDINGS
+    def __init__(self, host: Session, said: Report) -> None:
+        super().__init__(host)
+        self._said = said
 
     @property
-    def findings(self) -> tuple[Finding, ...]:
-        return self.these
+    def report(self) -> Report:
+        return self._said
+
+    @property
+    def has_shop(self) -> bool:
+        return True
 
 
-def app_on(found: type[Session] = Found) -> MeshtuiApp:
-    """The program on the bookstore."""
-    return MeshtuiApp(found(FrozenSource(bookstore(), LABEL), Settings(), clock=lambda: NOW))
+def app_on(*findings: Finding, silent: tuple[NotEvaluated, ...] = ()) -> MeshtuiApp:
+    """The program on the bookstore, where this was found."""
+    session = Session(FrozenSource(bookstore(), LABEL), Settings(), clock=lambda: NOW)
+    session.looking = Said(session, Report(findings, silent))
+    return MeshtuiApp(session)
 
 
 @pytest.fixture
 def app() -> MeshtuiApp:
     """The bookstore, with these findings."""
-    return app_on()
+    return app_on(*FINDINGS)
 
 
 def pressing(*keys: str):
@@ -96,7 +106,12 @@ def test_the_worst_finding_marks_each_row(snap_compare, app, key: str) -> None:
 
 
 def test_nothing_is_wrong(snap_compare) -> None:
-    class Nothing(Found):
-        these = ()
+    assert snap_compare(app_on(), terminal_size=(120, 40), run_before=pressing("5"))
 
-    assert snap_compare(app_on(Nothing), terminal_size=(120, 40), run_before=pressing("5"))
+
+def test_rules_that_could_not_look_come_last(snap_compare) -> None:
+    silent = (
+        NotEvaluated("MT309", "peer that matches nobody", "Pod objects can't be seen (forbidden)"),
+        NotEvaluated("MT401", "no reserve call", "needs observation of a running bookstore", observed=True),
+    )
+    assert snap_compare(app_on(*FINDINGS[:1], silent=silent), terminal_size=(120, 40), run_before=pressing("5", "G"))

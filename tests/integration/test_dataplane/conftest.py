@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +59,8 @@ class Cluster:
         self.plane = DataPlane(self.store, self.logs, run_dir, self.paths)
         self.pods: dict[str, Obj] = {}
         self._servers: list[asyncio.Server] = []
+        self.connections: Counter[str] = Counter()
+        """How many connections have reached each server."""
 
     def paths(self, uid: str) -> PodPaths:
         return PodPaths(self.run_dir / "p" / uid[:8])
@@ -103,6 +106,7 @@ class Cluster:
         port = self.pods[ref]["spec"]["containers"][0]["ports"][0]["containerPort"]
 
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            self.connections[ref] += 1
             try:
                 head = await reader.readuntil(b"\r\n\r\n")
             except asyncio.IncompleteReadError:
@@ -150,6 +154,10 @@ class Cluster:
         body, _, written = output.decode().rpartition("\n")
         status, connect_time = written.split()
         return Curl(process.returncode or 0, int(status), body, float(connect_time) > 0)
+
+    async def reached(self, ref: str, connections: int) -> None:
+        """Wait until so many connections have reached a server."""
+        await until(lambda: self.connections[ref] >= connections, f"{connections} connections at {ref}")
 
     async def logged(self, ref: str, *parts: str) -> str:
         """Wait for a line in a pod's log that has all the parts."""

@@ -184,9 +184,11 @@ async def test_captured_pods_are_annotated_and_others_are_not(cluster):
 async def test_open_connections_end_when_a_policy_denies_them(cluster):
     view = json.loads((cluster.root(ECOM) / "net.json").read_text())
     host, port = view["routes"]["inventory-service.inventory:8000"]
+    before = cluster.connections[INVENTORY]
     reader, writer = await asyncio.open_connection(host, port, local_addr=(cluster.ip(ECOM), 0))
     writer.write(b"GET /half HTTP/1.1\r\n")
     await writer.drain()
+    await cluster.reached(INVENTORY, before + 1)  # open to its end
     await cluster.apply("AuthorizationPolicy", "nobody", "inventory", {})
     with contextlib.suppress(ConnectionResetError):
         assert await asyncio.wait_for(reader.read(), 8) == b""
