@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from time import monotonic
 from typing import ClassVar
 
-from textual import events, on, work
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
-from textual.timer import Timer
 from textual.widgets import Footer, Input, Static
-from textual.worker import get_current_worker
 
 from meshtui.engine.denials import DeniedCount
 from meshtui.engine.relations import PROBED, flows_from, flows_from_all, workload_endpoint
@@ -22,6 +19,7 @@ from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus
 from meshtui.session import Session
 from meshtui.widgets import state
+from meshtui.widgets.detail import Detail
 from meshtui.widgets.document import Document
 from meshtui.widgets.pane_view import DocumentView
 from meshtui.widgets.panes import Pane, pane_called, panes
@@ -30,10 +28,6 @@ from meshtui.widgets.status import StatusBar
 from meshtui.widgets.table import Column, ObjectTable, Row
 from meshtui.widgets.tabs import KindTabs
 
-_DETAIL_DELAY_S = 0.06
-"""How long the cursor rests before the detail is worked out: moving through a table must not wait for it."""
-_DETAIL_AGAIN_S = 1.0
-"""How often the detail is worked out again while the cluster changes all the time."""
 SMALLEST = (60, 12)
 """Columns and rows below which nothing useful fits."""
 
@@ -76,9 +70,6 @@ class MainScreen(Screen[None]):
         self.needle = ""
         self.by_change = False
         self._uids: dict[str, str] = {}
-        self._detail_timer: Timer | None = None
-        self._detail_at = 0.0
-        self._detail_due = False
         self._due = False
         self._denied: Mapping[ObjectRef, DeniedCount] | None = None
 
@@ -89,7 +80,7 @@ class MainScreen(Screen[None]):
         with Horizontal(id="body"):
             yield ObjectTable(id="table", clock=self.session.clock)
             yield DocumentView(id="state")
-            yield DocumentView(id="detail")
+            yield Detail(self.session, id="detail")
         yield Static(id="tiny")
         yield Prompt(id="prompt")
         yield Footer(show_command_palette=False, compact=True)
@@ -117,7 +108,6 @@ class MainScreen(Screen[None]):
             have, need = f"{width}×{event.size.height}", f"{SMALLEST[0]}×{SMALLEST[1]}"
             self.query_one("#tiny", Static).update(f"This terminal is {have}: meshtui needs {need}. q quits.")
         self._show_tabs()
-        self._schedule_detail()  # a detail that had no room has not been worked out
 
     # ---- showing
 
@@ -145,7 +135,7 @@ class MainScreen(Screen[None]):
         table.show(self._columns(), rows)
         self.query_one(StatusBar).show(self.session)
         self._show_tabs()
-        self._renew_detail()
+        self.query_one(Detail).renew(self.pane, self._uid_shown())
 
     def _second(self) -> None:
         """Keep the header's seconds and the ages running; what was denied lately changes with the time, too."""
@@ -195,7 +185,12 @@ class MainScreen(Screen[None]):
     @on(ObjectTable.Highlighted)
     def _moved(self, event: ObjectTable.Highlighted) -> None:
         self._uids[self.pane.id] = event.uid
-        self._schedule_detail()
+        self.query_one(Detail).of(self.pane, self._uid_shown())
+
+    def _uid_shown(self) -> str:
+        """The UID under the cursor, where there is a table to be seen."""
+        table = self.query_one(ObjectTable)
+        return table.uid if table.display else ""
 
     @on(ObjectTable.Chosen)
     def _opened(self, event: ObjectTable.Chosen) -> None:
@@ -205,38 +200,6 @@ class MainScreen(Screen[None]):
             self.show_pane(panes()[1])
         else:
             self.action_describe()
-
-    def _schedule_detail(self, delay_s: float = _DETAIL_DELAY_S) -> None:
-        if self._detail_timer is not None:
-            self._detail_timer.stop()
-        self._detail_timer = self.set_timer(delay_s, self._work_out_detail)
-
-    def _renew_detail(self) -> None:
-        """The cluster changed: the detail may be another; in a storm of changes once in a while is enough."""
-        due_s = self._detail_at + _DETAIL_AGAIN_S - monotonic()
-        if self._detail_timer is None or not self._detail_due:
-            self._detail_due = True
-            self._schedule_detail(max(_DETAIL_DELAY_S, due_s))
-
-    def _work_out_detail(self) -> None:
-        self._detail_at, self._detail_due = monotonic(), False
-        uid = self.query_one(ObjectTable).uid
-        shown = self.query_one(ObjectTable).display
-        if uid and shown and not self.has_class("-narrow"):
-            self._detail(self.pane, uid)
-        elif not (uid and shown):
-            self.query_one("#detail", DocumentView).show(Document(""))
-
-    @work(thread=True, exclusive=True, group="detail", exit_on_error=True)
-    def _detail(self, pane: Pane, uid: str) -> None:
-        worker = get_current_worker()
-        document = pane.detail(self.session, uid)
-        if not worker.is_cancelled:
-            self.app.call_from_thread(self._show_detail, pane, uid, document)
-
-    def _show_detail(self, pane: Pane, uid: str, document: Document) -> None:
-        if pane is self.pane and uid == self.query_one(ObjectTable).uid:
-            self.query_one("#detail", DocumentView).show(document)
 
     # ---- actions
 
@@ -367,7 +330,7 @@ class MainScreen(Screen[None]):
 
     def action_focus_detail(self) -> None:
         """Keys go to the detail."""
-        self.query_one("#detail", DocumentView).focus()
+        self.query_one(Detail).focus()
 
     def action_back(self) -> None:
         """Undo one step: the filter, then the namespace."""

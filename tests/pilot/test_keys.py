@@ -22,6 +22,7 @@ from meshtui.screens.yaml import YamlScreen
 from meshtui.session import Session
 from meshtui.settings import load_settings
 from meshtui.sources.live import LiveSource
+from meshtui.widgets.detail import Detail
 from meshtui.widgets.pane_view import DocumentView
 from meshtui.widgets.table import ObjectTable
 from tests.fakes.frozen import recorded_objects
@@ -228,9 +229,9 @@ async def test_hostile_text_is_shown_and_not_executed() -> None:
 
 async def test_a_terminal_that_grows_shows_the_detail_that_had_no_room() -> None:
     async with bookstore_app((80, 24)) as (_, pilot, screen):
-        detail = screen.query_one("#detail", DocumentView)
+        detail = screen.query_one(Detail)
         await pilot.press("2", "G")
-        await until(pilot, lambda: screen._detail_timer is not None and not screen._detail_due)
+        await until(pilot, lambda: detail._timer is not None and not detail._due)
         await pilot.pause(1.0)  # whatever was going to be worked out, was
         assert not detail.plain.strip()
         await pilot.resize_terminal(120, 40)

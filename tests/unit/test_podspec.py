@@ -128,6 +128,9 @@ def http(connection, ended):
     with connection:
         connection.recv(65536)
         connection.sendall(b'HTTP/1.1 403 "No"\r\nServer: a"b|c\\\r\nContent-Length: 3\r\n\r\nno\n')
+        connection.shutdown(socket.SHUT_WR)
+        while connection.recv(65536):  # closing on what wasn't read would be a reset
+            pass
 
 
 def postgres(connection, ended):
