@@ -15,12 +15,13 @@ from meshtui.model.workload import Pod
 
 @dataclass(frozen=True, slots=True)
 class AdminMatch:
-    """The first rule of a tier that matches a flow."""
+    """The first rule of a tier that matches a flow. ``names`` are set where it isn't known whether it does: domain names."""
 
     policy: AdminPolicy
     rule: int
     action: str
     name: str = ""
+    names: tuple[str, ...] = ()
 
 
 class AdminPolicies:
@@ -37,12 +38,21 @@ class AdminPolicies:
     def first_match(
         self, tier: str, direction: Direction, subject: Party, peer: Party, port: int, protocol: str, target: Party
     ) -> AdminMatch | None:
-        """The first rule that matches, by priority and then by order within the policy; its action is final in its tier."""
+        """The first rule that matches, by priority and then by order within the policy; its action is final in its tier.
+
+        A rule before it that may match, by a domain name, and says something else makes the answer uncertain.
+        """
+        perhaps: AdminMatch | None = None
         for policy in self.selecting(tier, subject, direction):
             for index, rule in enumerate(_rules(policy, direction)):
-                if _rule_matches(rule, peer, port, protocol, target.pod):
-                    return AdminMatch(policy, index, rule.action, rule.name)
-        return None
+                if not _ports_match(rule, port, protocol, target.pod):
+                    continue
+                if any(_peer_matches(entry, peer) for entry in rule.peers):
+                    certain = perhaps is None or perhaps.action == rule.action
+                    return AdminMatch(policy, index, rule.action, rule.name) if certain else perhaps
+                if perhaps is None and (names := _names_that_may_mean(rule, peer)):
+                    perhaps = AdminMatch(policy, index, rule.action, rule.name, names)
+        return perhaps
 
 
 def _rules(policy: AdminPolicy, direction: Direction) -> tuple[AdminRule, ...]:
@@ -50,7 +60,7 @@ def _rules(policy: AdminPolicy, direction: Direction) -> tuple[AdminRule, ...]:
 
 
 def subject_selects(subject: AdminPeer, party: Party) -> bool:
-    """Whether a policy's subject selects a pod (host-network pods never)."""
+    """Whether a policy's subject selects a pod (one on the host network like any other: docs/adr/0002)."""
     if not party.selectable or party.pod is None:
         return False
     if subject.namespaces is not None:
@@ -60,11 +70,16 @@ def subject_selects(subject: AdminPeer, party: Party) -> bool:
     return False
 
 
-def _rule_matches(rule: AdminRule, peer: Party, port: int, protocol: str, target: Pod | None) -> bool:
-    """ANY peer and ANY port; unlike in NetworkPolicies, ports None means all and an empty list none."""
-    return any(_peer_matches(entry, peer) for entry in rule.peers) and (
-        rule.ports is None or any(_port_matches(entry, port, protocol, target) for entry in rule.ports)
-    )
+def _ports_match(rule: AdminRule, port: int, protocol: str, target: Pod | None) -> bool:
+    """ANY port; unlike in NetworkPolicies, None means all and an empty list none."""
+    return rule.ports is None or any(_port_matches(entry, port, protocol, target) for entry in rule.ports)
+
+
+def _names_that_may_mean(rule: AdminRule, peer: Party) -> tuple[str, ...]:
+    """The domain names of a rule, for an address outside the cluster: which of them resolve to it, only the CNI knows."""
+    if peer.pod is not None or peer.node_labels is not None:
+        return ()
+    return tuple(name for entry in rule.peers for name in entry.domain_names)
 
 
 def _peer_matches(entry: AdminPeer, peer: Party) -> bool:

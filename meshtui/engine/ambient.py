@@ -101,6 +101,9 @@ def _tier(match: AdminMatch, tier: str, direction: Direction, where: str, seen: 
     result = {"Deny": StepResult.BLOCK, "Allow": StepResult.PASS, "Pass": StepResult.SKIP}.get(match.action, StepResult.UNKNOWN)
     if result is StepResult.UNKNOWN:
         reason = f"{match.policy.meta.ref} {decider.rule}: action {match.action!r} isn't modelled"
+    if match.names:
+        result = StepResult.UNKNOWN
+        reason = f"{match.policy.meta.ref} {decider.rule}{name}: {match.action} for {', '.join(match.names)}, if that is it"
     return opinion(_TIERS[tier], where, result, reason, decider=decider, outcome=TIMEOUT)
 
 

@@ -64,9 +64,9 @@ class NetworkPolicies:
 
 
 def applies(policy: NetworkPolicy, direction: Direction) -> bool:
-    """Whether a policy isolates in a direction: policyTypes; by default Ingress, and Egress only with an egress section."""
+    """Whether a policy isolates in a direction: policyTypes; by default Ingress, and Egress only where it has egress rules."""
     if policy.policy_types is None:
-        return direction is Direction.INGRESS or policy.egress is not None
+        return direction is Direction.INGRESS or bool(policy.egress)
     return direction.value.capitalize() in policy.policy_types
 
 

@@ -113,7 +113,10 @@ class Resolver:
         """The pods of a workload; any owner in a pod's chain may be named."""
         kind = kind_named(endpoint.owner_kind) or endpoint.owner_kind
         if kind == "Pod":
-            return [p for p in (self._snapshot.pod_by_key.get(f"{endpoint.namespace}/{endpoint.name}"),) if p]
+            pod = self._snapshot.pod_by_key.get(f"{endpoint.namespace}/{endpoint.name}")
+            if pod is None:
+                raise UsageError(f"no Pod {endpoint.namespace}/{endpoint.name}")
+            return [pod]
         ref = ObjectRef(kind, endpoint.namespace, endpoint.name)
         workload = self._snapshot.workloads.get(ref)
         pods = list(workload.pods) if workload else []

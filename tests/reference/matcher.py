@@ -99,7 +99,7 @@ class Reference:
 
     def isolates(self, policy, direction, subject):
         spec = policy["spec"]
-        types = spec.get("policyTypes") or (["Ingress", "Egress"] if "egress" in spec else ["Ingress"])
+        types = spec.get("policyTypes") or (["Ingress", "Egress"] if spec.get("egress") else ["Ingress"])
         same = policy["metadata"]["namespace"] == subject["metadata"]["namespace"]
         return direction.capitalize() in types and same and labels_match(spec["podSelector"], self.labels(subject))
 

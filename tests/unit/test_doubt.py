@@ -6,8 +6,10 @@ import pytest
 
 from meshtui.engine import Engine
 from meshtui.engine.matrix import Matrix
+from meshtui.engine.references import parse_flow
+from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
-from meshtui.sources.manifests import load_manifests
+from meshtui.sources.manifests import load_manifests, read_documents
 
 NETWORK, ADMIN = "networking.k8s.io/v1", "policy.networking.k8s.io/v1alpha1"
 
@@ -99,3 +101,46 @@ def test_what_is_not_modelled_is_unknown_with_its_name(objects, decision, named,
     assert verdict.decision.value == decision
     assert named in " ".join(step.reason for step in verdict.steps)
     assert Matrix(snapshot).judge("a/p", "a/q", 80).decision.value == decision
+
+
+def named(first, then):
+    rules = [
+        {
+            "name": "by name",
+            "action": first,
+            "to": [{"domainNames": ["*.example.com"]}],
+            "ports": [{"portNumber": {"port": 443}}],
+        },
+        {"name": "the rest", "action": then, "to": [{"networks": ["0.0.0.0/0"]}]},
+    ]
+    return policy(ADMIN, "AdminNetworkPolicy", {"priority": 1, "subject": EVERYBODY, "egress": rules}, "names")
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "port", "decision"),
+    [
+        ("Allow", "Deny", 443, "unknown"),
+        ("Deny", "Allow", 443, "unknown"),
+        ("Deny", "Deny", 443, "deny"),
+        ("Allow", "Allow", 443, "allow"),
+        ("Allow", "Deny", 80, "deny"),
+    ],
+)
+def test_whether_an_address_has_a_name_only_the_cni_knows(first, then, port, decision):
+    """network-policy-api, AdminNetworkPolicyEgressPeer.domainNames: a rule that may come first and says something else."""
+    engine = Engine(read_documents([pod("p", "10.0.0.1"), named(first, then)], "test"))
+    verdict = engine.judge(parse_flow("a/p", f"203.0.113.9:{port}"))
+    assert verdict.decision.value == decision
+    if decision == "unknown":
+        assert any("*.example.com" in step.reason for step in verdict.steps)
+    inside = Engine(read_documents([pod("p", "10.0.0.1"), pod("q", "10.0.0.2"), named(first, then)], "test"))
+    assert inside.judge(parse_flow("a/p", "a/q:443")).decision.value == then.lower(), "a pod is no name outside"
+
+
+@pytest.mark.parametrize("kind", ["Pod", "Deployment"])
+def test_a_workload_that_is_not_there_is_an_error_of_its_flow(kind):
+    engine = Engine(read_documents([pod("p", "10.0.0.1")], "test"))
+    there, gone = FlowEndpoint(EndpointKind.POD, "a", "p"), FlowEndpoint(EndpointKind.WORKLOAD, "a", "nope", kind)
+    for ends in ((there, gone), (gone, there)):
+        with pytest.raises(UsageError, match=f"no {kind} a/nope|no Deployment a/nope"):
+            engine.judge(Flow(*ends, 80, "TCP"))

@@ -5,6 +5,7 @@ import pytest
 from tests.fakes.snapshots import Row, decider, in_words, judge, namespace, pod, policy, snapshot_of
 
 V1 = "kubernetes.io reference: NetworkPolicy v1"
+DEFAULTS = "kubernetes/kubernetes pkg/apis/networking/v1/defaults.go: SetDefaults_NetworkPolicy"
 CONCEPT = "kubernetes.io concepts: Network Policies"
 LABELS = "kubernetes.io concepts: Labels and Selectors"
 
@@ -114,12 +115,20 @@ ROWS = [
     ingress("an absent ingress is nobody", V1, "podSelector: {}\npolicyTypes: [Ingress]", TO_DB, "deny ingress_policy"),
     ingress("no policyTypes and no egress section: egress stays open", V1, "podSelector: {}", TO_DB, "allow", where="shop/p"),
     ingress(
-        "no policyTypes but an egress section: egress is closed too",
-        V1,
-        "podSelector: {}\negress: []",
+        "no policyTypes but an egress rule: egress is closed too",
+        DEFAULTS,
+        "podSelector: {}\negress: [{ports: [{port: 1}]}]",
         TO_DB,
         "deny egress_policy",
         "NetworkPolicy shop/p",
+        where="shop/p",
+    ),
+    ingress(
+        "no policyTypes and no rule in the egress section: egress stays open",
+        DEFAULTS,
+        "podSelector: {}\negress: []",
+        TO_DB,
+        "allow",
         where="shop/p",
     ),
     ingress(
@@ -360,7 +369,7 @@ ROWS = [
     ingress(
         "egress and ingress both decide: egress first",
         CONCEPT,
-        "podSelector: {}\negress: []",
+        "podSelector: {}\npolicyTypes: [Ingress, Egress]",
         TO_DB,
         "deny egress_policy",
         where="shop/p",

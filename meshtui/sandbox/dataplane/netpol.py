@@ -54,7 +54,7 @@ def _types(policy: Obj) -> list[str]:
     spec = policy.get("spec") or {}
     if spec.get("policyTypes"):
         return list(spec["policyTypes"])
-    return ["Ingress", "Egress"] if "egress" in spec else ["Ingress"]
+    return ["Ingress", "Egress"] if spec.get("egress") else ["Ingress"]
 
 
 def _peers_match(world: World, peers: list[Obj] | None, namespace: str, pod: Pod) -> bool:

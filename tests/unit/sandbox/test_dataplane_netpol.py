@@ -69,7 +69,8 @@ def test_ingress(spec, passes):
 
 
 EGRESS_ROWS = {
-    "an egress section makes it an egress policy": ({"podSelector": {}, "egress": []}, False),
+    "an egress rule makes it an egress policy": ({"podSelector": {}, "egress": [{"ports": [{"port": 1}]}]}, False),
+    "an egress section without rules doesn't": ({"podSelector": {}, "egress": []}, True),
     "a named port is the destination's": ({"podSelector": {}, "egress": [{"ports": [{"port": "http"}]}]}, True),
     "to another namespace": (
         {"podSelector": {}, "egress": [{"to": [{"namespaceSelector": {}}], "ports": [{"port": 8000}]}]},
