@@ -132,7 +132,7 @@ class MainScreen(Screen[None]):
         table.display = document is None
         if document is not None:
             self.query_one("#state", DocumentView).show(document)
-        table.show(self._columns(), rows)
+        table.show(self._columns(), rows, complete=self.session.settled)
         self.query_one(StatusBar).show(self.session)
         self._show_tabs()
         self.query_one(Detail).renew(self.pane, self._uid_shown())

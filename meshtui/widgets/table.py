@@ -117,6 +117,8 @@ class ObjectTable(ScrollView, can_focus=True):
         self.columns: tuple[Column, ...] = tuple(columns)
         self.rows: list[Row] = []
         self._uid = ""
+        self._moved = False
+        self._complete = False
         self._widths: list[int] = []
         self._natural: list[int] = []
         self._short: list[int] = []
@@ -127,13 +129,20 @@ class ObjectTable(ScrollView, can_focus=True):
         """The object under the cursor, or empty."""
         return self.rows[self.cursor].uid if 0 <= self.cursor < len(self.rows) else ""
 
-    def show(self, columns: Sequence[Column], rows: list[Row]) -> None:
-        """Show these rows. The cursor stays on its object; when that is gone, on the one that took its place."""
+    def show(self, columns: Sequence[Column], rows: list[Row], *, complete: bool = True) -> None:
+        """Show these rows. The cursor stays on its object; when that is gone, on the one that took its place.
+
+        Until they are ``complete`` it stays on top, unless somebody moved it: what comes first in a list is not what comes
+        first from the cluster.
+        """
         kept, offset = self._uid, self.cursor - int(self.scroll_offset.y)
         fresh = tuple(columns) != self.columns
         before, widths = self.rows, self._widths
         self.columns, self.rows = tuple(columns), rows
         position = next((i for i, row in enumerate(rows) if row.uid == kept), None) if kept else None
+        if not (self._complete or self._moved):
+            position = 0
+        self._complete = complete
         if fresh:
             position = position or 0
         if position is None:
@@ -162,6 +171,7 @@ class ObjectTable(ScrollView, can_focus=True):
         """Put the cursor on an object; False when it isn't here."""
         for index, row in enumerate(self.rows):
             if row.uid == uid:
+                self._moved = True
                 self._uid = uid
                 self.cursor = index
                 return True
@@ -251,6 +261,7 @@ class ObjectTable(ScrollView, can_focus=True):
     def watch_cursor(self, before: int, after: int) -> None:
         """Follow the cursor."""
         if before != after:
+            self._moved = True
             self._keep_visible()
             self._announce()
             self.refresh()

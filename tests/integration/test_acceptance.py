@@ -39,13 +39,21 @@ async def criteria(sandbox: Sandbox) -> tuple[int, dict[str, dict[str, Any]]]:
 
 
 async def kubectl(sandbox: Sandbox, *words: str) -> None:
-    """A repair, as a person makes it."""
+    """A repair, as a person makes it, who waits until its rollout is over and the pods before it are gone."""
     program = shutil.which("kubectl")
     assert program, "kubectl is not installed: https://kubernetes.io/docs/tasks/tools"
     command = [program, "--kubeconfig", str(sandbox.kubeconfig), *words]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
     _, err = await process.communicate()
     assert process.returncode == 0, err.decode()
+    if "rollout" in words:
+        return
+    for namespace, name in (("ecom", "ecom-service"), ("inventory", "inventory-service")):
+        await kubectl(sandbox, "-n", namespace, "rollout", "status", f"deployment/{name}", "--timeout=60s")
+    for _ in range(600):
+        if not any("deletionTimestamp" in pod["metadata"] for pod in sandbox.api.store.list("pods")):
+            break
+        await asyncio.sleep(0.1)
     assert await sandbox.wait_ready() == []
 
 
