@@ -1,10 +1,13 @@
 """Which scenarios' shared bookstores a test runs on (the fixture ``bookstore``), all of one scenario in one process."""
 
+import shutil
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
+KUBECTL = shutil.which("kubectl") or ""
+needs_kubectl = pytest.mark.skipif(not KUBECTL, reason="there is no kubectl on this machine: install it to run these")
 IN_ITS_LOOP = pytest.mark.asyncio(loop_scope="session")
 """Tests with a shared bookstore run in the event loop in which that lives."""
 

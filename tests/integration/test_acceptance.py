@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import pytest
 from meshtui.checkout.criteria import ACCOUNTS, CHECKOUT, EXPECTATIONS, OUTSIDE, STOCK, TOKEN
 from meshtui.sandbox import scenarios
 from meshtui.sandbox.run import Sandbox, running_sandbox
-from tests.fakes.bookstore import IN_ITS_LOOP, on
+from tests.fakes.bookstore import IN_ITS_LOOP, KUBECTL, needs_kubectl, on
 
 pytestmark = [pytest.mark.sandbox]
 RIGHT = Path(scenarios.__path__[0]) / "healthy"
@@ -40,9 +39,7 @@ async def criteria(sandbox: Sandbox) -> tuple[int, dict[str, dict[str, Any]]]:
 
 async def kubectl(sandbox: Sandbox, *words: str) -> None:
     """A repair, as a person makes it, who waits until its rollout is over and the pods before it are gone."""
-    program = shutil.which("kubectl")
-    assert program, "kubectl is not installed: https://kubernetes.io/docs/tasks/tools"
-    command = [program, "--kubeconfig", str(sandbox.kubeconfig), *words]
+    command = [KUBECTL, "--kubeconfig", str(sandbox.kubeconfig), *words]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
     _, err = await process.communicate()
     assert process.returncode == 0, err.decode()
@@ -69,6 +66,7 @@ async def test_all_six_pass_when_it_is_healthy(bookstore: Sandbox) -> None:
     assert all("ns/ecom/sa/ecom-service" in line and "ns/inventory/sa/inventory-service" in line for line in log)
 
 
+@needs_kubectl
 async def test_as_found_each_repair_turns_its_criteria_green() -> None:
     async with running_sandbox("as-found") as sandbox:
         assert await sandbox.wait_ready() == []

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +14,7 @@ import pytest
 
 from meshtui.sandbox import scenarios
 from meshtui.sandbox.run import Sandbox
-from tests.fakes.bookstore import IN_ITS_LOOP, on
+from tests.fakes.bookstore import IN_ITS_LOOP, KUBECTL, needs_kubectl, on
 
 DATABASES = ("ecom-db.ecom", "inventory-db.inventory", "keycloak-db.identity")
 BOOK = "00000000-0000-0000-0000-000000000001"
@@ -73,10 +72,8 @@ async def buy(gateway: str) -> Outcome:
 
 
 async def kubectl(sandbox: Sandbox, *arguments: str) -> str:
-    program = shutil.which("kubectl")
-    assert program, "this test needs kubectl: https://kubernetes.io/docs/tasks/tools/"
     process = await asyncio.create_subprocess_exec(
-        program,
+        KUBECTL,
         *("--kubeconfig", str(sandbox.kubeconfig), *arguments),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -132,6 +129,7 @@ def test_every_scenario_is_tried() -> None:
     assert set(BROKEN) == set(scenarios.names())
 
 
+@needs_kubectl
 @IN_ITS_LOOP
 @pytest.mark.changes_bookstore
 @on(*BROKEN)
