@@ -92,6 +92,10 @@ class Hops:
         decided = [conclude(way) for way in ways]
         if len({(v.decision, v.outcome, v.decided_by) for v in decided}) == 1:
             return ways[0]
+        if len({(v.decision, v.outcome) for v in decided}) == 1 and ways[0]:
+            by = " or ".join(str(v.decided_by.ref) if v.decided_by else "nothing" for v in decided)
+            assumption = f"whether {destination.name} takes HBONE can't be told; either way it is the same, decided by {by}"
+            return [*ways[0][:-1], replace(ways[0][-1], assumptions=(*ways[0][-1].assumptions, assumption))]
         plain, tunnel = (verdict.reason or "it passes" for verdict in decided)
         reason = f"whether {destination.name} takes HBONE can't be told: in plaintext {plain}; through the tunnel {tunnel}"
         doubt = opinion(Layer.SIDECAR, destination.name, StepResult.UNKNOWN, reason)

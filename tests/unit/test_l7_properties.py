@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 from functools import cache
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from meshtui.engine import Engine
@@ -150,6 +150,13 @@ def test_what_is_certain_without_a_request_holds_for_every_request(policies, flo
 
 @RELAXED
 @given(POLICIES, MAYBE(FLOWS), REQUESTS, TOKENS, RULES)
+@example(  # a sidecar that may or may not take HBONE: both ways allow, by different policies
+    [("ALLOW", ("side", []), []), ("ALLOW", ("side", []), [{}])],
+    "shop/web > side/svc/old:80",
+    HttpRequest("GET", "/a"),
+    None,
+    {"from": [{"source": {"principals": ["cluster.local/ns/shop/sa/web"]}}]},
+)
 def test_another_rule_of_an_allow_policy_never_denies(policies, flow, http, jwt, rule):
     wider = [(action, where, [*rules, rule] if action == "ALLOW" else rules) for action, where, rules in policies]
     if ask(written(policies), flow, http, jwt).decision is Decision.ALLOW:
