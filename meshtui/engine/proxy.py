@@ -112,6 +112,7 @@ class _Findings:
     doubts: list[str] = field(default_factory=list)
     doubted: list[Decider] = field(default_factory=list)
     may_allow: bool = False
+    may_deny: bool = False
     would_deny: list[str] = field(default_factory=list)
     would_allow: list[str] = field(default_factory=list)
 
@@ -136,7 +137,7 @@ def _authorize(proxy: Proxy, request: Request) -> Opinion:
         decider = Decider(allowing[0].meta.ref)
         reason = f"no rule of {names([p.meta.ref for p in allowing])} allows {who}{_dropped(allowing, request)}"
         return _opinion(proxy, StepResult.BLOCK, reason, decider, tuple(Decider(p.meta.ref) for p in allowing), outcome)
-    if found.doubts:
+    if found.doubts and (found.may_deny or found.allowed is None):
         return _opinion(proxy, StepResult.UNKNOWN, "; ".join(found.doubts), objects=tuple(found.doubted))
     if found.would_deny or (allowing and found.allowed is None):
         return _opinion(proxy, StepResult.UNKNOWN, _depends(found, any_allow=bool(allowing)), objects=objects)
@@ -158,6 +159,7 @@ def _consider(policy: AuthorizationPolicy, request: Request, found: _Findings) -
         found.doubts.append(f"{policy.meta.ref} has fields that aren't modelled: {what}")
         found.doubted.append(Decider(policy.meta.ref))
         found.may_allow = True
+        found.may_deny = found.may_deny or policy.action != "ALLOW"
         return
     matcher = Matcher(request, policy.meta.namespace, denies=policy.action != "ALLOW")
     for index, rule in enumerate(policy.rules):
@@ -170,12 +172,14 @@ def _consider(policy: AuthorizationPolicy, request: Request, found: _Findings) -
             provider = f" {policy.provider!r}" if policy.provider else ""
             found.doubts.append(f"{policy.meta.ref} {decider.rule} asks an authorizer of its own{provider}, which isn't modelled")
             found.doubted.append(decider)
+            found.may_deny = True
         elif answer is Tri.UNKNOWN:
             keys = ", ".join(unknown_keys(rule))
             what = f"{keys}, which isn't modelled" if keys else "what can't be known here (an address, or the server name)"
             found.doubts.append(f"{policy.meta.ref} {decider.rule} reads {what}")
             found.doubted.append(decider)
             found.may_allow = found.may_allow or policy.action == "ALLOW"
+            found.may_deny = found.may_deny or policy.action == "DENY"
         elif answer is Tri.DEPENDS:
             (found.would_allow if policy.action == "ALLOW" else found.would_deny).append(
                 f"{words} ({decider.ref} {decider.rule})"

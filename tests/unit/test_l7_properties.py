@@ -157,6 +157,13 @@ def test_what_is_certain_without_a_request_holds_for_every_request(policies, flo
     None,
     {"from": [{"source": {"principals": ["cluster.local/ns/shop/sa/web"]}}]},
 )
+@example(  # a rule that can't be judged, beside one that allows for sure
+    [("ALLOW", ("back", [{"group": "", "kind": "Service", "name": "api"}]), [{}])],
+    "shop/web > back/svc/api:80",
+    HttpRequest("GET", "/a"),
+    None,
+    {"when": [{"key": "source.weather", "values": ["fine"]}]},
+)
 def test_another_rule_of_an_allow_policy_never_denies(policies, flow, http, jwt, rule):
     wider = [(action, where, [*rules, rule] if action == "ALLOW" else rules) for action, where, rules in policies]
     if ask(written(policies), flow, http, jwt).decision is Decision.ALLOW:
