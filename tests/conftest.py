@@ -1,5 +1,6 @@
 """Lets tests import their own doubles: ``from tests.fakes.snapshots import snapshot_of``; and the same rules on every machine."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -9,8 +10,10 @@ from hypothesis import HealthCheck, settings
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-# How fast a machine draws examples is nothing that a test may fail for.
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# How fast a machine draws examples is nothing that a test may fail for. What gates a change is the same every time;
+# MESHTUI_EXPLORE=1 draws other examples, and finds what nobody thought of.
+EXPLORE = bool(os.environ.get("MESHTUI_EXPLORE"))
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=not EXPLORE)
 settings.load_profile("any machine")
 
 # Shells start background jobs with Ctrl-C ignored, and children inherit that: tests send it to the programs that they start.
