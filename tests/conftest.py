@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, settings
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 # How fast a machine draws examples is nothing that a test may fail for. What gates a change is the same every time;
-# MESHTUI_EXPLORE=1 draws other examples, and finds what nobody thought of.
-EXPLORE = bool(os.environ.get("MESHTUI_EXPLORE"))
+# TESTS_EXPLORE=1 draws other examples, and finds what nobody thought of.
+EXPLORE = bool(os.environ.get("TESTS_EXPLORE"))
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=not EXPLORE)
 settings.load_profile("any machine")
 
