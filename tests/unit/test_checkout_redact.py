@@ -45,7 +45,9 @@ def test_redacts_text(text, expected):
 
 
 _JSON = st.recursive(
-    st.none() | st.integers(0, 10**9) | st.text(), lambda deeper: st.lists(deeper) | st.dictionaries(st.text(), deeper), max_leaves=12
+    st.none() | st.integers(0, 10**9) | st.text(),
+    lambda deeper: st.lists(deeper) | st.dictionaries(st.text(), deeper),
+    max_leaves=12,
 )
 
 
