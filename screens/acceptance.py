@@ -66,11 +66,12 @@ class AcceptanceScreen(BuyingScreen):
     @work(group="acceptance")
     async def _try(self) -> None:
         session = self._session
-        settings, engine = session.settings, session.engine
+        settings = session.settings
         self._criteria = waiting(settings.checkout)
         self._say("… looking for the gateway", WARN)
         try:
-            may_buy(session, "nothing is tried")
+            await may_buy(session, "nothing is tried")
+            engine = session.engine
             entries = self._read_entries()
             gateway = await look_for_gateway(settings, engine)
             confirmation = await self._confirmed(gateway, entries)

@@ -72,7 +72,7 @@ class CheckoutScreen(BuyingScreen):
         self._trace = None
         self._say("… looking for the gateway", WARN)
         try:
-            may_buy(session, "nothing is bought")
+            await may_buy(session, "nothing is bought")
             settings = _with_quantity(session.settings, quantity)
             engine = session.engine
             gateway = await find_gateway(settings, engine)

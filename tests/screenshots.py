@@ -60,7 +60,7 @@ async def _take(scenario: str, take: Callable[[Pilot[Any], MeshtuiApp], Any], *,
             app.guided_by(drill)
         async with app.run_test(size=SIZE) as pilot:
             await until(pilot, lambda: len(app.session.snapshot.workloads) >= 11 and app.session.label.sandbox)
-            await until(pilot, lambda: len(app.screen.query_one(ObjectTable).rows) >= 11)
+            await until(pilot, lambda: len(app.screen.query_one(ObjectTable).rows) >= 11 and app.session.settled)
             await take(pilot, app)
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+
 from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widgets import Footer
@@ -11,6 +14,9 @@ from meshtui.session import Session
 from meshtui.widgets.document import PLAIN
 from meshtui.widgets.pane_view import DocumentView
 from meshtui.widgets.status import StatusBar
+
+_PATIENCE_S = 15.0
+"""How long a screen that was opened at once waits for the rest of the cluster."""
 
 
 class BuyingScreen(Screen[None]):
@@ -62,10 +68,20 @@ class BuyingScreen(Screen[None]):
         self.draw()
 
 
-def may_buy(session: Session, nothing: str) -> None:
-    """Raises MeshtuiError where nothing can be bought; ``nothing`` says so in the screen's words."""
+async def may_buy(session: Session, nothing: str) -> None:
+    """Wait until everything is read, for a while. Raises MeshtuiError where nothing can be bought, in the screen's words."""
     if session.read_only:
         raise ReadOnlyError(f"{nothing}: {session.read_only}")
+    news = asyncio.Event()
+    stop = session.listen(news.set)
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                while not (session.settled or session.error):
+                    await news.wait()
+                    news.clear()
+    finally:
+        stop()
     if session.error is not None:
         raise session.error
     if session.loading:
