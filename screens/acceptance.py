@@ -19,7 +19,6 @@ from meshtui.session import Session
 from meshtui.sources.writes import Confirmation
 from meshtui.widgets.buying import BuyingScreen, may_buy
 from meshtui.widgets.document import BAD, DIM, OK, PLAIN, STRONG, WARN, Document, Line, Section, facts, line
-from meshtui.widgets.pane_view import DocumentView
 
 ReadEntries = Callable[[], list[Entry]]
 """Reads the expectations; raises MeshtuiError."""
@@ -74,6 +73,8 @@ class AcceptanceScreen(BuyingScreen):
             engine = session.engine
             entries = self._read_entries()
             gateway = await look_for_gateway(settings, engine)
+            if self._left:
+                return
             confirmation = await self._confirmed(gateway, entries)
             if confirmation is None:
                 self._say("nothing was tried; r asks again", WARN)
@@ -103,8 +104,7 @@ class AcceptanceScreen(BuyingScreen):
 
     def draw(self) -> None:
         """Show what is known now."""
-        if self.is_mounted:
-            self.query_one(DocumentView).show(criteria_document(self._criteria, self._message))
+        self._show_document(criteria_document(self._criteria, self._message))
 
 
 def _plan(session: Session, expected: Sequence[Expected]) -> Plan:

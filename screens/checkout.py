@@ -19,7 +19,6 @@ from meshtui.settings import Settings
 from meshtui.sources.writes import Confirmation
 from meshtui.widgets.buying import BuyingScreen, may_buy
 from meshtui.widgets.document import BAD, DIM, OK, PLAIN, STRONG, WARN, Document, Line, Section, facts, line
-from meshtui.widgets.pane_view import DocumentView
 
 _MARKS = {
     StepState.WAITING: ("  waiting", DIM),
@@ -76,6 +75,8 @@ class CheckoutScreen(BuyingScreen):
             settings = _with_quantity(session.settings, quantity)
             engine = session.engine
             gateway = await find_gateway(settings, engine)
+            if self._left:
+                return
             confirmation = await self._confirmed(gateway, settings)
             if confirmation is None:
                 self._say("nothing was bought; r asks again", WARN)
@@ -115,15 +116,13 @@ class CheckoutScreen(BuyingScreen):
 
     def draw(self) -> None:
         """Show what is known now."""
-        if not self.is_mounted:
-            return
         checkout = self._session.settings.checkout
         next_one = f"next purchase: {self._quantity} of book {checkout.book}"
         if self._trace is None:
             document = Document("Checkout", (Section("", (line(self._message),)), Section("", (line((next_one, DIM)),))))
         else:
             document = trace_document(self._trace, next_one)
-        self.query_one(DocumentView).show(document)
+        self._show_document(document)
 
 
 def _with_quantity(settings: Settings, quantity: int) -> Settings:

@@ -11,7 +11,7 @@ from textual.widgets import Footer
 
 from meshtui.model.errors import MeshtuiError, ReadOnlyError
 from meshtui.session import Session
-from meshtui.widgets.document import PLAIN
+from meshtui.widgets.document import PLAIN, Document
 from meshtui.widgets.pane_view import DocumentView
 from meshtui.widgets.status import StatusBar
 
@@ -52,6 +52,10 @@ class BuyingScreen(Screen[None]):
         """Show what is known now."""
         raise NotImplementedError
 
+    def _show_document(self, document: Document) -> None:
+        for view in self.query(DocumentView):  # none, when the screen is just being left
+            view.show(document)
+
     def _show_status(self) -> None:
         for bar in self.query(StatusBar):
             bar.show(self._session)
@@ -62,6 +66,11 @@ class BuyingScreen(Screen[None]):
         if running:
             self.notify("one at a time: this one still runs", markup=False)
         return running
+
+    @property
+    def _left(self) -> bool:
+        """Whether the person went away before the run began: then nothing is sent."""
+        return self not in self.app.screen_stack
 
     def _say(self, text: str, tone: str) -> None:
         self._message = (text, tone)

@@ -127,3 +127,19 @@ async def test_leaving_stops_a_purchase_that_hangs():
         assert isinstance(app.screen, MainScreen)
         await until(pilot, lambda: not any(w.group == "buy" and w.is_running for w in app.workers))
         assert shop.bought == 0
+
+
+async def test_whoever_leaves_at_once_breaks_nothing():
+    """Before the cluster is read, and while it is looked for the gateway: the run ends with its screen."""
+    async with running_shop() as shop, running_api(scenarios.load("healthy")) as api:
+        chosen = Settings(kubeconfig=str(api.kubeconfig), checkout=Checkout(gateway=shop.url))
+        app = MeshtuiApp(Session(LiveSource(chosen), chosen))
+        async with app.run_test(size=(80, 24)) as pilot:
+            for key in ("c", "A", "c", "A"):
+                await pilot.press(key)
+                app.pop_screen()
+            await until(pilot, lambda: app.session.settled)
+            await pilot.pause(0.5)
+            assert app.is_running
+            assert isinstance(app.screen, MainScreen)
+            assert not [worker for worker in app.workers if worker.group in {"buy", "acceptance"} and worker.is_running]
