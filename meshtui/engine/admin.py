@@ -42,17 +42,17 @@ class AdminPolicies:
 
         A rule before it that may match, by a domain name, and says something else makes the answer uncertain.
         """
-        perhaps: AdminMatch | None = None
+        perhaps: list[AdminMatch] = []
         for policy in self.selecting(tier, subject, direction):
             for index, rule in enumerate(_rules(policy, direction)):
                 if not _ports_match(rule, port, protocol, target.pod):
                     continue
                 if any(_peer_matches(entry, peer) for entry in rule.peers):
-                    certain = perhaps is None or perhaps.action == rule.action
-                    return AdminMatch(policy, index, rule.action, rule.name) if certain else perhaps
-                if perhaps is None and (names := _names_that_may_mean(rule, peer)):
-                    perhaps = AdminMatch(policy, index, rule.action, rule.name, names)
-        return perhaps
+                    other = next((match for match in perhaps if match.action != rule.action), None)
+                    return other or AdminMatch(policy, index, rule.action, rule.name)
+                if names := _names_that_may_mean(rule, peer):
+                    perhaps.append(AdminMatch(policy, index, rule.action, rule.name, names))
+        return perhaps[0] if perhaps else None
 
 
 def _rules(policy: AdminPolicy, direction: Direction) -> tuple[AdminRule, ...]:

@@ -103,7 +103,8 @@ def _tier(match: AdminMatch, tier: str, direction: Direction, where: str, seen: 
         reason = f"{match.policy.meta.ref} {decider.rule}: action {match.action!r} isn't modelled"
     if match.names:
         result = StepResult.UNKNOWN
-        reason = f"{match.policy.meta.ref} {decider.rule}{name}: {match.action} for {', '.join(match.names)}, if that is it"
+        meant = f"{', '.join(match.names)}; which addresses those are, only the CNI knows"
+        reason = f"{match.policy.meta.ref} {decider.rule}{name}: {match.action} for {meant}"
     return opinion(_TIERS[tier], where, result, reason, decider=decider, outcome=TIMEOUT)
 
 

@@ -261,7 +261,10 @@ def _until_closed(lifeline: int | None, stop: asyncio.Event) -> Iterator[None]:
             loop.remove_reader(lifeline)
             stop.set()
 
-    loop.add_reader(lifeline, read)
+    try:
+        loop.add_reader(lifeline, read)
+    except OSError:  # a file, or the null device
+        raise SandboxError("what doesn't end can't be waited for: standard input is neither a pipe nor a terminal") from None
     try:
         yield
     finally:

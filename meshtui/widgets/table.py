@@ -142,7 +142,7 @@ class ObjectTable(ScrollView, can_focus=True):
         position = next((i for i, row in enumerate(rows) if row.uid == kept), None) if kept else None
         if not (self._complete or self._moved):
             position = 0
-        self._complete = complete
+        self._complete = self._complete or complete
         if fresh:
             position = position or 0
         if position is None:

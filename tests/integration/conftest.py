@@ -30,7 +30,7 @@ async def bookstore(request):
                 assert await sandbox.wait_ready() == []
                 started.set_result(sandbox)
                 await over.wait()
-        except Exception as error:
+        except Exception as error:  # whatever keeps it from starting is the waiting test's to report
             if started.done():
                 raise
             started.set_exception(error)

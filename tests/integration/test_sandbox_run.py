@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from meshtui.sandbox import leftovers
-from meshtui.sandbox.run import SandboxError, running_sandbox
+from meshtui.sandbox.run import SandboxError, running_sandbox, serve
 
 pytestmark = pytest.mark.sandbox
 
@@ -104,6 +104,15 @@ async def test_a_port_in_use_is_one_clear_line():
             async with running_sandbox("healthy", port=port):
                 pass
         assert "choose another port" in str(caught.value)
+
+
+async def test_a_lifeline_that_never_breaks_is_one_clear_line():
+    null = os.open(os.devnull, os.O_RDONLY)
+    try:
+        with pytest.raises(SandboxError, match="neither a pipe nor a terminal"):
+            await serve("healthy", None, lambda _: None, lifeline=null)
+    finally:
+        os.close(null)
 
 
 async def test_an_unknown_scenario_names_the_known_ones():

@@ -31,6 +31,7 @@ async def test_it_stays_on_top_until_all_rows_are_there_and_then_on_its_object(h
             ("bdm", True, "b"),
             ("abdm", True, "b"),
             ("am", True, "m"),
+            ("Aam", False, "m"),
         ):
             table.show(COLUMNS, rows(names), complete=complete)
             assert table.uid == under, names

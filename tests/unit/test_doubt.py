@@ -104,13 +104,9 @@ def test_what_is_not_modelled_is_unknown_with_its_name(objects, decision, named,
 
 
 def named(first, then):
+    https = [{"portNumber": {"port": 443}}]
     rules = [
-        {
-            "name": "by name",
-            "action": first,
-            "to": [{"domainNames": ["*.example.com"]}],
-            "ports": [{"portNumber": {"port": 443}}],
-        },
+        *({"name": "by name", "action": a, "to": [{"domainNames": ["*.example.com"]}], "ports": https} for a in first.split()),
         {"name": "the rest", "action": then, "to": [{"networks": ["0.0.0.0/0"]}]},
     ]
     return policy(ADMIN, "AdminNetworkPolicy", {"priority": 1, "subject": EVERYBODY, "egress": rules}, "names")
@@ -123,6 +119,7 @@ def named(first, then):
         ("Deny", "Allow", 443, "unknown"),
         ("Deny", "Deny", 443, "deny"),
         ("Allow", "Allow", 443, "allow"),
+        ("Allow Deny", "Allow", 443, "unknown"),
         ("Allow", "Deny", 80, "deny"),
     ],
 )
