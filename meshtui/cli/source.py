@@ -56,7 +56,7 @@ def checked(snapshot: Snapshot) -> Snapshot:
     pods = snapshot.kind_state("Pod")
     if pods.status is KindStatus.EXPIRED:
         raise SessionExpiredError(pods.message, "log in again")
-    if pods.status in {KindStatus.UNREACHABLE, KindStatus.FORBIDDEN}:
+    if pods.status in {KindStatus.UNREACHABLE, KindStatus.FORBIDDEN, KindStatus.BROKEN}:
         raise ClusterError(pods.message)
     return snapshot
 

@@ -17,7 +17,7 @@ from meshtui.model.workload import MeshMode
 
 USE_WAYPOINT = "istio.io/use-waypoint"
 ADMIN_KINDS = ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy")
-_BLIND = {KindStatus.FORBIDDEN, KindStatus.LOADING, KindStatus.EXPIRED, KindStatus.UNREACHABLE}
+_BLIND = {KindStatus.FORBIDDEN, KindStatus.LOADING, KindStatus.EXPIRED, KindStatus.UNREACHABLE, KindStatus.BROKEN}
 
 
 class Doubts:

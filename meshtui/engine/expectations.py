@@ -15,7 +15,7 @@ from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint, HttpRequest, Jw
 from meshtui.model.snapshot import KindStatus, Snapshot
 
 WORKLOAD_KINDS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "ReplicationController", "Pod")
-HIDDEN = frozenset({KindStatus.FORBIDDEN, KindStatus.UNREACHABLE, KindStatus.EXPIRED, KindStatus.LOADING})
+HIDDEN = frozenset({KindStatus.FORBIDDEN, KindStatus.UNREACHABLE, KindStatus.EXPIRED, KindStatus.LOADING, KindStatus.BROKEN})
 """How a kind is known whose objects aren't."""
 
 

@@ -47,6 +47,8 @@ class KindStatus(Enum):
     STALE = "stale"
     EXPIRED = "expired"
     UNREACHABLE = "unreachable"
+    BROKEN = "broken"
+    """Somebody answers, and the answer can't be read; what was known before stays, and nothing is concluded from it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,15 +6,20 @@ httpx takes a quarter of the program's start to import: it is imported when a co
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 
 from meshtui.model.errors import ClusterError, ForbiddenError, NotFoundError, SessionExpiredError
+from meshtui.sources.authorization import header_bytes
+from meshtui.sources.bounded import ConnectionLostError, NonsenseError, Streamed, read_body, read_start
 from meshtui.sources.connection import Connection
+from meshtui.sources.interrupt import in_thread
+from meshtui.sources.limits import BODY_BYTES, ERROR_BODY_BYTES, MESSAGE_CHARS, RETRY_AFTER_S
 from meshtui.sources.redact import redact
 
 if TYPE_CHECKING:
@@ -26,6 +31,15 @@ if TYPE_CHECKING:
 
 PAGE = 500
 T = TypeVar("T")
+_ACCEPT = (("Accept", "application/json, */*"), ("Accept-Encoding", "gzip"))
+_UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What msgspec raises for bytes that are no JSON of a type: of another shape, no UTF-8, nested too deeply."""
+_KEEPALIVE = [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)] + [
+    (socket.IPPROTO_TCP, getattr(socket, name), value)
+    for name, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+    if hasattr(socket, name)
+]
+"""A connection whose other end is gone is noticed within half a minute, also while nothing is asked."""
 
 
 class NotServedError(NotFoundError):
@@ -34,14 +48,6 @@ class NotServedError(NotFoundError):
 
 class GoneError(ClusterError):
     """The resourceVersion is too old (410): list again."""
-
-
-class NonsenseError(ClusterError):
-    """Somebody answers, but not like an API server."""
-
-
-class ConnectionLostError(ClusterError):
-    """Nobody answers, or the answer was cut off."""
 
 
 class ThrottledError(ClusterError):
@@ -68,18 +74,25 @@ class Api:
         self._retired: list[httpx.AsyncClient] = []
 
     def _new_client(self, tls: ssl.SSLContext | bool) -> httpx.AsyncClient:
+        """A client that takes nothing from the environment, follows no redirect, and keeps no cookie in a new process."""
         import httpx
 
         connection, timeouts = self.connection, self._timeouts
+        proxy = httpx.Proxy(connection.proxy, ssl_context=connection.proxy_tls) if connection.proxy else None
+        transport = httpx.AsyncHTTPTransport(
+            verify=tls,
+            proxy=proxy,
+            limits=httpx.Limits(max_connections=100, max_keepalive_connections=30),
+            trust_env=False,
+            socket_options=_KEEPALIVE,
+        )
         return httpx.AsyncClient(
             base_url=connection.server,
-            verify=tls,
-            headers=list(connection.headers),
-            proxy=connection.proxy,
+            headers=[(name.encode(), header_bytes(value)) for name, value in (*_ACCEPT, *connection.headers)],
+            transport=transport,
             timeout=httpx.Timeout(timeouts.request_s, connect=timeouts.connect_s),
-            limits=httpx.Limits(max_connections=100, max_keepalive_connections=30),
-            http1=True,
-            trust_env=connection.proxy is None,
+            trust_env=False,
+            follow_redirects=False,
         )
 
     async def close(self) -> None:
@@ -100,22 +113,27 @@ class Api:
 
         Only sources/writes.py calls it with another method than GET.
         """
-        import httpx
-
         path = printable(path)
-        body = None if json is None else msgspec.json.encode(json)
         headers = await self._headers()
-        if body is not None:
-            headers["Content-Type"] = content_type
+        content = None if json is None else msgspec.json.encode(json)
+        if content is not None:
+            headers.append((b"Content-Type", content_type.encode()))
         try:
-            response = await self._client.request(
-                method, path, params=params, content=body, headers=headers, extensions=self._extensions
-            )
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(self._timeouts.request_s):
+                request = self._client.build_request(
+                    method, path, params=params, content=content, headers=headers, extensions=self._extensions
+                )
+                response = await self._client.send(request, stream=True)
+                try:
+                    if not response.is_success:
+                        raise await self._refused(response, _verb(method, path), path)
+                    return await read_body(response, BODY_BYTES)
+                finally:
+                    await response.aclose()
+        except TimeoutError as error:
+            raise self._too_slow() from error
+        except _transport_errors() as error:
             raise self._lost(error) from error
-        if not response.is_success:
-            raise self._refused(response, response.content, _verb(method, path), path)
-        return response.content
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> bytes:
         """GET a path."""
@@ -128,47 +146,61 @@ class Api:
     @asynccontextmanager
     async def stream(
         self, path: str, params: Mapping[str, str], *, read_timeout_s: float | None = None
-    ) -> AsyncIterator[httpx.Response]:
-        """A GET whose answer is read as it comes."""
+    ) -> AsyncIterator[Streamed]:
+        """A GET whose answer is read as it comes; ``read_timeout_s`` is how long it may be silent."""
         import httpx
 
-        timeout = httpx.Timeout(
-            self._timeouts.request_s, connect=self._timeouts.connect_s, read=read_timeout_s or self._timeouts.request_s
-        )
+        silence_s = read_timeout_s or self._timeouts.request_s
+        timeout = httpx.Timeout(self._timeouts.request_s, connect=self._timeouts.connect_s, read=silence_s)
         path = printable(path)
-        request = self._client.build_request(
-            "GET", path, params=params, headers=await self._headers(), timeout=timeout, extensions=self._extensions
-        )
+        headers = [*await self._headers(), (b"Accept-Encoding", b"identity")]
+        response = None
         try:
-            response = await self._client.send(request, stream=True)
-        except httpx.HTTPError as error:
+            async with asyncio.timeout(self._timeouts.request_s):
+                request = self._client.build_request(
+                    "GET", path, params=params, headers=headers, timeout=timeout, extensions=self._extensions
+                )
+                response = await self._client.send(request, stream=True)
+                if not response.is_success:
+                    raise await self._refused(response, "watch" if "watch" in params else "get", path)
+        except TimeoutError as error:
+            raise self._too_slow() from error
+        except _transport_errors() as error:
             raise self._lost(error) from error
+        finally:
+            if response is not None and not response.is_success:
+                await response.aclose()
         try:
-            if not response.is_success:
-                raise self._refused(response, await response.aread(), "watch" if "watch" in params else "get", path)
-            yield response
+            yield Streamed(response)
         except httpx.HTTPError as error:
             raise self._lost(error) from error
         finally:
             await response.aclose()
 
-    async def _headers(self) -> dict[str, str]:
-        authorization = await asyncio.to_thread(self.connection.authorization)
+    async def _headers(self) -> list[tuple[bytes, bytes]]:
+        authorization = await in_thread(self.connection.authorization)
         tls = self.connection.renewed()
         if tls is not None:
             self._retired.append(self._client)  # a request may still be reading from it
             self._client = self._new_client(tls)
-        return {"Authorization": authorization} if authorization else {}
+        return [(b"Authorization", header_bytes(authorization))] if authorization else []
 
-    def _lost(self, error: httpx.HTTPError) -> ConnectionLostError:
+    def _lost(self, error: Exception) -> ConnectionLostError:
         if "SSL" in str(error):
             self.connection.refused()  # perhaps there are other certificates by now
         return unreachable(self.connection.server, error)
 
-    def _refused(self, response: httpx.Response, body: bytes, verb: str, path: str) -> ClusterError:
+    def _too_slow(self) -> ConnectionLostError:
+        server, limit_s = redact(self.connection.server), self._timeouts.request_s
+        return ConnectionLostError(
+            f"{server} doesn't answer in time: a request took longer than {limit_s:g} s",
+            "is the VPN up? --request-timeout waits longer",
+        )
+
+    async def _refused(self, response: httpx.Response, verb: str, path: str) -> ClusterError:
         if response.status_code == 401:
             self.connection.refused()
-        return _refusal(response, body, verb, path)
+        return _refusal(response, await read_start(response, ERROR_BODY_BYTES), verb, path)
 
 
 def printable(path: str) -> str:
@@ -185,10 +217,16 @@ def decode_with(decoder: msgspec.json.Decoder[T], raw: bytes | msgspec.Raw) -> T
     """An answer of the API server in the expected shape. Raises NonsenseError."""
     try:
         return decoder.decode(raw)
-    except msgspec.MsgspecError as error:
-        start = bytes(raw[:40]).decode(errors="replace") if isinstance(raw, bytes) else ""
-        message = f"this is no answer of an API server: {error}{f'; it begins {start!r}' if start else ''}"
-        raise NonsenseError(message, "is there a proxy or a login page in between?") from error
+    except _UNDECODABLE as error:
+        raise nonsense(raw, error) from error
+
+
+def nonsense(raw: bytes | msgspec.Raw, error: Exception) -> NonsenseError:
+    """Why an answer can't be read, and how it begins."""
+    reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+    start = bytes(raw[:40]).decode(errors="replace") if isinstance(raw, bytes) else ""
+    message = f"this is no answer of an API server: {reason}{f'; it begins {redact(start)!r}' if start else ''}"
+    return NonsenseError(message, "is there a proxy or a login page in between?")
 
 
 def _verb(method: str, path: str) -> str:
@@ -201,12 +239,11 @@ def _verb(method: str, path: str) -> str:
 
 
 def _refusal(response: httpx.Response, body: bytes, verb: str, path: str) -> ClusterError:
-    try:
-        message = msgspec.json.decode(body, type=_Status).message
-    except msgspec.MsgspecError:
-        message = body.decode(errors="replace")[:200]
-    message = redact(message) or f"HTTP {response.status_code} for {path}"
-    match response.status_code:
+    code = response.status_code
+    if 300 <= code < 400:
+        return _redirect(response)
+    message = redact(_message(body))[:MESSAGE_CHARS] or f"HTTP {code} for {path}"
+    match code:
         case 401:
             return SessionExpiredError(f"the API server doesn't accept the credentials: {message}", "log in again")
         case 403:
@@ -216,17 +253,52 @@ def _refusal(response: httpx.Response, body: bytes, verb: str, path: str) -> Clu
         case 410:
             return GoneError(message)
         case 429:
-            after = response.headers.get("Retry-After", "")
-            return ThrottledError(message, float(after) if after.isdecimal() else None)
+            return ThrottledError(message, retry_after_s(response.headers.get("Retry-After", "")))
         case _:
-            return ClusterError(f"HTTP {response.status_code}: {message}")
+            return ClusterError(f"HTTP {code}: {message}")
 
 
-def unreachable(server: str, error: httpx.HTTPError) -> ConnectionLostError:
+def _message(body: bytes) -> str:
+    """What an error's body says: a Status, or whatever text it is."""
+    try:
+        return msgspec.json.decode(body, type=_Status).message
+    except _UNDECODABLE:
+        return " ".join(body[: 4 * MESSAGE_CHARS].decode(errors="replace").split())
+
+
+def _redirect(response: httpx.Response) -> NonsenseError:
+    """An API server sends nobody elsewhere; the credentials stay here."""
+    to = response.headers.get("Location", "")
+    try:
+        host = urlsplit(to).hostname or "another path"
+    except ValueError:
+        host = "nowhere"
+    return NonsenseError(
+        f"HTTP {response.status_code}: it redirects to {redact(host)[:80]}, which is not followed",
+        "is there a proxy or a login page in between?",
+    )
+
+
+def retry_after_s(header: str) -> float | None:
+    """The seconds of a Retry-After header, at most RETRY_AFTER_S; None for anything else (a date, 400 digits)."""
+    text = header.strip()
+    if not (text.isascii() and text.isdecimal()):
+        return None
+    return min(float(text), RETRY_AFTER_S) if len(text) < 10 else RETRY_AFTER_S
+
+
+def _transport_errors() -> tuple[type[Exception], ...]:
+    """What httpx raises, and what comes through it from sockets, TLS and the parsers of URLs and headers."""
+    import httpx
+
+    return (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError)
+
+
+def unreachable(server: str, error: Exception) -> ConnectionLostError:
     """A transport error in words, with the way out."""
     import httpx
 
-    text = redact(str(error)) or type(error).__name__
+    text = redact(" ".join(str(error).split()))[:MESSAGE_CHARS] or type(error).__name__
     server = redact(server)
     if "CERTIFICATE_VERIFY_FAILED" in text or "certificate verify failed" in text:
         reason = text.rpartition("certificate verify failed:")[2].partition("(_ssl")[0].strip() or text

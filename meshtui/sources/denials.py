@@ -117,6 +117,8 @@ class DenialLog:
         found: list[str] = []
         if pods.status is KindStatus.FORBIDDEN:
             found.append(f"the ztunnels can't be found: missing verb: list pods ({pods.message})")
+        elif pods.status in {KindStatus.EXPIRED, KindStatus.UNREACHABLE, KindStatus.BROKEN}:
+            found.append(f"the ztunnels can't be found: {pods.message}")
         elif not any(log.role == "ztunnel" for log in self._logs.values()) and pods.status is not KindStatus.LOADING:
             scope = f"; only namespace {pods.scope} may be listed: missing verb: list pods" if pods.scope else ""
             found.append(f"no ztunnel pod (label app=ztunnel) is there{scope}")

@@ -1,7 +1,8 @@
 """kubectl's exec plugins: programs that print a credential.
 
 The kubernetes client hands them the terminal (and with it the keys that are meant for us), and loses their words when it
-does. Here a plugin never gets the terminal, has a time limit, and what it said is part of the error.
+does. Here a plugin never gets the terminal, has a limit on its time and on what it prints, and what it said is part of the
+error.
 """
 
 from __future__ import annotations
@@ -9,20 +10,21 @@ from __future__ import annotations
 import json
 import logging
 import os
-import subprocess
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from kubernetes.config.dateutil import parse_rfc3339
 from kubernetes.config.kube_config import FileOrData, KubeConfigLoader
 
+from meshtui.sources.bounded_process import Ended, OutputLimitError, TimeLimitError, run_bounded
+from meshtui.sources.interrupt import read_file
+from meshtui.sources.limits import MIB, PLUGIN_BYTES, PLUGIN_S, PLUGIN_SAID_CHARS, size
 from meshtui.sources.redact import redact
 
-TIME_LIMIT_S = 120.0
-"""Long enough for a login in a browser."""
-_SAID = 600
-"""Characters of a plugin's own words that are kept: the last ones say what went wrong."""
+_TOKEN_FILE_AGAIN = timedelta(minutes=6)
+"""The client asks again five minutes before a token expires: a token file is read every minute."""
 _LOGINS = {
     "aws": "aws sso login",
     "aws-iam-authenticator": "aws sso login",
@@ -58,35 +60,31 @@ def run_plugin(spec: Mapping[str, Any], folder: str, cluster: Mapping[str, Any] 
     environment = {**os.environ, **{str(item["name"]): str(item["value"]) for item in spec.get("env") or ()}}
     environment["KUBERNETES_EXEC_INFO"] = json.dumps({"apiVersion": version, "kind": "ExecCredential", "spec": asked})
     try:
-        done = subprocess.run(
-            [path, *map(str, spec.get("args") or ())],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env=environment,
-            timeout=TIME_LIMIT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise PluginError(_why(command, f"no answer within {TIME_LIMIT_S:.0f} s", error.stderr, "")) from error
-    except OSError as error:
-        raise PluginError(_why(command, f"{error.strerror}: {path}", None, str(spec.get("installHint") or ""))) from error
-    if done.returncode != 0:
-        raise PluginError(_why(command, f"it ended with {done.returncode}", done.stderr, ""))
-    return _status(command, version, done)
+        ended = run_bounded([path, *map(str, spec.get("args") or ())], environment)
+    except TimeLimitError as error:
+        raise PluginError(_why(command, f"no answer within {PLUGIN_S:.0f} s", error.said, "")) from error
+    except OutputLimitError as error:
+        raise PluginError(_why(command, f"it printed more than {size(PLUGIN_BYTES)}", error.said, "")) from error
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in a word
+        reason = getattr(error, "strerror", None) or str(error)
+        raise PluginError(_why(command, f"{reason}: {path}", None, str(spec.get("installHint") or ""))) from error
+    if ended.code != 0:
+        raise PluginError(_why(command, f"it ended with {ended.code}", ended.said, ""))
+    return _status(command, version, ended)
 
 
-def _status(command: str, version: str, done: subprocess.CompletedProcess[bytes]) -> dict[str, Any]:
+def _status(command: str, version: str, done: Ended) -> dict[str, Any]:
     try:
-        answer = json.loads(done.stdout)
+        answer = json.loads(done.printed)
         kind, given, status = answer["kind"], answer["apiVersion"], answer["status"]
-    except (ValueError, KeyError, TypeError) as error:  # what it printed may be a secret: it is never shown
-        raise PluginError(_why(command, "what it printed is no ExecCredential", done.stderr, "")) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:  # what it printed may be a secret: it is never shown
+        raise PluginError(_why(command, "what it printed is no ExecCredential", done.said, "")) from error
     if kind != "ExecCredential" or given != version:
         raise PluginError(_why(command, f"it answers {given} {kind}, and the kubeconfig asks for {version}", None, ""))
     if not isinstance(status, dict) or not (status.get("token") or status.get("clientCertificateData")):
-        raise PluginError(_why(command, "missing token or clientCertificateData in its answer", done.stderr, ""))
+        raise PluginError(_why(command, "missing token or clientCertificateData in its answer", done.said, ""))
     if status.get("clientCertificateData") and not status.get("clientKeyData"):
-        raise PluginError(_why(command, "missing clientKeyData in its answer", done.stderr, ""))
+        raise PluginError(_why(command, "missing clientKeyData in its answer", done.said, ""))
     return status
 
 
@@ -99,7 +97,7 @@ def _cluster_info(cluster: Mapping[str, Any]) -> dict[str, Any]:
 
 def _why(command: str, problem: str, said: bytes | None, install: str) -> str:
     name = Path(command).name
-    words = redact(" ".join((said or b"").decode(errors="replace").split()))[-_SAID:]
+    words = redact(" ".join((said or b"").decode(errors="replace").split()))[-PLUGIN_SAID_CHARS:]
     login = _LOGINS.get(name, f"log in as you do before kubectl works; {name} then gives a token")
     parts = [f"exec plugin {name}: {problem}", words, " ".join(install.split()), "" if install else f"to log in: {login}"]
     return "; ".join(part for part in parts if part)
@@ -107,6 +105,22 @@ def _why(command: str, problem: str, said: bytes | None, install: str) -> str:
 
 class Loader(KubeConfigLoader):  # type: ignore[misc]  # the client has no types
     """The client's reader of kubeconfigs, with plugins run as above."""
+
+    def _load_user_token(self) -> bool | None:
+        """Called by the client. As in client-go a token file comes first, is trimmed, and is read again every minute."""
+        path = self._user.safe_get("tokenFile")
+        if not path:
+            token = str(self._user.safe_get("token") or "").strip()
+        else:
+            path = os.path.normpath(Path(self._get_base_path(self._user.path), str(path)))
+            token = read_file(path, limit=MIB).decode(errors="surrogateescape").strip()
+            self.expiry = datetime.now(UTC) + _TOKEN_FILE_AGAIN
+            if not token:
+                raise OSError(0, "the token file is empty", path)
+        if not token:
+            return None
+        self.token = f"Bearer {token}"
+        return True
 
     def _load_from_exec_plugin(self) -> bool | None:
         """Called by the client, at first and when a token expires within five minutes; what fails is logged as an error."""

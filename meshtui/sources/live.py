@@ -6,19 +6,25 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import yaml
 
-from meshtui.model.errors import ClusterError, ForbiddenError, NotFoundError
+from meshtui.model.errors import ForbiddenError, MeshtuiError, NotFoundError
 from meshtui.model.ids import ObjectRef, Uid
 from meshtui.model.snapshot import KindState, KindStatus, MeshConfig, Problem, Snapshot
-from meshtui.sources.api import Api, ConnectionLostError, decode_with, segment
+from meshtui.sources.api import Api, decode_with, segment
+from meshtui.sources.bounded import ConnectionLostError, NonsenseError
 from meshtui.sources.connection import Connection, connect
 from meshtui.sources.decode import KINDS, Kind, decode_list, mesh_config, wire
+from meshtui.sources.interrupt import in_thread
+from meshtui.sources.limits import MESSAGE_CHARS
 from meshtui.sources.ports import Publish, SourceLabel
-from meshtui.sources.reflector import Reflector
+from meshtui.sources.proxies import is_loopback
+from meshtui.sources.redact import redact
+from meshtui.sources.reflector import Pause, Reflector, pause
 
 if TYPE_CHECKING:
     from meshtui.settings import Settings
@@ -34,6 +40,7 @@ _EACH_FOR_ITSELF = {"", "apps", "batch", "discovery.k8s.io"}
 _WORST_FIRST = (
     KindStatus.EXPIRED,
     KindStatus.UNREACHABLE,
+    KindStatus.BROKEN,
     KindStatus.STALE,
     KindStatus.FORBIDDEN,
     KindStatus.LOADING,
@@ -43,13 +50,15 @@ _WORST_FIRST = (
 
 
 class LiveSource:
-    """One API server. ``api`` is there once ``open`` or ``run`` has read the configuration."""
+    """One API server. ``api`` is there once ``open`` or ``run`` has read the configuration; ``wait`` is how a failure waits."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, wait: Pause = pause) -> None:
         self._settings = settings
+        self._wait = wait
         self._reflectors: list[Reflector] = []
         self._dirty = asyncio.Event()
         self._mesh = MeshConfig()
+        self._mesh_problem: Problem | None = None
         self._mesh_namespace = "istio-system"
         self._label = SourceLabel(context=settings.context, changeable=True)
         self._copies: dict[str, tuple[int, dict[Uid, Any]]] = {}
@@ -64,7 +73,7 @@ class LiveSource:
     async def open(self) -> Api:
         """Read the configuration and connect; raises ConfigError."""
         if self.api is None:
-            connection = await asyncio.to_thread(connect, self._settings)
+            connection = await in_thread(partial(connect, self._settings))
             self.api = Api(connection, self._settings.timeouts)
             self._label = _label(connection)
         return self.api
@@ -83,8 +92,7 @@ class LiveSource:
     async def run(self, publish: Publish) -> None:
         """Publish the first Snapshot as soon as something is known, then at most four a second, until cancelled."""
         api = await self.open()
-        timeouts = self._settings.timeouts
-        self._reflectors = [Reflector(kind, api, timeouts, self._marker(kind.field)) for kind in KINDS.values()]
+        self._reflectors = [self._reflector(kind, api) for kind in KINDS.values()]
         try:
             async with asyncio.TaskGroup() as tasks:
                 for reflector in list(self._reflectors):
@@ -98,7 +106,7 @@ class LiveSource:
     async def snapshot(self, *, settle_s: float = _SETTLE_S) -> Snapshot:
         """One Snapshot of everything, for commands that don't stay. Raises ClusterError when the cluster says no at all."""
         api = await self.open()
-        self._reflectors = [Reflector(k, api, self._settings.timeouts, self._marker(k.field)) for k in KINDS.values()]
+        self._reflectors = [self._reflector(kind, api) for kind in KINDS.values()]
         try:
             async with asyncio.timeout(max(settle_s, 2 * self._settings.timeouts.request_s)):
                 await asyncio.gather(
@@ -109,6 +117,9 @@ class LiveSource:
             server = api.connection.server
             raise ConnectionLostError(f"{server} doesn't answer in time", "--request-timeout waits longer") from error
         return self._assemble()
+
+    def _reflector(self, kind: Kind, api: Api, namespace: str = "") -> Reflector:
+        return Reflector(kind, api, self._settings.timeouts, self._marker(kind.field), namespace, self._wait)
 
     async def _reflect(self, reflector: Reflector, tasks: asyncio.TaskGroup) -> None:
         """Watch a kind in the whole cluster, or, where that is forbidden, in the namespaces that were named."""
@@ -124,8 +135,8 @@ class LiveSource:
             await self.api.get(reflector.kind.path, {"limit": "1"})
         except ForbiddenError:
             return True
-        except ClusterError:
-            return False
+        except MeshtuiError:
+            return False  # the reflector meets the same, and says so
         return False
 
     async def _narrow(self, reflector: Reflector) -> None:
@@ -148,8 +159,7 @@ class LiveSource:
         if reflector.kind.name in _MESH_WIDE:
             scopes = tuple(dict.fromkeys((*scopes, self._mesh.root_namespace)))
         reflector.namespace = scopes[0]
-        kind, mark = reflector.kind, self._marker(reflector.kind.field)
-        others = [Reflector(kind, reflector.api, self._settings.timeouts, mark, namespace) for namespace in scopes[1:]]
+        others = [self._reflector(reflector.kind, reflector.api, namespace) for namespace in scopes[1:]]
         self._reflectors += others
         return others
 
@@ -188,7 +198,8 @@ class LiveSource:
                         copied.update(reflector.objects)
                 self._copies[field] = (self._versions[field], copied)
             fields[field] = copied
-        problems: tuple[Problem, ...] = tuple(p for r in self._reflectors for p in r.problems.values())
+        found = (p for r in self._reflectors for p in r.problems.values())
+        problems: tuple[Problem, ...] = (*found, *([self._mesh_problem] if self._mesh_problem else ()))
         kinds: dict[str, KindState] = {}
         for reflector in self._reflectors:
             known = kinds.get(reflector.kind.name)
@@ -202,7 +213,22 @@ class LiveSource:
             await asyncio.sleep(_MESH_REFRESH_S if self._mesh.found else _MESH_REFRESH_S / 6)
 
     async def _read_mesh_config(self, api: Api) -> None:
-        """The ConfigMap ``istio`` (or ``istio-REVISION``) of the control plane: in istio-system, else wherever istiod runs."""
+        """The ConfigMap ``istio`` (or ``istio-REVISION``) of the control plane: in istio-system, else wherever istiod runs.
+
+        One that can't be understood is a problem that is named; what was known before stays.
+        """
+        problem = None
+        try:
+            await self._look_for_mesh_config(api)
+        except Exception as error:  # noqa: BLE001  (a ConfigMap is anybody's text, and one that can't be read ends nothing)
+            problem = Problem(
+                "ConfigMap istio", "data.mesh", redact(" ".join(f"{type(error).__name__}: {error}".split()))[:MESSAGE_CHARS]
+            )
+        if problem != self._mesh_problem:
+            self._mesh_problem = problem
+            self._dirty.set()
+
+    async def _look_for_mesh_config(self, api: Api) -> None:
         for namespace in dict.fromkeys((self._mesh_namespace, "istio-system")):
             if await self._read_mesh_config_in(api, namespace):
                 return
@@ -215,7 +241,7 @@ class LiveSource:
         try:
             raw = await api.get(f"/api/v1/namespaces/{segment(namespace)}/configmaps", {"limit": "500"})
             items = decode_with(_CONFIG_MAPS, raw).items or []
-        except ClusterError:
+        except MeshtuiError:
             return False
         maps = [c for c in items if c.metadata.name == "istio" or c.metadata.name.startswith("istio-")]
         found = next((c for c in sorted(maps, key=lambda c: c.metadata.name) if "mesh" in (c.data or {})), None)
@@ -229,15 +255,14 @@ class LiveSource:
         return True
 
     async def _find_out_sandbox(self, api: Api) -> None:
-        """Whether this is meshtui's own sandbox: its label, on a server at a loopback address (both)."""
-        if not api.connection.server.startswith(("https://127.", "https://localhost", "https://[::1]")):
+        """Whether this is meshtui's own sandbox: its label, on a server at a loopback address, reached directly (all three)."""
+        if api.connection.proxy or not is_loopback(api.connection.server):
             return
         try:
-            namespace = await api.get_object("/api/v1/namespaces/kube-system")
-        except ClusterError:
+            namespace = decode_with(_LABELLED, await api.get("/api/v1/namespaces/kube-system"))
+        except MeshtuiError:
             return
-        labels = (namespace.get("metadata") or {}).get("labels") or {}
-        if labels.get(SANDBOX_LABEL) == "true":
+        if (namespace.metadata.labels or {}).get(SANDBOX_LABEL) == "true":
             self._label = _label(api.connection, sandbox=True)
             self._dirty.set()
 
@@ -248,7 +273,10 @@ class LiveSource:
         if kind is None:
             raise NotFoundError(f"{ref.kind} is a kind that meshtui doesn't read")
         obj = await api.get_object(f"{kind.path_in(kind.versions[0], segment(ref.namespace))}/{segment(ref.name)}")
-        obj.get("metadata", {}).pop("managedFields", None)
+        metadata = obj.get("metadata")
+        if not isinstance(metadata, dict):
+            raise NonsenseError("this is no answer of an API server: an object without metadata")
+        metadata.pop("managedFields", None)
         return yaml.safe_dump(obj, sort_keys=False, allow_unicode=True, width=100)
 
     async def pod_logs(self, namespace: str, pod: str, *, tail: int, follow: bool = False) -> AsyncIterator[str]:
@@ -265,7 +293,7 @@ async def _control_planes(api: Api) -> list[str]:
     """The namespaces in which istiod runs."""
     try:
         pods = decode_list(KINDS["Pod"], await api.get(KINDS["Pod"].path, {"labelSelector": "app=istiod"}))
-    except ClusterError:
+    except (MeshtuiError, ValueError, RecursionError):  # what can't be decoded is said where pods are read
         return []
     return sorted({pod.namespace for pod in pods})
 
@@ -283,7 +311,15 @@ class _ConfigMaps(msgspec.Struct):
     items: list[wire.ConfigMap] | None = None
 
 
-_CONFIG_MAPS = msgspec.json.Decoder(_ConfigMaps)
+class _Labels(msgspec.Struct):
+    labels: dict[str, str] | None = None
+
+
+class _Labelled(msgspec.Struct):
+    metadata: _Labels
+
+
+_CONFIG_MAPS, _LABELLED = msgspec.json.Decoder(_ConfigMaps), msgspec.json.Decoder(_Labelled)
 
 
 def _label(connection: Connection, *, sandbox: bool = False) -> SourceLabel:

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 
 from meshtui.model.errors import ClusterError
 from meshtui.model.workload import Pod
-from meshtui.sources.api import Api
+from meshtui.sources.api import Api, segment
+from meshtui.sources.limits import LOG_LINE_BYTES
 from meshtui.sources.ports import Source
 
 CONTAINER = "istio-proxy"
 """The proxy's container in ztunnel, waypoint and gateway pods (istio.io, installation)."""
 _STAMP = re.compile(rb"(\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:\d\d)) ")
-_LONGEST = 1 << 18
-"""Bytes of a line without an end that are kept."""
 _SILENCE_S = 86400.0
 
 
@@ -91,13 +90,13 @@ def log_reader(source: Source) -> ReadLog:
 
 
 async def _lines(api: Api, pod: Pod, params: dict[str, str], *, follow: bool) -> AsyncIterator[list[bytes]]:
-    path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}/log"
+    path = f"/api/v1/namespaces/{segment(pod.namespace)}/pods/{segment(pod.name)}/log"
     rest = b""
     async with api.stream(path, params, read_timeout_s=_SILENCE_S if follow else None) as response:
         yield []  # it can be read, whether or not anything is in it
         async for chunk in response.aiter_bytes():
             *lines, rest = (rest + chunk).split(b"\n")
-            if len(rest) > _LONGEST:
+            if len(rest) > LOG_LINE_BYTES:
                 lines, rest = [*lines, rest], b""
             if lines:
                 yield lines

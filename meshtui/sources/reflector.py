@@ -3,27 +3,50 @@
 from __future__ import annotations
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Callable
+import logging
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 
 from meshtui.model.errors import ClusterError, ForbiddenError, SessionExpiredError
 from meshtui.model.ids import Uid
 from meshtui.model.snapshot import KindState, KindStatus, Problem
-from meshtui.sources.api import PAGE, Api, ConnectionLostError, GoneError, NotServedError, ThrottledError, decode_with, segment
+from meshtui.sources.api import PAGE, Api, GoneError, NotServedError, ThrottledError, decode_with, nonsense, segment
+from meshtui.sources.backoff import Backoff
+from meshtui.sources.bounded import ConnectionLostError, NonsenseError, events
 from meshtui.sources.decode import Kind, decode_json, decode_unreadable, problem
+from meshtui.sources.limits import EVENT_BYTES, LIST_BYTES, LIST_OBJECTS, LIST_PAGES, MESSAGE_CHARS, size
+from meshtui.sources.redact import redact
 
 if TYPE_CHECKING:
     from meshtui.settings import Timeouts
 
-_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 0.5, 30.0
+log = logging.getLogger(__name__)
+
 _NOT_INSTALLED_RETRY_S, _FORBIDDEN_RETRY_S = 60.0, 30.0
 _READ_AGAIN_S = 15.0
 _SETTLED_S = 10.0
 """A watch that lasted this long was a good one: the next failure starts with the shortest wait again."""
+_LEAST_WAIT_S = 0.5
+"""Between two tries of what the server was too busy for, also when it asks for no wait at all."""
+_SHORT_WATCHES = 3
+"""Watches in a row that end at once, before that counts as a failure."""
+_EVENT_TYPES = {"ADDED", "MODIFIED", "DELETED", "BOOKMARK"}
+_GRACE_S = 30.0
+"""How much longer than it was asked for a watch may last."""
+Pause = Callable[[float, asyncio.Event], Awaitable[None]]
+"""Waits some seconds, or until the event is set."""
+
+
+async def pause(seconds: float, wake: asyncio.Event) -> None:
+    """Wait some seconds, or until the event is set."""
+    try:
+        async with asyncio.timeout(seconds):  # wait_for of Python 3.11 may swallow a cancellation
+            await wake.wait()
+    except TimeoutError:
+        return
 
 
 class _ListMeta(msgspec.Struct, rename="camel"):
@@ -32,8 +55,10 @@ class _ListMeta(msgspec.Struct, rename="camel"):
 
 
 class _List(msgspec.Struct):
+    """A list of the API server: ``items`` is there also when it is empty, and is never null there."""
+
     metadata: _ListMeta
-    items: list[msgspec.Raw] | None = None
+    items: list[msgspec.Raw]
 
 
 class _Event(msgspec.Struct):
@@ -74,7 +99,15 @@ class Reflector:
     A broken watch or list never empties ``objects``: they stay, marked stale since when, until a new list replaces them.
     """
 
-    def __init__(self, kind: Kind, api: Api, timeouts: Timeouts, changed: Callable[[], None], namespace: str = "") -> None:
+    def __init__(
+        self,
+        kind: Kind,
+        api: Api,
+        timeouts: Timeouts,
+        changed: Callable[[], None],
+        namespace: str = "",
+        wait: Pause = pause,
+    ) -> None:
         self.kind = kind
         self.objects: dict[Uid, Any] = {}
         self.problems: dict[Uid, Problem] = {}
@@ -88,6 +121,7 @@ class Reflector:
         self._changed = changed
         self._version = kind.versions[0]
         self._wake = asyncio.Event()
+        self._pause = wait
 
     def retry_now(self) -> None:
         """Cut a wait short."""
@@ -98,25 +132,21 @@ class Reflector:
         return self.kind.path_in(self._version, self.namespace)
 
     async def run(self) -> None:
-        """List and watch until cancelled."""
-        backoff_s = _FIRST_BACKOFF_S
+        """List and watch until cancelled. Whatever goes wrong stands in ``state``, and is tried again after a wait."""
+        backoff = Backoff(asyncio.get_running_loop().time)
         while True:
             self._wake.clear()  # a wish to retry that comes while this try is under way counts for the next
-            started = asyncio.get_running_loop().time()
             try:
-                await self._watch(await self._list())
-                wait_s = 0.0
-            except GoneError:
-                wait_s = 0.0
-            except ClusterError as error:
+                resource_version = await self._list()
+                if not self.names:
+                    await self._watch(resource_version, backoff)
+                backoff.succeeded()
+                wait_s = _READ_AGAIN_S  # a watch of one Namespace is not for who may only get it
+            except Exception as error:  # noqa: BLE001  (the boundary of one kind: whatever a server sends, it ends nothing)
                 if isinstance(error, NotServedError) and self._next_version():
                     continue
-                wait_s = self._failed(error, backoff_s * random.uniform(0.5, 1.0))  # noqa: S311  (jitter)
-            lasted_s = asyncio.get_running_loop().time() - started
-            backoff_s = _FIRST_BACKOFF_S if lasted_s > _SETTLED_S or wait_s == 0 else min(backoff_s * 2, _LONGEST_BACKOFF_S)
-            if wait_s == 0 and lasted_s < 0.2:
-                wait_s = 0.2  # a watch that ends at once must not become a busy loop
-            await self._wait(wait_s)
+                wait_s = self._failed(error, backoff.next_s())
+            await self._pause(wait_s, self._wake)
 
     async def list_once(self) -> None:
         """List without watching: for commands that don't stay. What goes wrong stands in ``state``."""
@@ -125,22 +155,21 @@ class Reflector:
             try:
                 await self._list()
             except ThrottledError as error:
-                asked_s = 1.0 if error.retry_after_s is None else error.retry_after_s
-                patience_s -= max(asked_s, 0.1)
+                asked_s = max(1.0 if error.retry_after_s is None else error.retry_after_s, _LEAST_WAIT_S)
+                patience_s -= asked_s
                 if patience_s >= 0:
                     await asyncio.sleep(asked_s)
                     continue
                 self._failed(error, 0)
-            except NotServedError as error:
-                if self._next_version():
+            except Exception as error:  # noqa: BLE001  (as in run)
+                if isinstance(error, NotServedError) and self._next_version():
                     continue
-                self._failed(error, 0)
-            except ClusterError as error:
                 self._failed(error, 0)
             return
 
-    def _failed(self, error: ClusterError, backoff_s: float) -> float:
+    def _failed(self, error: Exception, backoff_s: float) -> float:
         """Note what went wrong; the seconds to wait before the next try."""
+        wait_s = backoff_s
         match error:
             case NotServedError():
                 wait_s = _NOT_INSTALLED_RETRY_S
@@ -151,20 +180,19 @@ class Reflector:
                 self._set(KindStatus.FORBIDDEN, error.message, wait_s, verb=error.verb)
                 self._forget()
             case SessionExpiredError():
-                wait_s = backoff_s
                 self._set(KindStatus.EXPIRED, error.message, wait_s)
-            case _:
+            case GoneError() if self.state.status is KindStatus.SYNCED:
+                pass  # the history is gone, what is known isn't: it is listed again
+            case NonsenseError():
+                self._set(KindStatus.BROKEN, str(error), wait_s)
+            case ClusterError():
                 asked = error.retry_after_s if isinstance(error, ThrottledError) else None
-                wait_s = backoff_s if asked is None else asked
+                wait_s = max(backoff_s, asked or 0.0)
                 self._set(KindStatus.STALE if self.seen_at else KindStatus.UNREACHABLE, str(error), wait_s)
+            case _:
+                log.debug("reading %s", self.kind.resource, exc_info=error)
+                self._set(KindStatus.BROKEN, _unexpected(error), wait_s)
         return wait_s
-
-    async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):  # wait_for of Python 3.11 may swallow a cancellation
-                await self._wake.wait()
-        except TimeoutError:
-            return
 
     def _next_version(self) -> bool:
         later = self.kind.versions[self.kind.versions.index(self._version) + 1 :]
@@ -177,21 +205,37 @@ class Reflector:
             return await self._read_each()
         objects: dict[Uid, Any] = {}
         problems: dict[Uid, Problem] = {}
-        params = {"limit": str(PAGE)}
+        params, seen, received = {"limit": str(PAGE)}, set[str](), 0
         while True:
-            page = decode_with(_LIST, await self._page(params))
-            for raw in page.items or ():
+            raw_page = await self._page(params)
+            received += len(raw_page)
+            page = decode_with(_LIST, raw_page)
+            for raw in page.items:
                 self._take(raw, objects, problems)
-            if not page.metadata.continue_:
+            token = page.metadata.continue_
+            if received > LIST_BYTES:
+                raise NonsenseError(f"the list of {self.kind.plural} has more than {size(LIST_BYTES)}")
+            self._check_amount(objects)
+            if not token:
                 break
-            params["continue"] = page.metadata.continue_
+            if token in seen or len(seen) >= LIST_PAGES:
+                often = "begins again" if token in seen else f"has more than {LIST_PAGES} pages"
+                raise NonsenseError(f"the list of {self.kind.plural} never ends: it {often}")
+            seen.add(token)
+            params["continue"] = token
             if self.state.status is KindStatus.LOADING:
                 self.objects = dict(objects)
                 self._changed()
             await asyncio.sleep(0)
+        if not page.metadata.resource_version:
+            raise NonsenseError(f"the list of {self.kind.plural} has no resourceVersion: this is no answer of an API server")
         self.objects, self.problems = objects, problems
         self._synced()
         return page.metadata.resource_version
+
+    def _check_amount(self, objects: dict[Uid, Any]) -> None:
+        if len(objects) > LIST_OBJECTS:
+            raise NonsenseError(f"there are more than {LIST_OBJECTS:,} {self.kind.plural}: meshtui doesn't keep so many")
 
     async def _read_each(self) -> str:
         """Read the named objects, as far as that is allowed. Raises ForbiddenError when none of them may be read."""
@@ -233,32 +277,42 @@ class Reflector:
             return True
         return any(resource.name == self.kind.plural for resource in found.resources)
 
-    async def _watch(self, resource_version: str) -> None:
-        """Follow changes until the server ends the watch; raises GoneError when the history is gone."""
-        if self.names:
-            await self._wait(_READ_AGAIN_S)  # a watch of one Namespace is not for who may only get it
-            return
+    async def _watch(self, resource_version: str, backoff: Backoff) -> NoReturn:
+        """Follow changes, watch after watch. Raises GoneError when the history is gone, and what else ends it."""
+        clock, short = asyncio.get_running_loop().time, 0
         while True:
-            started = asyncio.get_running_loop().time()
+            began, opened = clock(), False
             params = {
                 "watch": "true",
                 "allowWatchBookmarks": "true",
                 "resourceVersion": resource_version,
                 "timeoutSeconds": str(int(self._timeouts.watch_s)),
             }
-            opened = False
+            longest_s = self._timeouts.watch_s + _GRACE_S
             try:
-                async with self.api.stream(self._path, params, read_timeout_s=self._timeouts.watch_s + 30) as response:
+                async with (
+                    asyncio.timeout(longest_s),
+                    self.api.stream(self._path, params, read_timeout_s=longest_s) as response,
+                ):
                     opened = True
                     if self.state.status is not KindStatus.SYNCED:
                         self._synced()
-                    async for line in _lines(response.aiter_bytes()):
+                    async for line in events(response.aiter_bytes(), EVENT_BYTES, self._timeouts.request_s):
                         resource_version = self._apply(line) or resource_version
+            except TimeoutError:
+                pass  # the server doesn't end it as it was asked to: so it is ended here
             except ConnectionLostError:
                 if not opened:
                     raise  # nobody answers: that is stale; a watch that was merely cut off is resumed where it was
-            if asyncio.get_running_loop().time() - started < 1.0:
-                await asyncio.sleep(0.5)  # cut at once: give the server a moment
+            if clock() - began > _SETTLED_S:
+                backoff.succeeded()
+                short = 0
+                continue
+            short += 1
+            if short > _SHORT_WATCHES:
+                raise ConnectionLostError(f"the watch of {self.kind.plural} is cut off at once, again and again")
+            self._wake.clear()
+            await self._pause(backoff.next_s(), self._wake)
 
     def _apply(self, line: bytes) -> str:
         """One event; the resourceVersion that it carries."""
@@ -268,7 +322,9 @@ class Reflector:
             status = decode_with(_STATUS, event.object)
             if status.code == 410:
                 raise GoneError(status.message)
-            raise ClusterError(f"watch of {self.kind.resource}: {status.message}")
+            raise ClusterError(f"watch of {self.kind.resource}: {redact(status.message)[:MESSAGE_CHARS]}")
+        if event.type not in _EVENT_TYPES:
+            raise NonsenseError(f"a watch event of type {event.type[:40]!r}: an API server sends no such thing")
         meta = decode_with(_BOOKMARK, event.object).metadata
         if event.type == "BOOKMARK":
             return meta.resource_version
@@ -277,18 +333,22 @@ class Reflector:
             self.problems.pop(Uid(meta.uid), None)
         else:
             self._take(event.object, self.objects, self.problems)
+            self._check_amount(self.objects)
         self._changed()
         return meta.resource_version
 
     def _take(self, raw: msgspec.Raw, objects: dict[Uid, Any], problems: dict[Uid, Problem]) -> None:
+        """Keep one object; one that can't be understood is a problem that is named, and leaves the others alone."""
         try:
             decoded = decode_json(self.kind, raw)
-        except ValueError as error:
+        except Exception as error:
+            if not isinstance(error, ValueError | RecursionError):
+                log.debug("an object of %s", self.kind.resource, exc_info=error)
             meta = decode_with(_BOOKMARK, raw).metadata
             why = problem(f"{self.kind.name} {meta.uid}", ValueError(str(error)))
             problems[Uid(meta.uid)] = why
             objects.pop(Uid(meta.uid), None)
-            stand_in = decode_unreadable(self.kind, msgspec.json.decode(raw), why)
+            stand_in = decode_unreadable(self.kind, _plain(raw), why)
             if stand_in is not None:
                 objects[stand_in.meta.uid] = stand_in
             return
@@ -312,11 +372,15 @@ class Reflector:
         self._changed()
 
 
-async def _lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Lines of a stream: only newlines separate watch events, whatever else their strings hold."""
-    pending = b""
-    async for chunk in chunks:
-        *complete, pending = (pending + chunk).split(b"\n")
-        for line in complete:
-            if line.strip():
-                yield line
+def _plain(raw: msgspec.Raw) -> Any:
+    """An object as plain data. Raises NonsenseError."""
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise nonsense(raw, error) from error
+
+
+def _unexpected(error: Exception) -> str:
+    """An error that nobody foresaw, in one line."""
+    said = redact(" ".join(str(error).split()))[:MESSAGE_CHARS]
+    return f"an error in meshtui while it read this: {type(error).__name__}{': ' if said else ''}{said}"

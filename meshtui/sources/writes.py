@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NewType
 import msgspec
 
 from meshtui.model.errors import NotFoundError, ReadOnlyError
-from meshtui.sources.api import Api, NotServedError, ThrottledError
+from meshtui.sources.api import Api, NotServedError, ThrottledError, decode_with
 
 if TYPE_CHECKING:
     from meshtui.settings import Settings
@@ -21,8 +21,22 @@ log = logging.getLogger(__name__)
 
 _JSON = "application/json"
 _APPLY = "application/apply-patch+yaml"  # JSON is YAML
+_LEAST_WAIT_S = 0.5
+"""Between two tries of what the server was too busy for, also when it asks for no wait at all."""
 Confirmation = NewType("Confirmation", str)
 """Proof that a person (or ``--yes``) agreed, saying to what; only the places that ask make one."""
+
+
+class _ReviewStatus(msgspec.Struct):
+    allowed: bool
+    reason: str = ""
+
+
+class _Review(msgspec.Struct):
+    status: _ReviewStatus
+
+
+_OBJECT, _REVIEW = msgspec.json.Decoder(dict[str, Any]), msgspec.json.Decoder(_Review)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +134,13 @@ class Writes:
         if not dry_run:
             self._note({"PATCH": "apply", "PUT": "replace", "POST": "create"}[method], path, obj if method == "POST" else {})
         asked = {**params, "dryRun": "All"} if dry_run else params
-        answer: dict[str, Any] = msgspec.json.decode(
-            await self._send(method, path, json=obj, params=asked, content_type=content_type)
-        )
-        return answer
+        return decode_with(_OBJECT, await self._send(method, path, json=obj, params=asked, content_type=content_type))
 
     async def create(self, path: str, obj: Mapping[str, Any], confirmation: Confirmation | None) -> dict[str, Any]:
         """Create an object; the server's answer."""
         self._check(confirmation)
         self._note("create", path, obj)
-        body = await self._send("POST", path, json=obj, params={"fieldManager": "meshtui"})
-        answer: dict[str, Any] = msgspec.json.decode(body)
-        return answer
+        return decode_with(_OBJECT, await self._send("POST", path, json=obj, params={"fieldManager": "meshtui"}))
 
     async def delete(self, path: str, uid: str, confirmation: Confirmation | None, *, grace_s: int | None = None) -> bool:
         """Delete the object that has this UID; False when it was gone already."""
@@ -162,8 +171,8 @@ class Writes:
             },
         }
         body = await self._send("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", json=review)
-        status = msgspec.json.decode(body).get("status") or {}
-        return bool(status.get("allowed")), str(status.get("reason") or "")
+        status = decode_with(_REVIEW, body).status
+        return status.allowed, status.reason
 
     async def _send(
         self,
@@ -180,8 +189,8 @@ class Writes:
             try:
                 return await self._api.request(method, path, json=json, params=params, content_type=content_type)
             except ThrottledError as error:
-                asked_s = 1.0 if error.retry_after_s is None else error.retry_after_s
-                patience_s -= max(asked_s, 0.1)
+                asked_s = max(1.0 if error.retry_after_s is None else error.retry_after_s, _LEAST_WAIT_S)
+                patience_s -= asked_s
                 if patience_s < 0:
                     raise
                 await asyncio.sleep(asked_s)

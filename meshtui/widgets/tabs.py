@@ -16,6 +16,7 @@ _MARKS = {
     KindStatus.STALE: "⚠",
     KindStatus.EXPIRED: "✗",
     KindStatus.UNREACHABLE: "✗",
+    KindStatus.BROKEN: "✗",
 }
 _NARROW_BELOW = 100
 _SHORT = {"AuthorizationPolicies": "Authz", "NetworkPolicies": "NetPol"}

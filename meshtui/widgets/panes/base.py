@@ -61,7 +61,7 @@ def changed_cell(meta: Meta) -> Cell:
 
 def policies_known(session: Session, *kinds: str) -> str:
     """Why policies of some kinds may be missing from an answer, or empty."""
-    blind = {KindStatus.FORBIDDEN, KindStatus.LOADING, KindStatus.EXPIRED, KindStatus.UNREACHABLE}
+    blind = {KindStatus.FORBIDDEN, KindStatus.LOADING, KindStatus.EXPIRED, KindStatus.UNREACHABLE, KindStatus.BROKEN}
     states = [(kind, session.snapshot.kind_state(kind)) for kind in kinds]
     return ", ".join(f"{kind}: {state.status.value}" for kind, state in states if state.status in blind)
 

@@ -1,0 +1,163 @@
+"""Reads answers with a limit on everything: bytes after decompression, bytes and seconds of a line."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
+
+from meshtui.model.errors import ClusterError
+from meshtui.sources.limits import INFLATION, LOG_LINE_BYTES, MIB, size
+
+if TYPE_CHECKING:
+    import httpx
+
+
+class NonsenseError(ClusterError):
+    """Somebody answers, but not like an API server: not its format, or more than it would ever send."""
+
+
+class ConnectionLostError(ClusterError):
+    """Nobody answers, or the answer was cut off."""
+
+
+async def read_body(response: httpx.Response, limit: int) -> bytes:
+    """The whole body, decompressed, of at most ``limit`` bytes. Raises NonsenseError, and what httpx raises."""
+    inflate = _inflater(response)
+    if _declared(response) > limit:
+        raise _too_large(limit)
+    body, received = bytearray(), 0
+    async for chunk in response.aiter_raw():
+        received += len(chunk)
+        for part in inflate.parts(chunk) if inflate else (chunk,):
+            body += part
+            if len(body) > limit:
+                raise _too_large(limit)
+            if len(body) > MIB and len(body) > INFLATION * received:
+                raise NonsenseError(f"the answer grows to more than {INFLATION} times its size when it is decompressed")
+    if inflate and received and not inflate.whole:
+        raise ConnectionLostError("the compressed answer ends in its middle")
+    return bytes(body)
+
+
+async def read_start(response: httpx.Response, limit: int) -> bytes:
+    """As much of an error's body as there is, up to a limit; what can't be decompressed is left out."""
+    body = bytearray()
+    try:
+        inflate = _inflater(response)
+        async for chunk in response.aiter_raw():
+            for part in inflate.parts(chunk) if inflate else (chunk,):
+                body += part
+                if len(body) >= limit:
+                    return bytes(body[:limit])
+    except NonsenseError:
+        return b""
+    return bytes(body)
+
+
+def _too_large(limit: int) -> NonsenseError:
+    return NonsenseError(f"the answer has more than {size(limit)}: an API server sends no such thing")
+
+
+def _declared(response: httpx.Response) -> int:
+    given = response.headers.get("Content-Length", "")
+    return int(given) if given.isascii() and given.isdecimal() and len(given) < 20 else 0
+
+
+class _Inflater:
+    """One gzip stream, decompressed no further than asked for."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(wbits=31)
+
+    @property
+    def whole(self) -> bool:
+        """Whether its end was there."""
+        return self._stream.eof
+
+    def parts(self, chunk: bytes) -> Iterator[bytes]:
+        """What a chunk holds, at most 1 MiB at once. Raises NonsenseError."""
+        while not self.whole:
+            try:
+                part = self._stream.decompress(chunk, MIB)
+            except zlib.error as error:
+                raise NonsenseError(f"the answer can't be decompressed: {error}") from error
+            yield part
+            chunk = self._stream.unconsumed_tail
+            if not chunk and len(part) < MIB:
+                return
+
+
+def _inflater(response: httpx.Response) -> _Inflater | None:
+    """What undoes the answer's compression. Raises NonsenseError for one that wasn't asked for."""
+    encoding = response.headers.get("Content-Encoding", "").strip().lower()
+    if encoding in {"", "identity"}:
+        return None
+    if encoding not in {"gzip", "x-gzip"}:
+        raise NonsenseError(f"the answer is compressed in a way that nobody asked for: {encoding[:40]!r}")
+    return _Inflater()
+
+
+class Streamed:
+    """An answer that is read as it comes."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._response = response
+        self._compressed = _inflater(response) is not None
+
+    async def aiter_bytes(self) -> AsyncIterator[bytes]:
+        """Parts as they come. Raises NonsenseError for a compressed answer: none was asked for."""
+        if self._compressed:
+            raise NonsenseError("the answer is compressed, and nobody asked for that")
+        async for chunk in self._response.aiter_raw():
+            yield chunk
+
+    async def aiter_lines(self) -> AsyncIterator[str]:
+        """Lines of text; only a newline ends one, and one that is too long comes in parts."""
+        pending = bytearray()
+        async for chunk in self.aiter_bytes():
+            pending += chunk
+            *complete, rest = pending.split(b"\n")
+            pending = bytearray(rest)
+            if len(pending) > LOG_LINE_BYTES:
+                complete, pending = [*complete, pending], bytearray()
+            for line in complete:
+                yield _text(line)
+        if pending:
+            yield _text(pending)
+
+
+def _text(line: bytes | bytearray) -> str:
+    return line.removesuffix(b"\r").decode(errors="replace")
+
+
+async def events(chunks: AsyncIterator[bytes], limit: int, line_s: float) -> AsyncIterator[bytes]:
+    """The lines of a watch: only newlines separate events, whatever else their strings hold.
+
+    ``limit`` is in bytes; a line that has begun must be whole within ``line_s``. Raises NonsenseError, ConnectionLostError.
+    """
+    loop = asyncio.get_running_loop()
+    pending, began = bytearray(), 0.0
+    while True:
+        left_s = began + line_s - loop.time() if pending else None
+        try:
+            async with asyncio.timeout(left_s):
+                chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        except TimeoutError as error:
+            raise ConnectionLostError(f"a watch event took longer than {line_s:.0f} s") from error
+        began = began if pending else loop.time()
+        end = chunk.rfind(b"\n")
+        if end >= 0:
+            pending += chunk[:end]
+            lines, pending, began = pending.split(b"\n"), bytearray(chunk[end + 1 :]), loop.time()
+        else:
+            lines = []
+            pending += chunk
+        if len(pending) > limit or any(len(line) > limit for line in lines):
+            raise NonsenseError(f"a watch event has more than {size(limit)}: an API server sends no such thing")
+        for line in lines:
+            if line.strip():
+                yield bytes(line)
