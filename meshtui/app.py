@@ -9,16 +9,19 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.text import Text
 from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Input
+from textual.worker import WorkerFailed
 
 from meshtui.engine.expectations import Entry
 from meshtui.model.errors import UsageError
 from meshtui.screens.main import MainScreen
 from meshtui.session import Session
 from meshtui.widgets.panes import panes
+from meshtui.widgets.text import clean
 
 if TYPE_CHECKING:
     from meshtui.sandbox.drills import Drill, Station, Tour
@@ -28,6 +31,8 @@ _COLLECT_SELDOM = 5_000, 10, 1_000
 """What is read from a cluster forms no circles: the collector has little to find there, and holds the loop while it looks."""
 _YIELD_S = 0.001
 """How long a thread that works something out may keep the loop waiting for the interpreter."""
+UNEXPECTED = 70
+"""The exit code of an error that nobody foresaw (sysexits.h, EX_SOFTWARE)."""
 STYLES = Path(__file__).parent / "styles"
 
 
@@ -81,6 +86,27 @@ class MeshtuiApp(App[None]):
             gc.freeze()
             gc.set_threshold(*_COLLECT_SELDOM)
             sys.setswitchinterval(_YIELD_S)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """What nobody foresaw, wherever it happens (a callback, a worker): the app ends with one line and exit code 70.
+
+        Textual would print a traceback with the values of all variables, secrets among them.
+        """
+        from meshtui.reporting import report_unexpected
+
+        self._return_code = UNEXPECTED
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()  # what Textual's test pilot waits for
+            cause = error.error if isinstance(error, WorkerFailed) else error
+            self._exit_renderables.append(Text(report_unexpected(cause, sys.argv[1:]), no_wrap=True, overflow="ignore"))
+        self._close_messages_no_wait()
+
+    def _print_error_renderables(self) -> None:
+        """Called by Textual when the terminal is restored: the line as it is, without markup, colours or line breaks."""
+        for renderable in self._exit_renderables:
+            sys.stderr.write(f"{clean(str(renderable))}\n")
+        self._exit_renderables.clear()
 
     async def on_unmount(self) -> None:
         """Close all connections."""

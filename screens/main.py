@@ -167,7 +167,7 @@ class MainScreen(Screen[None]):
 
     def _face(self, rows: list[Row]) -> Document | None:
         session = self.session
-        if session.error is not None:
+        if session.error is not None and not session.has_data:
             return state.failed(session.error)
         if session.loading:
             return state.loading(self.pane.title)

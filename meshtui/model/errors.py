@@ -57,3 +57,7 @@ class NotFoundError(ClusterError):
 
 class ReadOnlyError(MeshtuiError):
     """A write was asked for in read-only mode, or without a confirmation."""
+
+
+class SourceEndedError(ClusterError):
+    """What reads the cluster ended, and nobody foresaw why."""

@@ -8,7 +8,8 @@ from datetime import datetime
 from meshtui.model.meta import Meta
 from meshtui.probe.podspec import EXPIRES, MANAGED_BY, RUN
 from meshtui.sources.api import Api, segment
-from meshtui.sources.decode import KINDS, decode_list
+from meshtui.sources.decode import KINDS
+from meshtui.sources.listing import read_list
 from meshtui.sources.writes import Confirmation, Writes
 
 _SELECTOR = f"{MANAGED_BY}=meshtui,{RUN}"
@@ -36,7 +37,7 @@ async def find_leftovers(api: Api) -> list[Leftover]:
     """Everything with both labels, in all namespaces. Raises ClusterError."""
     found = []
     for kind in (KINDS[name] for name in _KINDS):
-        for obj in decode_list(kind, await api.get(kind.path, {"labelSelector": _SELECTOR})):
+        for obj in await read_list(api, kind, {"labelSelector": _SELECTOR}):
             meta: Meta = obj.meta
             run = meta.labels.get(RUN, "")
             if meta.labels.get(MANAGED_BY) != "meshtui" or not run:

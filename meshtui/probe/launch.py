@@ -20,7 +20,8 @@ from meshtui.probe.classify import Attempt, classify, is_last_line, parse_attemp
 from meshtui.probe.evidence import Evidence
 from meshtui.probe.plan import Batch, Plan, Target
 from meshtui.sources.api import Api
-from meshtui.sources.decode import KINDS, decode_json
+from meshtui.sources.decode import KINDS
+from meshtui.sources.listing import read_object
 from meshtui.sources.writes import Access, Confirmation, Writes
 from meshtui.sources.ztunnel_log import AccessLine
 
@@ -147,7 +148,7 @@ class Launcher:
             return [self._tell(_failed(t, who, reason)) for t in batch.targets]
 
     async def _get(self, path: str) -> Pod:
-        pod: Pod = decode_json(KINDS["Pod"], await self._api.get(path))
+        pod: Pod = await read_object(self._api, KINDS["Pod"], path)
         return pod
 
     async def _started(self, path: str) -> Pod:

@@ -25,6 +25,7 @@ from meshtui.model.snapshot import KindState, KindStatus, Snapshot
 from meshtui.model.verdict import Verdict
 from meshtui.probe.plan import Plan
 from meshtui.session.denials import Denials
+from meshtui.session.ended import why_ended
 from meshtui.session.judging import gist, judge
 from meshtui.session.looking import Looking
 from meshtui.session.watching import Watching
@@ -91,16 +92,11 @@ class Session:
         return self._task is not None
 
     async def _run(self) -> None:
+        """Follow the source; why it ended stands in ``error``, whatever the reason: no source ends silently."""
         try:
             await self.source.run(self.publish)
-        except MeshtuiError as error:
-            self.error = error
-            self.tell()
-        except ExceptionGroup as group:
-            errors = [e for e in group.exceptions if isinstance(e, MeshtuiError)]
-            if not errors:
-                raise
-            self.error = errors[0]
+        except Exception as error:  # noqa: BLE001  (the boundary of the source: the screens say that it has ended)
+            self.error = why_ended(error)
             self.tell()
 
     def publish(self, snapshot: Snapshot) -> None:
@@ -125,7 +121,11 @@ class Session:
             listener()
 
     def retry_now(self) -> None:
-        """Try to reach the cluster now instead of waiting."""
+        """Try to reach the cluster now instead of waiting; a source that has ended is started again."""
+        if self.error is not None and self._task is not None and self._task.done():
+            self.error = None
+            self.start()
+            self.tell()
         self.source.retry_now()
         self.denials.retry_now()
 
@@ -153,9 +153,14 @@ class Session:
         return "applying needs --write"
 
     @property
+    def has_data(self) -> bool:
+        """Whether anything was ever read."""
+        return bool(self.snapshot.kinds or self.snapshot.pods or self.snapshot.namespaces)
+
+    @property
     def loading(self) -> bool:
         """Whether nothing is known yet."""
-        return not self.snapshot.kinds and not self.snapshot.pods and not self.snapshot.namespaces and self.error is None
+        return not self.has_data and self.error is None
 
     @property
     def settled(self) -> bool:

@@ -145,7 +145,7 @@ async def events(chunks: AsyncIterator[bytes], limit: int, line_s: float) -> Asy
             async with asyncio.timeout(left_s):
                 chunk = await anext(chunks)
         except StopAsyncIteration:
-            return
+            break
         except TimeoutError as error:
             raise ConnectionLostError(f"a watch event took longer than {line_s:.0f} s") from error
         began = began if pending else loop.time()
@@ -161,3 +161,5 @@ async def events(chunks: AsyncIterator[bytes], limit: int, line_s: float) -> Asy
         for line in lines:
             if line.strip():
                 yield bytes(line)
+    if pending.strip():
+        yield bytes(pending)  # an API server ends every line, so this is something else, or a part: its reader says so

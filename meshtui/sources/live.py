@@ -18,9 +18,10 @@ from meshtui.model.snapshot import KindState, KindStatus, MeshConfig, Problem, S
 from meshtui.sources.api import Api, decode_with, segment
 from meshtui.sources.bounded import ConnectionLostError, NonsenseError
 from meshtui.sources.connection import Connection, connect
-from meshtui.sources.decode import KINDS, Kind, decode_list, mesh_config, wire
+from meshtui.sources.decode import KINDS, Kind, mesh_config, wire
 from meshtui.sources.interrupt import in_thread
 from meshtui.sources.limits import MESSAGE_CHARS
+from meshtui.sources.listing import read_list
 from meshtui.sources.ports import Publish, SourceLabel
 from meshtui.sources.proxies import is_loopback
 from meshtui.sources.redact import redact
@@ -292,9 +293,9 @@ class LiveSource:
 async def _control_planes(api: Api) -> list[str]:
     """The namespaces in which istiod runs."""
     try:
-        pods = decode_list(KINDS["Pod"], await api.get(KINDS["Pod"].path, {"labelSelector": "app=istiod"}))
-    except (MeshtuiError, ValueError, RecursionError):  # what can't be decoded is said where pods are read
-        return []
+        pods = await read_list(api, KINDS["Pod"], {"labelSelector": "app=istiod"})
+    except MeshtuiError:
+        return []  # why is said where pods are read
     return sorted({pod.namespace for pod in pods})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,11 +13,12 @@ import msgspec
 from meshtui.model.errors import ClusterError, ForbiddenError, SessionExpiredError
 from meshtui.model.ids import Uid
 from meshtui.model.snapshot import KindState, KindStatus, Problem
-from meshtui.sources.api import PAGE, Api, GoneError, NotServedError, ThrottledError, decode_with, nonsense, segment
+from meshtui.sources.api import Api, GoneError, NotServedError, ThrottledError, decode_with, nonsense, segment
 from meshtui.sources.backoff import Backoff
 from meshtui.sources.bounded import ConnectionLostError, NonsenseError, events
 from meshtui.sources.decode import Kind, decode_json, decode_unreadable, problem
-from meshtui.sources.limits import EVENT_BYTES, LIST_BYTES, LIST_OBJECTS, LIST_PAGES, MESSAGE_CHARS, size
+from meshtui.sources.limits import EVENT_BYTES, MESSAGE_CHARS
+from meshtui.sources.listing import IDENTIFIED, check_amount, not_served, pages
 from meshtui.sources.redact import redact
 
 if TYPE_CHECKING:
@@ -49,18 +50,6 @@ async def pause(seconds: float, wake: asyncio.Event) -> None:
         return
 
 
-class _ListMeta(msgspec.Struct, rename="camel"):
-    resource_version: str = ""
-    continue_: str = msgspec.field(default="", name="continue")
-
-
-class _List(msgspec.Struct):
-    """A list of the API server: ``items`` is there also when it is empty, and is never null there."""
-
-    metadata: _ListMeta
-    items: list[msgspec.Raw]
-
-
 class _Event(msgspec.Struct):
     type: str
     object: msgspec.Raw
@@ -69,15 +58,6 @@ class _Event(msgspec.Struct):
 class _ErrorStatus(msgspec.Struct):
     code: int = 0
     message: str = ""
-
-
-class _BookmarkMeta(msgspec.Struct, rename="camel"):
-    resource_version: str = ""
-    uid: str = ""
-
-
-class _Bookmark(msgspec.Struct):
-    metadata: _BookmarkMeta
 
 
 class _Resource(msgspec.Struct):
@@ -89,8 +69,7 @@ class _Resources(msgspec.Struct):
 
 
 _RESOURCES = msgspec.json.Decoder(_Resources)
-_LIST, _EVENT = msgspec.json.Decoder(_List), msgspec.json.Decoder(_Event)
-_STATUS, _BOOKMARK = msgspec.json.Decoder(_ErrorStatus), msgspec.json.Decoder(_Bookmark)
+_EVENT, _STATUS = msgspec.json.Decoder(_Event), msgspec.json.Decoder(_ErrorStatus)
 
 
 class Reflector:
@@ -136,8 +115,10 @@ class Reflector:
         backoff = Backoff(asyncio.get_running_loop().time)
         while True:
             self._wake.clear()  # a wish to retry that comes while this try is under way counts for the next
+            listed = False
             try:
                 resource_version = await self._list()
+                listed = True
                 if not self.names:
                     await self._watch(resource_version, backoff)
                 backoff.succeeded()
@@ -145,7 +126,9 @@ class Reflector:
             except Exception as error:  # noqa: BLE001  (the boundary of one kind: whatever a server sends, it ends nothing)
                 if isinstance(error, NotServedError) and self._next_version():
                     continue
-                wait_s = self._failed(error, backoff.next_s())
+                wait_s = backoff.next_s()
+                if not (listed and isinstance(error, GoneError)):  # a watch's history may be gone: what is known isn't
+                    wait_s = self._failed(error, wait_s)
             await self._pause(wait_s, self._wake)
 
     async def list_once(self) -> None:
@@ -171,6 +154,8 @@ class Reflector:
         """Note what went wrong; the seconds to wait before the next try."""
         wait_s = backoff_s
         match error:
+            case NotServedError() if not self.kind.optional:
+                self._set(KindStatus.BROKEN, str(not_served(self.kind, error)), wait_s)
             case NotServedError():
                 wait_s = _NOT_INSTALLED_RETRY_S
                 self._set(KindStatus.NOT_INSTALLED, f"{self.kind.resource} isn't installed in this cluster", wait_s)
@@ -181,8 +166,6 @@ class Reflector:
                 self._forget()
             case SessionExpiredError():
                 self._set(KindStatus.EXPIRED, error.message, wait_s)
-            case GoneError() if self.state.status is KindStatus.SYNCED:
-                pass  # the history is gone, what is known isn't: it is listed again
             case NonsenseError():
                 self._set(KindStatus.BROKEN, str(error), wait_s)
             case ClusterError():
@@ -205,37 +188,18 @@ class Reflector:
             return await self._read_each()
         objects: dict[Uid, Any] = {}
         problems: dict[Uid, Problem] = {}
-        params, seen, received = {"limit": str(PAGE)}, set[str](), 0
-        while True:
-            raw_page = await self._page(params)
-            received += len(raw_page)
-            page = decode_with(_LIST, raw_page)
+        resource_version = ""
+        async for page in pages(self._page, self.kind.plural):
             for raw in page.items:
                 self._take(raw, objects, problems)
-            token = page.metadata.continue_
-            if received > LIST_BYTES:
-                raise NonsenseError(f"the list of {self.kind.plural} has more than {size(LIST_BYTES)}")
-            self._check_amount(objects)
-            if not token:
-                break
-            if token in seen or len(seen) >= LIST_PAGES:
-                often = "begins again" if token in seen else f"has more than {LIST_PAGES} pages"
-                raise NonsenseError(f"the list of {self.kind.plural} never ends: it {often}")
-            seen.add(token)
-            params["continue"] = token
-            if self.state.status is KindStatus.LOADING:
+            resource_version = page.metadata.resource_version
+            if self.state.status is KindStatus.LOADING and page.metadata.continue_:
                 self.objects = dict(objects)
                 self._changed()
             await asyncio.sleep(0)
-        if not page.metadata.resource_version:
-            raise NonsenseError(f"the list of {self.kind.plural} has no resourceVersion: this is no answer of an API server")
         self.objects, self.problems = objects, problems
         self._synced()
-        return page.metadata.resource_version
-
-    def _check_amount(self, objects: dict[Uid, Any]) -> None:
-        if len(objects) > LIST_OBJECTS:
-            raise NonsenseError(f"there are more than {LIST_OBJECTS:,} {self.kind.plural}: meshtui doesn't keep so many")
+        return resource_version
 
     async def _read_each(self) -> str:
         """Read the named objects, as far as that is allowed. Raises ForbiddenError when none of them may be read."""
@@ -257,7 +221,7 @@ class Reflector:
         self._synced(", ".join(read))
         return ""
 
-    async def _page(self, params: dict[str, str]) -> bytes:
+    async def _page(self, params: Mapping[str, str]) -> bytes:
         """One page. Who may not list a kind gets 403 even where it isn't installed: discovery, open to everybody, tells."""
         try:
             return await self.api.get(self._path, params)
@@ -325,7 +289,7 @@ class Reflector:
             raise ClusterError(f"watch of {self.kind.resource}: {redact(status.message)[:MESSAGE_CHARS]}")
         if event.type not in _EVENT_TYPES:
             raise NonsenseError(f"a watch event of type {event.type[:40]!r}: an API server sends no such thing")
-        meta = decode_with(_BOOKMARK, event.object).metadata
+        meta = decode_with(IDENTIFIED, event.object).metadata
         if event.type == "BOOKMARK":
             return meta.resource_version
         if event.type == "DELETED":
@@ -333,7 +297,7 @@ class Reflector:
             self.problems.pop(Uid(meta.uid), None)
         else:
             self._take(event.object, self.objects, self.problems)
-            self._check_amount(self.objects)
+            check_amount(len(self.objects), self.kind.plural)
         self._changed()
         return meta.resource_version
 
@@ -342,9 +306,11 @@ class Reflector:
         try:
             decoded = decode_json(self.kind, raw)
         except Exception as error:
-            if not isinstance(error, ValueError | RecursionError):
+            if isinstance(error, UnicodeError | RecursionError) or type(error) is msgspec.DecodeError:
+                raise nonsense(raw, error) from error  # bytes that are no JSON: then nothing of this answer can be trusted
+            if not isinstance(error, ValueError):
                 log.debug("an object of %s", self.kind.resource, exc_info=error)
-            meta = decode_with(_BOOKMARK, raw).metadata
+            meta = decode_with(IDENTIFIED, raw).metadata
             why = problem(f"{self.kind.name} {meta.uid}", ValueError(str(error)))
             problems[Uid(meta.uid)] = why
             objects.pop(Uid(meta.uid), None)

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from meshtui.model.errors import ClusterError
 from meshtui.model.workload import Pod
-from meshtui.sources.api import Api
-from meshtui.sources.decode import KINDS, decode_list
+from meshtui.sources.api import Api, segment
+from meshtui.sources.decode import KINDS
+from meshtui.sources.listing import read_list
 from meshtui.sources.ztunnel_log import AccessLine, parse_access_line
 
 _TAIL = "2000"
@@ -45,15 +46,14 @@ class Ztunnels:
     async def _known(self) -> list[Pod]:
         if self._pods is None:
             try:
-                raw = await self._api.get("/api/v1/pods", {"labelSelector": "app=ztunnel"})
-                self._pods = decode_list(KINDS["Pod"], raw)
+                self._pods = await read_list(self._api, KINDS["Pod"], {"labelSelector": "app=ztunnel"})
             except ClusterError as error:
                 self.problem = str(error)
                 self._pods = []
         return self._pods
 
     async def _read(self, ztunnel: Pod, params: Mapping[str, str]) -> list[AccessLine]:
-        path = f"/api/v1/namespaces/{ztunnel.namespace}/pods/{ztunnel.name}/log"
+        path = f"/api/v1/namespaces/{segment(ztunnel.namespace)}/pods/{segment(ztunnel.name)}/log"
         try:
             text = (await self._api.get(path, {**params, "tailLines": _TAIL})).decode(errors="replace")
         except ClusterError as error:

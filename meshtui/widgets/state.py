@@ -32,7 +32,7 @@ def failed(error: MeshtuiError) -> Document:
     lines = [line((error.message, BAD))]
     if error.hint:
         lines.append(line(error.hint))
-    lines.append(line(("q quits", DIM)))
+    lines.append(line(("r tries again, q quits", DIM)))
     return Document(title, (Section("", tuple(lines)),))
 
 
@@ -77,11 +77,21 @@ def _unreachable(_kind: str, state: KindState, now: datetime) -> Document:
     return Document("✗ The API server can't be reached", (Section("", lines),))
 
 
+def _broken(kind: str, state: KindState, now: datetime) -> Document:
+    lines = (
+        line((state.message, BAD)),
+        line(f"nothing is known of {kind}: verdicts that depend on them are unknown"),
+        line((_wait(state, now), WARN), "; r tries now"),
+    )
+    return Document(f"✗ Broken: the answer about {kind} can't be read", (Section("", lines),))
+
+
 _FACES: dict[KindStatus, Callable[[str, KindState, datetime], Document]] = {
     KindStatus.FORBIDDEN: _forbidden,
     KindStatus.NOT_INSTALLED: _not_installed,
     KindStatus.EXPIRED: _expired,
     KindStatus.UNREACHABLE: _unreachable,
+    KindStatus.BROKEN: _broken,
 }
 
 

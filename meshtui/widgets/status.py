@@ -14,10 +14,12 @@ from meshtui.widgets.text import age, clean
 _TONES = {BAD: "bold $text-error", WARN: "$text-warning", DIM: "dim"}
 _TERSE_BELOW = 100
 """Columns below which the header leaves out what goes without saying."""
+_NAMES = 3
+"""Kinds that the banner names."""
 
 
 class StatusBar(Static):
-    """One line: context, cluster, user, read-only or not, freshness."""
+    """One line: context, cluster, user, read-only or not, freshness; and under it a banner when the data isn't live."""
 
     _said: Content | None = None
 
@@ -44,19 +46,51 @@ class StatusBar(Static):
             parts.append(Content(" ").join(found))
         text, tone = _freshness(session, terse=terse)
         parts.append(Content.styled(text, tone))
-        self._say(Content(" · ").join(parts))
+        warnings = banner(session)
+        self.set_class(bool(warnings), "-not-live")
+        header = Content(" · ").join(parts)
+        self._say(Content("\n").join([header, *(Content.styled(f" {clean(text)}", "bold") for text in warnings)]))
 
     def _say(self, content: Content) -> None:
         if self._said is None or not self._said.is_same(content):
+            grows = self._said is None or len(self._said.plain.split("\n")) != len(content.plain.split("\n"))
             self._said = content
-            self.update(content, layout=False)  # one line, whatever it says
+            self.update(content, layout=grows)
+
+
+def banner(session: Session) -> tuple[str, ...]:
+    """What stands over the body while what it shows isn't live: what happened, how old the data is, and why; else nothing."""
+    known = f"what is shown was known {_age(session)}" if session.snapshot.taken_at else "nothing was read before"
+    if session.error is not None:
+        if not session.has_data:
+            return ()  # there is nothing under it, and the body itself says why
+        return f"✗ NOT LIVE: the source has ended; {known}; r starts it again", f"  {session.error}"
+    broken = _in_state(session, KindStatus.BROKEN)
+    if not broken:
+        return ()
+    names = ", ".join(broken[:_NAMES]) + (f" and {len(broken) - _NAMES} more" if len(broken) > _NAMES else "")
+    return f"✗ NOT LIVE: {names} can't be read; {known}; r tries now", f"  {session.snapshot.kind_state(broken[0]).message}"
+
+
+def _age(session: Session) -> str:
+    taken, now = session.snapshot.taken_at, session.clock()
+    return f"{age((now - taken).total_seconds())} ago, at {taken.astimezone(now.tzinfo):%H:%M:%S}" if taken else "before"
+
+
+def _in_state(session: Session, *wanted: KindStatus) -> list[str]:
+    """The kinds in some states, Pod first: it is what everything hangs on."""
+    found = (name for name, state in session.snapshot.kinds.items() if state.status in wanted)
+    return sorted(found, key=lambda name: (name != "Pod", name))
 
 
 def _freshness(session: Session, *, terse: bool) -> tuple[str, str]:
     """How fresh the data is, and in which tone to say it."""
     if session.error is not None:
-        return "✗ no data", "bold $text-error"
+        return "✗ not live: the source has ended" if session.has_data else "✗ no data", "bold $text-error"
     now, health = session.clock(), session.health()
+    broken = _in_state(session, KindStatus.BROKEN)
+    if broken:
+        return f"✗ not live: {broken[0] if len(broken) == 1 else f'{len(broken)} kinds'} broken", "bold $text-error"
     wait_s = max(0, int((health.retry_at - now).total_seconds())) if health.retry_at else 0
     since = f"{health.since.astimezone(now.tzinfo):%H:%M:%S}" if health.since else "?"
     troubles = {
@@ -69,6 +103,10 @@ def _freshness(session: Session, *, terse: bool) -> tuple[str, str]:
         return troubles[health.status]
     if not session.snapshot.live:
         return "manifests", "dim"
-    taken = session.snapshot.taken_at
-    changed = f"{age((now - taken).total_seconds())} ago" if taken else "?"
+    if session.snapshot.kind_state("Pod").status is KindStatus.FORBIDDEN:
+        return "⊘ pods forbidden", "bold $text-warning"
+    old = _in_state(session, KindStatus.STALE, KindStatus.UNREACHABLE, KindStatus.EXPIRED)
+    if old:
+        return f"⚠ {old[0] if len(old) == 1 else f'{len(old)} kinds'} not live", "bold $text-warning"
+    changed = _age(session).partition(",")[0] if session.snapshot.taken_at else "?"
     return "● live" if terse else f"● live, event {changed}", "$text-success"

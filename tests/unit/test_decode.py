@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshtui.sources.decode import KINDS, decode_json, decode_list
+from meshtui.sources.decode import KINDS, decode_json
 
 
 def decoded(kind, **parts):
@@ -121,11 +121,6 @@ def test_a_port_of_a_peer_authentication_that_is_none():
     policy = decoded("PeerAuthentication", spec={"portLevelMtls": {"80": {"mode": "STRICT"}, "http": {"mode": "STRICT"}}})
     assert dict(policy.port_modes) == {80: "STRICT"}
     assert policy.unmodelled == ("spec.portLevelMtls.http",)
-
-
-def test_a_list_leaves_out_what_is_not_of_its_kind():
-    items = [{"metadata": {"name": "a"}}, {"metadata": 7}, {"metadata": {"name": "b"}}]
-    assert [pod.name for pod in decode_list(KINDS["Pod"], json.dumps({"items": items}).encode())] == ["a", "b"]
 
 
 FIELDS = st.sampled_from(

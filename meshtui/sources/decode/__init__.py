@@ -1,6 +1,6 @@
 """Raw Kubernetes JSON is decoded here and nowhere else."""
 
-from meshtui.sources.decode.build import decode_json, decode_list, decode_plain, decode_unreadable, problem
+from meshtui.sources.decode.build import decode_json, decode_plain, decode_unreadable, problem
 from meshtui.sources.decode.registry import BY_GROUP_KIND, KINDS, Kind
 from meshtui.sources.decode.routes import mesh_config
 
@@ -9,7 +9,6 @@ __all__ = [
     "KINDS",
     "Kind",
     "decode_json",
-    "decode_list",
     "decode_plain",
     "decode_unreadable",
     "mesh_config",

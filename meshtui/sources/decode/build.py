@@ -30,21 +30,6 @@ def decode_json(kind: Kind, raw: bytes | msgspec.Raw, origin: str = "") -> Any:
     return kind.convert(converted, origin=origin, unmodelled=_unmodelled(kind, msgspec.json.decode(raw)))
 
 
-class _Items(msgspec.Struct):
-    items: list[msgspec.Raw] | None = None
-
-
-def decode_list(kind: Kind, raw: bytes) -> list[Any]:
-    """All objects of a List that are of their kind's shape; the others are left out."""
-    found = []
-    for item in msgspec.json.decode(raw, type=_Items).items or ():
-        try:
-            found.append(decode_json(kind, item))
-        except msgspec.ValidationError:
-            continue
-    return found
-
-
 def decode_plain(kind: Kind, raw: Mapping[str, Any], origin: str = "") -> Any:
     """One object of a kind from plain data (YAML), with where it comes from.
 
