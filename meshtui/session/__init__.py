@@ -16,7 +16,7 @@ from meshtui.engine.gateways import gateway_urls
 from meshtui.engine.matrix import Matrix
 from meshtui.model.carry import carry
 from meshtui.model.change import VerdictChange
-from meshtui.model.errors import MeshtuiError, UsageError
+from meshtui.model.errors import MeshtuiError, SourceEndedError, UsageError
 from meshtui.model.finding import Finding
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
@@ -97,7 +97,11 @@ class Session:
             await self.source.run(self.publish)
         except Exception as error:  # noqa: BLE001  (the boundary of the source: the screens say that it has ended)
             self.error = why_ended(error)
-            self.tell()
+        else:
+            if not self.label.changeable:
+                return  # manifests are read once
+            self.error = SourceEndedError("it ended without a reason")
+        self.tell()
 
     def publish(self, snapshot: Snapshot) -> None:
         """Take a new Snapshot, and judge the flows that somebody watches anew."""

@@ -69,7 +69,6 @@ class Api:
     def __init__(self, connection: Connection, timeouts: Timeouts) -> None:
         self.connection = connection
         self._timeouts = timeouts
-        self._extensions = {"sni_hostname": connection.server_name} if connection.server_name else {}
         self._client = self._new_client(connection.tls)
         self._retired: list[httpx.AsyncClient] = []
 
@@ -120,9 +119,7 @@ class Api:
             headers.append((b"Content-Type", content_type.encode()))
         try:
             async with asyncio.timeout(self._timeouts.request_s):
-                request = self._client.build_request(
-                    method, path, params=params, content=content, headers=headers, extensions=self._extensions
-                )
+                request = self._client.build_request(method, path, params=params, content=content, headers=headers)
                 response = await self._client.send(request, stream=True)
                 try:
                     if not response.is_success:
@@ -157,9 +154,7 @@ class Api:
         response = None
         try:
             async with asyncio.timeout(self._timeouts.request_s):
-                request = self._client.build_request(
-                    "GET", path, params=params, headers=headers, timeout=timeout, extensions=self._extensions
-                )
+                request = self._client.build_request("GET", path, params=params, headers=headers, timeout=timeout)
                 response = await self._client.send(request, stream=True)
                 if not response.is_success:
                     raise await self._refused(response, "watch" if "watch" in params else "get", path)

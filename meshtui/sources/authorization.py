@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import logging
 import ssl
@@ -80,15 +79,8 @@ class Authorization:
         self._certificates = stamp
 
     def _current(self) -> str:
-        configuration = self._configuration
-        token = configuration.get_api_key_with_prefix("BearerToken", "authorization")
-        if token:
-            token = token.strip()
-            return checked_header(token if " " in token else f"Bearer {token}", "the token")
-        if configuration.username and configuration.password:
-            pair = f"{configuration.username}:{configuration.password}"
-            return f"Basic {base64.b64encode(header_bytes(pair)).decode()}"
-        return ""
+        header = (self._configuration.get_api_key_with_prefix("BearerToken", "authorization") or "").strip()
+        return checked_header(header if " " in header or not header else f"Bearer {header}", "the token")
 
 
 def checked_header(value: str, what: str) -> str:
@@ -138,7 +130,7 @@ def tls_of(configuration: Any) -> ssl.SSLContext | bool:
     if not str(configuration.host).startswith("https"):
         return False
     try:
-        context = verifying(configuration)
+        context = verifying(configuration, str(configuration.tls_server_name or ""))
         if configuration.cert_file:
             context.load_cert_chain(configuration.cert_file, configuration.key_file or None, password=_no_password)
     except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
@@ -151,9 +143,31 @@ def _no_password() -> str:
     raise ValueError("the client key is encrypted, and there is nobody to ask for its password")
 
 
-def verifying(configuration: Any) -> ssl.SSLContext:
-    """A context that verifies as the kubeconfig says, without a client certificate."""
-    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert or None)
+class _Named(ssl.SSLContext):
+    """Verifies one name, whatever the connection is called: ``tls-server-name`` holds behind every kind of proxy too."""
+
+    name = ""
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """Called by asyncio and anyio when a connection begins with TLS."""
+        return super().wrap_bio(incoming, outgoing, server_side, self.name or server_hostname, session)
+
+
+def verifying(configuration: Any, name: str = "") -> ssl.SSLContext:
+    """A context that verifies as the kubeconfig says, without a client certificate; ``name`` instead of the server's own."""
+    context = _Named(ssl.PROTOCOL_TLS_CLIENT)
+    context.name = name
+    if configuration.ssl_ca_cert:
+        context.load_verify_locations(configuration.ssl_ca_cert)
+    else:
+        context.load_default_certs()
     if not configuration.verify_ssl:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context

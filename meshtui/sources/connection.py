@@ -34,7 +34,6 @@ class Connection:
     cluster: str = ""
     user: str = ""
     namespace: str = ""
-    server_name: str = ""
     proxy: str | None = None
     """The URL of the proxy that leads there; the environment has been looked at."""
     proxy_tls: ssl.SSLContext | None = None
@@ -67,13 +66,13 @@ def connect(settings: Settings) -> Connection:
         )
 
     def load() -> None:
-        loader = Loader(files.merged(), active_context=chosen["name"], config_base_path=None)
-        loader.load_and_set(configuration)
+        Loader(files.merged(), active_context=chosen["name"], config_base_path=None).load_and_set(configuration)
 
     try:
         merged = files.merged()
         chosen = chosen_context(merged, settings.context)
-        proxy = _proxy_url(merged, chosen)
+        cluster = _cluster(merged, chosen)
+        _checked_server(str(cluster.get("server") or configuration.host))
         with client_errors() as errors:
             load()
     except config.ConfigException as error:
@@ -88,14 +87,14 @@ def connect(settings: Settings) -> Connection:
     authorization = Authorization(configuration, load, "; ".join(errors))
     if not errors:
         authorization.check()
-    return _connection(configuration, settings, chosen["name"], details, authorization, proxy)
+    return _connection(configuration, settings, chosen["name"], details, authorization, str(cluster.get("proxy-url") or ""))
 
 
-def _proxy_url(merged: Any, chosen: dict[str, Any]) -> str:
-    """The kubeconfig's own proxy for the chosen cluster, or empty."""
+def _cluster(merged: Any, chosen: dict[str, Any]) -> dict[str, Any]:
+    """What the kubeconfig says of the chosen cluster; empty where it isn't in it."""
     name = (chosen.get("context") or {}).get("cluster")
     found = merged["clusters"].get_with_name(name, safe=True)
-    return str((found.value.get("cluster") or {}).get("proxy-url") or "") if found else ""
+    return dict(found.value.get("cluster") or {}) if found else {}
 
 
 def _in_cluster(config: Any, configuration: Any, settings: Settings) -> Connection:
@@ -121,7 +120,6 @@ def _connection(
         cluster=str(details.get("cluster", "")),
         user=f"{settings.impersonate} (as {user})" if settings.impersonate else user,
         namespace=settings.namespace or str(details.get("namespace") or ""),
-        server_name=configuration.tls_server_name or "",
         proxy=proxy,
         proxy_tls=_proxy_tls(configuration, proxy),
         headers=_headers(settings),

@@ -7,6 +7,7 @@ error.
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import os
@@ -120,6 +121,14 @@ class Loader(KubeConfigLoader):  # type: ignore[misc]  # the client has no types
         if not token:
             return None
         self.token = f"Bearer {token}"
+        return True
+
+    def _load_user_pass_token(self) -> bool | None:
+        """Called by the client, whose own reader knows Latin-1 only."""
+        name, password = self._user.safe_get("username"), self._user.safe_get("password")
+        if name is None or password is None:
+            return None
+        self.token = f"Basic {base64.b64encode(f'{name}:{password}'.encode()).decode()}"
         return True
 
     def _load_from_exec_plugin(self) -> bool | None:
