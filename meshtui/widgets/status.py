@@ -60,16 +60,19 @@ class StatusBar(Static):
 
 def banner(session: Session) -> tuple[str, ...]:
     """What stands over the body while what it shows isn't live: what happened, how old the data is, and why; else nothing."""
-    known = f"what is shown was known {_age(session)}" if session.snapshot.taken_at else "nothing was read before"
     if session.error is not None:
         if not session.has_data:
             return ()  # there is nothing under it, and the body itself says why
+        known = f"what is shown was known {_age(session)}" if session.snapshot.taken_at else "nothing was read before"
         return f"✗ NOT LIVE: the source has ended; {known}; r starts it again", f"  {session.error}"
     broken = _in_state(session, KindStatus.BROKEN)
     if not broken:
         return ()
     names = ", ".join(broken[:_NAMES]) + (f" and {len(broken) - _NAMES} more" if len(broken) > _NAMES else "")
-    return f"✗ NOT LIVE: {names} can't be read; {known}; r tries now", f"  {session.snapshot.kind_state(broken[0]).message}"
+    states = [session.snapshot.kind_state(name) for name in broken]
+    since, now = min((state.since for state in states if state.since), default=None), session.clock()
+    when = f" since {since.astimezone(now.tzinfo):%H:%M:%S} ({age((now - since).total_seconds())})" if since else ""
+    return f"✗ NOT LIVE: {names} can't be read{when}, what is shown of it is older; r tries now", f"  {states[0].message}"
 
 
 def _age(session: Session) -> str:

@@ -346,3 +346,20 @@ FAULTS = (
         WATCH,
     ),
 )
+
+
+_STANDS = {
+    BROKEN: "broken: banner, the last data stays and nothing is concluded from it",
+    STALE: "stale since when, retrying",
+    KindStatus.FORBIDDEN: "forbidden, nothing is shown",
+    KindStatus.EXPIRED: "login expired, the last data stays",
+}
+
+
+def table():
+    """The faults as the security guide's table has them."""
+    lines = ["| What a server sends | The terminal program | A command's exit code |", "|---|---|---|"]
+    for fault in FAULTS:
+        exit_code = "meets none" if fault.exit is None else str(fault.exit)
+        lines.append(f"| {fault.name}: {fault.sends} | {_STANDS[fault.stands]} | {exit_code} |")
+    return "\n".join(lines)

@@ -10,14 +10,15 @@ from meshtui.cli.main import run
 from meshtui.model.snapshot import KindStatus
 from meshtui.session import Session
 from meshtui.settings import Settings, Timeouts
-from meshtui.sources import api, listing, reflector
+from meshtui.sources import api, limits, listing, reflector
 from meshtui.sources.live import LiveSource
 from meshtui.sources.reflector import pause
 from meshtui.widgets.status import _freshness, banner
-from tests.fakes.faults import FAULTS
+from tests.fakes.faults import FAULTS, table
 from tests.fakes.hostile_server import HostileServer
 from tests.fakes.live import synced
 
+REPO = Path(__file__).parents[2]
 ids = {"ids": lambda value: value.name if hasattr(value, "name") else value[0]}
 
 
@@ -155,3 +156,15 @@ def test_every_command_ends_with_one_line(at_home, server, capsys, fault):
 
 def test_there_are_many_faults_each_with_its_own_name():
     assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 40
+
+
+def test_the_security_guide_has_the_table_of_faults():
+    assert table() in (REPO / "docs/guide/security.md").read_text()
+
+
+def test_the_security_guide_has_the_limits():
+    guide = (REPO / "docs/guide/security.md").read_text()
+    said = [limits.size(getattr(limits, name)) for name in vars(limits) if name.endswith("_BYTES")]
+    said += [f"{limits.LIST_PAGES:,} pages", f"{limits.LIST_OBJECTS:,} objects", f"{limits.INFLATION} times"]
+    said += [f"{seconds:.0f} s" for seconds in (limits.RETRY_AFTER_S, limits.PLUGIN_S, limits.FILE_S)]
+    assert [words for words in said if words not in guide] == []

@@ -65,6 +65,28 @@ def test_login_expired(snap_compare) -> None:
     assert snap_compare(app_on(snapshot), terminal_size=SIZE, run_before=pressing())
 
 
+def test_broken(snap_compare) -> None:
+    message = "this is no answer of an API server: it is nested too deeply (is there a proxy or a login page in between?)"
+    state = KindState(KindStatus.BROKEN, message, "", NOW - timedelta(seconds=42), RETRY)
+    snapshot = with_kind(with_kind(bookstore(), "NetworkPolicy", state, empty=True), "Pod", state)
+    assert snap_compare(app_on(snapshot), terminal_size=SIZE, run_before=pressing("4"))
+
+
+class EndingSource(FrozenSource):
+    """A source that publishes, and then ends for a reason that nobody foresaw."""
+
+    async def run(self, publish: Publish) -> None:
+        """Publish, then fail."""
+        publish(bookstore())
+        raise RecursionError("maximum recursion depth exceeded")
+
+
+def test_the_source_has_ended(snap_compare) -> None:
+    app = app_on(None)
+    app.session.source = EndingSource(None)
+    assert snap_compare(app, terminal_size=SIZE, run_before=pressing())
+
+
 class BrokenSource(FrozenSource):
     """A source that can't be set up."""
 
