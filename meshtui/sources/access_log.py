@@ -78,7 +78,7 @@ def read_envoy_line(text: str) -> EnvoyLine | Unreadable | None:
 def _from_json(text: str) -> EnvoyLine | Unreadable | None:
     try:
         entry = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return Unreadable(text, "broken JSON")
     if not isinstance(entry, dict):
         return Unreadable(text, "not an object")

@@ -14,14 +14,16 @@ from dataclasses import replace
 from typing import Any
 
 from meshtui.model.denial import WINDOW_S, Denial, LogState
-from meshtui.model.errors import ClusterError, ForbiddenError, MeshtuiError
+from meshtui.model.errors import ForbiddenError, MeshtuiError
 from meshtui.model.ids import Uid
 from meshtui.model.snapshot import KindStatus, Snapshot
 from meshtui.model.workload import MeshMode, Pod
 from meshtui.sources.access_log import Unreadable
-from meshtui.sources.denials_read import EnvoyReader, ZtunnelReader
+from meshtui.sources.denials_read import EnvoyReader, ZtunnelReader, read_line
 from meshtui.sources.denials_tally import Tally
+from meshtui.sources.limits import MESSAGE_CHARS
 from meshtui.sources.log_stream import Position, ReadLog, text_of
+from meshtui.sources.redact import redact
 
 TAIL = 10_000
 """Lines of each log that are read back at most."""
@@ -206,9 +208,9 @@ class DenialLog:
                     async with self._limit:
                         await self._read_once(pod, reader, position, follow=False)
                 failed = 0
-            except MeshtuiError as error:
+            except Exception as error:  # noqa: BLE001  (the boundary of one log: its followers see that it isn't read, and why)
                 failed += 1
-                self._set(pod, problem=str(error), forbidden=isinstance(error, ForbiddenError), reading=False)
+                self._set(pod, problem=_why(error), forbidden=isinstance(error, ForbiddenError), reading=False)
             log = self._logs.get(pod.uid)
             if log is not None and log.lines > before:
                 failed = min(failed, 1)
@@ -232,8 +234,8 @@ class DenialLog:
             reader = ZtunnelReader() if role == "ztunnel" else EnvoyReader(role)
             try:
                 await self._read_back(pod, reader, Position(self._since_s, TAIL))
-            except ClusterError as error:
-                self._set(pod, problem=str(error), forbidden=isinstance(error, ForbiddenError))
+            except Exception as error:  # noqa: BLE001  (as in _follow)
+                self._set(pod, problem=_why(error), forbidden=isinstance(error, ForbiddenError))
 
         for uid, (pod, role) in wanted.items():
             self._logs[uid] = LogState(pod.key, pod.node, role)
@@ -254,7 +256,7 @@ class DenialLog:
                 if fresh is None:
                     continue
                 counted += 1
-                seen = reader.read(text_of(fresh)) if fresh else None
+                seen = read_line(reader, text_of(fresh)) if fresh else None
                 if isinstance(seen, Unreadable):
                     bad, sample = bad + 1, f"{seen.why}: {seen.raw[:500]}"
                 elif seen is not None:
@@ -294,3 +296,10 @@ class DenialLog:
         self._told = None
         if self._untold:
             self._tell()
+
+
+def _why(error: Exception) -> str:
+    """Why a log isn't read, in one line."""
+    if isinstance(error, MeshtuiError):
+        return str(error)
+    return redact(" ".join(f"an error in meshtui: {type(error).__name__}: {error}".split()))[:MESSAGE_CHARS]

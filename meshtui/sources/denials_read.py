@@ -79,7 +79,7 @@ class ZtunnelReader:
         self._dumping = False
         try:
             entry = msgspec.json.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             return Unreadable(text, "broken JSON")
         if not isinstance(entry, dict) or not {"scope", "target"} & entry.keys():
             return Unreadable(text, "JSON without scope")
@@ -211,3 +211,11 @@ def _called(line: EnvoyLine) -> tuple[tuple[str, str] | None, int | None]:
             return (host[1], host[0]), int(parts[1])
     port = line.local.rpartition(":")[2]
     return None, int(port) if port.isdecimal() and int(port) < 65536 else None
+
+
+def read_line(reader: ZtunnelReader | EnvoyReader, text: str) -> Read:
+    """What one line says; one at which a reader fails is unreadable, like any other that isn't understood."""
+    try:
+        return reader.read(text)
+    except Exception as error:  # noqa: BLE001  (the boundary of one line: clients choose a part of what stands in it)
+        return Unreadable(text, f"it can't be read: {type(error).__name__}")

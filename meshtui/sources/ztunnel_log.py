@@ -76,7 +76,7 @@ def _unquoted(value: str) -> str:
 def _from_json(text: str) -> AccessLine | None:
     try:
         entry = msgspec.json.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     if not isinstance(entry, dict) or entry.get("scope", entry.get("target")) != "access":
         return None
