@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from meshtui.findings import NotEvaluated, rules
 from meshtui.model.finding import Finding, Severity
+from meshtui.model.plain import clean
 
 _NAME = "meshtui check"
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -38,8 +39,8 @@ def as_junit(findings: Sequence[Finding], ignored: Sequence[Finding], silent: Se
             case = ET.SubElement(suite, "testcase", {"name": _xml(f"{rule.name}: {place}"), "classname": rule.id, "time": "0"})
             word = finding.severity.name.lower()
             failure = ET.SubElement(case, "failure", {"message": _xml(finding.message), "type": word})
-            fix = f"\nfix: {finding.fix.summary}" if finding.fix else ""
-            failure.text = _xml(f"{finding.message}\n{finding.why}{fix}")
+            fix = f"\nfix: {clean(finding.fix.summary)}" if finding.fix else ""
+            failure.text = _xml(f"{clean(finding.message)}\n{clean(finding.why)}{fix}")
         if not by_rule[rule.id]:
             case = ET.SubElement(suite, "testcase", {"name": rule.name, "classname": rule.id, "time": "0"})
             if rule.id in reasons:
@@ -52,7 +53,7 @@ def as_junit(findings: Sequence[Finding], ignored: Sequence[Finding], silent: Se
 
 def _note(finding: Finding) -> str:
     word = f"ignored ({finding.ignored})" if finding.ignored else finding.severity.name.lower()
-    return f"{word}: {finding.message}"
+    return clean(f"{word}: {finding.message}")
 
 
 def _xml(text: str) -> str:

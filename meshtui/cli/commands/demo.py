@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
@@ -10,37 +9,54 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from meshtui.cli.command import Command
+from meshtui.cli.closest import did_you_mean
+from meshtui.cli.command import command, switch, value
+from meshtui.cli.complete import scenarios
 from meshtui.model.errors import ClusterError, UsageError
-from meshtui.settings import Settings
+
+if TYPE_CHECKING:
+    from meshtui.settings import Settings
 
 _HEALTHY = "healthy"
 _API_TIMEOUT_S = 30.0
 _STOP_TIMEOUT_S = 15.0
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--scenario", default=_HEALTHY, metavar="NAME", help="which bookstore (meshtui sandbox --list)")
-    parser.add_argument("--tour", action="store_true", help="a tour of the healthy bookstore: Space goes on")
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of the command."""
+
+    scenario: str
+    tour: bool
 
 
-def _run(args: argparse.Namespace, settings: Settings) -> int:
-    from meshtui.cli.tui import run_tui
+PARAMS = [
+    value("--scenario", "NAME", "which bookstore (meshtui sandbox --list)", default=_HEALTHY, shell_complete=scenarios),
+    switch("--tour", "a tour of the healthy bookstore: Space goes on"),
+]
+
+
+def _run(words: Words, settings: Settings) -> int:
     from meshtui.sandbox.drills import TOUR, drill, tour
     from meshtui.sandbox.run import check_requirements
     from meshtui.sandbox.scenarios import names
 
-    touring = args.tour or args.scenario == TOUR
-    scenario = _HEALTHY if args.scenario == TOUR else args.scenario
+    touring = words.tour or words.scenario == TOUR
+    scenario = _HEALTHY if words.scenario == TOUR else words.scenario
     if scenario not in names():
-        raise UsageError(f"no scenario {scenario!r}", f"known: {', '.join(names())}, {TOUR}")
+        known = [*names(), TOUR]
+        raise UsageError(f"no scenario {scenario!r}{did_you_mean(scenario, known)}", f"known: {', '.join(known)}")
     if touring and scenario != _HEALTHY:
         raise UsageError("the tour leads through the healthy bookstore", "leave --scenario out")
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError("this is not a terminal", "meshtui sandbox runs the same cluster without one")
     check_requirements()
+    from meshtui.cli.tui import run_tui
+
     with _folder() as folder, _sandbox(scenario, folder) as kubeconfig:
         chosen = settings.model_copy(update={"kubeconfig": str(kubeconfig), "context": "", "filenames": ()})
         guided_by = tour() if scenario == _HEALTHY else drill(scenario)
@@ -107,4 +123,12 @@ def _wait_for_api(process: subprocess.Popen[bytes], errors: Path) -> None:
     raise ClusterError(f"the sandbox's API did not answer within {_API_TIMEOUT_S:.0f} s")
 
 
-COMMAND = Command("demo", "the terminal program on an embedded bookstore cluster", _arguments, _run, needs_cluster=False)
+COMMAND = command(
+    "demo",
+    "the terminal program on an embedded bookstore cluster",
+    PARAMS,
+    Words,
+    _run,
+    refused=("kubeconfig", "context", "impersonate", "impersonate_groups", "filenames"),
+    exits={3: "something that the sandbox needs is missing, or can't be started"},
+)

@@ -1,25 +1,13 @@
-"""``meshtui checkout``: buys one book, and prints every step with its evidence."""
+"""One checkout as text and as the JSON of the contracts."""
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-import json
-import sys
-import uuid
 from typing import Any
 
-from pydantic import ValidationError
-
-from meshtui.checkout.buy import Buyer
-from meshtui.checkout.redact import redact_text
-from meshtui.checkout.shop import find_gateway
 from meshtui.checkout.trace import Explanation, StepState, Stock, Trace, TraceStep
-from meshtui.cli.ask import confirmed
-from meshtui.cli.command import Command
-from meshtui.cli.source import open_session
-from meshtui.model.errors import ReadOnlyError, UsageError
-from meshtui.settings import Checkout, Settings
+from meshtui.cli.answer import Answer, Column, key
+from meshtui.cli.jsontext import json_text
+from meshtui.model.plain import clean
 
 _GLYPHS = {
     StepState.WAITING: "…",
@@ -30,64 +18,25 @@ _GLYPHS = {
 }
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--book", metavar="UUID", help="which book, by inventory's id")
-    parser.add_argument("--quantity", metavar="N", type=int, help="how many of it")
-    parser.add_argument("--gateway", metavar="URL", help="where the bookstore answers, instead of asking the cluster")
-    parser.add_argument("--yes", action="store_true", help="don't ask")
-    parser.add_argument("-o", "--output", choices=["text", "json"], default="text")
-
-
-def with_flags(settings: Settings, *, book: str | None, quantity: int | None, gateway: str | None) -> Settings:
-    """Settings with what the command line says. Raises UsageError."""
-    given = {"book": book, "quantity": quantity, "gateway": gateway}
-    if book is not None:
-        try:
-            uuid.UUID(book)
-        except ValueError as error:
-            raise UsageError(f"--book {book!r} is no UUID") from error
-    changes = {name: value for name, value in given.items() if value is not None}
-    try:
-        checkout = Checkout.model_validate(settings.checkout.model_dump() | changes)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"--{'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from error
-    return settings.model_copy(update={"checkout": checkout})
-
-
-async def _checkout(args: argparse.Namespace, settings: Settings) -> int:
-    settings = with_flags(settings, book=args.book, quantity=args.quantity, gateway=args.gateway)
-    async with open_session(settings) as session:
-        if session.read_only:
-            raise ReadOnlyError(f"nothing is bought: {session.read_only}")
-        gateway = await find_gateway(settings, session.engine)
-        said = redact_text(gateway)
-        checkout = settings.checkout
-        sys.stderr.write(f"gateway {said}, host {checkout.host}, context {session.label.context}\n")
-        lines = [
-            f"this buys {checkout.quantity} of book {checkout.book} there, as {checkout.username}: a real order.",
-            "What is in that user's cart is thrown away first.",
-        ]
-        confirmation = confirmed(lines, session.read_only, yes=args.yes or session.label.sandbox)
-        trace = await Buyer(gateway, settings, session.engine, session.api(), _progress).run(confirmation)
-    if args.output == "json":
-        sys.stdout.write(json.dumps(trace_to_json(trace), indent=2, ensure_ascii=False) + "\n")
-    else:
-        _print(trace)
-    return 0 if trace.ok else 1
-
-
-def _progress(trace: Trace) -> None:
-    """What is being waited for, on a terminal's last line; the evidence of all steps is only there at the end."""
-    if sys.stderr.isatty():
-        step = next((step for step in trace.steps if step.state is StepState.RUNNING), None)
-        sys.stderr.write(f"\r\x1b[K… {step.title}" if step and not trace.finished else "\r\x1b[K")
-        sys.stderr.flush()
-
-
-def _print(trace: Trace) -> None:
+def as_text(trace: Trace) -> str:
+    """Every step with its evidence, then the stock and what came of it."""
     lines = [text for step in trace.steps for text in step_lines(step)]
-    sys.stdout.write("\n".join([*lines, *_summary(trace)]) + "\n")
+    return "\n".join([*lines, *_summary(trace)]) + "\n"
+
+
+def answer(trace: Trace) -> Answer:
+    """The checkout in all forms: a row a step."""
+    document = trace_to_json(trace)
+    columns = (
+        Column("STEP", key("name")),
+        Column("STATE", key("state")),
+        Column("STATUS", key("status")),
+        Column("MS", key("elapsed_ms")),
+        Column("FROM", key("source_identity"), wide=True),
+        Column("TO", key("destination_identity"), wide=True),
+        Column("URL", key("url")),
+    )
+    return Answer(document, document["steps"], columns, own={"text": lambda: as_text(trace)})
 
 
 def step_lines(step: TraceStep) -> list[str]:
@@ -102,9 +51,9 @@ def step_lines(step: TraceStep) -> list[str]:
         lines.append(f"    {sender} → {receiver}, {mtls_words(step.mtls)}")
     lines += [f"    {text}" for text in (step.note, step.error) if text]
     if step.state is StepState.FAILED and step.response:
-        lines.append(f"    answer: {step.response if isinstance(step.response, str) else json.dumps(step.response)}")
+        lines.append(f"    answer: {step.response if isinstance(step.response, str) else json_text(step.response)}")
     lines += [f"    | {raw}" for raw in (*step.evidence, *step.log_lines)]
-    return ["".join(c if c.isprintable() else " " for c in text) for text in lines]
+    return [clean(text) for text in lines]
 
 
 def mtls_words(mtls: bool | None) -> str:
@@ -128,7 +77,7 @@ def _summary(trace: Trace) -> list[str]:
     lines += [f"    {why}" for why in explanation.why]
     for look in explanation.look_at:
         lines += [f"  look at {look.ref}: {look.why}", f"    {look.command}"]
-    return ["".join(c if c.isprintable() else " " for c in text) for text in lines]
+    return [clean(text) for text in lines]
 
 
 def trace_to_json(trace: Trace) -> dict[str, Any]:
@@ -197,10 +146,3 @@ def _explanation_to_json(explanation: Explanation | None) -> dict[str, Any] | No
             for look in explanation.look_at
         ],
     }
-
-
-def _run(args: argparse.Namespace, settings: Settings) -> int:
-    return asyncio.run(_checkout(args, settings))
-
-
-COMMAND = Command("checkout", "buy one book, and see each step, the reserve call and the stock", _arguments, _run)

@@ -2,75 +2,127 @@
 
 from __future__ import annotations
 
-import argparse
-import asyncio
-import json
-import re
 import sys
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from meshtui.cli.command import Command
-from meshtui.cli.flowfile import decider_to_json, endpoint_to_json, verdict_to_json
-from meshtui.cli.source import open_session, source_for
-from meshtui.engine.denials import Agreement, JudgedDenial
-from meshtui.model.errors import ClusterError, UsageError
+import click
+
+from meshtui.cli.command import command, switch, value
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from meshtui.cli.answer import Answer
+    from meshtui.engine.denials import JudgedDenial
     from meshtui.session import Session
     from meshtui.settings import Settings
     from meshtui.sources.denials import DenialLog
 
-_UNITS = {"s": 1, "m": 60, "h": 3600}
 _LONGEST_S = 86400
 _MARKS = {
-    Agreement.AGREES: "= the prediction agrees",
-    Agreement.DISAGREES: "≠ DISAGREES WITH THE PREDICTION",
-    Agreement.CHANGED: "* changed since",
-    Agreement.UNKNOWN: "? not predicted",
+    "agrees": "= the prediction agrees",
+    "disagrees": "≠ DISAGREES WITH THE PREDICTION",
+    "changed": "* changed since",
+    "unknown": "? not predicted",
 }
 
 
-def _seconds(text: str) -> int:
-    """``90s``, ``10m``, ``1h30m`` in seconds."""
-    if not re.fullmatch(r"(\d+[smh])+", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: write 90s, 10m, 1h")
-    seconds = sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([smh])", text))
-    if not 1 <= seconds <= _LONGEST_S:
-        raise argparse.ArgumentTypeError(f"{text!r}: between 1s and 24h")
-    return seconds
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of the command."""
+
+    since: int
+    follow: bool
+    output: str
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--since", type=_seconds, default=600, metavar="TIME", help="how far back: 90s, 10m, 1h (default 10m)")
-    parser.add_argument("--follow", action="store_true", help="go on, and print each group again when it grows")
-    parser.add_argument("-o", "--output", choices=["text", "jsonl"], default="text")
+class _Span(click.ParamType[int]):
+    """``90s``, ``10m``, ``1h30m``: whole seconds, up to a day."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """The seconds."""
+        from meshtui.cli.durations import seconds_of
+        from meshtui.model.errors import UsageError
+
+        if isinstance(value, int):
+            return value
+        try:
+            seconds = int(seconds_of(value))
+        except UsageError as error:
+            self.fail(error.message, param, ctx)
+        if not 1 <= seconds <= _LONGEST_S:
+            self.fail(f"{value!r}: between 1s and 24h", param, ctx)
+        return seconds
 
 
-def _run(args: argparse.Namespace, settings: Settings) -> int:
+PARAMS = [
+    value("--since", "TIME", "how far back: 90s, 10m, 1h (default 10m)", type=_Span(), default=600),
+    switch("--follow", "go on, and print each group again when it grows (-o text or jsonl)"),
+]
+
+
+def _run(words: Words, settings: Settings) -> int:
+    import asyncio
+
+    from meshtui.model.errors import UsageError
+
     if settings.filenames:
         raise UsageError("manifests have no logs", "leave out -f, and name a cluster")
-    return asyncio.run(_follow(args, settings) if args.follow else _once(args, settings))
+    if words.follow and words.output not in {"text", "jsonl"}:
+        raise UsageError(f"--follow has no end, and {words.output} needs one", "-o text or jsonl")
+    return asyncio.run(_follow(words, settings) if words.follow else _once(words, settings))
 
 
-async def _once(args: argparse.Namespace, settings: Settings) -> int:
+async def _once(words: Words, settings: Settings) -> int:
+    from meshtui.cli.formats import write
+    from meshtui.cli.source import open_session
+    from meshtui.engine.denials import Agreement
+    from meshtui.model.errors import ClusterError
+
     async with open_session(settings) as session:
-        log = await session.denials.read(args.since)
+        log = await session.denials.read(words.since)
         if not log.readable:
             raise ClusterError("; ".join(log.problems) or "no ztunnel's log can be read")
-        start = session.clock().timestamp() - args.since
+        start = session.clock().timestamp() - words.since
         wanted = [each for each in in_namespace(session) if each.denial.last.timestamp() >= start]
-        _write(wanted, args.output)
+        write(answer(wanted), words.output)
         _complain(log)
-        if not wanted and args.output == "text":
+        if not wanted and words.output == "text":
             sys.stderr.write("nothing was denied, as far as the logs say\n")
     if any(each.agreement is Agreement.DISAGREES for each in wanted):
         return 1
     return 4 if log.problems or log.unreadable else 0
 
 
-async def _follow(args: argparse.Namespace, settings: Settings) -> int:
+def answer(judged: Iterable[JudgedDenial]) -> Answer:
+    """The denials, the latest first."""
+    from meshtui.cli.answer import Answer, Column, end_name, key, object_name
+
+    found = list(judged)
+    rows = [denial_to_json(each) for each in found]
+    columns = (
+        Column("LAST", key("time")),
+        Column("COUNT", key("count")),
+        Column("FROM", lambda row: end_name(row["from"])),
+        Column("TO", lambda row: end_name(row["to"])),
+        Column("IDENTITY", key("source_identity"), wide=True),
+        Column("LOGGED BY", key("logged_by"), wide=True),
+        Column("DECIDED BY", lambda row: object_name(row["decided_by"])),
+        Column("AGREEMENT", key("agreement")),
+        Column("REASON", key("reason")),
+    )
+    return Answer(rows, rows, columns, own={"text": lambda: "".join(map(_text_of, found))})
+
+
+async def _follow(words: Words, settings: Settings) -> int:
+    import asyncio
+
+    from meshtui.cli.formats import write
+    from meshtui.cli.source import source_for
     from meshtui.session import Session
 
     session = Session(source_for(settings), settings)
@@ -78,6 +130,8 @@ async def _follow(args: argparse.Namespace, settings: Settings) -> int:
     session.denials.listen(news.set)
     session.listen(news.set)
     session.start()
+    from meshtui.model.plain import clean
+
     counts: dict[object, int] = {}
     said: set[str] = set()
     try:
@@ -88,15 +142,16 @@ async def _follow(args: argparse.Namespace, settings: Settings) -> int:
                 raise session.error
             if not session.settled:
                 continue
-            session.denials.follow(args.since)
+            session.denials.follow(words.since)
             await session.denials.judge()
             fresh = [each for each in in_namespace(session) if counts.get(_group(each)) != each.denial.count]
             counts = {_group(each): each.denial.count for each in session.denials.judged}
-            _write(reversed(fresh), args.output)
+            write(answer(reversed(fresh)), words.output)
+            sys.stdout.flush()
             if session.denials.log is not None:
                 problems = set(session.denials.log.problems) if session.denials.log.logs else set()
                 for problem in sorted(problems - said):
-                    sys.stderr.write(f"meshtui: {_plain(problem)}\n")
+                    sys.stderr.write(f"meshtui: {clean(problem)}\n")
                 said = problems
     finally:
         await session.stop()
@@ -120,25 +175,19 @@ def _group(each: JudgedDenial) -> object:
 
 def _complain(log: DenialLog) -> None:
     """Say on stderr what is missing from the answer."""
+    from meshtui.model.plain import clean
+
     for problem in log.problems:
-        sys.stderr.write(f"meshtui: {_plain(problem)}\n")
+        sys.stderr.write(f"meshtui: {clean(problem)}\n")
     if log.unreadable:
         samples = [f"{state.pod}: {state.sample}" for state in log.logs if state.sample]
-        sys.stderr.write(f"meshtui: {log.unreadable} line(s) couldn't be read, the last of {_plain(samples[-1])}\n")
+        sys.stderr.write(f"meshtui: {log.unreadable} line(s) couldn't be read, the last of {clean(samples[-1])}\n")
 
 
-def _write(judged: Iterable[JudgedDenial], output: str) -> None:
-    for each in judged:
-        if output == "jsonl":
-            sys.stdout.write(json.dumps(denial_to_json(each), ensure_ascii=False) + "\n")
-        else:
-            sys.stdout.write("\n".join(map(_plain, _text(each))) + "\n")
-    sys.stdout.flush()
+def _text_of(each: JudgedDenial) -> str:
+    from meshtui.model.plain import clean
 
-
-def _plain(text: str) -> str:
-    """Text from a log, safe for a terminal: what isn't printable becomes an escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return "".join(f"{clean(line)}\n" for line in _text(each))
 
 
 def _text(each: JudgedDenial) -> list[str]:
@@ -154,16 +203,20 @@ def _text(each: JudgedDenial) -> list[str]:
         rule = f" {each.decided_by.rule}" if each.decided_by.rule else ""
         how = "named in the log" if each.from_log else "predicted; the log names no policy"
         lines.append(f"    decided by {each.decided_by.ref}{rule} ({how})")
-    lines.append(f"    {_MARKS[each.agreement]}{': ' + each.note if each.note else ''}")
+    lines.append(f"    {_MARKS[each.agreement.value]}{': ' + each.note if each.note else ''}")
     return lines
 
 
 def _time(at: datetime, precision: str = "milliseconds") -> str:
+    from datetime import UTC
+
     return at.astimezone(UTC).isoformat(timespec=precision).replace("+00:00", "Z")
 
 
 def denial_to_json(each: JudgedDenial) -> dict[str, Any]:
     """One line (contracts, JSON answers), with more about where each word comes from."""
+    from meshtui.cli.flowfile import decider_to_json, endpoint_to_json, verdict_to_json
+
     d = each.denial
     verdict = each.verdict
     return {
@@ -187,4 +240,17 @@ def denial_to_json(each: JudgedDenial) -> dict[str, Any]:
     }
 
 
-COMMAND = Command("denials", "what is being denied right now, as the proxies' logs say, and by which policy", _arguments, _run)
+COMMAND = command(
+    "denials",
+    "what is being denied right now, as the proxies' logs say, and by which policy",
+    PARAMS,
+    Words,
+    _run,
+    refused=("filenames",),
+    outputs=("text", "table", "wide", "json", "jsonl", "yaml", "csv"),
+    exits={
+        1: "a denial that the policies don't explain",
+        3: "the cluster can't be reached or says no, or no log can be read",
+        4: "some logs, or lines of them, couldn't be read",
+    },
+)
