@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
+
+_SAFE = re.compile(r"[\w.:/@%+=*-]+", re.ASCII)
+"""What a shell takes as it is: a name with anything else in it (from a hostile cluster or file) is not offered."""
 
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -15,7 +19,8 @@ def _offering(values: Callable[[dict[str, Any]], Iterable[str]]) -> Completer:
     """A completer for those of some values that begin as the word does; ``values`` gets the shared flags given so far."""
 
     def offer(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 (click's)
-        return [CompletionItem(each) for each in values(_given(ctx)) if each.startswith(incomplete)]
+        found = values(_given(ctx))
+        return [CompletionItem(each) for each in found if each.startswith(incomplete) and _SAFE.fullmatch(each)]
 
     return offer
 

@@ -34,13 +34,12 @@ def run(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    help_of = PROGRAM
+    ctx: click.Context | None = None
     instruction = os.environ.get(VARIABLE)
     if instruction and argv is None:
         answer(Meshtui(), instruction)
     try:
         ctx = Meshtui().make_context(PROGRAM, list(words))
-        help_of = ctx.command_path
         with ctx:
             code = int(ctx.command.invoke(ctx))
         sys.stdout.flush()
@@ -49,8 +48,7 @@ def run(argv: Sequence[str] | None = None) -> int:
     except click.UsageError as error:
         return _failed(_words_of(error), BAD_USAGE)
     except MeshtuiError as error:
-        hint = f" (see '{help_of} --help')" if type(error) is UsageError and not error.hint else ""
-        return _failed(f"{error}{hint}", error.exit_code)
+        return _failed(_with_way_out(error, ctx), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output went away: that is its right
@@ -71,6 +69,14 @@ def _failed(words: str, code: int) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     sys.stderr.write(f"{PROGRAM}: {clean(words)}\n")
     return code
+
+
+def _with_way_out(error: MeshtuiError, ctx: click.Context | None) -> str:
+    """An error's words; where the words of the command are off and nothing says what helps, the help does."""
+    if type(error) is not UsageError or error.hint:
+        return str(error)
+    command = ctx.invoked_subcommand if ctx else None
+    return f"{error} (see '{' '.join(filter(None, (PROGRAM, command)))} --help')"
 
 
 def _words_of(error: click.UsageError) -> str:

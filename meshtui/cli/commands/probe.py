@@ -75,7 +75,10 @@ def _flows(words: Words, session: Session) -> list[Flow]:
         return found
     if not words.destinations:
         raise UsageError("no destination", "name TO:PORT, or --all")
-    return [parse_flow(words.source, destination, protocol=words.protocol) for destination in words.destinations]
+    flows = [parse_flow(words.source, destination, protocol=words.protocol) for destination in words.destinations]
+    for flow in flows:
+        session.engine.judge(flow)  # raises for a name or port that isn't there: a plan would only leave it out
+    return flows
 
 
 def _flows_of_all(pattern: str, session: Session) -> list[Flow]:
