@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -16,8 +15,6 @@ from meshtui.model.plain import clean
 
 _MARKS = {Status.PASS: "✓", Status.FAIL: "✗", Status.UNKNOWN: "?"}
 _FIRST = (Status.FAIL, Status.UNKNOWN, Status.PASS)
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 (2.2, Characters) can't hold."""
 
 
 def counted(results: Sequence[Result]) -> Counter[Status]:
@@ -93,13 +90,13 @@ def as_junit(results: Sequence[Result]) -> str:
     suite = ET.SubElement(suites, "testsuite", {"name": name, **numbers})
     for result in results:
         source = str(result.expectation.flow.source)
-        attributes = {"name": _xml(result.expectation.name), "classname": _xml(source), "time": f"{_seconds(result):.3f}"}
+        attributes = {"name": clean(result.expectation.name), "classname": clean(source), "time": f"{_seconds(result):.3f}"}
         case = ET.SubElement(suite, "testcase", attributes)
-        facts = "\n".join(f"{name}: {value}" for name, value in _facts(result))
+        facts = "\n".join(clean(f"{name}: {value}") for name, value in _facts(result))
         if result.status is Status.FAIL:
-            ET.SubElement(case, "failure", {"message": _xml(result.reason), "type": "mismatch"}).text = _xml(facts)
+            ET.SubElement(case, "failure", {"message": clean(result.reason), "type": "mismatch"}).text = facts
         elif result.status is Status.UNKNOWN:
-            ET.SubElement(case, "skipped", {"message": _xml(result.reason)})
+            ET.SubElement(case, "skipped", {"message": clean(result.reason)})
     ET.indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
 
@@ -107,10 +104,6 @@ def as_junit(results: Sequence[Result]) -> str:
 def _seconds(result: Result) -> float:
     total_ms = result.observation.total_ms if result.observation else None
     return (total_ms or 0.0) / 1000
-
-
-def _xml(text: str) -> str:
-    return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def as_text(results: Sequence[Result]) -> str:
