@@ -6,7 +6,7 @@ STAMP := $(VENV)/.up-to-date
 SCENARIO ?= healthy
 PYTEST_WORKERS ?= 3
 
-.PHONY: demo test lint venv screenshots sarif e2e bench lock clean
+.PHONY: demo test lint venv docs screenshots sarif e2e bench lock clean
 
 demo: $(STAMP)  ## the terminal program on an embedded bookstore cluster
 	@command -v curl >/dev/null || { echo "make demo needs curl: install it with your system's package manager" >&2; exit 1; }
@@ -31,6 +31,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip check >/dev/null || { echo "the environment is broken: rm -rf $(VENV) and try again" >&2; exit 1; }
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
+
+docs: $(STAMP)  ## the tables of docs/guide/commands.md and the man page, from the commands
+	$(BIN)/python -m tests.commands_guide
 
 screenshots: $(STAMP)  ## the README's pictures, taken from the sandbox
 	$(BIN)/python -m tests.screenshots

@@ -1,8 +1,6 @@
-"""The man page, made from the commands themselves: ``python -m meshtui.cli.manpage`` prints it (share/man/man1/meshtui.1)."""
+"""The man page, made from the commands themselves; the package installs it as share/man/man1/meshtui.1."""
 
 from __future__ import annotations
-
-import sys
 
 import click
 
@@ -49,7 +47,7 @@ def _roff(text: str) -> str:
 
 
 def _item(head: str, words: str) -> str:
-    return f".TP\n.B {_roff(head)}\n{_roff(words)}\n"
+    return f".TP\n\\fB{_roff(head)}\\fR\n{_roff(words)}\n"
 
 
 def _flag(flag: flags.Flag) -> str:
@@ -74,7 +72,3 @@ def _command(command: Command) -> str:
     if command.more:
         body += f".PP\n.nf\n{_roff(command.more.strip(chr(10)))}\n.fi\n"
     return head + body
-
-
-if __name__ == "__main__":
-    sys.stdout.write(page())
