@@ -37,7 +37,7 @@ def written(line):
 
 def fault(message):
     try:
-        raise RuntimeError(message)
+        raise RuntimeError(message)  # noqa: TRY301  (it needs a traceback)
     except RuntimeError as error:
         return error
 
