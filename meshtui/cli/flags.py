@@ -28,6 +28,10 @@ class Flag:
         """How messages name it."""
         return self.words[-1]
 
+    def value(self, word: str) -> str:
+        """The value in a word: ``-n=shop`` means shop, as in kubectl."""
+        return word.removeprefix("=") if len(self.words) > 1 else word
+
     def option(self) -> click.Option:
         """The flag as click reads it. Values are collected, so that a second one doesn't silently replace the first."""
         words = [*self.words, self.name]
@@ -75,7 +79,7 @@ def merged(places: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             if any(place.get(flag.name) for place in given):
                 found[flag.name] = True
             continue
-        values = tuple(dict.fromkeys(value for place in given for value in place.get(flag.name) or ()))
+        values = tuple(dict.fromkeys(flag.value(word) for place in given for word in place.get(flag.name) or ()))
         if not values:
             continue
         if "" in values:

@@ -151,7 +151,7 @@ def files(tmp_path_factory):
         "half.jsonl": flow + "\nno json\n",
         "holds.yaml": yaml.safe_dump(expectations("allow")),
         "wrong.yaml": yaml.safe_dump(expectations("deny")),
-        "unknown.yaml": yaml.safe_dump(expectations("allow", to="10.0.0.1:9", protocol="UDP")),
+        "unknown.yaml": yaml.safe_dump(expectations("deny", to="10.0.0.1:9", protocol="UDP")),
         "kubeconfig": UNREACHABLE,
     }
     for name, text in contents.items():

@@ -145,6 +145,15 @@ def test_a_timeout_is_read_as_kubectl_reads_it(received, text, seconds):
     assert received[0][1].timeouts.request_s == seconds
 
 
+@pytest.mark.parametrize(
+    "words", [["-n", "shop"], ["-nshop"], ["-n=shop"], ["--namespace", "shop"], ["--namespace=shop"]], ids=" ".join
+)
+def test_a_value_is_written_in_all_of_kubectls_ways(received, words):
+    assert run(["check", *words]) == 0
+    assert run([*words, "check"]) == 0
+    assert {settings.namespace for _, settings in received} == {"shop"}
+
+
 @pytest.mark.parametrize("text", ["soon", "-1", "1d", "30 s", "s", "1m30"])
 def test_a_timeout_that_is_none_is_an_error(received, capsys, text):
     assert run(["check", f"--request-timeout={text}"]) == 2
