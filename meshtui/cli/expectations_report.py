@@ -10,7 +10,7 @@ from meshtui.cli.answer import Answer, Column, key, object_name
 from meshtui.cli.flowfile import decider_to_json, flow_to_json
 from meshtui.cli.jsontext import json_text
 from meshtui.cli.terminal import wrapped
-from meshtui.engine.verification import Result, Status
+from meshtui.engine.expect.verification import Result, Status
 from meshtui.model.plain import clean
 
 _MARKS = {Status.PASS: "✓", Status.FAIL: "✗", Status.UNKNOWN: "?"}

@@ -12,9 +12,9 @@ from meshtui.cli.formats import rendered
 from meshtui.cli.formats.csv import cell as csv_cell
 from meshtui.cli.jsontext import json_text
 from meshtui.cli.progress import Progress
-from meshtui.engine.cells import Cell
-from meshtui.engine.groups import Group
-from meshtui.engine.portwords import Answer, answers, ports_in_words
+from meshtui.engine.explain.ports import Answer, answers, ports_in_words
+from meshtui.engine.matrix.cells import Cell
+from meshtui.engine.matrix.groups import Group
 from meshtui.model.plain import clean
 from meshtui.model.verdict import Decision
 

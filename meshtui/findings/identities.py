@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from meshtui.engine.classes import PodClass
+from meshtui.engine.classes.classifier import PodClass
 from meshtui.findings.context import Context
 from meshtui.findings.pods import declared_ports
 from meshtui.model.ids import ObjectRef, principal
@@ -110,5 +110,5 @@ def broken_flows(context: Context, named: Named, workload: ObjectRef) -> Iterato
 
 def _denied_in_mesh(context: Context, source: PodClass, target: PodClass, port: int) -> bool:
     """Whether the mesh would deny what a network policy already stops."""
-    verdict = context.engine.between(source.party, target.party, port)
+    verdict = context.engine.between(source.endpoint, target.endpoint, port)
     return any(step.layer in _MESH and step.result is StepResult.BLOCK for step in verdict.steps)

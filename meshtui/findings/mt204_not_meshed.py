@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshtui.engine.authorization import reaches_ztunnel
+from meshtui.engine.policy.authorization import reaches_ztunnel
 from meshtui.findings.authz import policies
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
@@ -21,7 +21,7 @@ def _look(context: Context) -> Iterator[Found]:
         if not reaches_ztunnel(policy) or policy.meta.namespace == root:
             continue
         covered = [m for m in context.covered(policy) if m.pods]
-        outside = [m for m in covered if m.party.mode in _OUTSIDE and not (m.party.pod and m.party.pod.host_network)]
+        outside = [m for m in covered if m.endpoint.mode in _OUTSIDE and not (m.endpoint.pod and m.endpoint.pod.host_network)]
         owners = context.owners_of(outside)
         if not owners:
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from meshtui.engine.networkpolicy import Direction
+from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.pods import DATABASES, guarded
@@ -26,7 +26,7 @@ def _look(context: Context) -> Iterator[Found]:
             continue
         if snapshot.mesh_mode(pod) is MeshMode.GATEWAY or any(port.number in DATABASES for port in pod.ports):
             continue
-        if not any(guarded(context, p) or context.network.selecting(context.party(p), Direction.INGRESS) for p in pods):
+        if not any(guarded(context, p) or context.network.selecting(context.endpoint(p), Direction.INGRESS) for p in pods):
             open_ones[pod.namespace].append(workload.ref)
     for namespace, refs in sorted(open_ones.items()):
         names = ", ".join(ref.name for ref in refs[:4]) + (" …" if len(refs) > 4 else "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshtui.engine.selectors import matches
+from meshtui.engine.matching.selectors import matches
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.pods import declared_ports, is_ambient
@@ -22,7 +22,7 @@ def _look(context: Context) -> Iterator[Found]:
             continue
         said: dict[str, None] = {}
         for member in context.classes_in(ref.namespace):
-            pod = member.party.pod
+            pod = member.endpoint.pod
             if pod is None or not is_ambient(member) or not matches(policy.selector, pod.labels):
                 continue
             for port in sorted({*policy.port_modes, *declared_ports(context, member)}):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshtui.engine.classes import PodClass
-from meshtui.engine.networkpolicy import Direction
+from meshtui.engine.classes.classifier import PodClass
+from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.netrules import main_policy, opened, particular, written_rules
@@ -24,7 +24,7 @@ def _look(context: Context) -> Iterator[Found]:
         policy = main_policy(context, target, Direction.INGRESS)
         if policy is None:
             continue
-        opens = context.network.permit(Direction.INGRESS, target.party, source.party, port, "TCP", target.party)
+        opens = context.network.permit(Direction.INGRESS, target.endpoint, source.endpoint, port, "TCP", target.endpoint)
         if opens.policy is not None:
             continue  # the app's port is open, and HBONE isn't: MT301
         for owner in context.owners(source):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from meshtui.engine.classes import PodClass
-from meshtui.engine.networkpolicy import Direction, allows_port, rules
+from meshtui.engine.classes.classifier import PodClass
+from meshtui.engine.policy.networkpolicy import Direction, allows_port, rules
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.fixes import appended
@@ -23,7 +23,7 @@ def _look(context: Context) -> Iterator[Found]:
         return  # an admin policy may let names through
     affected: dict[ObjectRef, list[PodClass]] = {}
     for member in context.classes:
-        selecting = context.network.selecting(member.party, Direction.EGRESS) if member.pods else ()
+        selecting = context.network.selecting(member.endpoint, Direction.EGRESS) if member.pods else ()
         written = [rule for policy in selecting for rule in rules(policy, Direction.EGRESS)]
         if not written or any(allows_port(rule, _DNS, "UDP", None) for rule in written):
             continue

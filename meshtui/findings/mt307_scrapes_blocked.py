@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshtui.engine.classes import PodClass
+from meshtui.engine.classes.classifier import PodClass
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.callers import meant
 from meshtui.findings.context import Context
@@ -20,7 +20,7 @@ _SCRAPE, _PORT = "prometheus.io/scrape", "prometheus.io/port"
 def _look(context: Context) -> Iterator[Found]:
     """Pods with the annotation prometheus.io/scrape, and those whose NetworkPolicies let a Prometheus in by its labels."""
     scrapers = [
-        m for m in context.classes if m.pods and "prometheus" in {m.party.pod.labels.get(n) for n in _NAMES if m.party.pod}
+        m for m in context.classes if m.pods and "prometheus" in {m.endpoint.pod.labels.get(n) for n in _NAMES if m.endpoint.pod}
     ]
     if not scrapers:
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meshtui.engine.references import parse_flow
+from meshtui.engine.path.references import parse_flow
 from meshtui.screens.flow import FlowScreen
 from meshtui.screens.probe import ProbeScreen
 from meshtui.screens.why import WhyScreen

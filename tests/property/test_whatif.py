@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meshtui.engine import Engine
-from meshtui.engine.matrix import Matrix
-from meshtui.engine.overlay import overlaid
-from meshtui.engine.shifts import What, what_of
-from meshtui.engine.whatif import compare
+from meshtui.engine.matrix.matrix import Matrix
+from meshtui.engine.whatif.compare import compare
+from meshtui.engine.whatif.overlay import overlaid
+from meshtui.engine.whatif.shifts import What, what_of
 from meshtui.model.verdict import Decision
 from tests.fakes.snapshots import snapshot_of
 from tests.property.test_matrix import changed
@@ -56,7 +56,7 @@ def decision(engine, source, destination, port, protocol):
     pods = engine.snapshot.pod_by_key
     if source not in pods or destination not in pods or pods[source].completed or pods[destination].completed:
         return None
-    return engine.between(engine.party(pods[source]), engine.party(pods[destination]), port, protocol).decision
+    return engine.between(engine.endpoint(pods[source]), engine.endpoint(pods[destination]), port, protocol).decision
 
 
 @given(SEEDS)

@@ -15,9 +15,9 @@ from meshtui.cli.acceptance_report import answer, to_json
 from meshtui.cli.formats import rendered
 from meshtui.cli.schemas import Accepted
 from meshtui.engine import Engine
-from meshtui.engine.expectations import Expected
-from meshtui.engine.references import parse_flow
-from meshtui.engine.verification import Result, Status
+from meshtui.engine.expect.expectations import Expected
+from meshtui.engine.expect.verification import Result, Status
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.snapshot import KindState, KindStatus
 from meshtui.model.verdict import Decision, Layer, Verdict
 from meshtui.settings import Checkout

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshtui.engine import Engine
-from meshtui.engine.references import parse_flow, parse_reference
+from meshtui.engine.path.references import parse_flow, parse_reference
 from meshtui.model.errors import NotReadableError, UsageError
 from meshtui.model.flow import EndpointKind, FlowEndpoint
 from meshtui.model.snapshot import KindState, KindStatus

@@ -12,7 +12,7 @@ from meshtui.cli.complete import files
 
 if TYPE_CHECKING:
     from meshtui.checkout.criteria import Criterion
-    from meshtui.engine.expectations import Expected
+    from meshtui.engine.expect.expectations import Expected
     from meshtui.model.observation import Observation
     from meshtui.probe.plan import Plan
     from meshtui.session import Session
@@ -53,7 +53,7 @@ async def _acceptance(words: Words, settings: Settings) -> int:
     from meshtui.cli.expectations import find, read_expectations
     from meshtui.cli.formats import write
     from meshtui.cli.source import open_session
-    from meshtui.engine.expectations import expand
+    from meshtui.engine.expect.expectations import expand
     from meshtui.model.errors import ReadOnlyError
     from meshtui.model.plain import clean
     from meshtui.probe.plan import make_plan

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from meshtui.cli.answer import Answer
-    from meshtui.engine.denials import JudgedDenial
+    from meshtui.engine.explain.denials import JudgedDenial
     from meshtui.session import Session
     from meshtui.settings import Settings
     from meshtui.sources.denials import DenialLog
@@ -80,7 +80,7 @@ def _run(words: Words, settings: Settings) -> int:
 async def _once(words: Words, settings: Settings) -> int:
     from meshtui.cli.formats import write
     from meshtui.cli.source import open_session
-    from meshtui.engine.denials import Agreement
+    from meshtui.engine.explain.denials import Agreement
     from meshtui.model.errors import ClusterError
 
     async with open_session(settings) as session:

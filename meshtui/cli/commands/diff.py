@@ -11,7 +11,7 @@ from meshtui.cli.command import command, switch, value
 from meshtui.cli.complete import files
 
 if TYPE_CHECKING:
-    from meshtui.engine.shifts import Shift
+    from meshtui.engine.whatif.shifts import Shift
     from meshtui.model.snapshot import Snapshot
     from meshtui.settings import Settings
 
@@ -49,9 +49,9 @@ def _run(words: Words, settings: Settings) -> int:
     from meshtui.cli.formats import write
     from meshtui.cli.notes import note_problems
     from meshtui.cli.source import manifests, one_snapshot
-    from meshtui.engine.overlay import differing, overlaid
-    from meshtui.engine.shifts import What
-    from meshtui.engine.whatif import compare
+    from meshtui.engine.whatif.compare import compare
+    from meshtui.engine.whatif.overlay import differing, overlaid
+    from meshtui.engine.whatif.shifts import What
     from meshtui.model.errors import UsageError
 
     if [*words.new, *settings.filenames, words.allow].count("-") > 1:
@@ -75,8 +75,8 @@ def _wanted(words: Words, after: Snapshot, opened: tuple[Shift, ...]) -> dict[Sh
     from meshtui.cli.expectations import find, read_expectations
     from meshtui.cli.notes import note
     from meshtui.engine import Engine
-    from meshtui.engine.allowance import WANTED, Allowance
-    from meshtui.engine.expectations import Expected, expand
+    from meshtui.engine.expect.expectations import Expected, expand
+    from meshtui.engine.whatif.allowance import WANTED, Allowance
     from meshtui.model.errors import UsageError
 
     engine = Engine(after)

@@ -11,7 +11,7 @@ from meshtui.cli.command import choice, command, value
 from meshtui.cli.complete import destinations, sources
 
 if TYPE_CHECKING:
-    from meshtui.engine.advice import Advice
+    from meshtui.engine.explain.advice import Advice
     from meshtui.model.flow import Flow
     from meshtui.model.verdict import Verdict
     from meshtui.settings import Settings
@@ -46,8 +46,8 @@ def _run(words: Words, settings: Settings) -> int:
     from meshtui.cli.formats import write
     from meshtui.cli.source import one_snapshot
     from meshtui.engine import Engine
-    from meshtui.engine.advice import advise
-    from meshtui.engine.references import parse_flow
+    from meshtui.engine.explain.advice import advise
+    from meshtui.engine.path.references import parse_flow
     from meshtui.model.flow import HttpRequest
 
     asked = words.method or words.path

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from meshtui.cli.command import choice, command, switch
 
 if TYPE_CHECKING:
-    from meshtui.engine.proxied import Proxied
+    from meshtui.engine.matrix.proxied import Proxied
     from meshtui.model.snapshot import Snapshot
     from meshtui.settings import Settings
 
@@ -38,9 +38,9 @@ def _run(words: Words, settings: Settings) -> int:
     from meshtui.cli.matrix_report import FORMATS, counted, in_scope
     from meshtui.cli.notes import note
     from meshtui.cli.source import one_snapshot
-    from meshtui.engine.groups import groups_of, pairs
-    from meshtui.engine.matrix import Matrix
-    from meshtui.engine.proxied import Proxied
+    from meshtui.engine.matrix.groups import groups_of, pairs
+    from meshtui.engine.matrix.matrix import Matrix
+    from meshtui.engine.matrix.proxied import Proxied
 
     snapshot = one_snapshot(settings)
     gc.disable()  # this process ends soon, and makes many objects but no circles of them
@@ -59,7 +59,7 @@ def _run(words: Words, settings: Settings) -> int:
 
 def _notes(snapshot: Snapshot, proxied: Proxied) -> Iterator[str]:
     """What a reader must know to read the answers right."""
-    from meshtui.engine.waypoint import services_with_waypoint
+    from meshtui.engine.path.waypoint import services_with_waypoint
 
     behind = services_with_waypoint(snapshot)
     if behind:

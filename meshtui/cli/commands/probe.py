@@ -57,8 +57,8 @@ PARAMS = [
 
 def _flows(words: Words, session: Session) -> list[Flow]:
     """What is to be probed. Raises UsageError when the words name nothing: no probe is never a good answer."""
-    from meshtui.engine.references import parse_flow, parse_reference
-    from meshtui.engine.relations import PROBED, flows_from, workload_of
+    from meshtui.engine.path.references import parse_flow, parse_reference
+    from meshtui.engine.path.relations import PROBED, flows_from, workload_of
     from meshtui.model.errors import UsageError
 
     if words.source.endswith("/*"):
@@ -86,7 +86,7 @@ def _flows_of_all(pattern: str, session: Session) -> list[Flow]:
 
     from meshtui.cli.closest import did_you_mean
     from meshtui.cli.notes import note
-    from meshtui.engine.relations import PROBED, flows_from_all
+    from meshtui.engine.path.relations import PROBED, flows_from_all
     from meshtui.model.errors import UsageError
 
     namespace = pattern.removesuffix("/*")

@@ -12,8 +12,8 @@ from meshtui.cli.command import command, switch, value
 from meshtui.cli.complete import files
 
 if TYPE_CHECKING:
-    from meshtui.engine.expectations import Entry
-    from meshtui.engine.verification import Result
+    from meshtui.engine.expect.expectations import Entry
+    from meshtui.engine.expect.verification import Result
     from meshtui.model.observation import Observation
     from meshtui.model.snapshot import Snapshot
     from meshtui.settings import Settings
@@ -54,8 +54,8 @@ def _run(words: Words, settings: Settings) -> int:
     from meshtui.cli.formats import write
     from meshtui.cli.source import one_snapshot
     from meshtui.engine import Engine
-    from meshtui.engine.expectations import expand
-    from meshtui.engine.verification import exit_code, verify
+    from meshtui.engine.expect.expectations import expand
+    from meshtui.engine.expect.verification import exit_code, verify
     from meshtui.model.errors import UsageError
 
     if words.init:
@@ -86,8 +86,8 @@ async def _probed(words: Words, settings: Settings, entries: list[Entry]) -> lis
     from meshtui.cli.plan_report import plan_in_words
     from meshtui.cli.progress import Progress
     from meshtui.cli.source import open_session
-    from meshtui.engine.expectations import expand
-    from meshtui.engine.verification import verify
+    from meshtui.engine.expect.expectations import expand
+    from meshtui.engine.expect.verification import verify
     from meshtui.probe.plan import make_plan
 
     async with open_session(settings) as session:
@@ -109,7 +109,7 @@ async def _probed(words: Words, settings: Settings, entries: list[Entry]) -> lis
 def _say_what_is_hidden(snapshot: Snapshot) -> None:
     """Kinds that couldn't be read: what they hold isn't known, and a prediction may be unknown for it."""
     from meshtui.cli.notes import note, note_trust_domain
-    from meshtui.engine.expectations import HIDDEN
+    from meshtui.engine.expect.expectations import HIDDEN
 
     for kind, state in snapshot.kinds.items():
         if state.status in HIDDEN:
