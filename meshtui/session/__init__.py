@@ -24,6 +24,7 @@ from meshtui.model.observation import Observation
 from meshtui.model.snapshot import KindState, KindStatus, Snapshot
 from meshtui.model.verdict import Verdict
 from meshtui.probe.plan import Plan
+from meshtui.session.current import Current
 from meshtui.session.denials import Denials
 from meshtui.session.judging import gist, judge
 from meshtui.session.looking import Looking
@@ -53,10 +54,9 @@ class Session:
         self.source = source
         self.settings = settings
         self.clock = clock
-        self.snapshot = Snapshot()
+        self._current = Current(Snapshot())
         self.error: MeshtuiError | None = None
         self.namespace = "" if settings.all_namespaces else settings.namespace
-        self._engine: Engine | None = None
         self._listeners: list[Listener] = []
         self._task: asyncio.Task[None] | None = None
         self._observations: dict[Flow, Observation] = {}
@@ -105,10 +105,10 @@ class Session:
 
     def publish(self, snapshot: Snapshot) -> None:
         """Take a new Snapshot, and judge the flows that somebody watches anew."""
-        old, self.snapshot = self.snapshot, snapshot
+        old = self.snapshot
         if snapshot.live:
             carry(old, snapshot)
-        self._engine = None
+        self._current = Current(snapshot)
         self.looking.renew()
         self._watching.renew(old)
         self.denials.renew()
@@ -189,11 +189,14 @@ class Session:
         return self.looking.report.findings
 
     @property
+    def snapshot(self) -> Snapshot:
+        """The current Snapshot."""
+        return self._current.snapshot
+
+    @property
     def engine(self) -> Engine:
-        """The engine on the current Snapshot."""
-        if self._engine is None:
-            self._engine = Engine(self.snapshot)
-        return self._engine
+        """The engine on the current Snapshot: ``engine.snapshot`` is the Snapshot that it judges."""
+        return self._current.engine
 
     def verdict(self, flow: Flow) -> Verdict:
         """The verdict on a flow; what can't be found in the Snapshot is unknown, with the reason."""
