@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -96,6 +96,13 @@ class Plan:
     def flows(self) -> int:
         """How many flows would be sent."""
         return sum(len(batch.targets) for batch in self.batches) + len(self.external)
+
+    @property
+    def asked(self) -> Iterator[Flow]:
+        """Every flow that was asked for: those that would be sent, and those that are refused."""
+        yield from (target.flow for target in self.external)
+        yield from (target.flow for batch in self.batches for target in batch.targets)
+        yield from (refusal.flow for refusal in self.refused)
 
     @property
     def namespaces(self) -> tuple[str, ...]:

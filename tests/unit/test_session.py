@@ -4,9 +4,8 @@ import threading
 
 import pytest
 
-import meshtui.session.current as current
 from meshtui.engine import Engine
-from meshtui.session import Session
+from meshtui.session import Session, current
 from meshtui.settings import Settings
 from meshtui.sources.recording import ManifestSource
 from tests.fakes.snapshots import namespace, pod, snapshot_of
