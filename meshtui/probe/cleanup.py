@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from meshtui.model.meta import Meta
-from meshtui.probe.podspec import EXPIRES, MANAGED_BY, RUN
+from meshtui.model.own_probe import MANAGED_BY, RUN
+from meshtui.probe.podspec import EXPIRES
 from meshtui.sources.api import Api, segment
 from meshtui.sources.decode import KINDS, decode_list
 from meshtui.sources.writes import Confirmation, Writes

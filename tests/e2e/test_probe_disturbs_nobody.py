@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from meshtui.model.errors import ClusterError
-from meshtui.probe.podspec import MANAGED_BY, RUN
+from meshtui.model.own_probe import MANAGED_BY, RUN
 from tests.e2e.conftest import IMAGE, PROBE, running, wait_until
 
 ECOM, INVENTORY = "ecom/deploy/ecom-service", "inventory/svc/inventory-service:8000"
