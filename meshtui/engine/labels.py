@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from meshtui.model.ids import ObjectRef
 from meshtui.model.policy import AdminPeer, AdminPolicy, NetworkPolicy
 from meshtui.model.selectors import LabelSelector
 from meshtui.model.snapshot import DATAPLANE_MODE, Snapshot
@@ -15,26 +16,18 @@ MESH_LABELS = frozenset(
 
 def labels_that_matter(snapshot: Snapshot) -> frozenset[str]:
     """The keys of pod labels that some policy's selector or peer reads, and those that the mesh reads."""
-    return frozenset(key for selector in _selectors(snapshot) for key in _keys(selector)) | MESH_LABELS
+    return frozenset(key for _, selector in label_selectors(snapshot) for key in selector.keys) | MESH_LABELS
 
 
-def _keys(selector: LabelSelector) -> Iterator[str]:
-    yield from (key for key, _ in selector.labels)
-    yield from (requirement.key for requirement in selector.requirements)
-
-
-def _selectors(snapshot: Snapshot) -> Iterator[LabelSelector]:
+def label_selectors(snapshot: Snapshot) -> Iterator[tuple[ObjectRef, LabelSelector]]:
+    """Every selector by which a policy tells pods apart, with the policy."""
     for policy in snapshot.network_policies.values():
-        yield from _of_network_policy(policy)
+        yield from ((policy.meta.ref, selector) for selector in _of_network_policy(policy))
     for admin in snapshot.admin_policies.values():
-        yield from _of_admin_policy(admin)
-    for kind in (snapshot.authorization_policies, snapshot.peer_authentications, snapshot.request_authentications):
-        for obj in kind.values():
-            if obj.selector is not None:
-                yield obj.selector
-    for foreign in snapshot.foreign.values():
-        if foreign.selector is not None:
-            yield foreign.selector
+        yield from ((admin.meta.ref, selector) for selector in _of_admin_policy(admin))
+    kinds = (snapshot.authorization_policies, snapshot.peer_authentications, snapshot.request_authentications, snapshot.foreign)
+    for kind in kinds:
+        yield from ((obj.meta.ref, obj.selector) for obj in kind.values() if obj.selector is not None)
 
 
 def _of_network_policy(policy: NetworkPolicy) -> Iterator[LabelSelector]:
