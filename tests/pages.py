@@ -22,11 +22,10 @@ GUIDE = Path(__file__).parents[1] / "docs" / "guide"
 
 def _docstrings(kind: type[BaseModel]) -> dict[str, str]:
     """The docstring under each field of a class."""
-    body = next(
-        n for n in ast.parse(inspect.getsource(model)).body if isinstance(n, ast.ClassDef) and n.name == kind.__name__
-    ).body
+    classes = (node for node in ast.parse(inspect.getsource(model)).body if isinstance(node, ast.ClassDef))
+    body = next(node.body for node in classes if node.name == kind.__name__)
     found = {}
-    for one, after in zip(body, body[1:], strict=False):
+    for one, after in pairwise(body):
         if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name) and isinstance(after, ast.Expr):
             text = after.value
             if isinstance(text, ast.Constant) and isinstance(text.value, str):
