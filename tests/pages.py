@@ -54,13 +54,21 @@ def settings_table() -> str:
     return head + "\n".join(_settings()) + "\n"
 
 
-PARTS: Mapping[tuple[str, str], Callable[[], str]] = {("settings.md", "settings"): settings_table}
+def _role(name: str) -> Callable[[], str]:
+    return lambda: f"```yaml\n{(GUIDE / name).read_text()}```\n"
+
+
+ROLES = sorted(path.relative_to(GUIDE).as_posix() for path in (GUIDE / "roles").glob("*.yaml"))
+PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
+    ("settings.md", "settings"): settings_table,
+    **{("permissions.md", name): _role(name) for name in ROLES},
+}
 """By page and name."""
 
 
 def renewed(text: str, name: str, part: str) -> str:
     """A page with a part as it should be. Raises ValueError where the page has no place for it."""
-    pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+    pattern = re.compile(rf"(<!-- {re.escape(name)} -->\n).*?(<!-- /{re.escape(name)} -->)", re.DOTALL)
     if not pattern.search(text):
         raise ValueError(f"no place for {name}")
     return pattern.sub(lambda found: found[1] + part + found[2], text)
