@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from meshtui.engine import Engine
-from meshtui.engine.matrix import Matrix
+from meshtui.engine.matrix.matrix import Matrix
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.snapshot import Snapshot
 from meshtui.sources.decode import BY_GROUP_KIND, decode_json

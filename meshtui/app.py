@@ -14,7 +14,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Input
 
-from meshtui.engine.expectations import Entry
+from meshtui.engine.expect.expectations import Entry
 from meshtui.model.errors import UsageError
 from meshtui.screens.main import MainScreen
 from meshtui.session import Session
@@ -114,7 +114,7 @@ class MeshtuiApp(App[None]):
             await self.pop_screen()
         main.visit(station.pane, station.select)
         if station.flow is not None:
-            from meshtui.engine.references import parse_flow
+            from meshtui.engine.path.references import parse_flow
             from meshtui.screens.why import WhyScreen
 
             await self.push_screen(WhyScreen(self.session, parse_flow(*station.flow)))

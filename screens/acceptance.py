@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 
 from meshtui.checkout.acceptance import Acceptance, Gateway, look_for_gateway
 from meshtui.checkout.criteria import Criterion, State, waiting
-from meshtui.engine.expectations import Entry, Expected, expand
+from meshtui.engine.expect.expectations import Entry, Expected, expand
 from meshtui.model.errors import MeshtuiError
 from meshtui.model.observation import Observation
 from meshtui.probe.plan import Plan, make_plan

@@ -12,7 +12,7 @@ from textual.screen import ModalScreen, Screen
 from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
-from meshtui.engine.relations import workload_endpoint
+from meshtui.engine.path.relations import workload_endpoint
 from meshtui.model.flow import Flow
 from meshtui.session import Session
 from meshtui.widgets.reach import flows_between, workload_ref

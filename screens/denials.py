@@ -11,8 +11,8 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
-from meshtui.engine.denials import JudgedDenial
-from meshtui.engine.relations import workload_of
+from meshtui.engine.explain.denials import JudgedDenial
+from meshtui.engine.path.relations import workload_of
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind
 from meshtui.session import Session

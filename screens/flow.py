@@ -16,9 +16,9 @@ from textual.suggester import Suggester
 from textual.widgets import Footer, Input, Static
 from textual.worker import get_current_worker
 
-from meshtui.engine.advice import advise
-from meshtui.engine.references import parse_flow, parse_reference
-from meshtui.engine.relations import workload_endpoint
+from meshtui.engine.explain.advice import advise
+from meshtui.engine.path.references import parse_flow, parse_reference
+from meshtui.engine.path.relations import workload_endpoint
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import Flow, HttpRequest
 from meshtui.model.snapshot import Snapshot

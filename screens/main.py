@@ -12,8 +12,8 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
-from meshtui.engine.denials import DeniedCount
-from meshtui.engine.relations import PROBED, flows_from, flows_from_all, workload_endpoint
+from meshtui.engine.explain.denials import DeniedCount
+from meshtui.engine.path.relations import PROBED, flows_from, flows_from_all, workload_endpoint
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus

@@ -12,9 +12,9 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from meshtui.engine.causes import differences, near
-from meshtui.engine.cells import Cell
-from meshtui.engine.portwords import answers
+from meshtui.engine.explain.causes import differences, near
+from meshtui.engine.explain.ports import answers
+from meshtui.engine.matrix.cells import Cell
 from meshtui.model.change import Cause
 from meshtui.model.flow import Flow
 from meshtui.model.snapshot import KindStatus

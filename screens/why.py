@@ -11,7 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Footer
 from textual.worker import get_current_worker
 
-from meshtui.engine.advice import advise
+from meshtui.engine.explain.advice import advise
 from meshtui.model.flow import Flow
 from meshtui.session import Session
 from meshtui.widgets.document import Document

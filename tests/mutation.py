@@ -58,7 +58,7 @@ def mutants() -> list[tuple[str, int, str, str]]:
     """Every mutant: module, line, what was there, and the module's new text."""
     found = []
     for module in MODULES:
-        text = (ROOT / "meshtui" / "engine" / f"{module}.py").read_text()
+        text = (ROOT / "meshtui" / "engine" / "policy" / f"{module}.py").read_text()
         for number, node in enumerate(ast.walk(ast.parse(text))):
             for which, _ in enumerate(_variants(node)):
                 tree = ast.parse(text)
@@ -90,7 +90,7 @@ def main() -> int:
         tests = [f"tests/unit/{test}.py" for test in TESTS]
         env = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
         for module, line, was, text in sample:
-            target = folder / "meshtui" / "engine" / f"{module}.py"
+            target = folder / "meshtui" / "engine" / "policy" / f"{module}.py"
             original = target.read_text()
             target.write_text(text)
             words = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout", "120", *tests]

@@ -11,8 +11,8 @@ from meshtui.checkout.criteria import Criterion, Judgement, State
 from meshtui.checkout.redact import redact_text
 from meshtui.checkout.shop import ShopClient, find_gateway
 from meshtui.engine import Engine
-from meshtui.engine.expectations import Entry, Expected, expand
-from meshtui.engine.verification import verify
+from meshtui.engine.expect.expectations import Entry, Expected, expand
+from meshtui.engine.expect.verification import verify
 from meshtui.model.errors import ClusterError, ConfigError, MeshtuiError, NotFoundError, ReadOnlyError, UsageError
 from meshtui.model.observation import Observation
 from meshtui.settings import Settings

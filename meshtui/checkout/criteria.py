@@ -10,7 +10,7 @@ from meshtui.checkout.hops import reserve_hop
 from meshtui.checkout.shop import Answer
 from meshtui.checkout.trace import RESERVE, StepState, Trace
 from meshtui.engine import Engine
-from meshtui.engine.verification import Result, Status
+from meshtui.engine.expect.verification import Result, Status
 from meshtui.model.ids import principal
 from meshtui.model.snapshot import KindStatus
 from meshtui.model.workload import Pod

@@ -9,8 +9,8 @@ from typing import Any
 
 from meshtui.checkout.shop import ShopClient, find_gateway
 from meshtui.engine import Engine
-from meshtui.engine.references import parse_reference
-from meshtui.engine.relations import workload_of
+from meshtui.engine.path.references import parse_reference
+from meshtui.engine.path.relations import workload_of
 from meshtui.model.errors import MeshtuiError, UsageError
 from meshtui.model.evidence import Evidence
 from meshtui.model.flow import EndpointKind

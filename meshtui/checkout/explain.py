@@ -18,7 +18,7 @@ from meshtui.checkout.trace import (
     TraceStep,
 )
 from meshtui.engine import Engine
-from meshtui.engine.resolve import kind_named
+from meshtui.engine.path.resolution import kind_named
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.ids import ObjectRef

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from meshtui.engine import Engine
-from meshtui.engine.gateways import GATEWAY_NAME
-from meshtui.engine.references import parse_flow
+from meshtui.engine.path.gateway_address import GATEWAY_NAME
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.gateway import RouteMatch

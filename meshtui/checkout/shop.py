@@ -11,7 +11,7 @@ import httpx
 import msgspec
 
 from meshtui.engine import Engine
-from meshtui.engine.gateways import gateway_urls
+from meshtui.engine.path.gateway_address import gateway_urls
 from meshtui.model.errors import ClusterError, ConfigError, NotFoundError
 from meshtui.settings import Settings
 

@@ -18,7 +18,7 @@ from meshtui.cli.command import Command
 from meshtui.cli.expectations import find, read_expectations
 from meshtui.cli.probe import plan_in_words
 from meshtui.cli.source import open_session
-from meshtui.engine.expectations import Expected, expand
+from meshtui.engine.expect.expectations import Expected, expand
 from meshtui.model.errors import MeshtuiError, ReadOnlyError
 from meshtui.probe.plan import Plan, make_plan
 

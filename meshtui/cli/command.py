@@ -77,7 +77,7 @@ def _only_flags() -> bool:
         return False
     from platformdirs import user_config_path
 
-    return not Path(os.environ.get("MESHTUI_CONFIG") or user_config_path("meshtui") / "config.toml").exists()
+    return not Path(os.environ.get("MESHTUI_CONFIG") or user_config_path("meshtui") / "config.toml").is_file()
 
 
 OFFLINE_DEFAULTS: Mapping[str, Any] = {

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from meshtui.cli.command import Command
 from meshtui.cli.flowfile import decider_to_json, endpoint_to_json, verdict_to_json
 from meshtui.cli.source import open_session, source_for
-from meshtui.engine.denials import Agreement, JudgedDenial
+from meshtui.engine.explain.denials import Agreement, JudgedDenial
 from meshtui.model.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from meshtui.cli.command import Command
 from meshtui.cli.diff_report import FORMATS, Report
 from meshtui.cli.source import one_snapshot
-from meshtui.engine.overlay import differing, overlaid
-from meshtui.engine.shifts import Shift, What
-from meshtui.engine.whatif import compare
+from meshtui.engine.whatif.compare import compare
+from meshtui.engine.whatif.overlay import differing, overlaid
+from meshtui.engine.whatif.shifts import Shift, What
 from meshtui.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def _wanted(args: argparse.Namespace, after: Snapshot, opened: tuple[Shift, ...]
     """What of each opened flow no entry of the file wants. Raises UsageError for a file that can't be read."""
     from meshtui.cli.expectations import find, read_expectations
     from meshtui.engine import Engine
-    from meshtui.engine.allowance import WANTED, Allowance
-    from meshtui.engine.expectations import Expected, expand
+    from meshtui.engine.expect.expectations import Expected, expand
+    from meshtui.engine.whatif.allowance import WANTED, Allowance
 
     engine = Engine(after)
     expected: list[Expected] = []

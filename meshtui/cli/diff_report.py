@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from meshtui.cli.flowfile import decider_to_json
-from meshtui.engine.marks import Decided
-from meshtui.engine.shifts import Shift, What
-from meshtui.engine.shiftwords import asked_in_words, ports_in_words, shift_in_words
-from meshtui.engine.whatif import Comparison
+from meshtui.engine.explain.shifts import asked_in_words, ports_in_words, shift_in_words
+from meshtui.engine.matrix.ports import Decided
+from meshtui.engine.whatif.compare import Comparison
+from meshtui.engine.whatif.shifts import Shift, What
 from meshtui.model.ids import ObjectRef
 
 _MOST_LINES = 200

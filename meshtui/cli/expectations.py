@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from meshtui.cli.flowfile import request_from_json, token_from_json
-from meshtui.engine.expectations import Entry
-from meshtui.engine.verification import is_expectable
+from meshtui.engine.expect.expectations import Entry
+from meshtui.engine.expect.verification import is_expectable
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import HttpRequest, Jwt
 

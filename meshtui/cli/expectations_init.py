@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from meshtui.cli.expectations import API_VERSION
 from meshtui.engine import Engine
-from meshtui.engine.expectations import in_words
-from meshtui.engine.references import parse_flow
-from meshtui.engine.relations import flows_from, service_endpoint
-from meshtui.engine.routes import entries, sample
+from meshtui.engine.expect.expectations import in_words
+from meshtui.engine.path.references import parse_flow
+from meshtui.engine.path.relations import flows_from, service_endpoint
+from meshtui.engine.path.routes import entries, sample
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import Flow
 from meshtui.model.snapshot import Snapshot

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from meshtui.cli.flowfile import decider_to_json, flow_to_json
-from meshtui.engine.verification import Result, Status
+from meshtui.engine.expect.verification import Result, Status
 
 _MARKS = {Status.PASS: "✓", Status.FAIL: "✗", Status.UNKNOWN: "?"}
 _FIRST = (Status.FAIL, Status.UNKNOWN, Status.PASS)

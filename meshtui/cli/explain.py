@@ -11,8 +11,8 @@ from meshtui.cli.command import Command
 from meshtui.cli.flowfile import step_to_json, verdict_to_json
 from meshtui.cli.source import one_snapshot
 from meshtui.engine import Engine
-from meshtui.engine.advice import Advice, advise
-from meshtui.engine.references import parse_flow
+from meshtui.engine.explain.advice import Advice, advise
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.flow import Flow, HttpRequest
 from meshtui.model.verdict import StepResult, Verdict
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 from meshtui.cli.command import Command
 from meshtui.cli.source import one_snapshot
-from meshtui.engine.cells import Cell
-from meshtui.engine.groups import BY, Group, groups_of, pairs
-from meshtui.engine.matrix import Matrix
-from meshtui.engine.portwords import Answer, answers, ports_in_words
-from meshtui.engine.proxied import Proxied
-from meshtui.engine.waypoint import services_with_waypoint
+from meshtui.engine.explain.ports import Answer, answers, ports_in_words
+from meshtui.engine.matrix.cells import Cell
+from meshtui.engine.matrix.groups import BY, Group, groups_of, pairs
+from meshtui.engine.matrix.matrix import Matrix
+from meshtui.engine.matrix.proxied import Proxied
+from meshtui.engine.path.waypoint import services_with_waypoint
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import Decision
 

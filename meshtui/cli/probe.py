@@ -13,8 +13,8 @@ from meshtui.cli.command import Command
 from meshtui.cli.flowfile import flow_to_json
 from meshtui.cli.output import console, observation_to_json, observations_table
 from meshtui.cli.source import open_session
-from meshtui.engine.references import parse_flow, parse_reference
-from meshtui.engine.relations import PROBED, flows_from, flows_from_all, workload_of
+from meshtui.engine.path.references import parse_flow, parse_reference
+from meshtui.engine.path.relations import PROBED, flows_from, flows_from_all, workload_of
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import Flow
 from meshtui.model.observation import Observation

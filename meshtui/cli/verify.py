@@ -12,8 +12,8 @@ from meshtui.cli.expectations_report import FORMATS
 from meshtui.cli.private import private
 from meshtui.cli.source import one_snapshot, open_session
 from meshtui.engine import Engine
-from meshtui.engine.expectations import HIDDEN, Entry, expand
-from meshtui.engine.verification import Result, exit_code, verify
+from meshtui.engine.expect.expectations import HIDDEN, Entry, expand
+from meshtui.engine.expect.verification import Result, exit_code, verify
 from meshtui.model.errors import UsageError
 
 if TYPE_CHECKING:

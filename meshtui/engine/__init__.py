@@ -1,5 +1,5 @@
 """Judges flows: a Snapshot and a Flow give a Verdict. Pure; no I/O."""
 
-from meshtui.engine.verdict import Engine
+from meshtui.engine.engine import Engine
 
 __all__ = ["Engine"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from meshtui.engine.selectors import describe
+from meshtui.engine.matching.selectors import describe
 from meshtui.model.ids import ObjectRef
 from meshtui.model.policy import NetworkPeer, NetworkPolicyRule, PolicyPort
 

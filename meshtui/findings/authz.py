@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshtui.engine.authorization import compile_policy, reaches_ztunnel
-from meshtui.engine.classes import PodClass
-from meshtui.engine.index import Bits
+from meshtui.engine.classes.classifier import PodClass
+from meshtui.engine.classes.index import Bits
+from meshtui.engine.policy.authorization import compile_policy, reaches_ztunnel
 from meshtui.findings.context import Context
 from meshtui.findings.pods import declared_ports, is_ambient
 from meshtui.model.policy import AuthorizationOperation, AuthorizationPolicy, AuthorizationRule, AuthorizationSource

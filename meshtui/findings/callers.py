@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from meshtui.engine.classes import PodClass
-from meshtui.engine.networkpolicy import Direction, applies, rules
+from meshtui.engine.classes.classifier import PodClass
+from meshtui.engine.policy.networkpolicy import Direction, applies, rules
 from meshtui.findings.context import Context
 from meshtui.findings.netrules import opened, particular
 from meshtui.model.ids import ObjectRef

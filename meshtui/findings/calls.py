@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from meshtui.engine.gateways import GATEWAY_NAME
-from meshtui.engine.resolve import Resolver
+from meshtui.engine.path.gateway_address import GATEWAY_NAME
+from meshtui.engine.path.resolution import Resolver
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.workload import Pod, Service, ServicePort

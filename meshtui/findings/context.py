@@ -8,15 +8,15 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from meshtui.engine import Engine
-from meshtui.engine.authorization import Authorization
-from meshtui.engine.bitsets import members
-from meshtui.engine.classes import PodClass
-from meshtui.engine.index import Bits, Index
-from meshtui.engine.matrix import Matrix
-from meshtui.engine.networkpolicy import NetworkPolicies
-from meshtui.engine.party import Party
-from meshtui.engine.peer_authentication import PeerAuthentications
-from meshtui.engine.resolve import Resolver
+from meshtui.engine.classes.bitsets import members
+from meshtui.engine.classes.classifier import PodClass
+from meshtui.engine.classes.index import Bits, Index
+from meshtui.engine.endpoints import Party
+from meshtui.engine.matrix.matrix import Matrix
+from meshtui.engine.path.resolution import Resolver
+from meshtui.engine.policy.authorization import Authorization
+from meshtui.engine.policy.networkpolicy import NetworkPolicies
+from meshtui.engine.policy.peer_authentication import PeerAuthentications
 from meshtui.findings.calls import Call, calls_of
 from meshtui.model.evidence import Evidence
 from meshtui.model.ids import ObjectRef, principal

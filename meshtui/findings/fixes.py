@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from meshtui.engine.ambient import HBONE_PORT
+from meshtui.engine.path.layers import HBONE_PORT
 from meshtui.findings.context import Context
 from meshtui.model.finding import Change, Operation
 from meshtui.model.ids import ObjectRef

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from meshtui.engine.classes import PodClass
+from meshtui.engine.classes.classifier import PodClass
 from meshtui.findings.context import Context
 from meshtui.findings.pods import declared_ports
 from meshtui.model.ids import ObjectRef, principal

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshtui.engine.authorization import compile_policy, l7_fields_of
-from meshtui.engine.classes import PodClass
-from meshtui.engine.ztunnel import NOTHING
+from meshtui.engine.classes.classifier import PodClass
+from meshtui.engine.policy.authorization import compile_policy, l7_fields_of
+from meshtui.engine.policy.ztunnel import NOTHING
 from meshtui.findings.authz import at_ztunnel, has_source, meant_ports, meant_sources, without_l7
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context

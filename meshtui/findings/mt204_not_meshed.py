@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshtui.engine.authorization import reaches_ztunnel
+from meshtui.engine.policy.authorization import reaches_ztunnel
 from meshtui.findings.authz import policies
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshtui.engine.authorization import l7_fields_of
+from meshtui.engine.policy.authorization import l7_fields_of
 from meshtui.findings.authz import has_source
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshtui.engine.addresses import parse_network, parse_port
-from meshtui.engine.authorization import compile_policy
-from meshtui.engine.ztunnel import NOTHING
+from meshtui.engine.matching.addresses import parse_network, parse_port
+from meshtui.engine.policy.authorization import compile_policy
+from meshtui.engine.policy.ztunnel import NOTHING
 from meshtui.findings.authz import at_ztunnel
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
@@ -30,7 +30,7 @@ def _look(context: Context) -> Iterator[Found]:
 
 def _asks_http(policy: AuthorizationPolicy, rule: AuthorizationRule) -> bool:
     """Whether it is empty for want of HTTP: that is another rule's (MT201)."""
-    from meshtui.engine.authorization import l7_fields_of
+    from meshtui.engine.policy.authorization import l7_fields_of
 
     return policy.action == "DENY" and bool(l7_fields_of(rule))
 

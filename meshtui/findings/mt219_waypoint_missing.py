@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshtui.engine.gateways import find_gateway
-from meshtui.engine.waypoint import services_with_waypoint
+from meshtui.engine.path.gateway_address import find_gateway
+from meshtui.engine.path.waypoint import services_with_waypoint
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.waypoints import waypoint_of

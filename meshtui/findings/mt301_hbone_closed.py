@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from meshtui.engine.ambient import HBONE_PORT
-from meshtui.engine.classes import PodClass
-from meshtui.engine.index import Bits
-from meshtui.engine.networkpolicy import Direction
+from meshtui.engine.classes.classifier import PodClass
+from meshtui.engine.classes.index import Bits
+from meshtui.engine.path.layers import HBONE_PORT
+from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.netrules import Written, opened, peers_of, permitted, through_tunnel, written_rules

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshtui.engine.networkpolicy import Direction
-from meshtui.engine.party import Party
+from meshtui.engine.endpoints import Party
+from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.callers import Meant, meant
 from meshtui.findings.context import Context

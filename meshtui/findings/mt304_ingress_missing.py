@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshtui.engine.classes import PodClass
-from meshtui.engine.networkpolicy import Direction
+from meshtui.engine.classes.classifier import PodClass
+from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.netrules import main_policy, opened, particular, written_rules

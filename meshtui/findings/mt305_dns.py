@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from meshtui.engine.classes import PodClass
-from meshtui.engine.networkpolicy import Direction, allows_port, rules
+from meshtui.engine.classes.classifier import PodClass
+from meshtui.engine.policy.networkpolicy import Direction, allows_port, rules
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.fixes import appended

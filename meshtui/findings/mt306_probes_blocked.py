@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshtui.engine.addresses import parse_address
-from meshtui.engine.classes import PodClass
-from meshtui.engine.networkpolicy import Direction
-from meshtui.engine.party import Party
+from meshtui.engine.classes.classifier import PodClass
+from meshtui.engine.endpoints import Party
+from meshtui.engine.matching.addresses import parse_address
+from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.fixes import KUBELET, appended

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshtui.engine.classes import PodClass
+from meshtui.engine.classes.classifier import PodClass
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.callers import meant
 from meshtui.findings.context import Context

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshtui.engine.selectors import describe, matches
+from meshtui.engine.matching.selectors import describe, matches
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.netrules import written_rules

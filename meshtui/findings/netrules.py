@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from meshtui.engine.ambient import HBONE_PORT, network_port
-from meshtui.engine.classes import PodClass
-from meshtui.engine.index import Bits
-from meshtui.engine.networkpolicy import Direction, allows_port, applies, rules
+from meshtui.engine.classes.classifier import PodClass
+from meshtui.engine.classes.index import Bits
+from meshtui.engine.path.layers import HBONE_PORT, network_port
+from meshtui.engine.policy.networkpolicy import Direction, allows_port, applies, rules
 from meshtui.findings.context import Context
 from meshtui.findings.pods import declared_ports
 from meshtui.model.policy import NetworkPeer, NetworkPolicy, NetworkPolicyRule

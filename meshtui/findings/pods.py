@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from meshtui.engine.classes import PodClass
+from meshtui.engine.classes.classifier import PodClass
 from meshtui.findings.context import Context
 from meshtui.model.workload import MeshMode, Pod
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from meshtui.engine.doubt import USE_WAYPOINT
-from meshtui.engine.gateways import find_gateway
-from meshtui.engine.party import Parties, Party
-from meshtui.engine.waypoint import USE_WAYPOINT_NAMESPACE, WAYPOINT_FOR, instances, services_with_waypoint
+from meshtui.engine.endpoints import Parties, Party
+from meshtui.engine.path.gateway_address import find_gateway
+from meshtui.engine.path.waypoint import USE_WAYPOINT_NAMESPACE, WAYPOINT_FOR, instances, services_with_waypoint
+from meshtui.engine.policy.unmodelled import USE_WAYPOINT
 from meshtui.findings.context import Context
 from meshtui.model.gateway import Gateway
 from meshtui.model.ids import ObjectRef

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from meshtui.engine.selectors import matches
+from meshtui.engine.matching.selectors import matches
 from meshtui.model.own_probe import is_own_job
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.workload import Controller, PodDisruptionBudget, Service

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from meshtui.engine.labels import label_selectors, labels_that_matter
-from meshtui.engine.resolve import Resolved
-from meshtui.engine.selectors import matches
-from meshtui.engine.verdict import Engine
+from meshtui.engine.engine import Engine
+from meshtui.engine.matching.selectors import matches
+from meshtui.engine.path.resolution import Resolved
+from meshtui.engine.policy.labels import label_selectors, labels_that_matter
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind, Flow, HttpRequest
 from meshtui.model.own_probe import labels as own_labels

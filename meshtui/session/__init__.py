@@ -11,9 +11,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from meshtui.engine import Engine
-from meshtui.engine.denials import policies_of
-from meshtui.engine.gateways import gateway_urls
-from meshtui.engine.matrix import Matrix
+from meshtui.engine.explain.denials import policies_of
+from meshtui.engine.matrix.matrix import Matrix
+from meshtui.engine.path.gateway_address import gateway_urls
 from meshtui.model.carry import carry
 from meshtui.model.change import VerdictChange
 from meshtui.model.errors import MeshtuiError, UsageError

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from meshtui.engine.denials import DeniedCount, JudgedDenial, Times, count_by_object, judge_denial, newest_policy
+from meshtui.engine.explain.denials import DeniedCount, JudgedDenial, Times, count_by_object, judge_denial, newest_policy
 from meshtui.model.denial import WINDOW_S, Denial
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef

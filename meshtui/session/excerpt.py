@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from meshtui.engine import Engine
-from meshtui.engine.references import parse_flow
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.errors import MeshtuiError, UsageError
 from meshtui.model.flow import EndpointKind, Flow
 from meshtui.model.ids import ObjectRef

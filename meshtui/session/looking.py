@@ -7,8 +7,8 @@ import contextlib
 import threading
 from operator import ne
 
-from meshtui.engine.references import parse_reference
-from meshtui.engine.relations import workload_of
+from meshtui.engine.path.references import parse_reference
+from meshtui.engine.path.relations import workload_of
 from meshtui.findings import Report, look
 from meshtui.model.errors import MeshtuiError, UsageError
 from meshtui.model.evidence import Evidence

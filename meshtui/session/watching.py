@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-from meshtui.engine.causes import causes, differences
+from meshtui.engine.explain.causes import causes, differences
 from meshtui.model.change import VerdictChange
 from meshtui.model.flow import Flow
 from meshtui.model.snapshot import Snapshot

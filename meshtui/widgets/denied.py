@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from meshtui.engine.denials import Agreement, DeniedCount, JudgedDenial
+from meshtui.engine.explain.denials import Agreement, DeniedCount, JudgedDenial
 from meshtui.model.denial import DenialKind
 from meshtui.model.ids import ObjectRef
 from meshtui.session import Session

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from meshtui.checkout.trace import RESERVE, Trace
-from meshtui.engine.references import parse_flow
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.flow import Flow
 from meshtui.model.observation import Observation
 from meshtui.sandbox.drills import Condition, FlowIs

@@ -9,9 +9,9 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from meshtui.engine import Engine
-from meshtui.engine.overlay import overlaid
-from meshtui.engine.shiftflows import promised_flows
-from meshtui.engine.whatif import Comparison, compare
+from meshtui.engine.whatif.compare import Comparison, compare
+from meshtui.engine.whatif.overlay import overlaid
+from meshtui.engine.whatif.shift_flows import promised_flows
 from meshtui.model.errors import MeshtuiError, UsageError
 from meshtui.model.finding import Change, Finding, Fix
 from meshtui.model.flow import Flow

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from meshtui.engine.shifts import Shift, What
-from meshtui.engine.shiftwords import asked_in_words, side_in_words
+from meshtui.engine.explain.shifts import asked_in_words, side_in_words
+from meshtui.engine.whatif.shifts import Shift, What
 from meshtui.model.finding import Finding
 from meshtui.model.observation import Observation
 from meshtui.session import Session

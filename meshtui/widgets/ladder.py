@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from meshtui.engine.advice import Advice
+from meshtui.engine.explain.advice import Advice
 from meshtui.model.change import VerdictChange
 from meshtui.model.flow import Flow
 from meshtui.model.observation import Observation

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
-from meshtui.engine.cells import Cell
-from meshtui.engine.groups import Group, groups_of, merged, pairs
-from meshtui.engine.matrix import Matrix
-from meshtui.engine.relations import workload_endpoint
-from meshtui.engine.resolve import Resolver
-from meshtui.engine.waypoint import services_with_waypoint
+from meshtui.engine.matrix.cells import Cell
+from meshtui.engine.matrix.groups import Group, groups_of, merged, pairs
+from meshtui.engine.matrix.matrix import Matrix
+from meshtui.engine.path.relations import workload_endpoint
+from meshtui.engine.path.resolution import Resolver
+from meshtui.engine.path.waypoint import services_with_waypoint
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import Snapshot

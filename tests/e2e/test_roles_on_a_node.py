@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from meshtui.engine.references import parse_flow
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.errors import ForbiddenError, MeshtuiError
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus

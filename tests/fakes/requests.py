@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import yaml
 
 from meshtui.engine import Engine
-from meshtui.engine.references import parse_flow
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.flow import HttpRequest, Jwt
 
 

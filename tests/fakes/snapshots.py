@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from meshtui.engine import Engine
-from meshtui.engine.references import parse_flow
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.verdict import Decision
 from meshtui.sources.manifests import load_manifests
 

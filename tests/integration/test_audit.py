@@ -18,7 +18,7 @@ from textual.widgets import Input
 import meshtui
 from meshtui.app import MeshtuiApp
 from meshtui.cli.main import commands
-from meshtui.engine.references import parse_flow
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.errors import ReadOnlyError
 from meshtui.probe.plan import make_plan
 from meshtui.sandbox.apiserver.server import running_api

@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from meshtui.app import MeshtuiApp
-from meshtui.engine.references import parse_flow
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
 from meshtui.model.verdict import Decision

@@ -3,7 +3,7 @@
 import pytest
 
 from meshtui.engine import Engine
-from meshtui.engine.references import parse_flow
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.snapshot import KindStatus
 from meshtui.sandbox.apiserver.server import running_api
 from meshtui.settings import Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meshtui.engine.relations import flows_from
+from meshtui.engine.path.relations import flows_from
 from meshtui.model.flow import Flow
 from meshtui.model.observation import Observation
 from meshtui.model.workload import MeshMode

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from meshtui.engine.references import parse_flow
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.own_probe import labels
 from meshtui.probe.cleanup import find_leftovers, remove
 from meshtui.probe.plan import make_plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from meshtui.engine.references import parse_flow
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.observation import Observation
 from meshtui.screens.flow import FlowScreen
 from meshtui.screens.probe import ProbeScreen

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meshtui.engine import Engine
-from meshtui.engine.matrix import Matrix
-from meshtui.engine.proxied import Proxied
+from meshtui.engine.matrix.matrix import Matrix
+from meshtui.engine.matrix.proxied import Proxied
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.snapshot import KindState, KindStatus
 from meshtui.model.verdict import Decision, Layer
@@ -242,7 +242,7 @@ def told(matrix, touched, before):
 
 @pytest.mark.parametrize("many", [0, 10**6], ids=["rows together", "rows one by one"])
 def test_what_an_update_touched_has_the_new_cells_however_they_are_worked_out(many, monkeypatch):
-    monkeypatch.setattr("meshtui.engine.matrix._MANY_ROWS", many)
+    monkeypatch.setattr("meshtui.engine.matrix.matrix._MANY_ROWS", many)
     for seed in range(40):
         rng = random.Random(seed)
         cluster = Cluster(rng)

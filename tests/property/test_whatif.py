@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from meshtui.engine import Engine
-from meshtui.engine.matrix import Matrix
-from meshtui.engine.overlay import overlaid
-from meshtui.engine.shifts import What, what_of
-from meshtui.engine.whatif import compare
+from meshtui.engine.matrix.matrix import Matrix
+from meshtui.engine.whatif.compare import compare
+from meshtui.engine.whatif.overlay import overlaid
+from meshtui.engine.whatif.shifts import What, what_of
 from meshtui.model.verdict import Decision
 from tests.fakes.snapshots import snapshot_of
 from tests.property.test_matrix import changed

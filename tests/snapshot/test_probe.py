@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from meshtui.app import MeshtuiApp
-from meshtui.engine.relations import flows_from
+from meshtui.engine.path.relations import flows_from
 from meshtui.model.observation import Observation, ProbePod
 from meshtui.model.verdict import Decision
 from tests.fakes.frozen import NOW, bookstore

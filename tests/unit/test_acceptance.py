@@ -14,9 +14,9 @@ from meshtui.checkout.trace import CHECKOUT, RESERVE, TITLES, StepState, Stock, 
 from meshtui.cli.acceptance import FORMATS, to_json
 from meshtui.cli.schemas import Accepted
 from meshtui.engine import Engine
-from meshtui.engine.expectations import Expected
-from meshtui.engine.references import parse_flow
-from meshtui.engine.verification import Result, Status
+from meshtui.engine.expect.expectations import Expected
+from meshtui.engine.expect.verification import Result, Status
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.snapshot import KindState, KindStatus
 from meshtui.model.verdict import Decision, Layer, Verdict
 from meshtui.settings import Checkout

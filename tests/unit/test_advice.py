@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from meshtui.engine import Engine
-from meshtui.engine.advice import _ACCESS_LOG, _SEEN, advise
-from meshtui.engine.references import parse_flow
+from meshtui.engine.explain.advice import _ACCESS_LOG, _SEEN, advise
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.flow import HttpRequest
 from meshtui.model.verdict import http_outcome
 from meshtui.sandbox import scenarios

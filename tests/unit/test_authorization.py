@@ -269,6 +269,6 @@ def test_the_mesh_config_names_trust_domain_and_root_namespace():
 )
 def test_a_pattern_matches_all_of_what_it_says(pattern: str, value: str, expected: bool) -> None:
     """istio/ztunnel src/rbac.rs, StringMatch; istio/istio ambient/authorization.go, stringToMatch."""
-    from meshtui.engine.ztunnel import string_matches
+    from meshtui.engine.matching.strings import string_matches
 
     assert string_matches(pattern, value) is expected

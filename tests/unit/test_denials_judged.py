@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 
 from meshtui.engine import Engine
-from meshtui.engine.denials import Agreement, Times, count_by_object, judge_denial, newest_policy
-from meshtui.engine.references import parse_flow
+from meshtui.engine.explain.denials import Agreement, Times, count_by_object, judge_denial, newest_policy
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.denial import Denial, DenialKind
 from meshtui.model.ids import ObjectRef
 from meshtui.model.verdict import Decider, Decision, Layer, Verdict

@@ -11,10 +11,10 @@ import yaml
 from meshtui.cli.main import run
 from meshtui.cli.schemas import Diffed
 from meshtui.engine import Engine
-from meshtui.engine.overlay import overlaid
-from meshtui.engine.shiftflows import promised_flows
-from meshtui.engine.shifts import What
-from meshtui.engine.whatif import compare
+from meshtui.engine.whatif.compare import compare
+from meshtui.engine.whatif.overlay import overlaid
+from meshtui.engine.whatif.shift_flows import promised_flows
+from meshtui.engine.whatif.shifts import What
 from meshtui.model.verdict import Decision
 from meshtui.sandbox import scenarios
 from tests.fakes.frozen import bookstore

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from meshtui.engine import Engine
-from meshtui.engine.matrix import Matrix
-from meshtui.engine.references import parse_flow
+from meshtui.engine.matrix.matrix import Matrix
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.sources.manifests import load_manifests, read_documents

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from meshtui.checkout.trace import RESERVE, TITLES, StepState, Stock, Trace
-from meshtui.engine.references import parse_flow
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.observation import Observation
 from meshtui.sandbox import drills, scenarios
 from meshtui.sandbox.drills import Condition, Drill

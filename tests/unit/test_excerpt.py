@@ -5,8 +5,8 @@ import json
 import pytest
 
 from meshtui.engine import Engine
-from meshtui.engine.references import parse_flow
-from meshtui.engine.relations import flows_from
+from meshtui.engine.path.references import parse_flow
+from meshtui.engine.path.relations import flows_from
 from meshtui.model.errors import ClusterError
 from meshtui.sandbox.scenarios import load, names
 from meshtui.session.excerpt import excerpt

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshtui.engine.addresses import parse_address
-from meshtui.engine.httpwords import glob_matches, normal_path, path_matches, speaks_http
-from meshtui.engine.l7 import Matcher, Request, Tri, every, negate, some
+from meshtui.engine.matching.addresses import parse_address
+from meshtui.engine.matching.http import glob_matches, normal_path, path_matches, speaks_http
+from meshtui.engine.policy.l7 import Matcher, Request, Tri, every, negate, some
 from meshtui.model.flow import HttpRequest, Jwt
 from meshtui.model.ids import Principal
 from meshtui.model.policy import AuthorizationCondition, AuthorizationOperation, AuthorizationRule, AuthorizationSource

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from meshtui.engine import Engine
-from meshtui.engine.references import parse_flow
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.errors import ManifestError, UsageError
 from meshtui.model.flow import HttpRequest, Jwt
 from meshtui.model.verdict import Decision

@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from meshtui.engine import Engine
-from meshtui.engine.advice import Advice, advise
-from meshtui.engine.causes import causes, differences, near
-from meshtui.engine.references import parse_flow
+from meshtui.engine.explain.advice import Advice, advise
+from meshtui.engine.explain.causes import causes, differences, near
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.change import Cause, VerdictChange
 from meshtui.model.ids import ObjectRef
 from meshtui.model.observation import Observation

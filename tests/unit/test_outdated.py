@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from meshtui.engine.references import parse_flow
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.observation import Observation
 from meshtui.session import Session
 from meshtui.settings import Settings

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from meshtui.engine import Engine
-from meshtui.engine.references import parse_flow
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.flow import HttpRequest
 from meshtui.probe.plan import NEVER_COPIED, make_plan
 from meshtui.settings import Probe

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshtui.engine import Engine
-from meshtui.engine.references import parse_flow
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.flow import HttpRequest
 from meshtui.probe import podspec
 from meshtui.probe.classify import classify, is_last_line, parse_attempt

@@ -3,8 +3,8 @@
 import pytest
 
 from meshtui.engine import Engine
-from meshtui.engine.matrix import Matrix
-from meshtui.engine.references import parse_flow
+from meshtui.engine.matrix.matrix import Matrix
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.verdict import Decision
 from meshtui.widgets.reach import ALL, DOUBT, ITSELF, MARKS, NONE, SOME, View, flows_between, reach, settled, workload_ref
 from tests.fakes.frozen import bookstore

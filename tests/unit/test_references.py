@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshtui.engine.references import parse_flow, parse_reference
+from meshtui.engine.path.references import parse_flow, parse_reference
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind, FlowEndpoint
 

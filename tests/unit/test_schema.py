@@ -29,7 +29,7 @@ from meshtui.cli.schemas import (
     ProbePlan,
 )
 from meshtui.engine import Engine
-from meshtui.engine.references import parse_flow
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.ids import ObjectRef
 from meshtui.model.observation import Observation, ProbePod
 from meshtui.model.verdict import Decision, Layer, Verdict

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshtui.engine.selectors import describe, matches
+from meshtui.engine.matching.selectors import describe, matches
 from meshtui.model.selectors import LabelSelector, Requirement
 
 KEYS, VALUES = st.sampled_from("abc"), st.sampled_from(["", "1", "2"])

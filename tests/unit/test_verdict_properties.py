@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from meshtui.engine import Engine
-from meshtui.engine.references import parse_flow
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.errors import ManifestError, UsageError
 from meshtui.model.verdict import Decision
 from meshtui.sandbox.scenarios import load
@@ -286,7 +286,7 @@ def judged(file):
 def test_a_summary_decides_as_all_pairs_do() -> None:
     """One pod of each class speaks for its class: decision, layer and decider are those of every pair."""
     from meshtui.engine import Engine
-    from meshtui.engine.relations import flows_from, flows_to
+    from meshtui.engine.path.relations import flows_from, flows_to
     from tests.fakes.frozen import bookstore
 
     engine = Engine(bookstore())

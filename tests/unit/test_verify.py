@@ -15,9 +15,9 @@ from meshtui.cli.expectations_init import first_file
 from meshtui.cli.main import run
 from meshtui.cli.schemas import Verification
 from meshtui.engine import Engine
-from meshtui.engine.expectations import expand
-from meshtui.engine.references import parse_flow
-from meshtui.engine.verification import Status, by_observation, by_prediction, exit_code, is_expectable, verify
+from meshtui.engine.expect.expectations import expand
+from meshtui.engine.expect.verification import Status, by_observation, by_prediction, exit_code, is_expectable, verify
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.errors import ClusterError, UsageError
 from meshtui.model.ids import ObjectRef
 from meshtui.model.observation import Observation

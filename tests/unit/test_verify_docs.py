@@ -7,8 +7,8 @@ import yaml
 
 from meshtui.cli.expectations import read_expectations
 from meshtui.engine import Engine
-from meshtui.engine.expectations import expand
-from meshtui.engine.verification import Status, verify
+from meshtui.engine.expect.expectations import expand
+from meshtui.engine.expect.verification import Status, verify
 from meshtui.probe.launch import needed
 from meshtui.probe.plan import make_plan
 from meshtui.settings import Probe

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshtui.cli.expectations_report import FORMATS, as_junit, as_tap, as_text
-from meshtui.engine.expectations import Expected
-from meshtui.engine.references import parse_flow
-from meshtui.engine.verification import Result, Status
+from meshtui.engine.expect.expectations import Expected
+from meshtui.engine.expect.verification import Result, Status
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.observation import Observation
 from meshtui.model.verdict import Decision, Layer, Verdict
 

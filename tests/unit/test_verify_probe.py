@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from meshtui.engine import Engine
-from meshtui.engine.references import parse_flow
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.flow import HttpRequest, Jwt
 from meshtui.model.observation import ProbePod
 from meshtui.model.verdict import Decision, Layer, Step, StepResult, Verdict

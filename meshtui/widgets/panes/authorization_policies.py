@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from meshtui.engine.authorization import l7_fields_of, reaches_ztunnel, rule_in_words
-from meshtui.engine.relations import pods_of_authorization_policy
-from meshtui.engine.selectors import describe
+from meshtui.engine.matching.selectors import describe
+from meshtui.engine.path.relations import pods_of_authorization_policy
+from meshtui.engine.policy.authorization import l7_fields_of, reaches_ztunnel, rule_in_words
 from meshtui.model.ids import ObjectRef, Uid
 from meshtui.model.policy import AuthorizationPolicy
 from meshtui.model.snapshot import Snapshot

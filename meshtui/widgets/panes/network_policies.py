@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from meshtui.engine.ambient import HBONE_PORT
-from meshtui.engine.networkpolicy import Direction, allows_port, rules
-from meshtui.engine.relations import directions, pods_of_network_policy
-from meshtui.engine.selectors import describe
+from meshtui.engine.matching.selectors import describe
+from meshtui.engine.path.layers import HBONE_PORT
+from meshtui.engine.path.relations import directions, pods_of_network_policy
+from meshtui.engine.policy.networkpolicy import Direction, allows_port, rules
 from meshtui.engine.words import network_rule_in_words
 from meshtui.model.ids import ObjectRef, Uid
 from meshtui.model.policy import NetworkPolicy

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from functools import partial
 
-from meshtui.engine.doubt import USE_WAYPOINT
-from meshtui.engine.relations import (
+from meshtui.engine.path.relations import (
     authorization_policies_of,
     directions,
     flows_from,
     flows_to,
     network_policies_of,
 )
+from meshtui.engine.policy.unmodelled import USE_WAYPOINT
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef, spiffe_id
 from meshtui.model.snapshot import Snapshot

@@ -1,0 +1,1 @@
+"""What one layer says, and which layer decides."""

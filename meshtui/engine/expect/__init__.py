@@ -1,0 +1,1 @@
+"""Expectations against predictions and observations."""

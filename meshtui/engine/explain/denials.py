@@ -1,0 +1,201 @@
+"""What policy says of a denial that a proxy's log shows: evidence first, and a prediction is called one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+
+from meshtui.engine.path.relations import workload_of
+from meshtui.model.denial import Denial, DenialKind
+from meshtui.model.errors import UsageError
+from meshtui.model.flow import EndpointKind
+from meshtui.model.ids import ObjectRef, spiffe_id
+from meshtui.model.policy import AdminPolicy, AuthorizationPolicy, NetworkPolicy, PeerAuthentication, RequestAuthentication
+from meshtui.model.snapshot import Snapshot
+from meshtui.model.verdict import Decider, Decision, Layer, StepResult, Verdict
+
+Policy = AuthorizationPolicy | PeerAuthentication | RequestAuthentication | NetworkPolicy | AdminPolicy
+_NETWORK = {Layer.EGRESS_POLICY, Layer.INGRESS_POLICY, Layer.ADMIN_POLICY, Layer.BASELINE_POLICY}
+_GRACE = timedelta(seconds=10)
+"""How long a proxy may take to learn a changed policy, and how far clocks may be apart."""
+
+
+class Agreement(Enum):
+    """Whether the prediction says what the log shows."""
+
+    AGREES = "agrees"
+    DISAGREES = "disagrees"
+    CHANGED = "changed"
+    """It was denied, and something has changed since: nothing to compare."""
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedDenial:
+    """A denial and what the engine says of its flow now.
+
+    ``decided_by`` is the policy that the log names, else the one that the prediction names, where it agrees;
+    ``from_log`` says which of the two it is.
+    """
+
+    denial: Denial
+    verdict: Verdict | None
+    agreement: Agreement
+    decided_by: Decider | None
+    from_log: bool
+    note: str = ""
+
+    @property
+    def evidence(self) -> str | None:
+        """Where ``decided_by`` comes from: ``log`` or ``predicted``."""
+        return None if self.decided_by is None else ("log" if self.from_log else "predicted")
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """What is known of when things changed.
+
+    ``policies``: the newest policy that is there; ``verdict``: when the flow's verdict was last seen to change;
+    ``watched``: since when somebody looks (None: nobody, it is one look back).
+    """
+
+    policies: datetime | None = None
+    verdict: datetime | None = None
+    watched: datetime | None = None
+
+    def changed_after(self, moment: datetime) -> bool:
+        """Whether policy is known to have changed about then or later."""
+        return any(at is not None and moment <= at + _GRACE for at in (self.policies, self.verdict))
+
+
+def judge_denial(denial: Denial, verdict: Verdict | None, snapshot: Snapshot, times: Times) -> JudgedDenial:
+    """Compare a denial with the verdict on its flow."""
+    agreement, note = _compare(denial, verdict, snapshot, times)
+    if denial.named is not None:
+        return JudgedDenial(denial, verdict, agreement, denial.named, from_log=True, note=note)
+    predicted = _decider(verdict) if verdict is not None and agreement is Agreement.AGREES else None
+    return JudgedDenial(denial, verdict, agreement, predicted, from_log=False, note=note)
+
+
+def _compare(denial: Denial, verdict: Verdict | None, snapshot: Snapshot, times: Times) -> tuple[Agreement, str]:
+    if denial.flow is None:
+        return Agreement.UNKNOWN, "the log doesn't say enough to predict it"
+    if verdict is None:
+        return Agreement.UNKNOWN, "not judged: an end of it isn't there (any more)"
+    identities = _identities(denial, snapshot)
+    if denial.identity and identities and denial.identity not in identities:
+        return Agreement.CHANGED, f"it was denied as {denial.identity}, and runs as {', '.join(sorted(identities))} now"
+    if verdict.decision is Decision.UNKNOWN:
+        return Agreement.UNKNOWN, verdict.reason
+    if denial.kind is DenialKind.TIMED_OUT:
+        return _compare_timeout(verdict)
+    if verdict.decision is Decision.ALLOW:
+        return _denied_all_the_same(denial, times)
+    return _compare_deciders(denial, verdict)
+
+
+def _denied_all_the_same(denial: Denial, times: Times) -> tuple[Agreement, str]:
+    """Policy allows what was denied: it may have changed since, and a policy that was deleted leaves no trace."""
+    if times.changed_after(denial.last):
+        return Agreement.CHANGED, "policy lets it through now: something was changed about then, or after it"
+    words = "policy lets it through, and it was denied all the same"
+    if times.watched is None or denial.last < times.watched:
+        words += " (unless a policy that denied it was deleted since)"
+    return Agreement.DISAGREES, words
+
+
+def _compare_timeout(verdict: Verdict) -> tuple[Agreement, str]:
+    denied = [v for v in _verdicts(verdict) if v.decision is Decision.DENY]
+    if any(v.layer in _NETWORK for v in denied):
+        return Agreement.AGREES, ""
+    return Agreement.UNKNOWN, "no NetworkPolicy drops it: look at the network, and at what the CNI itself enforces"
+
+
+def _compare_deciders(denial: Denial, verdict: Verdict) -> tuple[Agreement, str]:
+    denied = [v for v in _verdicts(verdict) if v.decision is Decision.DENY]
+    got_far = [v for v in denied if v.layer not in _NETWORK]
+    if denied and not got_far:
+        by = _decider(verdict)
+        name = f"{by.ref} drops it" if by else "a network policy drops it"
+        return Agreement.DISAGREES, f"{name}, says the prediction, but it got as far as a {denial.proxy}"
+    blocking = {
+        decider.ref for v in got_far for step in v.steps if step.result is StepResult.BLOCK for decider in step.objects
+    } | {v.decided_by.ref for v in got_far if v.decided_by}
+    if denial.named is not None and denial.named.ref not in blocking:
+        by = _decider(verdict)
+        return Agreement.DISAGREES, f"the log names {denial.named.ref}, the prediction {by.ref if by else 'no policy'}"
+    return Agreement.AGREES, ""
+
+
+def _verdicts(verdict: Verdict) -> list[Verdict]:
+    return [pair.verdict for pair in verdict.pairs] or [verdict]
+
+
+def _decider(verdict: Verdict | None) -> Decider | None:
+    if verdict is None:
+        return None
+    denied = (v for v in _verdicts(verdict) if v.decision is Decision.DENY)
+    return next((v.decided_by for v in denied if v.decided_by), None)
+
+
+def _identities(denial: Denial, snapshot: Snapshot) -> frozenset[str]:
+    """The identities that the source's pods have now, or none where it isn't known."""
+    if denial.source is None or denial.source.kind not in {EndpointKind.POD, EndpointKind.WORKLOAD}:
+        return frozenset()
+    try:
+        pods = workload_of(snapshot, denial.source).pods
+    except UsageError:
+        return frozenset()
+    return frozenset(spiffe_id(snapshot.principal_of(pod)) for pod in pods if not pod.completed)
+
+
+def policies_of(snapshot: Snapshot) -> Iterator[Policy]:
+    """Every policy that is modelled."""
+    for kind in (
+        snapshot.authorization_policies,
+        snapshot.peer_authentications,
+        snapshot.request_authentications,
+        snapshot.network_policies,
+        snapshot.admin_policies,
+    ):
+        yield from kind.values()
+
+
+def newest_policy(snapshot: Snapshot) -> datetime | None:
+    """When a policy was last changed, as far as the objects that are there say."""
+    times = (policy.meta.changed or policy.meta.created for policy in policies_of(snapshot))
+    return max((at for at in times if at is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class DeniedCount:
+    """Recent denials of one object. A workload's are counted by direction; a policy's by who says that it decided."""
+
+    outgoing: int = 0
+    incoming: int = 0
+    logged: int = 0
+    predicted: int = 0
+
+
+def count_by_object(judged: Iterable[JudgedDenial], since: datetime) -> dict[ObjectRef, DeniedCount]:
+    """Recent, certain denials by workload and by the policy that decided them."""
+    found: dict[ObjectRef, DeniedCount] = {}
+
+    def add(ref: ObjectRef, outgoing: int = 0, incoming: int = 0, logged: int = 0, predicted: int = 0) -> None:
+        old = found.get(ref, DeniedCount())
+        found[ref] = DeniedCount(old.outgoing + outgoing, old.incoming + incoming, old.logged + logged, old.predicted + predicted)
+
+    for each in judged:
+        denial = each.denial
+        number = denial.since(since)
+        if not number or not (denial.kind.certain or each.agreement is Agreement.AGREES):
+            continue
+        for end, outgoing in ((denial.source, True), (denial.destination, False)):
+            if end is not None and end.kind in {EndpointKind.POD, EndpointKind.WORKLOAD}:
+                ref = ObjectRef(end.owner_kind or "Pod", end.namespace, end.name)
+                add(ref, outgoing=number * outgoing, incoming=number * (not outgoing))
+        if each.decided_by is not None:
+            add(each.decided_by.ref, logged=number * each.from_log, predicted=number * (not each.from_log))
+    return found

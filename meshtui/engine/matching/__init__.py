@@ -1,0 +1,1 @@
+"""How addresses, labels, paths and hosts match."""

@@ -1,0 +1,212 @@
+"""A stance: what some rules, in order, say about every peer. Peers fall into groups by which of the rules match them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from meshtui.engine.classes.bitsets import spread
+from meshtui.engine.classes.index import Bits
+from meshtui.engine.matrix.ports import FIRST_PORT, LAST_PORT, NOTHING_SAID, SILENT, Decided, Mark, PortMap
+
+PROTOCOLS = ("TCP", "UDP", "SCTP")
+HBONE = 3
+"""The place in a profile of TCP through the tunnel."""
+
+
+Pieces = tuple[tuple[int, int], ...]
+"""A port map by numbers: (last port, number of the mark), in order."""
+
+
+class PortMaps:
+    """Numbers for port maps and for the marks in them: equal ones have the same number, and 0 says nothing.
+
+    All pairs come from joining a few thousand maps, so joining works on small numbers alone.
+    """
+
+    def __init__(self) -> None:
+        self.pieces: list[Pieces] = []
+        self._numbers: dict[Pieces, int] = {}
+        self._blocks: list[bool] = []
+        self._joined: dict[tuple[int, int], int] = {}
+        self._marks: list[Mark] = []
+        self._mark_numbers: dict[Mark, int] = {}
+        self._marks_joined: dict[tuple[int, int], int] = {}
+        self._mark(NOTHING_SAID)
+        self.number(SILENT)
+
+    def number(self, value: PortMap) -> int:
+        """The number of a map."""
+        return self._number(tuple((last, self._mark(mark)) for last, mark in value.pieces))
+
+    def _number(self, pieces: Pieces) -> int:
+        known = self._numbers.get(pieces)
+        if known is None:
+            known = self._numbers[pieces] = len(self.pieces)
+            self.pieces.append(pieces)
+            self._blocks.append(all(self._marks[mark].block is not None for _, mark in pieces))
+        return known
+
+    def _mark(self, mark: Mark) -> int:
+        known = self._mark_numbers.get(mark)
+        if known is None:
+            known = self._mark_numbers[mark] = len(self._marks)
+            self._marks.append(mark)
+        return known
+
+    def join(self, first: int, second: int) -> int:
+        """The map of two layers in a row."""
+        if not second or self._blocks[first]:
+            return first
+        if not first:
+            return second
+        known = self._joined.get((first, second))
+        if known is None:
+            known = self._joined[first, second] = self._number(self._join(self.pieces[first], self.pieces[second]))
+        return known
+
+    def _join(self, first: Pieces, second: Pieces) -> Pieces:
+        pieces: list[tuple[int, int]] = []
+        joined, place, other = self._marks_joined, 0, 0
+        before = -1
+        while True:
+            last, mark = first[place]
+            last_other, mark_other = second[other]
+            together = joined.get((mark, mark_other))
+            if together is None:
+                together = self._mark(self._marks[mark].then(self._marks[mark_other]))
+                joined[mark, mark_other] = together
+            end = min(last_other, last)
+            if together == before:
+                pieces[-1] = (end, together)
+            else:
+                pieces.append((end, together))
+                before = together
+            if end == LAST_PORT:
+                return tuple(pieces)
+            if last == end:
+                place += 1
+            if last_other == end:
+                other += 1
+
+    def decided(self, number: int) -> list[tuple[int, int, Decided]]:
+        """A map as (first port, last port, verdict); neighbours differ."""
+        found: list[tuple[int, int, Decided]] = []
+        first = FIRST_PORT
+        for last, mark in self.pieces[number]:
+            verdict = self._marks[mark].decided
+            if found and found[-1][2] == verdict:
+                found[-1] = (found[-1][0], last, verdict)
+            else:
+                found.append((first, last, verdict))
+            first = last + 1
+        return found
+
+
+Profile = int
+"""The number of what one side says about one peer (see Profiles)."""
+
+
+class Profiles:
+    """Numbers for what one side says about a peer: port maps for TCP, UDP, SCTP, and for TCP through the tunnel."""
+
+    def __init__(self, maps: PortMaps) -> None:
+        self._maps = maps
+        self.parts: list[tuple[int, ...]] = []
+        self._numbers: dict[tuple[int, ...], Profile] = {}
+
+    def number(self, parts: Sequence[PortMap]) -> Profile:
+        """The number of a profile."""
+        return self._number(tuple(self._maps.number(part) for part in parts))
+
+    def _number(self, key: tuple[int, ...]) -> Profile:
+        known = self._numbers.get(key)
+        if known is None:
+            known = self._numbers[key] = len(self.parts)
+            self.parts.append(key)
+        return known
+
+    def join(self, first: Profile, second: Profile) -> Profile:
+        """The profile of both sides."""
+        join = self._maps.join
+        return self._number(tuple(map(join, self.parts[first], self.parts[second])))
+
+
+Asked = Callable[[], Bits]
+"""Which classes a rule matches, as of now."""
+Path = tuple[int, ...]
+"""The places of the rules that match a peer, in order."""
+
+
+@dataclass(slots=True, eq=False)
+class Stance:
+    """Ordered rules (as questions to the index), and what they come down to for a peer that a given path of them matches.
+
+    Groups are made when they are first asked for, and again when classes were added.
+    """
+
+    asked: Sequence[Asked]
+    profile: Callable[[Path], Profile]
+    _size: int = 0
+    _groups: dict[Profile, Bits] = field(default_factory=dict)
+    _paths: dict[Path, Profile] = field(default_factory=dict)
+
+    @property
+    def settled(self) -> Mapping[Profile, Bits]:
+        """The groups as they were last asked for."""
+        return self._groups
+
+    def groups(self, everybody: Bits, size: int) -> Mapping[Profile, Bits]:
+        """All classes, in groups by profile. Classes that were added since the last time find their place."""
+        if self._size != size:
+            self._place(everybody >> self._size << self._size)
+            self._size = size
+        return self._groups
+
+    def _place(self, newcomers: Bits) -> None:
+        parts: list[tuple[Path, Bits]] = [((), newcomers)]
+        for place, ask in enumerate(self.asked):
+            matching = ask() & newcomers
+            if not matching:
+                continue
+            split: list[tuple[Path, Bits]] = []
+            for path, bits in parts:
+                inside = bits & matching
+                if inside:
+                    split.append(((*path, place), inside))
+                if inside != bits:
+                    split.append((path, bits ^ inside))
+            parts = split
+        for path, bits in parts:
+            profile = self._profile(path)
+            self._groups[profile] = self._groups.get(profile, 0) | bits
+
+    def _profile(self, path: Path) -> Profile:
+        known = self._paths.get(path)
+        if known is None:
+            known = self._paths[path] = self.profile(path)
+        return known
+
+
+def profile_at(groups: Mapping[Profile, Bits], number: int) -> Profile:
+    """The profile of one class."""
+    return next(profile for profile, bits in groups.items() if bits >> number & 1)
+
+
+def expanded(groups: Mapping[Profile, Bits], start: int, width: int) -> Sequence[Profile]:
+    """The profiles of a run of classes, in order."""
+    table = list(groups)
+    if len(table) == 1:
+        return table * width
+    if len(table) <= 255:
+        labels = spread([(bits, label) for label, bits in enumerate(groups.values())], start, width)
+        return list(map(table.__getitem__, labels))
+    return [profile_at(groups, number) for number in range(start, start + width)]
+
+
+def same_in_both(before: Mapping[Profile, Bits], after: Mapping[Profile, Bits]) -> Bits:
+    """The classes that have the same profile in two divisions."""
+    same = 0
+    for profile, bits in before.items():
+        same |= bits & after.get(profile, 0)
+    return same

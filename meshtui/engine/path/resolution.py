@@ -1,0 +1,182 @@
+"""From the words of a flow to the pods and ports that it is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from meshtui.engine.endpoints import Parties, Party, Target
+from meshtui.engine.matching.addresses import parse_address
+from meshtui.model.errors import UsageError
+from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
+from meshtui.model.ids import ObjectRef
+from meshtui.model.snapshot import Snapshot
+from meshtui.model.workload import Pod, Service, ServicePort
+
+SHORT_KINDS = {
+    "deploy": "Deployment",
+    "deployments": "Deployment",
+    "rs": "ReplicaSet",
+    "replicasets": "ReplicaSet",
+    "sts": "StatefulSet",
+    "statefulsets": "StatefulSet",
+    "ds": "DaemonSet",
+    "daemonsets": "DaemonSet",
+    "jobs": "Job",
+    "cj": "CronJob",
+    "cronjobs": "CronJob",
+    "po": "Pod",
+    "pods": "Pod",
+    "rc": "ReplicationController",
+    "svc": "Service",
+    "services": "Service",
+}
+_KINDS = {kind.lower(): kind for kind in SHORT_KINDS.values()}
+
+
+def kind_named(word: str) -> str | None:
+    """A kind from its name in any case, its plural or kubectl's short name."""
+    word = word.lower()
+    return SHORT_KINDS.get(word) or _KINDS.get(word)
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a flow is about: every source with every target, and the Service on the way, if any."""
+
+    sources: tuple[Party, ...]
+    targets: tuple[Target, ...]
+    service: Service | None = None
+    notes: tuple[str, ...] = ()
+    service_port: ServicePort | None = None
+
+
+class Resolver:
+    """Finds the parties of one snapshot. Raises UsageError for what isn't there."""
+
+    def __init__(self, snapshot: Snapshot, parties: Parties) -> None:
+        self._snapshot = snapshot
+        self._parties = parties
+        self._services = {(s.meta.namespace, s.meta.name): s for s in snapshot.services.values()}
+        self._by_cluster_ip = {ip: s for s in snapshot.services.values() for ip in s.cluster_ips if ip != "None"}
+
+    def resolve(self, flow: Flow) -> Resolved:
+        """All parties of a flow; raises UsageError when a name or port can't be found."""
+        sources = self._sources(flow.source)
+        service = self.service_of(flow.destination)
+        if service is not None:
+            return self._through(service, flow, sources)
+        parties = self._sources(flow.destination)
+        targets = [Target(p, port) for p in parties for port in self._ports(p, flow.port, flow.protocol)]
+        if not targets:
+            raise UsageError(f"{flow.destination} has no {flow.protocol} port {flow.port!r}", "name a port by its number")
+        return Resolved(sources, tuple(targets))
+
+    def service_of(self, endpoint: FlowEndpoint) -> Service | None:
+        """The Service that an endpoint names, by name or by cluster IP."""
+        if endpoint.kind is EndpointKind.IP:
+            return self._by_cluster_ip.get(endpoint.ip)
+        if endpoint.kind is not EndpointKind.SERVICE:
+            return None
+        service = self._services.get((endpoint.namespace, endpoint.name))
+        if service is None:
+            raise UsageError(f"no Service {endpoint.namespace}/{endpoint.name}")
+        return service
+
+    def _sources(self, endpoint: FlowEndpoint) -> tuple[Party, ...]:
+        match endpoint.kind:
+            case EndpointKind.POD:
+                pod = self._snapshot.pod_by_key.get(f"{endpoint.namespace}/{endpoint.name}")
+                if pod is None:
+                    raise UsageError(f"no Pod {endpoint.namespace}/{endpoint.name}")
+                return (self._parties.pod(pod),)
+            case EndpointKind.WORKLOAD:
+                return tuple(self._parties.pod(pod) for pod in self._members(endpoint))
+            case EndpointKind.IP:
+                if parse_address(endpoint.ip) is None:
+                    raise UsageError(f"{endpoint.ip!r} is not an IP address")
+                return (self._parties.ip(endpoint.ip),)
+            case EndpointKind.EXTERNAL:
+                return (Party(name="external"),)
+            case EndpointKind.SERVICE:
+                raise UsageError(f"{endpoint} can't be a source", "name a pod or a workload")
+
+    def _members(self, endpoint: FlowEndpoint) -> list[Pod]:
+        """The pods of a workload; any owner in a pod's chain may be named."""
+        kind = kind_named(endpoint.owner_kind) or endpoint.owner_kind
+        if kind == "Pod":
+            pod = self._snapshot.pod_by_key.get(f"{endpoint.namespace}/{endpoint.name}")
+            if pod is None:
+                raise UsageError(f"no Pod {endpoint.namespace}/{endpoint.name}")
+            return [pod]
+        ref = ObjectRef(kind, endpoint.namespace, endpoint.name)
+        workload = self._snapshot.workloads.get(ref)
+        pods = list(workload.pods) if workload else []
+        if not pods:
+            pods = [
+                pod
+                for pod in self._snapshot.pods_by_namespace.get(endpoint.namespace, ())
+                if any(owner.kind == kind and owner.name == endpoint.name for owner in pod.owners)
+            ]
+        running = [pod for pod in pods if not pod.completed]
+        if not running:
+            raise UsageError(f"no pods of {ref}" if workload else f"no {ref}")
+        return running
+
+    def _ports(self, party: Party, port: int | str | None, protocol: str) -> tuple[int, ...]:
+        declared = party.pod.ports if party.pod else ()
+        if isinstance(port, int):
+            return (port,)
+        if port is None:
+            numbers = {p.number for p in declared if p.protocol == protocol}
+            if len(numbers) != 1:
+                raise UsageError(f"{party.name} has {len(numbers) or 'no'} ports: say which")
+            return (numbers.pop(),)
+        return tuple(dict.fromkeys(p.number for p in declared if p.name == port and p.protocol == protocol))
+
+    def _through(self, service: Service, flow: Flow, sources: tuple[Party, ...]) -> Resolved:
+        port = _service_port(service, flow.port, flow.protocol)
+        backends = self.backends(service)
+        targets = []
+        for pod in backends:
+            party = self._parties.pod(pod)
+            targets += [Target(party, number) for number in self._ports(party, port.target, port.protocol)]
+        notes = () if targets else (f"{service.meta.ref} has no pod behind port {port.number}: nobody to judge",)
+        if service.external_name:
+            notes = (f"{service.meta.ref} is an ExternalName for {service.external_name}: outside this cluster",)
+        return Resolved(sources, tuple(targets), service, notes, port)
+
+    def backends(self, service: Service) -> list[Pod]:
+        """The pods behind a Service: its EndpointSlices where there are any, else what its selector finds."""
+        slices = self._slices.get((service.meta.namespace, service.meta.name), ())
+        if slices:
+            named = [p for p in slices if (pod := self._snapshot.pod_by_key.get(p)) and not pod.completed]
+            return [self._snapshot.pod_by_key[p] for p in dict.fromkeys(named)]
+        if service.selector is None:
+            return []
+        pods = self._snapshot.pods_by_namespace.get(service.meta.namespace, ())
+        wanted = service.selector
+        return [p for p in pods if not p.completed and all(p.labels.get(key) == value for key, value in wanted)]
+
+    @cached_property
+    def _slices(self) -> dict[tuple[str, str], list[str]]:
+        found: dict[tuple[str, str], list[str]] = {}
+        for piece in self._snapshot.endpoint_slices.values():
+            members = found.setdefault((piece.meta.namespace, piece.service), [])
+            for endpoint in piece.endpoints:
+                if endpoint.pod and endpoint.serving:
+                    members.append(f"{piece.meta.namespace}/{endpoint.pod}")
+                elif not endpoint.pod:
+                    pods = (self._snapshot.pod_by_ip.get(address) for address in endpoint.addresses)
+                    members.extend(pod.key for pod in pods if pod)
+        return found
+
+
+def _service_port(service: Service, port: int | str | None, protocol: str) -> ServicePort:
+    matching = [p for p in service.ports if p.protocol == protocol and (port is None or port in {p.number, p.name})]
+    if len(matching) == 1 or (matching and port is not None):
+        return matching[0]
+    known = ", ".join(f"{p.number}{'/' + p.name if p.name else ''}" for p in service.ports) or "none"
+    raise UsageError(
+        f"{service.meta.ref} has no {protocol} port {port!r}" if port else f"{service.meta.ref}: say which port", known
+    )

@@ -1,0 +1,1 @@
+"""What each kind of policy says: matchers that read like their specification."""

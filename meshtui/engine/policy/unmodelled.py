@@ -1,0 +1,106 @@
+"""What the engine doesn't model: each is a reason to answer ``unknown`` rather than to guess."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from meshtui.engine.decision.layer_result import Opinion, opinion
+from meshtui.engine.endpoints import Party
+from meshtui.engine.matching.selectors import matches
+from meshtui.engine.policy.admin import subject_selects
+from meshtui.engine.policy.networkpolicy import Direction
+from meshtui.model.policy import AuthorizationPolicy, PeerAuthentication
+from meshtui.model.snapshot import KindStatus, Snapshot
+from meshtui.model.verdict import Decider, Layer, StepResult
+from meshtui.model.workload import MeshMode
+
+USE_WAYPOINT = "istio.io/use-waypoint"
+ADMIN_KINDS = ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy")
+_BLIND = {KindStatus.FORBIDDEN, KindStatus.LOADING, KindStatus.EXPIRED, KindStatus.UNREACHABLE}
+
+
+class Doubts:
+    """The parts of a snapshot that decide about traffic in ways that aren't modelled."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._foreign = list(snapshot.foreign.values())
+        self._odd_network = [p for p in snapshot.network_policies.values() if p.unmodelled]
+        self._odd_admin = [p for p in snapshot.admin_policies.values() if p.unmodelled]
+        self._odd_security: list[AuthorizationPolicy | PeerAuthentication] = [
+            *(p for p in snapshot.authorization_policies.values() if p.unmodelled),
+            *(p for p in snapshot.peer_authentications.values() if p.unmodelled),
+        ]
+        self._blind = {kind: state for kind, state in snapshot.kinds.items() if state.status in _BLIND}
+        self._look_for_dark_namespaces()
+
+    def _look_for_dark_namespaces(self) -> None:
+        """Where only some Namespaces may be read, and pods of others are seen: any selector may mean those."""
+        state, known = self._snapshot.kind_state("Namespace"), self._snapshot.namespace_by_name
+        dark = sorted(self._snapshot.pods_by_namespace.keys() - known.keys()) if state.scope else []
+        if dark and "Namespace" not in self._blind:
+            message = f"only {state.scope} may be read, and pods run in {dark[0]}"
+            self._blind["Namespace"] = replace(state, status=KindStatus.FORBIDDEN, message=message)
+
+    def about_network(self, direction: Direction, party: Party) -> Iterator[Opinion]:
+        """Reasons for doubt about network policy on one side."""
+        if not party.selectable:
+            return
+        layer = Layer.EGRESS_POLICY if direction is Direction.EGRESS else Layer.INGRESS_POLICY
+        for kind in ADMIN_KINDS:
+            yield from self._unreadable(kind, Layer.ADMIN_POLICY)
+        yield from self._unreadable("NetworkPolicy", layer)
+        yield from self._unreadable("Namespace", layer)  # their labels are what namespaceSelectors, and ambient, go by
+        for admin in self._odd_admin:
+            if subject_selects(admin.subject, party):
+                reason = f"{admin.meta.ref} has fields that aren't modelled: {', '.join(admin.unmodelled)}"
+                yield opinion(Layer.ADMIN_POLICY, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(admin.meta.ref),))
+        for policy in self._odd_network:
+            if policy.meta.namespace == party.namespace and matches(policy.pod_selector, party.labels):
+                reason = f"{policy.meta.ref} has fields that aren't modelled: {', '.join(policy.unmodelled)}"
+                yield opinion(layer, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(policy.meta.ref),))
+        for foreign in self._foreign:
+            if foreign.meta.kind == "EnvoyFilter" or foreign.meta.namespace not in {"", party.namespace}:
+                continue
+            if foreign.selector is None or matches(foreign.selector, party.labels):
+                reason = f"{foreign.meta.ref} ({foreign.api_version}) is a kind of this cluster's CNI that isn't modelled"
+                yield opinion(layer, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(foreign.meta.ref),))
+
+    def about_destination(self, destination: Party) -> Iterator[Opinion]:
+        """Reasons for doubt about what the destination's ztunnel, or, for a gateway's pod, its own proxy enforces."""
+        yield from self.about_gateway(destination)
+        if destination.pod is None or not destination.in_ambient:
+            return
+        yield from self._unreadable("AuthorizationPolicy", Layer.ZTUNNEL)
+        yield from self._unreadable("PeerAuthentication", Layer.ZTUNNEL)
+        for policy in self._odd_security:
+            if policy.meta.namespace in {destination.namespace, self._snapshot.mesh.root_namespace}:
+                reason = f"{policy.meta.ref} has fields that aren't modelled: {', '.join(policy.unmodelled)}"
+                yield opinion(Layer.ZTUNNEL, "ztunnel", StepResult.UNKNOWN, reason, objects=(Decider(policy.meta.ref),))
+
+    def about_gateway(self, destination: Party) -> Iterator[Opinion]:
+        """Without a request, what a gateway's own policies say about it isn't known."""
+        if destination.mode is MeshMode.GATEWAY and self._guards_gateway(destination):
+            reason = "depends on the request: policies that a gateway enforces itself"
+            yield opinion(Layer.GATEWAY, destination.name, StepResult.UNKNOWN, reason)
+
+    def about_proxy(self, layer: Layer, *kinds: str) -> Iterator[Opinion]:
+        """Reasons for doubt about what a proxy of Envoy's enforces: kinds that can't be seen."""
+        for kind in ("AuthorizationPolicy", "EnvoyFilter", *kinds):
+            yield from self._unreadable(kind, layer)
+
+    def about_routes(self) -> Iterator[Opinion]:
+        """Reasons for doubt about where a gateway sends a request: without its routes "no route" can't be said either."""
+        for kind in ("Gateway", "HTTPRoute"):
+            yield from self._unreadable(kind, Layer.GATEWAY)
+
+    def _guards_gateway(self, gateway: Party) -> bool:
+        scopes = {gateway.namespace, self._snapshot.mesh.root_namespace}
+        return any(p.meta.namespace in scopes for p in self._snapshot.authorization_policies.values())
+
+    def _unreadable(self, kind: str, layer: Layer) -> Iterator[Opinion]:
+        state = self._blind.get(kind)
+        if state is not None:
+            reason = f"{kind} objects can't be seen ({state.status.value}{': ' + state.message if state.message else ''})"
+            yield opinion(layer, kind, StepResult.UNKNOWN, reason)
