@@ -69,8 +69,8 @@ def hop_of(engine: Engine, flow: Flow) -> Hop:
         resolved = engine.resolver.resolve(flow)
     except UsageError:
         return Hop(flow)
-    sources = tuple(party.pod for party in resolved.sources if party.pod is not None)
-    destinations = tuple(target.party.pod for target in resolved.targets if target.party.pod is not None)
+    sources = tuple(endpoint.pod for endpoint in resolved.sources if endpoint.pod is not None)
+    destinations = tuple(target.endpoint.pod for target in resolved.targets if target.endpoint.pod is not None)
     return Hop(flow, sources, destinations, frozenset(target.port for target in resolved.targets))
 
 

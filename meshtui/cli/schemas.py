@@ -114,7 +114,7 @@ class BadLine(Struct):
 
 
 class StepLine(Struct):
-    """One layer's opinion."""
+    """One layer's result."""
 
     layer: LayerWord
     where: str

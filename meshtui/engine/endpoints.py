@@ -15,7 +15,7 @@ _WITH_IDENTITY = {MeshMode.AMBIENT, MeshMode.SIDECAR, MeshMode.GATEWAY}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Party:
+class Endpoint:
     """One end of a flow.
 
     ``address`` is None for a pod without one (derived from a template). ``selectable`` says whether NetworkPolicies can
@@ -47,18 +47,18 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One concrete destination: a party and the port on it."""
+    """One concrete destination: a endpoint and the port on it."""
 
-    party: Party
+    endpoint: Endpoint
     port: int
 
 
-class Parties:
-    """Makes and keeps the parties of one snapshot."""
+class Endpoints:
+    """Makes and keeps the endpoints of one snapshot."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        self._pods: dict[str, Party] = {}
+        self._pods: dict[str, Endpoint] = {}
         self._node_by_name = {node.meta.name: node for node in snapshot.nodes.values()}
         self._node_by_ip = {ip: node for node in snapshot.nodes.values() for ip in node.ips}
         self._host_ips: dict[str, str] = {}
@@ -66,8 +66,8 @@ class Parties:
             for ip in pod.host_ips:
                 self._host_ips.setdefault(ip, pod.node)
 
-    def pod(self, pod: Pod) -> Party:
-        """The party of a pod."""
+    def pod(self, pod: Pod) -> Endpoint:
+        """The endpoint of a pod."""
         known = self._pods.get(pod.key)
         if known is not None and known.pod is pod:
             return known
@@ -76,7 +76,7 @@ class Parties:
         mode = snapshot.mesh_mode(pod)
         node = self._node_by_name.get(pod.node)
         addresses = pod.ips or (pod.host_ips if pod.host_network else ())
-        party = Party(
+        endpoint = Endpoint(
             name=pod.key,
             pod=pod,
             address=parse_address(addresses[0]) if addresses else None,
@@ -89,21 +89,21 @@ class Parties:
             node=pod.node,
             node_labels=(node.meta.labels if node else NO_LABELS) if pod.host_network else None,
         )
-        self._pods[pod.key] = party
-        return party
+        self._pods[pod.key] = endpoint
+        return endpoint
 
-    def ip(self, text: str) -> Party:
-        """The party of an address: the pod that has it, the node that has it, or somebody outside."""
+    def ip(self, text: str) -> Endpoint:
+        """The endpoint of an address: the pod that has it, the node that has it, or somebody outside."""
         pod = self._snapshot.pod_by_ip.get(text)
         if pod is not None:
             return self.pod(pod)
         node = self._node_by_ip.get(text)
         name = node.meta.name if node else self._host_ips.get(text, "")
         labels = (node.meta.labels if node else NO_LABELS) if name else None
-        return Party(name=text, address=parse_address(text), node=name, node_labels=labels)
+        return Endpoint(name=text, address=parse_address(text), node=name, node_labels=labels)
 
 
-def is_own_node(source: Party, destination: Party) -> bool:
+def is_own_node(source: Endpoint, destination: Endpoint) -> bool:
     """Whether the source is the destination pod's own node, which always reaches it (NetworkPolicy, reference).
 
     Pods on the host network are judged as pods: the reference leaves it to the CNI whether it can tell them from the node.

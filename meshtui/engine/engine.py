@@ -1,4 +1,4 @@
-"""The judgement of a flow: every layer's opinion in order; the first that blocks decides, the others are still reported."""
+"""The judgement of a flow: every layer's result in order; the first that blocks decides, the others are still reported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from itertools import product
 
 from meshtui.engine.classes.classifier import Classifier, ClassKey, Reads
 from meshtui.engine.decision.conclude import conclude, together
-from meshtui.engine.endpoints import Parties, Party, Target
+from meshtui.engine.endpoints import Endpoint, Endpoints, Target
 from meshtui.engine.path.gateway import Gateways, Judged
 from meshtui.engine.path.hops import Hops
 from meshtui.engine.path.question import Asked
@@ -26,11 +26,11 @@ class Engine:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self._parties = Parties(snapshot)
-        self._hops = Hops(snapshot, self._parties)
-        self.resolver = Resolver(snapshot, self._parties)
+        self._endpoints = Endpoints(snapshot)
+        self._hops = Hops(snapshot, self._endpoints)
+        self.resolver = Resolver(snapshot, self._endpoints)
         self._keys: dict[str, ClassKey] = {}
-        self._gateways = Gateways(snapshot, self._parties, self._hops, self.resolver)
+        self._gateways = Gateways(snapshot, self._endpoints, self._hops, self.resolver)
 
     def judge(self, flow: Flow) -> Verdict:
         """The verdict on a flow between whatever its ends stand for.
@@ -46,18 +46,18 @@ class Engine:
         Raises UsageError when an end or a port can't be found in the snapshot.
         """
         resolved = self.resolver.resolve(flow)
-        if {party.name for party in resolved.sources} & {target.party.name for target in resolved.targets}:
+        if {endpoint.name for endpoint in resolved.sources} & {target.endpoint.name for target in resolved.targets}:
             return self._judge(flow, resolved)  # a pod always reaches itself: here its class doesn't speak for it
-        sources = {self._class_of(party): party for party in reversed(resolved.sources)}
-        targets = {(self._class_of(target.party), target.port): target for target in reversed(resolved.targets)}
+        sources = {self._class_of(endpoint): endpoint for endpoint in reversed(resolved.sources)}
+        targets = {(self._class_of(target.endpoint), target.port): target for target in reversed(resolved.targets)}
         return self._judge(flow, replace(resolved, sources=tuple(sources.values()), targets=tuple(targets.values())))
 
-    def _class_of(self, party: Party) -> object:
-        if party.pod is None:
-            return party.name
-        key = self._keys.get(party.name)
+    def _class_of(self, endpoint: Endpoint) -> object:
+        if endpoint.pod is None:
+            return endpoint.name
+        key = self._keys.get(endpoint.name)
         if key is None:
-            key = self._keys[party.name] = self._classifier.key(party.pod)
+            key = self._keys[endpoint.name] = self._classifier.key(endpoint.pod)
         return key
 
     @cached_property
@@ -77,30 +77,30 @@ class Engine:
 
     def between(
         self,
-        source: Party,
-        destination: Party,
+        source: Endpoint,
+        destination: Endpoint,
         port: int,
         protocol: str = "TCP",
         service: Service | None = None,
         service_port: ServicePort | None = None,
     ) -> Verdict:
-        """The verdict on one pair of parties without a request; ``port`` is the destination's own.
+        """The verdict on one pair of endpoints without a request; ``port`` is the destination's own.
 
         With a Service the flow goes through it, and through its waypoint. Without one it goes to the pod's address.
         """
         return together(self._pair(source, Target(destination, port), Asked(protocol, service, service_port)))
 
-    def has_proxy(self, source: Party, destination: Party, service: Service | None = None) -> bool:
-        """Whether a sidecar or a waypoint stands between two parties: then ``between`` knows more than network and ztunnel do."""
+    def has_proxy(self, source: Endpoint, destination: Endpoint, service: Service | None = None) -> bool:
+        """Whether a sidecar or a waypoint stands between two endpoints: then ``between`` knows more than ``network`` does."""
         return self._hops.has_proxy(source, destination, service)
 
-    def party(self, pod: Pod) -> Party:
+    def endpoint(self, pod: Pod) -> Endpoint:
         """A pod as an end of flows."""
-        return self._parties.pod(pod)
+        return self._endpoints.pod(pod)
 
-    def _pair(self, source: Party, target: Target, asked: Asked) -> list[Judged]:
+    def _pair(self, source: Endpoint, target: Target, asked: Asked) -> list[Judged]:
         """One pair's verdicts: one, or one for each pod of a waypoint or backend of a gateway between them."""
-        destination, port = target.party, target.port
+        destination, port = target.endpoint, target.port
         if source.pod is not None and source.pod is destination.pod:
             itself = Verdict(Decision.ALLOW, CONNECTED, Layer.NONE, notes=("a pod always reaches itself",))
             return [(source, target, itself)]
@@ -109,8 +109,8 @@ class Engine:
             judged = self._gateways.through(source, gateway, target, asked.http, asked.jwt)
         else:
             judged = [(source, target, conclude(way)) for way in self._hops.ways(source, destination, port, asked)]
-        on_host = [party for party in (source, destination) if party.pod is not None and party.pod.host_network]
+        on_host = [endpoint for endpoint in (source, destination) if endpoint.pod is not None and endpoint.pod.host_network]
         if not on_host:
             return judged
-        assumed = tuple(_HOST_NETWORK.format(party.name) for party in on_host)
+        assumed = tuple(_HOST_NETWORK.format(endpoint.name) for endpoint in on_host)
         return [(s, t, replace(verdict, assumptions=(*assumed, *verdict.assumptions))) for s, t, verdict in judged]

@@ -11,7 +11,7 @@ from meshtui.engine import Engine
 from meshtui.engine.classes.bitsets import members
 from meshtui.engine.classes.classifier import PodClass
 from meshtui.engine.classes.index import Bits, Index
-from meshtui.engine.endpoints import Party
+from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.matrix.matrix import Matrix
 from meshtui.engine.path.resolution import Resolver
 from meshtui.engine.policy.authorization import Authorization
@@ -71,9 +71,9 @@ class Context:
         """Which plaintext is refused."""
         return PeerAuthentications(self.snapshot)
 
-    def party(self, pod: Pod) -> Party:
+    def endpoint(self, pod: Pod) -> Endpoint:
         """A pod as an end of flows."""
-        return self.engine.party(pod)
+        return self.engine.endpoint(pod)
 
     # ---- pods, workloads, classes
 
@@ -143,7 +143,7 @@ class Context:
     def _classes_in(self) -> Mapping[str, tuple[PodClass, ...]]:
         found: dict[str, list[PodClass]] = defaultdict(list)
         for member in self.classes:
-            found[member.party.namespace].append(member)
+            found[member.endpoint.namespace].append(member)
         return {name: tuple(several) for name, several in found.items()}
 
     def classes_in(self, namespace: str) -> tuple[PodClass, ...]:
@@ -209,8 +209,10 @@ class Context:
         """Configured calls that policy denies to every pod behind the Service, each with its first verdict."""
         found = []
         for call in self.calls:
-            source = self.party(call.source)
-            said = [self.engine.between(source, self.party(pod), at, "TCP", call.service, call.port) for pod, at in call.targets]
+            source = self.endpoint(call.source)
+            said = [
+                self.engine.between(source, self.endpoint(pod), at, "TCP", call.service, call.port) for pod, at in call.targets
+            ]
             if all(verdict.decision is Decision.DENY for verdict in said):
                 found.append((call, said[0]))
         return tuple(found)

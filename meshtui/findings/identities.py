@@ -110,5 +110,5 @@ def broken_flows(context: Context, named: Named, workload: ObjectRef) -> Iterato
 
 def _denied_in_mesh(context: Context, source: PodClass, target: PodClass, port: int) -> bool:
     """Whether the mesh would deny what a network policy already stops."""
-    verdict = context.engine.between(source.party, target.party, port)
+    verdict = context.engine.between(source.endpoint, target.endpoint, port)
     return any(step.layer in _MESH and step.result is StepResult.BLOCK for step in verdict.steps)

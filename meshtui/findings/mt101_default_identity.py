@@ -37,7 +37,7 @@ def _why(denied: Meant | None, flows: int) -> str:
     if denied is None or not flows:
         return "policies can't tell it from any other workload of its namespace that runs as default"
     named = denied.named[0]
-    targets = sorted({f"{target.party.name}:{port}" for _, target, port in denied.flows})
+    targets = sorted({f"{target.endpoint.name}:{port}" for _, target, port in denied.flows})
     return (
         f"{named.policy.meta.ref} rules[{named.rule}] allows {named.text}, which nobody has: "
         f"denied at {', '.join(targets[:3])}{' …' if len(targets) > 3 else ''}"

@@ -16,9 +16,9 @@ def _look(context: Context) -> Iterator[Found]:
         if policy.action != "ALLOW" or policy.rules:
             continue
         others = [
-            [c for c in context.authorization.covering(m.party.pod) if not c.denies and c.policy is not policy and c.rules]
+            [c for c in context.authorization.covering(m.endpoint.pod) if not c.denies and c.policy is not policy and c.rules]
             for m in covered
-            if m.party.pod is not None
+            if m.endpoint.pod is not None
         ]
         closed = context.owners_of(m for m, other in zip(covered, others, strict=True) if not other)
         if closed:

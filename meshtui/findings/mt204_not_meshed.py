@@ -21,7 +21,7 @@ def _look(context: Context) -> Iterator[Found]:
         if not reaches_ztunnel(policy) or policy.meta.namespace == root:
             continue
         covered = [m for m in context.covered(policy) if m.pods]
-        outside = [m for m in covered if m.party.mode in _OUTSIDE and not (m.party.pod and m.party.pod.host_network)]
+        outside = [m for m in covered if m.endpoint.mode in _OUTSIDE and not (m.endpoint.pod and m.endpoint.pod.host_network)]
         owners = context.owners_of(outside)
         if not owners:
             continue

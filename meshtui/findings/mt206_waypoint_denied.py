@@ -35,10 +35,10 @@ def _look(context: Context) -> Iterator[Found]:
 
 def _denied(context: Context, behind: Behind) -> Verdict | None:
     """The first denial between the waypoint's pods and the Service's."""
-    for party in behind.instances:
+    for endpoint in behind.instances:
         for pod in behind.pods:
             for port in (p.number for p in pod.ports if p.protocol == "TCP"):
-                verdict = context.engine.between(party, context.party(pod), port)
+                verdict = context.engine.between(endpoint, context.endpoint(pod), port)
                 if verdict.decision is Decision.DENY:
                     return verdict
     return None

@@ -22,7 +22,7 @@ def _look(context: Context) -> Iterator[Found]:
     for workload, pods in context.workloads:
         for pod in pods:
             port = next((p.number for p in pod.ports if p.number in DATABASES), None)
-            if port is None or guarded(context, pod) or context.network.selecting(context.party(pod), Direction.INGRESS):
+            if port is None or guarded(context, pod) or context.network.selecting(context.endpoint(pod), Direction.INGRESS):
                 continue
             others, allowed = _callers(context, pod, port, workload.ref)
             if others and not allowed:
@@ -58,8 +58,8 @@ def _example(context: Context, pod: Pod, port: int) -> str:
     if target is None:
         return ""
     for source in context.classes:
-        space = source.party.namespace
-        far = source.party.mode is MeshMode.NONE and space not in {
+        space = source.endpoint.namespace
+        far = source.endpoint.mode is MeshMode.NONE and space not in {
             pod.namespace,
             context.snapshot.mesh.root_namespace,
             "kube-system",

@@ -19,9 +19,9 @@ def _look(context: Context) -> Iterator[Found]:
     policies: dict[str, PeerAuthentication] = {}
     by_name: dict[str, list[Meant]] = defaultdict(list)
     for flow in meant(context):
-        if flow.source.party.principal is not None or not is_ambient(flow.target) or flow.target.party.pod is None:
+        if flow.source.endpoint.principal is not None or not is_ambient(flow.target) or flow.target.endpoint.pod is None:
             continue
-        strictness = context.peer_authentication.effective(flow.target.party.pod, flow.port)
+        strictness = context.peer_authentication.effective(flow.target.endpoint.pod, flow.port)
         if strictness.strict and strictness.policy is not None:
             policies[str(strictness.policy.meta.ref)] = strictness.policy
             by_name[str(strictness.policy.meta.ref)].append(flow)

@@ -18,11 +18,11 @@ def _look(context: Context) -> Iterator[Found]:
     callers: dict[ObjectRef, list[bool]] = defaultdict(list)
     lenient: set[ObjectRef] = set()
     for flow in meant(context):
-        pod = flow.target.party.pod
+        pod = flow.target.endpoint.pod
         if pod is None or not is_ambient(flow.target):
             continue
         for ref in context.owners(flow.target):
-            callers[ref].append(flow.source.party.principal is not None)
+            callers[ref].append(flow.source.endpoint.principal is not None)
             if not context.peer_authentication.effective(pod, flow.port).strict:
                 lenient.add(ref)
     ready: dict[str, list[ObjectRef]] = defaultdict(list)

@@ -22,7 +22,7 @@ def _look(context: Context) -> Iterator[Found]:
             continue
         said: dict[str, None] = {}
         for member in context.classes_in(ref.namespace):
-            pod = member.party.pod
+            pod = member.endpoint.pod
             if pod is None or not is_ambient(member) or not matches(policy.selector, pod.labels):
                 continue
             for port in sorted({*policy.port_modes, *declared_ports(context, member)}):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshtui.engine.endpoints import Party
+from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.callers import Meant, meant
@@ -26,7 +26,7 @@ def _look(context: Context) -> Iterator[Found]:
         if decided.decision is not Decision.DENY or decided.ruling.layer is not Layer.EGRESS_POLICY:
             continue
         policy = main_policy(context, flow.source, Direction.EGRESS)
-        if policy is None or _opens_port(context, flow.source.party, flow.target.party, flow.port):
+        if policy is None or _opens_port(context, flow.source.endpoint, flow.target.endpoint, flow.port):
             continue
         policies[policy.meta.ref] = policy
         for owner in context.owners(flow.target):
@@ -35,7 +35,7 @@ def _look(context: Context) -> Iterator[Found]:
         yield _found(context, policies[ref], target, flows)
 
 
-def _opens_port(context: Context, source: Party, target: Party, port: int) -> bool:
+def _opens_port(context: Context, source: Endpoint, target: Endpoint, port: int) -> bool:
     return context.network.permit(Direction.EGRESS, source, target, port, "TCP", target).policy is not None
 
 
@@ -44,7 +44,7 @@ def _found(context: Context, policy: NetworkPolicy, target: ObjectRef, flows: li
     ref, first = policy.meta.ref, flows[0]
     sources = context.owners_of({f.source.number: f.source for f in flows}.values())
     said = ", ".join(dict.fromkeys(f"{flow.said_by} {flow.words}" for flow in flows))
-    pod = first.target.party.pod
+    pod = first.target.endpoint.pod
     tunnel = through_tunnel(first.source, first.target)
     fix = None
     if pod is not None:

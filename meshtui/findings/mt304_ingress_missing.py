@@ -24,7 +24,7 @@ def _look(context: Context) -> Iterator[Found]:
         policy = main_policy(context, target, Direction.INGRESS)
         if policy is None:
             continue
-        opens = context.network.permit(Direction.INGRESS, target.party, source.party, port, "TCP", target.party)
+        opens = context.network.permit(Direction.INGRESS, target.endpoint, source.endpoint, port, "TCP", target.endpoint)
         if opens.policy is not None:
             continue  # the app's port is open, and HBONE isn't: MT301
         for owner in context.owners(source):

@@ -23,7 +23,7 @@ def _look(context: Context) -> Iterator[Found]:
         return  # an admin policy may let names through
     affected: dict[ObjectRef, list[PodClass]] = {}
     for member in context.classes:
-        selecting = context.network.selecting(member.party, Direction.EGRESS) if member.pods else ()
+        selecting = context.network.selecting(member.endpoint, Direction.EGRESS) if member.pods else ()
         written = [rule for policy in selecting for rule in rules(policy, Direction.EGRESS)]
         if not written or any(allows_port(rule, _DNS, "UDP", None) for rule in written):
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from meshtui.engine.classes.classifier import PodClass
-from meshtui.engine.endpoints import Party
+from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.matching.addresses import parse_address
 from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
@@ -20,7 +20,7 @@ from meshtui.model.workload import Pod
 
 def _look(context: Context) -> Iterator[Found]:
     """Ambient shows probes as coming from 169.254.7.127, which no exception for the pod's own node covers (istio.io: ambient)."""
-    kubelet = Party("the kubelet", address=parse_address(KUBELET))
+    kubelet = Endpoint("the kubelet", address=parse_address(KUBELET))
     blocked: dict[ObjectRef, list[PodClass]] = {}
     for member in context.classes:
         if not is_ambient(member) or not member.pods:
@@ -29,8 +29,8 @@ def _look(context: Context) -> Iterator[Found]:
         denied = [
             port
             for port in ports
-            if context.network.selecting(member.party, Direction.INGRESS)
-            and context.network.permit(Direction.INGRESS, member.party, kubelet, port, "TCP", member.party).policy is None
+            if context.network.selecting(member.endpoint, Direction.INGRESS)
+            and context.network.permit(Direction.INGRESS, member.endpoint, kubelet, port, "TCP", member.endpoint).policy is None
         ]
         policy = main_policy(context, member, Direction.INGRESS)
         if denied and policy is not None:

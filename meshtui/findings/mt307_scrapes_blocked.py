@@ -20,7 +20,7 @@ _SCRAPE, _PORT = "prometheus.io/scrape", "prometheus.io/port"
 def _look(context: Context) -> Iterator[Found]:
     """Pods with the annotation prometheus.io/scrape, and those whose NetworkPolicies let a Prometheus in by its labels."""
     scrapers = [
-        m for m in context.classes if m.pods and "prometheus" in {m.party.pod.labels.get(n) for n in _NAMES if m.party.pod}
+        m for m in context.classes if m.pods and "prometheus" in {m.endpoint.pod.labels.get(n) for n in _NAMES if m.endpoint.pod}
     ]
     if not scrapers:
         return

@@ -57,18 +57,18 @@ def _names(port: int | str | None) -> bool:
 
 
 def _pod(member: PodClass) -> Pod | None:
-    return next(iter(member.pods.values()), member.party.pod)
+    return next(iter(member.pods.values()), member.endpoint.pod)
 
 
 def permitted(context: Context, member: PodClass, direction: Direction, port: int) -> Bits:
     """The peers with which a class's own NetworkPolicies let it exchange TCP on a port, as far as no port name is asked."""
-    selecting = context.network.selecting(member.party, direction)
+    selecting = context.network.selecting(member.endpoint, direction)
     if not selecting:
         return context.index.all
     found = 0
     for policy in selecting:
         for rule in rules(policy, direction):
-            if allows_port(rule, port, "TCP", member.party.pod if direction is Direction.INGRESS else None):
+            if allows_port(rule, port, "TCP", member.endpoint.pod if direction is Direction.INGRESS else None):
                 found |= peers_of(context, rule, policy.meta.namespace)
     return found
 
@@ -85,10 +85,10 @@ def particular(peers: Iterable[NetworkPeer]) -> list[NetworkPeer]:
 
 def through_tunnel(source: PodClass, target: PodClass) -> bool:
     """Whether NetworkPolicy sees HBONE between two classes."""
-    return network_port(source.party, target.party, 0, "TCP") == HBONE_PORT
+    return network_port(source.endpoint, target.endpoint, 0, "TCP") == HBONE_PORT
 
 
 def main_policy(context: Context, member: PodClass, direction: Direction) -> NetworkPolicy | None:
     """The policy to change for a class: the one that is about it most of all, before the namespace's default."""
-    selecting = context.network.selecting(member.party, direction)
+    selecting = context.network.selecting(member.endpoint, direction)
     return max(selecting, key=lambda p: (not p.pod_selector.is_empty, len(rules(p, direction))), default=None)

@@ -28,7 +28,7 @@ def declared_ports(context: Context, member: PodClass) -> tuple[int, ...]:
 
 def is_ambient(member: PodClass) -> bool:
     """Whether ztunnel carries the traffic of a class's pods."""
-    return member.party.mode is MeshMode.AMBIENT
+    return member.endpoint.mode is MeshMode.AMBIENT
 
 
 def guarded(context: Context, pod: Pod) -> bool:

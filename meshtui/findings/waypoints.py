@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from meshtui.engine.endpoints import Parties, Party
+from meshtui.engine.endpoints import Endpoint, Endpoints
 from meshtui.engine.path.gateway_address import find_gateway
 from meshtui.engine.path.waypoint import USE_WAYPOINT_NAMESPACE, WAYPOINT_FOR, instances, services_with_waypoint
 from meshtui.engine.policy.unmodelled import USE_WAYPOINT
@@ -21,7 +21,7 @@ class Behind:
 
     service: Service
     waypoint: Gateway
-    instances: tuple[Party, ...]
+    instances: tuple[Endpoint, ...]
     pods: tuple[Pod, ...]
 
 
@@ -39,7 +39,7 @@ def waypoint_of(context: Context, service: Service) -> ObjectRef | None:
 
 def behind_waypoints(context: Context) -> Iterator[Behind]:
     """The Services that are served by a waypoint that is there, and is for Services."""
-    parties = Parties(context.snapshot)
+    endpoints = Endpoints(context.snapshot)
     for service in services_with_waypoint(context.snapshot):
         ref = waypoint_of(context, service)
         gateway = find_gateway(context.snapshot, ref.namespace, ref.name) if ref else None
@@ -47,7 +47,7 @@ def behind_waypoints(context: Context) -> Iterator[Behind]:
             continue
         if gateway.meta.labels.get(WAYPOINT_FOR, "service") not in {"service", "all"}:
             continue
-        pods = tuple(pod for pod in context.resolver.backends(service) if context.party(pod).in_ambient)
-        found = instances(context.snapshot, parties, gateway)
+        pods = tuple(pod for pod in context.resolver.backends(service) if context.endpoint(pod).in_ambient)
+        found = instances(context.snapshot, endpoints, gateway)
         if pods and found:
             yield Behind(service, gateway, found, pods)

@@ -204,7 +204,7 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class SliceEndpoint:
     """One endpoint of a slice; ``pod`` is the name of the pod behind it, or empty."""
 
     addresses: tuple[str, ...]
@@ -230,7 +230,7 @@ class EndpointSlice:
 
     meta: Meta
     service: str = ""
-    endpoints: tuple[Endpoint, ...] = ()
+    endpoints: tuple[SliceEndpoint, ...] = ()
     ports: tuple[EndpointPort, ...] = ()
 
 

@@ -170,7 +170,7 @@ def _plan_flow(
             flow.http is None or verdict.outcome == UNKNOWN
         )  # what another request would tell is no answer
         return Refusal(flow, verdict, "no route of the gateway sends this request there") if elsewhere else target
-    pod = next((party.pod for party in resolved.sources if party.pod is not None and not party.pod.derived), None)
+    pod = next((endpoint.pod for endpoint in resolved.sources if endpoint.pod is not None and not endpoint.pod.derived), None)
     if pod is None:
         return Refusal(flow, verdict, f"{flow.source} is no running pod: nothing can run in its place")
     reason = _no_stand_in(engine.snapshot, pod) or _told_apart(engine.snapshot, pod, keys)
@@ -214,12 +214,12 @@ def _target(number: str, flow: Flow, verdict: Verdict, resolved: Resolved) -> Ta
         address = ips[0] if ips else f"{name}.svc"
         protocol = _protocol(flow, port.number, port.app_protocol or port.name)
         number_sent = port.number
-    elif resolved.targets and resolved.targets[0].party.pod is not None:
-        party, number_sent = resolved.targets[0].party, resolved.targets[0].port
-        if party.pod is None or not party.pod.ips:
+    elif resolved.targets and resolved.targets[0].endpoint.pod is not None:
+        endpoint, number_sent = resolved.targets[0].endpoint, resolved.targets[0].port
+        if endpoint.pod is None or not endpoint.pod.ips:
             return None
-        address, name = party.pod.ips[0], ""
-        declared = next((p.name for p in party.pod.ports if p.number == number_sent), "")
+        address, name = endpoint.pod.ips[0], ""
+        declared = next((p.name for p in endpoint.pod.ports if p.number == number_sent), "")
         protocol = _protocol(flow, number_sent, declared)
     else:
         if flow.destination.kind is not EndpointKind.IP or not isinstance(flow.port, int):

@@ -85,7 +85,11 @@ def _mesh_config(snapshot: Snapshot) -> Mapping[str, Any]:
 def _refs(engine: Engine, flow: Flow) -> list[ObjectRef]:
     """The objects that may have a say in a flow: those of its ends' namespaces, of the mesh, and what holds everywhere."""
     snapshot, resolved = engine.snapshot, engine.resolver.resolve(flow)
-    ends = [party.pod for party in (*resolved.sources, *(target.party for target in resolved.targets)) if party.pod is not None]
+    ends = [
+        endpoint.pod
+        for endpoint in (*resolved.sources, *(target.endpoint for target in resolved.targets))
+        if endpoint.pod is not None
+    ]
     proxies = [pod for pod in snapshot.pods.values() if snapshot.mesh_mode(pod) is MeshMode.GATEWAY and not pod.completed]
     pods = {pod.uid: pod for pod in (*ends, *proxies)}.values()
     spaces = {pod.namespace for pod in pods} | {snapshot.mesh.root_namespace}

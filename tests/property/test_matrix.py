@@ -78,7 +78,7 @@ def test_the_matrix_agrees_with_the_engine_down_to_the_deciding_rule(seed):
         kind = rng.choice(["NetworkPolicy", "AuthorizationPolicy", "PeerAuthentication"])
         snapshot = replace(snapshot, kinds={kind: KindState(KindStatus.FORBIDDEN)})
     matrix, engine = Matrix(snapshot), Engine(snapshot)
-    pods = {pod.key: engine.party(pod) for pod in snapshot.pods.values()}
+    pods = {pod.key: engine.endpoint(pod) for pod in snapshot.pods.values()}
     for flow in flows(rng, pod_keys(objects), 400):
         said = answer(matrix, *flow)
         unsure = said[0] is Decision.UNKNOWN and flow[3] == "TCP" and engine.has_proxy(pods[flow[0]], pods[flow[1]])

@@ -56,7 +56,7 @@ def decision(engine, source, destination, port, protocol):
     pods = engine.snapshot.pod_by_key
     if source not in pods or destination not in pods or pods[source].completed or pods[destination].completed:
         return None
-    return engine.between(engine.party(pods[source]), engine.party(pods[destination]), port, protocol).decision
+    return engine.between(engine.endpoint(pods[source]), engine.endpoint(pods[destination]), port, protocol).decision
 
 
 @given(SEEDS)

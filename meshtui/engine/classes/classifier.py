@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from meshtui.engine.endpoints import Parties, Party
+from meshtui.engine.endpoints import Endpoint, Endpoints
 from meshtui.engine.matching.addresses import Address, Network, parse_address, parse_network
 from meshtui.engine.path.waypoint import USE_WAYPOINT_NAMESPACE
 from meshtui.engine.policy.authorization import compile_policy
@@ -117,11 +117,11 @@ class Reads:
 
 @dataclass(slots=True, eq=False)
 class PodClass:
-    """Pods that no rule tells apart. ``party`` is one of them, for all; ``number`` is its bit."""
+    """Pods that no rule tells apart. ``endpoint`` is one of them, for all; ``number`` is its bit."""
 
     number: int
     key: ClassKey
-    party: Party
+    endpoint: Endpoint
     labels: tuple[tuple[str, str], ...]
     """The labels that rules read."""
     ports: tuple[ContainerPort, ...] = ()
@@ -153,7 +153,7 @@ class Classifier:
         self._reads = reads
         self._generations = generations
         self._bounds = Bounds(reads.networks)
-        self.parties = Parties(snapshot)
+        self.endpoints = Endpoints(snapshot)
 
     def key(self, pod: Pod) -> ClassKey:
         """What the rules read of a pod."""

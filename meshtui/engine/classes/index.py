@@ -82,24 +82,24 @@ class Index:
 
     def add(self, member: PodClass) -> None:
         """Take in a new class."""
-        bit, party = 1 << member.number, member.party
+        bit, endpoint = 1 << member.number, member.endpoint
         self.size = member.number + 1
         self.all |= bit
         self.pods.add(bit, member.labels)
-        self.namespaces.add(bit, party.namespace_labels.items())
-        self.in_namespace[party.namespace] |= bit
+        self.namespaces.add(bit, endpoint.namespace_labels.items())
+        self.in_namespace[endpoint.namespace] |= bit
         for port in member.ports:
             self.with_port[port] = self.with_port.get(port, 0) | bit
         if len(self.with_port) != len(self.named_ports):
             self.named_ports = tuple(self.with_port)
-        if party.address is not None:
-            self._addresses[party.address] |= bit
-        if party.principal is not None and party.pod is not None:
-            self._principals[party.principal] |= bit
-            self._accounts[party.namespace, party.pod.service_account] |= bit
-        self._seen_namespaces[party.namespace if party.principal is not None else ""] |= bit
-        if party.node_labels is not None:
-            self._node_labels.append((bit, dict(party.node_labels)))
+        if endpoint.address is not None:
+            self._addresses[endpoint.address] |= bit
+        if endpoint.principal is not None and endpoint.pod is not None:
+            self._principals[endpoint.principal] |= bit
+            self._accounts[endpoint.namespace, endpoint.pod.service_account] |= bit
+        self._seen_namespaces[endpoint.namespace if endpoint.principal is not None else ""] |= bit
+        if endpoint.node_labels is not None:
+            self._node_labels.append((bit, dict(endpoint.node_labels)))
         self._kept.clear()
 
     def _keep(self, key: object, compute: Callable[[], Bits]) -> Bits:

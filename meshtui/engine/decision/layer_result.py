@@ -8,8 +8,8 @@ from meshtui.model.verdict import Decider, Layer, Step, StepResult
 
 
 @dataclass(frozen=True, slots=True)
-class Opinion:
-    """One layer's opinion on one flow: the step of the ladder, and the object that decides it, if any."""
+class LayerResult:
+    """One layer's result on one flow: the step of the ladder, and the object that decides it, if any."""
 
     step: Step
     decider: Decider | None = None
@@ -22,7 +22,7 @@ class Opinion:
         return self.step.result
 
 
-def opinion(  # noqa: PLR0913  (one keyword for each part of an opinion)
+def layer_result(  # noqa: PLR0913  (one keyword for each part of an result)
     layer: Layer,
     where: str,
     result: StepResult,
@@ -32,7 +32,7 @@ def opinion(  # noqa: PLR0913  (one keyword for each part of an opinion)
     objects: tuple[Decider, ...] = (),
     assumptions: tuple[str, ...] = (),
     outcome: str = "",
-) -> Opinion:
-    """Put an opinion together; the deciding object always stands first among the step's objects."""
+) -> LayerResult:
+    """Put an result together; the deciding object always stands first among the step's objects."""
     shown = objects if decider is None or decider in objects else (decider, *(o for o in objects if o.ref != decider.ref))
-    return Opinion(Step(layer, where, result, reason, shown), decider, assumptions, outcome)
+    return LayerResult(Step(layer, where, result, reason, shown), decider, assumptions, outcome)

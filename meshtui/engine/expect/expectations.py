@@ -101,8 +101,8 @@ def _is_to_itself(engine: Engine, flow: Flow) -> bool:
         resolved = engine.resolver.resolve(flow)
     except UsageError:
         return False  # it is judged like the others, and says what is missing
-    targets = {target.party.name for target in resolved.targets}
-    return any(party.name in targets for party in resolved.sources)
+    targets = {target.endpoint.name for target in resolved.targets}
+    return any(endpoint.name in targets for endpoint in resolved.sources)
 
 
 def is_pattern(text: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from meshtui.engine.endpoints import Party, Target
+from meshtui.engine.endpoints import Endpoint, Target
 from meshtui.engine.engine import Engine
 from meshtui.engine.path.layers import HBONE_PORT, network_port
 from meshtui.model.errors import UsageError
@@ -67,12 +67,12 @@ def advise(engine: Engine, flow: Flow, verdict: Verdict) -> Advice:
     )
 
 
-def _pair(engine: Engine, flow: Flow, verdict: Verdict) -> tuple[Party, Target]:
+def _pair(engine: Engine, flow: Flow, verdict: Verdict) -> tuple[Endpoint, Target]:
     """The ends that the verdict is about; of a mixed one, those of its first denial."""
     resolved = engine.resolver.resolve(flow)
     denied = next((p for p in verdict.pairs if p.verdict.decision is Decision.DENY), None)
     sources = [s for s in resolved.sources if denied is None or s.name == denied.source]
-    targets = [t for t in resolved.targets if denied is None or t.party.name == denied.destination]
+    targets = [t for t in resolved.targets if denied is None or t.endpoint.name == denied.destination]
     if not sources or not targets:
         raise UsageError(f"{flow.destination} has nobody behind it")
     return sources[0], targets[0]
@@ -94,12 +94,12 @@ def _command(words: str) -> str:
     return " ".join(["kubectl", "get", *scope, kind, name, "-o", "yaml"])
 
 
-def _log_lines(source: Party, target: Target, verdict: Verdict) -> tuple[str, ...]:
+def _log_lines(source: Endpoint, target: Target, verdict: Verdict) -> tuple[str, ...]:
     """Who logs a denial, and with which words (istio/ztunnel src/proxy.rs; the CNI logs nothing)."""
     here = f"ztunnel on {source.node or 'the node of ' + source.name}"
-    there = f"ztunnel on {target.party.node or 'the node of ' + target.party.name}"
+    there = f"ztunnel on {target.endpoint.node or 'the node of ' + target.endpoint.name}"
     if verdict.layer in _NETWORK:
-        if network_port(source, target.party, target.port, "TCP") == HBONE_PORT and source.in_ambient:
+        if network_port(source, target.endpoint, target.port, "TCP") == HBONE_PORT and source.in_ambient:
             return (f"{here}: connection timed out, maybe a NetworkPolicy is blocking HBONE port {HBONE_PORT}",)
         return ("nobody logs it: the CNI drops the packets silently",)
     if verdict.layer is Layer.ZTUNNEL:
@@ -117,13 +117,13 @@ def _log_lines(source: Party, target: Target, verdict: Verdict) -> tuple[str, ..
     return (f"the access log of the {verdict.layer.value}: {_ACCESS_LOG.get(verdict.outcome, _ACCESS_LOG[CLOSED])}",)
 
 
-def _changes(flow: Flow, source: Party, target: Target, verdict: Verdict) -> tuple[str, ...]:
+def _changes(flow: Flow, source: Endpoint, target: Target, verdict: Verdict) -> tuple[str, ...]:
     by = verdict.decided_by
     name = str(by.ref) if by else "the policy"
     if verdict.layer in {Layer.EGRESS_POLICY, Layer.INGRESS_POLICY}:
-        port = network_port(source, target.party, target.port, flow.protocol)
+        port = network_port(source, target.endpoint, target.port, flow.protocol)
         if verdict.layer is Layer.EGRESS_POLICY:
-            return (f"an egress rule in {name}: to {_who(target.party)} on {flow.protocol} {port}",)
+            return (f"an egress rule in {name}: to {_who(target.endpoint)} on {flow.protocol} {port}",)
         return (f"an ingress rule in {name}: from {_who(source)} on {flow.protocol} {port}",)
     if verdict.layer in {Layer.ADMIN_POLICY, Layer.BASELINE_POLICY}:
         return (f"a rule of {name} before {by.rule if by else 'it'} that allows it: its rules are read in order",)
@@ -132,7 +132,7 @@ def _changes(flow: Flow, source: Party, target: Target, verdict: Verdict) -> tup
     return _proxy_changes(flow, source, verdict, name)
 
 
-def _proxy_changes(flow: Flow, source: Party, verdict: Verdict, name: str) -> tuple[str, ...]:
+def _proxy_changes(flow: Flow, source: Endpoint, verdict: Verdict, name: str) -> tuple[str, ...]:
     """At a waypoint, a sidecar or a gateway: what it answers tells which of its objects to change."""
     asked = f"{flow.http.method} {flow.http.path}" if flow.http else "the request"
     by = verdict.decided_by
@@ -150,7 +150,7 @@ def _proxy_changes(flow: Flow, source: Party, verdict: Verdict, name: str) -> tu
     return (f"a rule in {name} that allows {asked} from {who}",)
 
 
-def _ztunnel_changes(source: Party, target: Target, verdict: Verdict, name: str, rule: str | None) -> tuple[str, ...]:
+def _ztunnel_changes(source: Endpoint, target: Target, verdict: Verdict, name: str, rule: str | None) -> tuple[str, ...]:
     if verdict.decided_by is not None and verdict.decided_by.ref.kind == "PeerAuthentication":
         return (
             f"put {source.name} into the mesh (label its namespace istio.io/dataplane-mode=ambient)",
@@ -166,10 +166,10 @@ def _ztunnel_changes(source: Party, target: Target, verdict: Verdict, name: str,
     return tuple(changes)
 
 
-def _who(party: Party) -> str:
-    """A party as the peer of a NetworkPolicy."""
-    if party.pod is None:
-        return f"ipBlock {party.name}"
+def _who(endpoint: Endpoint) -> str:
+    """A endpoint as the peer of a NetworkPolicy."""
+    if endpoint.pod is None:
+        return f"ipBlock {endpoint.name}"
     ignored = ("pod-template-hash", "controller-revision-hash", "statefulset.kubernetes.io/", "apps.kubernetes.io/")
-    labels = [f"{k}={v}" for k, v in sorted(party.labels.items()) if not k.startswith(ignored)]
-    return f"pods [{', '.join(labels) or 'any'}] in namespace {party.namespace}"
+    labels = [f"{k}={v}" for k, v in sorted(endpoint.labels.items()) if not k.startswith(ignored)]
+    return f"pods [{', '.join(labels) or 'any'}] in namespace {endpoint.namespace}"

@@ -36,7 +36,7 @@ class Cell:
         return next(segment.decided for segment in self.of(protocol) if port <= segment.last)
 
 
-class Sides(dict[tuple[Profile, Profile], Profile]):
+class JoinedProfiles(dict[tuple[Profile, Profile], Profile]):
     """Both sides' network policy together, by the profiles of egress and ingress; worked out when first asked for."""
 
     def __init__(self, profiles: Profiles) -> None:

@@ -61,7 +61,7 @@ def pairs(class_rows: ClassRows, groups: Sequence[Group]) -> Iterator[tuple[Grou
     firsts = [next(iter(group.counts)) for group in groups]
     several = [place for place, group in enumerate(groups) if len(group.counts) > 1]
     places = {id(group): place for place, group in enumerate(groups)}
-    rows = ((source.party.namespace, source.number, row) for source, row in class_rows)
+    rows = ((source.endpoint.namespace, source.number, row) for source, row in class_rows)
     by_namespace = {name: list(members) for name, members in groupby(groups, key=lambda group: group.namespace)}
     for namespace, run in groupby(rows, key=lambda row: row[0]):
         known = {number: row for _, number, row in run}

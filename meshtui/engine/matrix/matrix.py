@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from meshtui.engine.classes.bitsets import members
 from meshtui.engine.classes.classifier import Classifier, ClassKey, PodClass, Reads
 from meshtui.engine.classes.index import Bits, Index
-from meshtui.engine.matrix.cells import Cell, Cells, Sides
-from meshtui.engine.matrix.mesh import MeshStances
-from meshtui.engine.matrix.network import NetworkStances
-from meshtui.engine.matrix.partition import PortMaps, Profile, Profiles, Stance, expanded, profile_at, same_in_both
-from meshtui.engine.matrix.ports import NOBODY, Decided, mark_of
+from meshtui.engine.matrix.cells import Cell, Cells, JoinedProfiles
+from meshtui.engine.matrix.mesh import MeshPartitions
+from meshtui.engine.matrix.network import NetworkPartitions
+from meshtui.engine.matrix.partition import PeerPartition, PortMaps, Profile, Profiles, expanded, profile_at, same_in_both
+from meshtui.engine.matrix.ports import NOBODY, Decided, port_decision_of
 from meshtui.engine.matrix.touched import Changes, Rules, changes
 from meshtui.engine.policy.networkpolicy import Direction
-from meshtui.engine.policy.unmodelled import Doubts
+from meshtui.engine.policy.unmodelled import Unmodelled
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import Decision
 from meshtui.model.workload import Pod
@@ -66,10 +66,10 @@ class Matrix:
         self._index = Index()
         self._maps = PortMaps()
         self._profiles = Profiles(self._maps)
-        self._both = Sides(self._profiles)
+        self._both = JoinedProfiles(self._profiles)
         self._cells = Cells(self._maps, self._profiles)
-        self._sides = {direction: NetworkStances(direction, self._index, self._profiles) for direction in Direction}
-        self._mesh = MeshStances(self._index, self._maps)
+        self._sides = {direction: NetworkPartitions(direction, self._index, self._profiles) for direction in Direction}
+        self._mesh = MeshPartitions(self._index, self._maps)
         self.classes: list[PodClass] = []
         self._by_key: dict[ClassKey, PodClass] = {}
         self._class_of: dict[str, PodClass] = {}
@@ -79,15 +79,15 @@ class Matrix:
         self._load()
         for member in self.classes:
             self._mesh.see(member)
-        self._egress: list[Stance] = [self._side(Direction.EGRESS, member) for member in self.classes]
-        self._ingress: list[Stance] = [self._side(Direction.INGRESS, member) for member in self.classes]
-        self._meshed: list[Stance] = [self._mesh.of(member) for member in self.classes]
+        self._egress: list[PeerPartition] = [self._side(Direction.EGRESS, member) for member in self.classes]
+        self._ingress: list[PeerPartition] = [self._side(Direction.INGRESS, member) for member in self.classes]
+        self._meshed: list[PeerPartition] = [self._mesh.of(member) for member in self.classes]
 
     def _load(self) -> None:
         for side in self._sides.values():
             side.load(self._rules.network.values(), self.snapshot.admin_policies.values())
-        self._mesh.load(self.snapshot, self._classifier.parties, self._rules.authorization.values())
-        self._doubts = Doubts(self.snapshot)
+        self._mesh.load(self.snapshot, self._classifier.endpoints, self._rules.authorization.values())
+        self._doubts = Unmodelled(self.snapshot)
 
     def _add(self, pod: Pod) -> PodClass | None:
         """Put a pod into its class; pods that have ended take part in nothing."""
@@ -98,7 +98,7 @@ class Matrix:
         if member is None:
             classifier = self._classifier
             labels, ports = classifier.labels(pod), classifier.ports(pod)
-            member = PodClass(len(self.classes), key, classifier.parties.pod(pod), labels, ports)
+            member = PodClass(len(self.classes), key, classifier.endpoints.pod(pod), labels, ports)
             self._by_key[key] = member
             self.classes.append(member)
             self._index.add(member)
@@ -106,8 +106,8 @@ class Matrix:
         self._class_of[pod.key] = member
         return member
 
-    def _side(self, direction: Direction, member: PodClass) -> Stance:
-        doubt = mark_of(self._doubts.about_network(direction, member.party))
+    def _side(self, direction: Direction, member: PodClass) -> PeerPartition:
+        doubt = port_decision_of(self._doubts.about_network(direction, member.endpoint))
         return self._sides[direction].of(member, doubt)
 
     # ---- a newer snapshot
@@ -150,14 +150,14 @@ class Matrix:
         return touched
 
     def _take_anew(self, found: Changes, touched: Touched, before: int) -> None:
-        """New stances where policies changed and for new classes."""
+        """New partitions where policies changed and for new classes."""
         ports = self._named_ports
         new_kind = False
         for member in self.classes[before:]:
             new_kind |= self._mesh.see(member)
         everywhere = new_kind or self.snapshot.mesh.root_namespace in found.authorization | found.peer
         for member in self.classes:
-            number, namespace = member.number, member.party.namespace
+            number, namespace = member.number, member.endpoint.namespace
             network = number >= before or namespace in found.network
             if network:
                 self._replace(self._ingress, number, self._side(Direction.INGRESS, member), touched.columns)
@@ -170,15 +170,15 @@ class Matrix:
         self._sides[Direction.INGRESS].prune(self._ingress)
         self._mesh.prune(self._meshed)
 
-    def _replace(self, stances: list[Stance], number: int, stance: Stance, touched: dict[int, Bits]) -> None:
-        """Give a class a new stance; touched is only who is told something else than before."""
-        if number == len(stances):
-            stances.append(stance)
+    def _replace(self, partitions: list[PeerPartition], number: int, partition: PeerPartition, touched: dict[int, Bits]) -> None:
+        """Give a class a new partition; touched is only who is told something else than before."""
+        if number == len(partitions):
+            partitions.append(partition)
             touched[number] = self._index.all
-        elif stances[number] is not stance:
+        elif partitions[number] is not partition:
             everybody, size = self._index.all, self._index.size
-            differ = everybody & ~same_in_both(stances[number].settled, stance.groups(everybody, size))
-            stances[number] = stance
+            differ = everybody & ~same_in_both(partitions[number].settled, partition.groups(everybody, size))
+            partitions[number] = partition
             if differ:
                 touched[number] = touched.get(number, 0) | differ
 
@@ -224,15 +224,15 @@ class Matrix:
                 both = map(sides.__getitem__, zip(out, into, strict=True))
                 yield source, list(map(cells.__getitem__, zip(both, mesh, strict=True)))
 
-    def _columns(self, stances: Sequence[Stance], start: int, width: int) -> list[Sequence[Profile]]:
-        """For each class as a destination, the profiles of a run of sources; classes with one stance share them."""
+    def _columns(self, partitions: Sequence[PeerPartition], start: int, width: int) -> list[Sequence[Profile]]:
+        """For each class as a destination, the profiles of a run of sources; classes with one partition share them."""
         known: dict[int, Sequence[Profile]] = {}
         columns = []
-        for stance in stances:
-            column = known.get(id(stance))
+        for partition in partitions:
+            column = known.get(id(partition))
             if column is None:
-                groups = stance.groups(self._index.all, self._index.size)
-                column = known[id(stance)] = expanded(groups, start, width)
+                groups = partition.groups(self._index.all, self._index.size)
+                column = known[id(partition)] = expanded(groups, start, width)
             columns.append(column)
         return columns
 
@@ -252,15 +252,15 @@ class Matrix:
         mesh = expanded(self._meshed[number].groups(everybody, size), 0, size)
         return [self._cells[self._both[o, i], m] for o, i, m in zip(out, into, mesh, strict=True)]
 
-    def _at(self, stances: Sequence[Stance], number: int) -> list[Profile]:
-        """What every class's stance says about one class; classes with one stance share the answer."""
+    def _at(self, partitions: Sequence[PeerPartition], number: int) -> list[Profile]:
+        """What every class's partition says about one class; classes with one partition share the answer."""
         everybody, size = self._index.all, self._index.size
         known: dict[int, Profile] = {}
         found = []
-        for stance in stances:
-            profile = known.get(id(stance))
+        for partition in partitions:
+            profile = known.get(id(partition))
             if profile is None:
-                profile = known[id(stance)] = profile_at(stance.groups(everybody, size), number)
+                profile = known[id(partition)] = profile_at(partition.groups(everybody, size), number)
             found.append(profile)
         return found
 

@@ -1,4 +1,4 @@
-"""The stance of one side towards NetworkPolicy and the admin tiers: who selects it, and what they say about each peer."""
+"""The partition of one side towards NetworkPolicy and the admin tiers: who selects it, and what they say about each peer."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from functools import partial
 
 from meshtui.engine.classes.classifier import PodClass
 from meshtui.engine.classes.index import Bits, Index
-from meshtui.engine.matrix.partition import PROTOCOLS, Asked, Profile, Profiles, Stance
+from meshtui.engine.matrix.partition import PROTOCOLS, Asked, PeerPartition, Profile, Profiles
 from meshtui.engine.matrix.ports import (
     ALL_PORTS,
     FIRST_PORT,
     LAST_PORT,
     NOTHING_SAID,
-    Canvas,
-    Mark,
+    PortDecision,
     PortMap,
+    PortPainter,
     Range,
     Ruling,
     everywhere,
@@ -38,17 +38,17 @@ Ports = tuple[tuple[Range, ...], ...]
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One rule of a stance, or its part for one named port; ``mark`` is what it gives its ports."""
+    """One rule of a partition, or its part for one named port; ``port decision`` is what it gives its ports."""
 
     tier: str
     action: str
-    mark: Mark
+    port_decision: PortDecision
     ports: Ports
     asked: Asked
 
 
-class NetworkStances:
-    """Who is selected by what, in one direction, on one snapshot's policies; stances are shared between classes."""
+class NetworkPartitions:
+    """Who is selected by what, in one direction, on one snapshot's policies; partitions are shared between classes."""
 
     def __init__(self, direction: Direction, index: Index, profiles: Profiles) -> None:
         self.direction = direction
@@ -56,10 +56,10 @@ class NetworkStances:
         self._profiles = profiles
         self._policies: dict[str, list[NetworkPolicy]] = {}
         self._admin: dict[str, list[AdminPolicy]] = {}
-        self._stances: dict[tuple[object, ...], Stance] = {}
+        self._partitions: dict[tuple[object, ...], PeerPartition] = {}
 
     def load(self, policies: Iterable[NetworkPolicy], admin_policies: Iterable[AdminPolicy]) -> None:
-        """Take policies; stances on those that were there before stay."""
+        """Take policies; partitions on those that were there before stay."""
         by_namespace: dict[str, list[NetworkPolicy]] = defaultdict(list)
         for policy in sorted(policies, key=lambda p: p.meta.name):
             if applies(policy, self.direction):
@@ -71,18 +71,18 @@ class NetworkStances:
     def _rules(self, policy: AdminPolicy) -> tuple[AdminRule, ...]:
         return policy.ingress if self.direction is Direction.INGRESS else policy.egress
 
-    def prune(self, used: Iterable[Stance]) -> None:
-        """Forget the stances that no class takes any more, once they are many."""
-        taken = {id(stance) for stance in used}
-        if len(self._stances) > 2 * len(taken) + 64:
-            self._stances = {key: stance for key, stance in self._stances.items() if id(stance) in taken}
+    def prune(self, used: Iterable[PeerPartition]) -> None:
+        """Forget the partitions that no class takes any more, once they are many."""
+        taken = {id(partition) for partition in used}
+        if len(self._partitions) > 2 * len(taken) + 64:
+            self._partitions = {key: partition for key, partition in self._partitions.items() if id(partition) in taken}
 
-    def of(self, subject: PodClass, doubt: Mark) -> Stance:
-        """The stance of a class; ``doubt`` is what isn't modelled on its side."""
+    def of(self, subject: PodClass, doubt: PortDecision) -> PeerPartition:
+        """The partition of a class; ``doubt`` is what isn't modelled on its side."""
         bit = 1 << subject.number
         selecting = tuple(
             policy
-            for policy in self._policies.get(subject.party.namespace, ())
+            for policy in self._policies.get(subject.endpoint.namespace, ())
             if self._index.subjects(policy.meta.namespace, policy.pod_selector) & bit
         )
         tiers = {
@@ -92,14 +92,18 @@ class NetworkStances:
         }
         ports = (self._index.named_ports if self.direction is Direction.EGRESS else subject.ports) if selecting or tiers else ()
         key = (tuple(map(id, selecting)), *(tuple(map(id, tiers.get(tier, ()))) for tier in _TIERS), doubt, ports)
-        known = self._stances.get(key)
+        known = self._partitions.get(key)
         if known is None:
-            known = self._stances[key] = self._make(subject, selecting, tiers, doubt)
+            known = self._partitions[key] = self._make(subject, selecting, tiers, doubt)
         return known
 
     def _make(
-        self, subject: PodClass, selecting: Sequence[NetworkPolicy], tiers: Mapping[str, Sequence[AdminPolicy]], doubt: Mark
-    ) -> Stance:
+        self,
+        subject: PodClass,
+        selecting: Sequence[NetworkPolicy],
+        tiers: Mapping[str, Sequence[AdminPolicy]],
+        doubt: PortDecision,
+    ) -> PeerPartition:
         entries: list[Entry] = []
         for policy in tiers.get("Admin", ()):
             entries += self._of_admin("Admin", policy, subject)
@@ -112,14 +116,14 @@ class NetworkStances:
         if selecting and doubt.doubt is not None:
             rest = doubt  # what isn't modelled might allow what no rule allows
         elif selecting:
-            rest = Mark(block=Ruling(_LAYERS[self.direction], Decider(selecting[0].meta.ref), TIMEOUT))
+            rest = PortDecision(block=Ruling(_LAYERS[self.direction], Decider(selecting[0].meta.ref), TIMEOUT))
         # the closure keeps the policies alive, so that their ids in the key stay theirs
-        return Stance(
+        return PeerPartition(
             [entry.asked for entry in entries],
             lambda path: self._profile([entries[n] for n in path], rest, doubt, (selecting, tiers)),
         )
 
-    def _profile(self, entries: Sequence[Entry], rest: Mark, doubt: Mark, _kept: object) -> Profile:
+    def _profile(self, entries: Sequence[Entry], rest: PortDecision, doubt: PortDecision, _kept: object) -> Profile:
         maps = [everywhere(doubt).then(_painted(entries, number, rest)) for number in range(len(PROTOCOLS))]
         return self._profiles.number([*maps, everywhere(maps[0].at(HBONE_PORT))])
 
@@ -128,17 +132,17 @@ class NetworkStances:
     def _of_policy(self, policy: NetworkPolicy, subject: PodClass) -> Iterator[Entry]:
         for number, rule in enumerate(rules(policy, self.direction)):
             decider = Decider(policy.meta.ref, f"{self.direction.value}[{number}]")
-            mark = Mark(allow=Ruling(_LAYERS[self.direction], decider))
+            port_decision = PortDecision(allow=Ruling(_LAYERS[self.direction], decider))
             asked = partial(self._any_peer, rule, policy.meta.namespace)
             if not rule.ports:
-                yield Entry("", "", mark, (ALL_PORTS,) * len(PROTOCOLS), asked)
+                yield Entry("", "", port_decision, (ALL_PORTS,) * len(PROTOCOLS), asked)
                 continue
             plain = [entry for entry in rule.ports if not isinstance(entry.port, str)]
             if plain:
-                yield Entry("", "", mark, _by_protocol((entry.protocol, _ranges(entry)) for entry in plain), asked)
+                yield Entry("", "", port_decision, _by_protocol((entry.protocol, _ranges(entry)) for entry in plain), asked)
             for entry in rule.ports:
                 if isinstance(entry.port, str) and entry.end_port is None:
-                    yield from self._named(entry.port, entry.protocol, "", "", mark, asked, subject)
+                    yield from self._named(entry.port, entry.protocol, "", "", port_decision, asked, subject)
 
     def _any_peer(self, rule: NetworkPolicyRule, namespace: str) -> Bits:
         if not rule.peers:
@@ -151,18 +155,18 @@ class NetworkStances:
     def _of_admin(self, tier: str, policy: AdminPolicy, subject: PodClass) -> Iterator[Entry]:
         for number, rule in enumerate(self._rules(policy)):
             decider = Decider(policy.meta.ref, f"{self.direction.value}[{number}]")
-            mark = _action_mark(rule.action, _TIERS[tier], decider)
+            port_decision = _action_mark(rule.action, _TIERS[tier], decider)
             asked = partial(self._any_admin_peer, rule)
             if rule.ports is None:
-                yield Entry(tier, rule.action, mark, (ALL_PORTS,) * len(PROTOCOLS), asked)
+                yield Entry(tier, rule.action, port_decision, (ALL_PORTS,) * len(PROTOCOLS), asked)
                 continue
             plain = [entry for entry in rule.ports if not entry.named]
             if plain:
                 ports = _by_protocol((entry.protocol, _clipped(entry.start, entry.end)) for entry in plain)
-                yield Entry(tier, rule.action, mark, ports, asked)
+                yield Entry(tier, rule.action, port_decision, ports, asked)
             for protocol in PROTOCOLS:
                 for name in dict.fromkeys(entry.named for entry in rule.ports if entry.named):
-                    yield from self._named(name, protocol, tier, rule.action, mark, asked, subject)
+                    yield from self._named(name, protocol, tier, rule.action, port_decision, asked, subject)
 
     def _any_admin_peer(self, rule: AdminRule) -> Bits:
         found = 0
@@ -171,51 +175,51 @@ class NetworkStances:
         return found
 
     def _named(
-        self, name: str, protocol: str, tier: str, action: str, mark: Mark, asked: Asked, subject: PodClass
+        self, name: str, protocol: str, tier: str, action: str, port_decision: PortDecision, asked: Asked, subject: PodClass
     ) -> Iterator[Entry]:
         """A named port is the destination's: at ingress the subject's own, at egress each peer's (one entry a number)."""
         if self.direction is Direction.INGRESS:
             numbers = [port.number for port in subject.ports if (port.name, port.protocol) == (name, protocol)]
             if numbers:
-                yield Entry(tier, action, mark, _by_protocol((protocol, only(number)) for number in numbers), asked)
+                yield Entry(tier, action, port_decision, _by_protocol((protocol, only(number)) for number in numbers), asked)
             return
         for port in self._index.named_ports:
             if (port.name, port.protocol) == (name, protocol):
                 having = partial(self._having, port, asked)
-                yield Entry(tier, action, mark, _by_protocol([(protocol, only(port.number))]), having)
+                yield Entry(tier, action, port_decision, _by_protocol([(protocol, only(port.number))]), having)
 
     def _having(self, port: ContainerPort, asked: Asked) -> Bits:
         return asked() & self._index.with_port.get(port, 0)
 
 
-def _action_mark(action: str, layer: Layer, decider: Decider) -> Mark:
+def _action_mark(action: str, layer: Layer, decider: Decider) -> PortDecision:
     """What an admin rule's action comes to; Pass says nothing itself, an action that nobody knows is doubt."""
     match action:
         case "Deny":
-            return Mark(block=Ruling(layer, decider, TIMEOUT))
+            return PortDecision(block=Ruling(layer, decider, TIMEOUT))
         case "Allow":
-            return Mark(allow=Ruling(layer, decider))
+            return PortDecision(allow=Ruling(layer, decider))
         case "Pass":
             return NOTHING_SAID
         case _:
-            return Mark(doubt=Ruling(layer, decider, UNKNOWN))
+            return PortDecision(doubt=Ruling(layer, decider, UNKNOWN))
 
 
-def _painted(entries: Sequence[Entry], protocol: int, rest: Mark) -> PortMap:
+def _painted(entries: Sequence[Entry], protocol: int, rest: PortDecision) -> PortMap:
     """The ports of one protocol, rule after rule: Admin first, what it passes or leaves to NetworkPolicies, then Baseline."""
-    canvas = Canvas()
+    painter = PortPainter()
     passed: list[Range] = []
     for entry in entries:
         if entry.tier == "Admin":
             if entry.action == "Pass":
-                passed += canvas.take(entry.ports[protocol])
+                passed += painter.take(entry.ports[protocol])
             else:
-                canvas.paint(entry.ports[protocol], entry.mark)
-    canvas.give_back(passed)
+                painter.paint(entry.ports[protocol], entry.port_decision)
+    painter.give_back(passed)
     for entry in entries:
         if entry.tier != "Admin":
-            canvas.paint(entry.ports[protocol], entry.mark)
-    return canvas.finish(rest)
+            painter.paint(entry.ports[protocol], entry.port_decision)
+    return painter.finish(rest)
 
 
 def _by_protocol(found: Iterable[tuple[str, Sequence[Range]]]) -> Ports:

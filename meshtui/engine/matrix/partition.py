@@ -1,4 +1,4 @@
-"""A stance: what some rules, in order, say about every peer. Peers fall into groups by which of the rules match them."""
+"""A partition: what some rules, in order, say about every peer. Peers fall into groups by which of the rules match them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from meshtui.engine.classes.bitsets import spread
 from meshtui.engine.classes.index import Bits
-from meshtui.engine.matrix.ports import FIRST_PORT, LAST_PORT, NOTHING_SAID, SILENT, Decided, Mark, PortMap
+from meshtui.engine.matrix.ports import FIRST_PORT, LAST_PORT, NOTHING_SAID, SILENT, Decided, PortDecision, PortMap
 
 PROTOCOLS = ("TCP", "UDP", "SCTP")
 HBONE = 3
@@ -15,11 +15,11 @@ HBONE = 3
 
 
 Pieces = tuple[tuple[int, int], ...]
-"""A port map by numbers: (last port, number of the mark), in order."""
+"""A port map by numbers: (last port, number of the port decision), in order."""
 
 
 class PortMaps:
-    """Numbers for port maps and for the marks in them: equal ones have the same number, and 0 says nothing.
+    """Numbers for port maps and for the port decisions in them: equal ones have the same number, and 0 says nothing.
 
     All pairs come from joining a few thousand maps, so joining works on small numbers alone.
     """
@@ -29,29 +29,29 @@ class PortMaps:
         self._numbers: dict[Pieces, int] = {}
         self._blocks: list[bool] = []
         self._joined: dict[tuple[int, int], int] = {}
-        self._marks: list[Mark] = []
-        self._mark_numbers: dict[Mark, int] = {}
+        self._port_decisions: list[PortDecision] = []
+        self._mark_numbers: dict[PortDecision, int] = {}
         self._marks_joined: dict[tuple[int, int], int] = {}
-        self._mark(NOTHING_SAID)
+        self._port_decision(NOTHING_SAID)
         self.number(SILENT)
 
     def number(self, value: PortMap) -> int:
         """The number of a map."""
-        return self._number(tuple((last, self._mark(mark)) for last, mark in value.pieces))
+        return self._number(tuple((last, self._port_decision(port_decision)) for last, port_decision in value.pieces))
 
     def _number(self, pieces: Pieces) -> int:
         known = self._numbers.get(pieces)
         if known is None:
             known = self._numbers[pieces] = len(self.pieces)
             self.pieces.append(pieces)
-            self._blocks.append(all(self._marks[mark].block is not None for _, mark in pieces))
+            self._blocks.append(all(self._port_decisions[port_decision].block is not None for _, port_decision in pieces))
         return known
 
-    def _mark(self, mark: Mark) -> int:
-        known = self._mark_numbers.get(mark)
+    def _port_decision(self, port_decision: PortDecision) -> int:
+        known = self._mark_numbers.get(port_decision)
         if known is None:
-            known = self._mark_numbers[mark] = len(self._marks)
-            self._marks.append(mark)
+            known = self._mark_numbers[port_decision] = len(self._port_decisions)
+            self._port_decisions.append(port_decision)
         return known
 
     def join(self, first: int, second: int) -> int:
@@ -70,12 +70,12 @@ class PortMaps:
         joined, place, other = self._marks_joined, 0, 0
         before = -1
         while True:
-            last, mark = first[place]
+            last, port_decision = first[place]
             last_other, mark_other = second[other]
-            together = joined.get((mark, mark_other))
+            together = joined.get((port_decision, mark_other))
             if together is None:
-                together = self._mark(self._marks[mark].then(self._marks[mark_other]))
-                joined[mark, mark_other] = together
+                together = self._port_decision(self._port_decisions[port_decision].then(self._port_decisions[mark_other]))
+                joined[port_decision, mark_other] = together
             end = min(last_other, last)
             if together == before:
                 pieces[-1] = (end, together)
@@ -93,8 +93,8 @@ class PortMaps:
         """A map as (first port, last port, verdict); neighbours differ."""
         found: list[tuple[int, int, Decided]] = []
         first = FIRST_PORT
-        for last, mark in self.pieces[number]:
-            verdict = self._marks[mark].decided
+        for last, port_decision in self.pieces[number]:
+            verdict = self._port_decisions[port_decision].decided
             if found and found[-1][2] == verdict:
                 found[-1] = (found[-1][0], last, verdict)
             else:
@@ -139,7 +139,7 @@ Path = tuple[int, ...]
 
 
 @dataclass(slots=True, eq=False)
-class Stance:
+class PeerPartition:
     """Ordered rules (as questions to the index), and what they come down to for a peer that a given path of them matches.
 
     Groups are made when they are first asked for, and again when classes were added.

@@ -1,11 +1,11 @@
-"""What all-pairs judging says about one port: who blocks, who is in doubt, who allows; and maps of ports to such marks."""
+"""What all-pairs judging says about one port: who blocks, who is in doubt, who allows; and maps of ports to that."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from meshtui.engine.decision.layer_result import Opinion
+from meshtui.engine.decision.layer_result import LayerResult
 from meshtui.model.verdict import CONNECTED, UNKNOWN, Decider, Decision, Layer, StepResult
 
 FIRST_PORT, LAST_PORT = 1, 65535
@@ -53,7 +53,7 @@ NOBODY = Ruling(Layer.NONE)
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class PortDecision:
     """What some layers in a row say about a port: the first that blocks, the first that doubts, the last that allows by name."""
 
     block: Ruling | None = None
@@ -64,7 +64,7 @@ class Mark:
     _hash: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Decide and hash once: marks are looked up far more often than made."""
+        """Decide and hash once: port decisions are looked up far more often than made."""
         if self.block is not None:
             decided = Decided(Decision.DENY, self.block)
         elif self.doubt is not None:
@@ -75,56 +75,56 @@ class Mark:
         object.__setattr__(self, "_hash", hash((self.block, self.doubt, self.allow)))
 
     def __hash__(self) -> int:
-        """Equal marks have equal hashes."""
+        """Equal port decisions have equal hashes."""
         return self._hash
 
-    def then(self, later: Mark) -> Mark:
+    def then(self, later: PortDecision) -> PortDecision:
         """The same after the later layers have spoken too. What can't decide any more is forgotten."""
         if self.block is not None or later is NOTHING_SAID:
             return self
         if later.block is not None or self is NOTHING_SAID:
             return later
         doubt = self.doubt or later.doubt
-        return Mark(doubt=doubt) if doubt else Mark(allow=later.allow or self.allow)
+        return PortDecision(doubt=doubt) if doubt else PortDecision(allow=later.allow or self.allow)
 
 
-NOTHING_SAID = Mark()
+NOTHING_SAID = PortDecision()
 
 
-def mark_of(opinions: Iterable[Opinion]) -> Mark:
-    """What the opinions of an engine's layers come down to."""
-    mark = NOTHING_SAID
-    for o in opinions:
+def port_decision_of(results: Iterable[LayerResult]) -> PortDecision:
+    """What the results of an engine's layers come down to."""
+    port_decision = NOTHING_SAID
+    for o in results:
         if o.result is StepResult.BLOCK:
-            mark = mark.then(Mark(block=Ruling(o.step.layer, o.decider, o.outcome)))
+            port_decision = port_decision.then(PortDecision(block=Ruling(o.step.layer, o.decider, o.outcome)))
         elif o.result is StepResult.UNKNOWN:
-            mark = mark.then(Mark(doubt=Ruling(o.step.layer, o.decider, UNKNOWN)))
+            port_decision = port_decision.then(PortDecision(doubt=Ruling(o.step.layer, o.decider, UNKNOWN)))
         elif o.result is StepResult.PASS and o.decider is not None:
-            mark = mark.then(Mark(allow=Ruling(o.step.layer, o.decider)))
-    return mark
+            port_decision = port_decision.then(PortDecision(allow=Ruling(o.step.layer, o.decider)))
+    return port_decision
 
 
 @dataclass(frozen=True, slots=True)
 class PortMap:
-    """A mark for every port: pieces of (last port, mark), in order, that cover 1 to 65535. Neighbours differ."""
+    """A port decision for every port: (last port, port decision) in order, from 1 to 65535. Neighbours differ."""
 
-    pieces: tuple[tuple[int, Mark], ...] = ((LAST_PORT, NOTHING_SAID),)
+    pieces: tuple[tuple[int, PortDecision], ...] = ((LAST_PORT, NOTHING_SAID),)
     _hash: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Hash once, as marks do."""
+        """Hash once, as port decisions do."""
         object.__setattr__(self, "_hash", hash(self.pieces))
 
     def __hash__(self) -> int:
         """Equal maps have equal hashes."""
         return self._hash
 
-    def at(self, port: int) -> Mark:
-        """The mark of a port."""
-        return next(mark for last, mark in self.pieces if port <= last)
+    def at(self, port: int) -> PortDecision:
+        """The port decision of a port."""
+        return next(port_decision for last, port_decision in self.pieces if port <= last)
 
     def then(self, later: PortMap) -> PortMap:
-        """Both, port by port; the later layers' marks come second."""
+        """Both, port by port; the later layers' port decisions come second."""
         if later is SILENT:
             return self
         if self is SILENT:
@@ -135,7 +135,7 @@ class PortMap:
 
     def _merged(self, later: PortMap) -> PortMap:
         ends = sorted({last for last, _ in (*self.pieces, *later.pieces)})
-        pieces: list[tuple[int, Mark]] = []
+        pieces: list[tuple[int, PortDecision]] = []
         for last in ends:
             _append(pieces, last, self.at(last).then(later.at(last)))
         return PortMap(tuple(pieces))
@@ -143,30 +143,30 @@ class PortMap:
     @property
     def blocks_all(self) -> bool:
         """Whether every port is blocked, whatever later layers say."""
-        return all(mark.block is not None for _, mark in self.pieces)
+        return all(port_decision.block is not None for _, port_decision in self.pieces)
 
 
 SILENT = PortMap()
 
 
-def everywhere(mark: Mark) -> PortMap:
-    """The same mark on all ports."""
-    return SILENT if mark is NOTHING_SAID else PortMap(((LAST_PORT, mark),))
+def everywhere(port_decision: PortDecision) -> PortMap:
+    """The same port decision on all ports."""
+    return SILENT if port_decision is NOTHING_SAID else PortMap(((LAST_PORT, port_decision),))
 
 
-def _append(pieces: list[tuple[int, Mark]], last: int, mark: Mark) -> None:
-    if pieces and pieces[-1][1] == mark:
-        pieces[-1] = (last, mark)
+def _append(pieces: list[tuple[int, PortDecision]], last: int, port_decision: PortDecision) -> None:
+    if pieces and pieces[-1][1] == port_decision:
+        pieces[-1] = (last, port_decision)
     else:
-        pieces.append((last, mark))
+        pieces.append((last, port_decision))
 
 
-class Canvas:
+class PortPainter:
     """All ports, painted from the first rule to the last: what is painted stays."""
 
     def __init__(self) -> None:
         self._blank: list[Range] = [(FIRST_PORT, LAST_PORT)]
-        self._painted: list[tuple[int, int, Mark]] = []
+        self._painted: list[tuple[int, int, PortDecision]] = []
 
     @property
     def full(self) -> bool:
@@ -183,20 +183,20 @@ class Canvas:
             self._blank = subtract(self._blank, ranges)
         return taken
 
-    def paint(self, ranges: Sequence[Range], mark: Mark) -> None:
-        """Give what is still blank of the ranges a mark."""
-        self._painted += [(first, last, mark) for first, last in self.take(ranges)]
+    def paint(self, ranges: Sequence[Range], port_decision: PortDecision) -> None:
+        """Give what is still blank of the ranges a port decision."""
+        self._painted += [(first, last, port_decision) for first, last in self.take(ranges)]
 
     def give_back(self, ranges: Sequence[Range]) -> None:
         """Make ranges blank again that were taken."""
         self._blank = sorted([*self._blank, *ranges])
 
-    def finish(self, rest: Mark = NOTHING_SAID) -> PortMap:
-        """The map, with a mark for what is still blank."""
+    def finish(self, rest: PortDecision = NOTHING_SAID) -> PortMap:
+        """The map, with a port decision for what is still blank."""
         self.paint(ALL_PORTS, rest)
-        pieces: list[tuple[int, Mark]] = []
-        for _, last, mark in sorted(self._painted, key=lambda piece: piece[0]):
-            _append(pieces, last, mark)
+        pieces: list[tuple[int, PortDecision]] = []
+        for _, last, port_decision in sorted(self._painted, key=lambda piece: piece[0]):
+            _append(pieces, last, port_decision)
         return SILENT if pieces == [(LAST_PORT, NOTHING_SAID)] else PortMap(tuple(pieces))
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from meshtui.engine.classes.classifier import PodClass
-from meshtui.engine.endpoints import Party
+from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.engine import Engine
 from meshtui.engine.matrix.cells import Cell, Segment
 from meshtui.engine.matrix.matrix import Matrix
@@ -51,7 +51,7 @@ class Proxied:
             places = [place for place, cell in enumerate(row) if id(cell) in open_cells and classes[place].pods]
             whole = list(row)
             for place in places:
-                if self._in_scope(source.party.namespace, classes[place].party.namespace):
+                if self._in_scope(source.endpoint.namespace, classes[place].endpoint.namespace):
                     whole[place] = self._cell(source, classes[place], row[place])
             yield source, whole
 
@@ -79,10 +79,10 @@ class Proxied:
         tcp = tuple(segments)
         return self._cells.setdefault((tcp, known.udp, known.sctp), Cell(tcp, known.udp, known.sctp))
 
-    def _ends(self, source: PodClass, destination: PodClass) -> tuple[Party, Party]:
+    def _ends(self, source: PodClass, destination: PodClass) -> tuple[Endpoint, Endpoint]:
         """One pod of each class that is there; two of the same class where there are two, for a pod always reaches itself."""
         one, other = next(iter(source.pods.values())), next(reversed(destination.pods.values()))
-        return self._engine.party(one), self._engine.party(other)
+        return self._engine.endpoint(one), self._engine.endpoint(other)
 
 
 def _left_open(cell: Cell) -> bool:
@@ -111,7 +111,7 @@ class _Mentioned:
         self._common = self._starts[""].union(*(self._starts[name] for name in waypoints | {snapshot.mesh.root_namespace}))
         self._known: dict[tuple[str, str], tuple[int, ...]] = {}
 
-    def ends(self, source: Party, destination: Party) -> tuple[int, ...]:
+    def ends(self, source: Endpoint, destination: Endpoint) -> tuple[int, ...]:
         """The last ports of the ranges within which nothing changes, in order; they cover 1 to 65535."""
         key = (source.namespace, destination.namespace)
         known = self._known.get(key)

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from meshtui.engine.decision.conclude import conclude
-from meshtui.engine.decision.layer_result import Opinion, opinion
-from meshtui.engine.endpoints import Parties, Party, Target
+from meshtui.engine.decision.layer_result import LayerResult, layer_result
+from meshtui.engine.endpoints import Endpoint, Endpoints, Target
 from meshtui.engine.path.gateway_address import GATEWAY_NAME
 from meshtui.engine.path.hops import Hops, behind
 from meshtui.engine.path.question import Asked
@@ -33,7 +33,7 @@ _OUTSIDE = "a client outside the cluster reaches the gateway's pod from an addre
 _HOST = "the request carries a host that the route takes"
 _REWRITTEN = "what a URLRewrite changes is not seen by the policies behind the gateway"
 _ISTIO = {"istio", "istio-remote"}
-Judged = tuple[Party, Target, Verdict]
+Judged = tuple[Endpoint, Target, Verdict]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +41,8 @@ class _At:
     """A request at one pod of a gateway: where it comes from, and what it asks for."""
 
     gateway: Gateway
-    party: Party
-    source: Party
+    endpoint: Endpoint
+    source: Endpoint
     port: int
     http: HttpRequest
     jwt: Jwt | None
@@ -51,9 +51,9 @@ class _At:
 class Gateways:
     """The gateways of one snapshot (waypoints are none of them)."""
 
-    def __init__(self, snapshot: Snapshot, parties: Parties, hops: Hops, resolver: Resolver) -> None:
+    def __init__(self, snapshot: Snapshot, endpoints: Endpoints, hops: Hops, resolver: Resolver) -> None:
         self._snapshot = snapshot
-        self._parties = parties
+        self._endpoints = endpoints
         self._hops = hops
         self._resolver = resolver
         found = [g for g in snapshot.gateways.values() if not g.is_waypoint]
@@ -68,25 +68,25 @@ class Gateways:
         source, blind = resolved.sources[0], list(self._hops.doubts.about_routes())
         if blind:
             return self._all(source, resolved, blind[0])
-        own = [(g, t) for t in resolved.targets if (g := self.of(t.party)) is not None]
+        own = [(g, t) for t in resolved.targets if (g := self.of(t.endpoint)) is not None]
         if own:
             return [each for gateway, target in own for each in self.through(source, gateway, target, flow.http, flow.jwt)]
         if not self._gateways:
             reason = "no Gateway is known, and a client outside comes through one"
-            step = opinion(Layer.GATEWAY, "gateway", StepResult.UNKNOWN, reason)
+            step = layer_result(Layer.GATEWAY, "gateway", StepResult.UNKNOWN, reason)
             return self._all(source, resolved, step)
         answers = [self._through_to(source, gateway, flow, resolved) for gateway in self._gateways]
         return max(answers, key=_reach)
 
-    def _through_to(self, source: Party, gateway: Gateway, flow: Flow, resolved: Resolved) -> list[Judged]:
+    def _through_to(self, source: Endpoint, gateway: Gateway, flow: Flow, resolved: Resolved) -> list[Judged]:
         """Through one gateway to the targets of a flow: with a request, by its route; without, whatever routes lead there."""
         if not self._is_istios(gateway):
             reason = f"{gateway.meta.ref} is of class {gateway.class_name}, which isn't Istio's: it isn't modelled"
-            return self._all(source, resolved, opinion(Layer.GATEWAY, str(gateway.meta.ref), StepResult.UNKNOWN, reason))
-        pods = instances(self._snapshot, self._parties, gateway)
+            return self._all(source, resolved, layer_result(Layer.GATEWAY, str(gateway.meta.ref), StepResult.UNKNOWN, reason))
+        pods = instances(self._snapshot, self._endpoints, gateway)
         if not pods:
             reason = f"{gateway.meta.ref} has no pods"
-            return self._all(source, resolved, opinion(Layer.GATEWAY, str(gateway.meta.ref), StepResult.UNKNOWN, reason))
+            return self._all(source, resolved, layer_result(Layer.GATEWAY, str(gateway.meta.ref), StepResult.UNKNOWN, reason))
         leading = [entry for entry in entries(self._snapshot, gateway) if self._leads(entry, resolved)]
         if flow.http is not None:
             judged = [each for pod in pods for each in self._request(source, gateway, pod, flow.http, flow.jwt, resolved)]
@@ -98,7 +98,7 @@ class Gateways:
         return self._any_request(source, gateway, pods, flow, resolved, leading)
 
     def _any_request(
-        self, source: Party, gateway: Gateway, pods: tuple[Party, ...], flow: Flow, resolved: Resolved, leading: list[Entry]
+        self, source: Endpoint, gateway: Gateway, pods: tuple[Endpoint, ...], flow: Flow, resolved: Resolved, leading: list[Entry]
     ) -> list[Judged]:
         """Of a request nothing is known: denied when every route's sample is; else it depends, and the routes are listed."""
         passing, denied = [], list[Judged]()
@@ -112,10 +112,10 @@ class Gateways:
         if not passing:
             return denied
         reason = f"{DEPENDS}: what reaches it is {' or '.join(dict.fromkeys(passing))}"
-        return self._all(source, resolved, opinion(Layer.GATEWAY, str(gateway.meta.ref), StepResult.UNKNOWN, reason))
+        return self._all(source, resolved, layer_result(Layer.GATEWAY, str(gateway.meta.ref), StepResult.UNKNOWN, reason))
 
     def _request(
-        self, source: Party, gateway: Gateway, pod: Party, http: HttpRequest, jwt: Jwt | None, resolved: Resolved
+        self, source: Endpoint, gateway: Gateway, pod: Endpoint, http: HttpRequest, jwt: Jwt | None, resolved: Resolved
     ) -> list[Judged]:
         """One request from outside through one pod of a gateway, to those of a flow's targets that its route leads to."""
         listeners = [item.port for item in gateway.listeners if item.protocol in SERVED]
@@ -127,13 +127,15 @@ class Gateways:
         if not self._leads(entry, resolved):
             other = ", ".join(f"{b.namespace}/{b.name}" for b in entry.rule.backends) or "nobody"
             reason = f"{entry.route.meta.ref} rules[{entry.index}] sends this request to {other}"
-            stray = opinion(Layer.GATEWAY, _where(gateway), StepResult.BLOCK, reason, decider=_decider(entry), outcome=UNKNOWN)
+            stray = layer_result(
+                Layer.GATEWAY, _where(gateway), StepResult.BLOCK, reason, decider=_decider(entry), outcome=UNKNOWN
+            )
             return [(source, target, conclude([*first, stray])) for target in resolved.targets]
-        wanted = {(target.party.name, target.port) for target in resolved.targets}
+        wanted = {(target.endpoint.name, target.port) for target in resolved.targets}
         judged = [
             each
             for each in self._behind(at, first, entry)
-            if (each[1].party.name, each[1].port) in wanted or each[1].party is at.party
+            if (each[1].endpoint.name, each[1].port) in wanted or each[1].endpoint is at.endpoint
         ]
         return judged or [(source, target, conclude(first)) for target in resolved.targets]
 
@@ -143,36 +145,42 @@ class Gateways:
             meta, port = resolved.service.meta, resolved.service_port
             numbers = {None, port.number} if port else {None}
             return any((b.namespace, b.name) == (meta.namespace, meta.name) and b.port in numbers for b in entry.rule.backends)
-        wanted = {(target.party.name, target.port) for target in resolved.targets}
+        wanted = {(target.endpoint.name, target.port) for target in resolved.targets}
         return any(
-            (target.party.name, target.port) in wanted for backend in entry.rule.backends for target in self._targets(backend)
+            (target.endpoint.name, target.port) in wanted for backend in entry.rule.backends for target in self._targets(backend)
         )
 
     @staticmethod
-    def _all(source: Party, resolved: Resolved, step: Opinion) -> list[Judged]:
+    def _all(source: Endpoint, resolved: Resolved, step: LayerResult) -> list[Judged]:
         return [(source, target, conclude([step])) for target in resolved.targets]
 
     # ---- to a gateway's own pod
 
-    def of(self, party: Party) -> Gateway | None:
+    def of(self, endpoint: Endpoint) -> Gateway | None:
         """The gateway that a pod belongs to."""
-        name = party.labels.get(GATEWAY_NAME)
+        name = endpoint.labels.get(GATEWAY_NAME)
         return next(
-            (g for g in self._gateways if name == g.meta.name and party.namespace == g.meta.namespace and party.pod is not None),
+            (
+                g
+                for g in self._gateways
+                if name == g.meta.name and endpoint.namespace == g.meta.namespace and endpoint.pod is not None
+            ),
             None,
         )
 
-    def through(self, source: Party, gateway: Gateway, target: Target, http: HttpRequest | None, jwt: Jwt | None) -> list[Judged]:
+    def through(
+        self, source: Endpoint, gateway: Gateway, target: Target, http: HttpRequest | None, jwt: Jwt | None
+    ) -> list[Judged]:
         """A request to a gateway's own pod, and on to where its route leads."""
         listener = next((item for item in gateway.listeners if item.port == target.port), None)
         if http is None or listener is None or listener.protocol not in SERVED:
-            opinions = self._first_hop(source, target.party, target.port)
-            opinions += self._hops.doubts.about_gateway(target.party)
+            results = self._first_hop(source, target.endpoint, target.port)
+            results += self._hops.doubts.about_gateway(target.endpoint)
             if listener is not None and listener.protocol not in SERVED:
                 reason = f"the listener {listener.name} is for {listener.protocol}, whose routes aren't modelled"
-                opinions.append(opinion(Layer.GATEWAY, _where(gateway), StepResult.UNKNOWN, reason))
-            return [(source, target, conclude(opinions))]
-        at = _At(gateway, target.party, source, listener.port, http, jwt)
+                results.append(layer_result(Layer.GATEWAY, _where(gateway), StepResult.UNKNOWN, reason))
+            return [(source, target, conclude(results))]
+        at = _At(gateway, target.endpoint, source, listener.port, http, jwt)
         first, choice = self._at_gateway(at, listener.port)
         if choice.entry is None:
             return [(source, target, conclude(first))]
@@ -180,13 +188,13 @@ class Gateways:
 
     # ---- the gateway itself
 
-    def _at_gateway(self, at: _At, port: int | None) -> tuple[list[Opinion], Choice]:
+    def _at_gateway(self, at: _At, port: int | None) -> tuple[list[LayerResult], Choice]:
         """The first hop, the gateway's own policies, and the route; no entry when the gateway answers by itself."""
-        opinions = self._first_hop(at.source, at.party, at.port)
-        opinions += self._hops.doubts.about_proxy(Layer.GATEWAY, "RequestAuthentication")
-        pod, ref, root = at.party.pod, at.gateway.meta.ref, self._snapshot.mesh.root_namespace
+        results = self._first_hop(at.source, at.endpoint, at.port)
+        results += self._hops.doubts.about_proxy(Layer.GATEWAY, "RequestAuthentication")
+        pod, ref, root = at.endpoint.pod, at.gateway.meta.ref, self._snapshot.mesh.root_namespace
         if pod is None:
-            return opinions, Choice()
+            return results, Choice()
         proxy = Proxy(
             Layer.GATEWAY,
             _where(at.gateway),
@@ -202,18 +210,18 @@ class Gateways:
         http = at.http
         if not http.host and choice.entry is not None and not choice.entry.host.startswith("*"):
             http = replace(http, host=choice.entry.host)
-        request = Request(at.port, source=at.source.address, destination=at.party.address, http=http, jwt=at.jwt)
-        opinions += ask(proxy, request)
-        return [*opinions, *_routed(at, choice)], choice if choice.entry and not choice.entry.rule.redirect else Choice()
+        request = Request(at.port, source=at.source.address, destination=at.endpoint.address, http=http, jwt=at.jwt)
+        results += ask(proxy, request)
+        return [*results, *_routed(at, choice)], choice if choice.entry and not choice.entry.rule.redirect else Choice()
 
-    def _first_hop(self, source: Party, gateway: Party, port: int) -> list[Opinion]:
+    def _first_hop(self, source: Endpoint, gateway: Endpoint, port: int) -> list[LayerResult]:
         """Plaintext to the gateway's pod, on its listener's port."""
-        opinions = self._hops.network(source, gateway, port)
+        results = self._hops.network(source, gateway, port)
         if source.name != "external":
-            return opinions
-        return [self._from_nowhere(o, port) if o.step.layer is Layer.INGRESS_POLICY else o for o in opinions]
+            return results
+        return [self._from_nowhere(o, port) if o.step.layer is Layer.INGRESS_POLICY else o for o in results]
 
-    def _from_nowhere(self, said: Opinion, port: int) -> Opinion:
+    def _from_nowhere(self, said: LayerResult, port: int) -> LayerResult:
         """NetworkPolicies see a client outside by an address that isn't known: blocks of addresses may or may not hold it."""
         if said.result is not StepResult.BLOCK:
             return said
@@ -226,9 +234,9 @@ class Gateways:
         step = said.step
         if anybody:
             reason = f"{anybody[0]} allows every address"
-            return opinion(step.layer, step.where, StepResult.PASS, reason, objects=step.objects, assumptions=(_OUTSIDE,))
+            return layer_result(step.layer, step.where, StepResult.PASS, reason, objects=step.objects, assumptions=(_OUTSIDE,))
         reason = f"{_OUTSIDE}: whether an ipBlock holds it can't be told"
-        return opinion(step.layer, step.where, StepResult.UNKNOWN, reason, objects=step.objects, assumptions=(_OUTSIDE,))
+        return layer_result(step.layer, step.where, StepResult.UNKNOWN, reason, objects=step.objects, assumptions=(_OUTSIDE,))
 
     def _is_istios(self, gateway: Gateway) -> bool:
         known = next((c for c in self._snapshot.gateway_classes.values() if c.meta.name == gateway.class_name), None)
@@ -236,26 +244,26 @@ class Gateways:
 
     # ---- behind it
 
-    def _behind(self, at: _At, first: list[Opinion], entry: Entry) -> list[Judged]:
+    def _behind(self, at: _At, first: list[LayerResult], entry: Entry) -> list[Judged]:
         """The hop from a gateway to each pod of each Service that a rule sends to."""
-        own = Target(at.party, at.port)
+        own = Target(at.endpoint, at.port)
         weighted = [b for b in entry.rule.backends if b.weight]
         judged: list[Judged] = []
         for backend in weighted:
             said = self._backend(at, first, entry, backend)
-            judged += [(at.source, own, conclude([*first, said]))] if isinstance(said, Opinion) else said
+            judged += [(at.source, own, conclude([*first, said]))] if isinstance(said, LayerResult) else said
         if weighted:
             return judged
         reason = f"{entry.route.meta.ref} rules[{entry.index}] has no backend: the gateway answers 500"
         return [(at.source, own, conclude([*first, _answer(at.gateway, 500, reason, _decider(entry))]))]
 
-    def _backend(self, at: _At, first: list[Opinion], entry: Entry, backend: BackendRef) -> Opinion | list[Judged]:
+    def _backend(self, at: _At, first: list[LayerResult], entry: Entry, backend: BackendRef) -> LayerResult | list[Judged]:
         name = f"{backend.kind} {backend.namespace}/{backend.name}"
         if backend.kind != "Service":
-            return opinion(Layer.GATEWAY, _where(at.gateway), StepResult.UNKNOWN, f"{name} as a backend isn't modelled")
+            return layer_result(Layer.GATEWAY, _where(at.gateway), StepResult.UNKNOWN, f"{name} as a backend isn't modelled")
         if backend.namespace != entry.route.meta.namespace:
             reason = f"{name} is in another namespace than its route: whether a ReferenceGrant allows it isn't modelled"
-            return opinion(Layer.GATEWAY, _where(at.gateway), StepResult.UNKNOWN, reason)
+            return layer_result(Layer.GATEWAY, _where(at.gateway), StepResult.UNKNOWN, reason)
         resolved = self._resolved(backend)
         if resolved is None or resolved.service is None:
             reason = f"{entry.route.meta.ref} rules[{entry.index}] sends to {name}:{backend.port}, which isn't there: 500"
@@ -266,7 +274,7 @@ class Gateways:
         return [
             (at.source, target, conclude([*first, *behind(way, http=True)]))
             for target in resolved.targets
-            for way in self._hops.ways(at.party, target.party, target.port, asked)
+            for way in self._hops.ways(at.endpoint, target.endpoint, target.port, asked)
         ]
 
     def _targets(self, backend: BackendRef) -> tuple[Target, ...]:
@@ -289,20 +297,20 @@ def _decider(entry: Entry) -> Decider:
     return Decider(entry.route.meta.ref, f"rules[{entry.index}]")
 
 
-def _answer(gateway: Gateway, status: int, reason: str, decider: Decider) -> Opinion:
+def _answer(gateway: Gateway, status: int, reason: str, decider: Decider) -> LayerResult:
     outcome = http_outcome(status)
-    return opinion(Layer.GATEWAY, _where(gateway), StepResult.BLOCK, reason, decider=decider, outcome=outcome)
+    return layer_result(Layer.GATEWAY, _where(gateway), StepResult.BLOCK, reason, decider=decider, outcome=outcome)
 
 
-def _no_route(gateway: Gateway, why: str) -> Opinion:
+def _no_route(gateway: Gateway, why: str) -> LayerResult:
     return _answer(gateway, 404, f"{why}: the gateway answers 404", Decider(gateway.meta.ref))
 
 
-def _routed(at: _At, choice: Choice) -> Iterator[Opinion]:
-    """The gateway's routing as an opinion: no route, a redirect, or where it sends."""
+def _routed(at: _At, choice: Choice) -> Iterator[LayerResult]:
+    """The gateway's routing as an result: no route, a redirect, or where it sends."""
     entry, where = choice.entry, _where(at.gateway)
     if choice.doubt:
-        yield opinion(Layer.GATEWAY, where, StepResult.UNKNOWN, choice.doubt)
+        yield layer_result(Layer.GATEWAY, where, StepResult.UNKNOWN, choice.doubt)
     elif entry is None:
         host = f" at {at.http.host}" if at.http.host else ""
         yield _no_route(at.gateway, f"no HTTPRoute takes {at.http.method} {at.http.path}{host}")
@@ -312,14 +320,14 @@ def _routed(at: _At, choice: Choice) -> Iterator[Opinion]:
             yield _answer(at.gateway, entry.rule.redirect, f"{decider.ref} {decider.rule} redirects the request", decider)
             return
         if "ExtensionRef" in entry.rule.filters:
-            yield opinion(
+            yield layer_result(
                 Layer.GATEWAY, where, StepResult.UNKNOWN, f"{decider.ref} {decider.rule} has a filter that isn't modelled"
             )
         assumed = [] if at.http.host or entry.host == "*" else [_HOST]
         assumed += [_REWRITTEN] if "URLRewrite" in entry.rule.filters else []
         sent = ", ".join(f"{b.namespace}/{b.name}:{b.port}" for b in entry.rule.backends)
         reason = f"{decider.ref} {decider.rule} takes {entry.in_words()} and sends it to {sent or 'nobody'}"
-        yield opinion(Layer.GATEWAY, where, StepResult.PASS, reason, decider=decider, assumptions=tuple(assumed))
+        yield layer_result(Layer.GATEWAY, where, StepResult.PASS, reason, decider=decider, assumptions=tuple(assumed))
 
 
 def _reach(judged: list[Judged]) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""What is asked about each pair of parties of a flow."""
+"""What is asked about each pair of endpoints of a flow."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from meshtui.engine.endpoints import Parties, Party, Target
+from meshtui.engine.endpoints import Endpoint, Endpoints, Target
 from meshtui.engine.matching.addresses import parse_address
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
@@ -44,7 +44,7 @@ def kind_named(word: str) -> str | None:
 class Resolved:
     """What a flow is about: every source with every target, and the Service on the way, if any."""
 
-    sources: tuple[Party, ...]
+    sources: tuple[Endpoint, ...]
     targets: tuple[Target, ...]
     service: Service | None = None
     notes: tuple[str, ...] = ()
@@ -52,95 +52,95 @@ class Resolved:
 
 
 class Resolver:
-    """Finds the parties of one snapshot. Raises UsageError for what isn't there."""
+    """Finds the endpoints of one snapshot. Raises UsageError for what isn't there."""
 
-    def __init__(self, snapshot: Snapshot, parties: Parties) -> None:
+    def __init__(self, snapshot: Snapshot, endpoints: Endpoints) -> None:
         self._snapshot = snapshot
-        self._parties = parties
+        self._endpoints = endpoints
         self._services = {(s.meta.namespace, s.meta.name): s for s in snapshot.services.values()}
         self._by_cluster_ip = {ip: s for s in snapshot.services.values() for ip in s.cluster_ips if ip != "None"}
 
     def resolve(self, flow: Flow) -> Resolved:
-        """All parties of a flow; raises UsageError when a name or port can't be found."""
+        """All endpoints of a flow; raises UsageError when a name or port can't be found."""
         sources = self._sources(flow.source)
         service = self.service_of(flow.destination)
         if service is not None:
             return self._through(service, flow, sources)
-        parties = self._sources(flow.destination)
-        targets = [Target(p, port) for p in parties for port in self._ports(p, flow.port, flow.protocol)]
+        endpoints = self._sources(flow.destination)
+        targets = [Target(p, port) for p in endpoints for port in self._ports(p, flow.port, flow.protocol)]
         if not targets:
             raise UsageError(f"{flow.destination} has no {flow.protocol} port {flow.port!r}", "name a port by its number")
         return Resolved(sources, tuple(targets))
 
-    def service_of(self, endpoint: FlowEndpoint) -> Service | None:
-        """The Service that an endpoint names, by name or by cluster IP."""
-        if endpoint.kind is EndpointKind.IP:
-            return self._by_cluster_ip.get(endpoint.ip)
-        if endpoint.kind is not EndpointKind.SERVICE:
+    def service_of(self, end: FlowEndpoint) -> Service | None:
+        """The Service that an end names, by name or by cluster IP."""
+        if end.kind is EndpointKind.IP:
+            return self._by_cluster_ip.get(end.ip)
+        if end.kind is not EndpointKind.SERVICE:
             return None
-        service = self._services.get((endpoint.namespace, endpoint.name))
+        service = self._services.get((end.namespace, end.name))
         if service is None:
-            raise UsageError(f"no Service {endpoint.namespace}/{endpoint.name}")
+            raise UsageError(f"no Service {end.namespace}/{end.name}")
         return service
 
-    def _sources(self, endpoint: FlowEndpoint) -> tuple[Party, ...]:
-        match endpoint.kind:
+    def _sources(self, end: FlowEndpoint) -> tuple[Endpoint, ...]:
+        match end.kind:
             case EndpointKind.POD:
-                pod = self._snapshot.pod_by_key.get(f"{endpoint.namespace}/{endpoint.name}")
+                pod = self._snapshot.pod_by_key.get(f"{end.namespace}/{end.name}")
                 if pod is None:
-                    raise UsageError(f"no Pod {endpoint.namespace}/{endpoint.name}")
-                return (self._parties.pod(pod),)
+                    raise UsageError(f"no Pod {end.namespace}/{end.name}")
+                return (self._endpoints.pod(pod),)
             case EndpointKind.WORKLOAD:
-                return tuple(self._parties.pod(pod) for pod in self._members(endpoint))
+                return tuple(self._endpoints.pod(pod) for pod in self._members(end))
             case EndpointKind.IP:
-                if parse_address(endpoint.ip) is None:
-                    raise UsageError(f"{endpoint.ip!r} is not an IP address")
-                return (self._parties.ip(endpoint.ip),)
+                if parse_address(end.ip) is None:
+                    raise UsageError(f"{end.ip!r} is not an IP address")
+                return (self._endpoints.ip(end.ip),)
             case EndpointKind.EXTERNAL:
-                return (Party(name="external"),)
+                return (Endpoint(name="external"),)
             case EndpointKind.SERVICE:
-                raise UsageError(f"{endpoint} can't be a source", "name a pod or a workload")
+                raise UsageError(f"{end} can't be a source", "name a pod or a workload")
 
-    def _members(self, endpoint: FlowEndpoint) -> list[Pod]:
+    def _members(self, end: FlowEndpoint) -> list[Pod]:
         """The pods of a workload; any owner in a pod's chain may be named."""
-        kind = kind_named(endpoint.owner_kind) or endpoint.owner_kind
+        kind = kind_named(end.owner_kind) or end.owner_kind
         if kind == "Pod":
-            pod = self._snapshot.pod_by_key.get(f"{endpoint.namespace}/{endpoint.name}")
+            pod = self._snapshot.pod_by_key.get(f"{end.namespace}/{end.name}")
             if pod is None:
-                raise UsageError(f"no Pod {endpoint.namespace}/{endpoint.name}")
+                raise UsageError(f"no Pod {end.namespace}/{end.name}")
             return [pod]
-        ref = ObjectRef(kind, endpoint.namespace, endpoint.name)
+        ref = ObjectRef(kind, end.namespace, end.name)
         workload = self._snapshot.workloads.get(ref)
         pods = list(workload.pods) if workload else []
         if not pods:
             pods = [
                 pod
-                for pod in self._snapshot.pods_by_namespace.get(endpoint.namespace, ())
-                if any(owner.kind == kind and owner.name == endpoint.name for owner in pod.owners)
+                for pod in self._snapshot.pods_by_namespace.get(end.namespace, ())
+                if any(owner.kind == kind and owner.name == end.name for owner in pod.owners)
             ]
         running = [pod for pod in pods if not pod.completed]
         if not running:
             raise UsageError(f"no pods of {ref}" if workload else f"no {ref}")
         return running
 
-    def _ports(self, party: Party, port: int | str | None, protocol: str) -> tuple[int, ...]:
-        declared = party.pod.ports if party.pod else ()
+    def _ports(self, endpoint: Endpoint, port: int | str | None, protocol: str) -> tuple[int, ...]:
+        declared = endpoint.pod.ports if endpoint.pod else ()
         if isinstance(port, int):
             return (port,)
         if port is None:
             numbers = {p.number for p in declared if p.protocol == protocol}
             if len(numbers) != 1:
-                raise UsageError(f"{party.name} has {len(numbers) or 'no'} ports: say which")
+                raise UsageError(f"{endpoint.name} has {len(numbers) or 'no'} ports: say which")
             return (numbers.pop(),)
         return tuple(dict.fromkeys(p.number for p in declared if p.name == port and p.protocol == protocol))
 
-    def _through(self, service: Service, flow: Flow, sources: tuple[Party, ...]) -> Resolved:
+    def _through(self, service: Service, flow: Flow, sources: tuple[Endpoint, ...]) -> Resolved:
         port = _service_port(service, flow.port, flow.protocol)
         backends = self.backends(service)
         targets = []
         for pod in backends:
-            party = self._parties.pod(pod)
-            targets += [Target(party, number) for number in self._ports(party, port.target, port.protocol)]
+            endpoint = self._endpoints.pod(pod)
+            targets += [Target(endpoint, number) for number in self._ports(endpoint, port.target, port.protocol)]
         notes = () if targets else (f"{service.meta.ref} has no pod behind port {port.number}: nobody to judge",)
         if service.external_name:
             notes = (f"{service.meta.ref} is an ExternalName for {service.external_name}: outside this cluster",)
@@ -163,11 +163,11 @@ class Resolver:
         found: dict[tuple[str, str], list[str]] = {}
         for piece in self._snapshot.endpoint_slices.values():
             members = found.setdefault((piece.meta.namespace, piece.service), [])
-            for endpoint in piece.endpoints:
-                if endpoint.pod and endpoint.serving:
-                    members.append(f"{piece.meta.namespace}/{endpoint.pod}")
-                elif not endpoint.pod:
-                    pods = (self._snapshot.pod_by_ip.get(address) for address in endpoint.addresses)
+            for member in piece.endpoints:
+                if member.pod and member.serving:
+                    members.append(f"{piece.meta.namespace}/{member.pod}")
+                elif not member.pod:
+                    pods = (self._snapshot.pod_by_ip.get(address) for address in member.addresses)
                     members.extend(pod.key for pod in pods if pod)
         return found
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from meshtui.engine.decision.layer_result import Opinion, opinion
-from meshtui.engine.endpoints import Party
+from meshtui.engine.decision.layer_result import LayerResult, layer_result
+from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.matching.http import speaks_http
 from meshtui.engine.matching.selectors import matches
 from meshtui.engine.path.question import Asked
@@ -98,7 +98,7 @@ class Sidecars:
         for service in sorted(snapshot.services.values(), key=lambda s: s.meta.name):
             self._services[service.meta.namespace].append(service)
 
-    def transports(self, source: Party, destination: Party, port: int) -> tuple[Transport, ...]:
+    def transports(self, source: Endpoint, destination: Endpoint, port: int) -> tuple[Transport, ...]:
         """The ways in which a source may reach a sidecar; more than one when manifests don't tell.
 
         ztunnel tunnels to pods that take HBONE, else it speaks plaintext (pilot/pkg/serviceregistry/ambient/workloads.go).
@@ -114,20 +114,20 @@ class Sidecars:
             return (_PLAIN,)
         return (_TUNNEL,) if self._snapshot.mesh.sidecars_send_hbone else (_PLAIN, _MAYBE)
 
-    def opinions(
+    def results(
         self,
-        source: Party,
-        destination: Party,
+        source: Endpoint,
+        destination: Endpoint,
         port: int,
         how: Transport,
         asked: Asked,
-    ) -> list[Opinion]:
+    ) -> list[LayerResult]:
         """What the destination's sidecar says: mutual TLS first, then tokens and AuthorizationPolicies."""
         pod = destination.pod
         if pod is None:
             return []
         where = f"the sidecar of {destination.name}"
-        opinions = [] if how.identified else [self._plaintext(source, pod, port, where)]
+        results = [] if how.identified else [self._plaintext(source, pod, port, where)]
         named = asked.service_port or self._named(pod, port)
         request = Request(
             port,
@@ -146,16 +146,16 @@ class Sidecars:
             tuple(attachment.to_sidecar(self._authentications, pod, root)),
             attachment.envoy_filters(self._snapshot, pod),
         )
-        return opinions + ask_sniffed(proxy, request, speaks_http(named), ask)
+        return results + ask_sniffed(proxy, request, speaks_http(named), ask)
 
-    def _plaintext(self, source: Party, pod: Pod, port: int, where: str) -> Opinion:
+    def _plaintext(self, source: Endpoint, pod: Pod, port: int, where: str) -> LayerResult:
         mode = self._modes.of(pod, port)
         decider = Decider(mode.policy.meta.ref, mode.field) if mode.policy else None
         if mode.mode == "STRICT":
             reason = f"{source.name} speaks plaintext, and {decider.ref if decider else 'the mesh'} demands mutual TLS (STRICT)"
-            return opinion(Layer.SIDECAR, where, StepResult.BLOCK, reason, decider=decider, outcome=CLOSED)
+            return layer_result(Layer.SIDECAR, where, StepResult.BLOCK, reason, decider=decider, outcome=CLOSED)
         reason = f"{source.name} speaks plaintext, which is accepted on port {port} ({mode.mode})"
-        return opinion(Layer.SIDECAR, where, StepResult.PASS, reason, objects=(decider,) if decider else ())
+        return layer_result(Layer.SIDECAR, where, StepResult.PASS, reason, objects=(decider,) if decider else ())
 
     def _named(self, pod: Pod, port: int) -> ServicePort | None:
         """The Service port that leads to a pod's port: it says which protocol the sidecar takes it for."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from meshtui.engine.decision.layer_result import Opinion, opinion
-from meshtui.engine.endpoints import Parties, Party, Target
+from meshtui.engine.decision.layer_result import LayerResult, layer_result
+from meshtui.engine.endpoints import Endpoint, Endpoints, Target
 from meshtui.engine.matching.addresses import Address, parse_address
 from meshtui.engine.matching.http import speaks_http
 from meshtui.engine.matching.selectors import matches
@@ -45,7 +45,7 @@ class Attachment:
 
     name: str
     gateway: Gateway | None = None
-    parties: tuple[Party, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
     doubt: str = ""
     past: str = ""
     assumption: str = ""
@@ -54,13 +54,13 @@ class Attachment:
 class Waypoints:
     """The waypoints of one snapshot."""
 
-    def __init__(self, snapshot: Snapshot, parties: Parties) -> None:
+    def __init__(self, snapshot: Snapshot, endpoints: Endpoints) -> None:
         self._snapshot = snapshot
-        self._parties = parties
+        self._endpoints = endpoints
         self._authorizations = tuple(snapshot.authorization_policies.values())
         self._authentications = tuple(snapshot.request_authentications.values())
 
-    def of(self, source: Party, destination: Party, service: Service | None) -> Attachment | None:
+    def of(self, source: Endpoint, destination: Endpoint, service: Service | None) -> Attachment | None:
         """The waypoint between a source and a destination; None where no label names one, or the source wouldn't use it."""
         named = self._named(destination, service)
         if named is None:
@@ -82,7 +82,7 @@ class Waypoints:
             return Attachment(shown, doubt=f"traffic goes through the waypoint {shown}, which isn't there: no Gateway {shown}")
         return self._attached(gateway, shown, destination, service, is_own=is_own)
 
-    def _named(self, destination: Party, service: Service | None) -> tuple[str, str, bool] | None:
+    def _named(self, destination: Endpoint, service: Service | None) -> tuple[str, str, bool] | None:
         """(namespace, name, whether the label is the object's own): the object's, else its namespace's; ``none`` opts out."""
         if service is not None:
             own, home = service.meta.labels, service.meta.namespace
@@ -99,7 +99,7 @@ class Waypoints:
                 return None if name == "none" else (labels.get(USE_WAYPOINT_NAMESPACE, home), name, is_own)
         return None
 
-    def _for_ingress(self, destination: Party, service: Service | None) -> bool:
+    def _for_ingress(self, destination: Endpoint, service: Service | None) -> bool:
         """Whether ingress gateways are sent through the waypoint too: only to Services that say so."""
         if service is None:
             return False
@@ -108,7 +108,7 @@ class Waypoints:
         return service.meta.labels.get(INGRESS_USE_WAYPOINT, inherited.get(INGRESS_USE_WAYPOINT)) == "true"
 
     def _attached(
-        self, gateway: Gateway, shown: str, destination: Party, service: Service | None, *, is_own: bool
+        self, gateway: Gateway, shown: str, destination: Endpoint, service: Service | None, *, is_own: bool
     ) -> Attachment | None:
         if not gateway.is_waypoint:
             return Attachment(shown, doubt=f"Gateway {shown} is of class {gateway.class_name}: as a waypoint that isn't modelled")
@@ -125,12 +125,12 @@ class Waypoints:
             return Attachment(
                 shown, gateway, past=f"the waypoint {shown} isn't ready (no address in its status): Istio goes past it"
             )
-        parties = instances(self._snapshot, self._parties, gateway)
-        if not parties:
+        endpoints = instances(self._snapshot, self._endpoints, gateway)
+        if not endpoints:
             return Attachment(shown, gateway, doubt=f"traffic goes through the waypoint {shown}, which has no pods")
-        derived = any(party.pod is not None and party.pod.derived for party in parties)
+        derived = any(endpoint.pod is not None and endpoint.pod.derived for endpoint in endpoints)
         assumption = f"the waypoint {shown} runs as Istio deploys it, as ServiceAccount {gateway.meta.name}" if derived else ""
-        return Attachment(shown, gateway, parties, assumption=assumption)
+        return Attachment(shown, gateway, endpoints, assumption=assumption)
 
     def _traffic(self, gateway: Gateway) -> str:
         """istio.io/waypoint-for on the Gateway, else on its class, else service."""
@@ -150,9 +150,9 @@ class Waypoints:
             return listener.allowed_selector is not None and matches(listener.allowed_selector, space.labels if space else {})
         return namespace == gateway.meta.namespace
 
-    def opinions(self, waypoint: Gateway, party: Party, source: Party, end: Target, asked: Asked) -> list[Opinion]:
+    def results(self, waypoint: Gateway, endpoint: Endpoint, source: Endpoint, end: Target, asked: Asked) -> list[LayerResult]:
         """What the waypoint says about the original client. Its port is the Service's, not the pod's."""
-        root, ref, pod = self._snapshot.mesh.root_namespace, waypoint.meta.ref, party.pod
+        root, ref, pod = self._snapshot.mesh.root_namespace, waypoint.meta.ref, endpoint.pod
         target, named = asked.service, asked.service_port
         where = f"waypoint {ref.namespace}/{ref.name}"
         proxy = Proxy(
@@ -166,14 +166,14 @@ class Waypoints:
             named.number if named else end.port,
             principal=source.principal,
             source=source.address,
-            destination=_address(target) if target else end.party.address,
+            destination=_address(target) if target else end.endpoint.address,
             http=asked.http,
             jwt=asked.jwt,
         )
         found = list(self._rerouted(target, where)) if target else []
         return found + ask_sniffed(proxy, request, speaks_http(named), ask)
 
-    def _rerouted(self, service: Service, where: str) -> list[Opinion]:
+    def _rerouted(self, service: Service, where: str) -> list[LayerResult]:
         """HTTPRoutes of a Service may send its requests elsewhere at the waypoint."""
         routes = [
             route.meta.ref
@@ -185,14 +185,14 @@ class Waypoints:
         if not routes:
             return []
         reason = f"{routes[0]} routes this Service's requests at the waypoint, which isn't modelled"
-        return [opinion(Layer.WAYPOINT, where, StepResult.UNKNOWN, reason, objects=tuple(map(Decider, routes)))]
+        return [layer_result(Layer.WAYPOINT, where, StepResult.UNKNOWN, reason, objects=tuple(map(Decider, routes)))]
 
 
 def _address(service: Service) -> Address | None:
     return parse_address(service.cluster_ips[0]) if service.cluster_ips and not service.headless else None
 
 
-def instances(snapshot: Snapshot, parties: Parties, gateway: Gateway) -> tuple[Party, ...]:
+def instances(snapshot: Snapshot, endpoints: Endpoints, gateway: Gateway) -> tuple[Endpoint, ...]:
     """The pods of a Gateway, found by its name's label; for manifests without any, one as Istio would deploy it."""
     ref = gateway.meta.ref
     pods = [
@@ -201,8 +201,8 @@ def instances(snapshot: Snapshot, parties: Parties, gateway: Gateway) -> tuple[P
         if pod.labels.get(GATEWAY_NAME) == ref.name and not pod.completed
     ]
     if pods:
-        return tuple(parties.pod(pod) for pod in sorted(pods, key=lambda pod: pod.name))
-    return () if snapshot.live else (parties.pod(_deployed(gateway)),)
+        return tuple(endpoints.pod(pod) for pod in sorted(pods, key=lambda pod: pod.name))
+    return () if snapshot.live else (endpoints.pod(_deployed(gateway)),)
 
 
 def _deployed(gateway: Gateway) -> Pod:

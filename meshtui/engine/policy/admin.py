@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from meshtui.engine.endpoints import Party
+from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.matching.addresses import parse_network
 from meshtui.engine.matching.selectors import matches
 from meshtui.engine.policy.networkpolicy import Direction
@@ -31,12 +31,12 @@ class AdminPolicies:
         policies = sorted(snapshot.admin_policies.values(), key=lambda p: (p.priority, p.meta.name))
         self._tiers = {tier: [p for p in policies if p.tier == tier] for tier in ("Admin", "Baseline")}
 
-    def selecting(self, tier: str, subject: Party, direction: Direction) -> tuple[AdminPolicy, ...]:
+    def selecting(self, tier: str, subject: Endpoint, direction: Direction) -> tuple[AdminPolicy, ...]:
         """The policies of a tier that have rules in this direction for a pod."""
         return tuple(p for p in self._tiers[tier] if subject_selects(p.subject, subject) and _rules(p, direction))
 
     def first_match(
-        self, tier: str, direction: Direction, subject: Party, peer: Party, port: int, protocol: str, target: Party
+        self, tier: str, direction: Direction, subject: Endpoint, peer: Endpoint, port: int, protocol: str, target: Endpoint
     ) -> AdminMatch | None:
         """The first rule that matches, by priority and then by order within the policy; its action is final in its tier.
 
@@ -59,14 +59,14 @@ def _rules(policy: AdminPolicy, direction: Direction) -> tuple[AdminRule, ...]:
     return policy.ingress if direction is Direction.INGRESS else policy.egress
 
 
-def subject_selects(subject: AdminPeer, party: Party) -> bool:
+def subject_selects(subject: AdminPeer, endpoint: Endpoint) -> bool:
     """Whether a policy's subject selects a pod (one on the host network like any other: docs/adr/0002)."""
-    if not party.selectable or party.pod is None:
+    if not endpoint.selectable or endpoint.pod is None:
         return False
     if subject.namespaces is not None:
-        return matches(subject.namespaces, party.namespace_labels)
+        return matches(subject.namespaces, endpoint.namespace_labels)
     if subject.pods is not None:
-        return matches(subject.pods[0], party.namespace_labels) and matches(subject.pods[1], party.labels)
+        return matches(subject.pods[0], endpoint.namespace_labels) and matches(subject.pods[1], endpoint.labels)
     return False
 
 
@@ -75,14 +75,14 @@ def _ports_match(rule: AdminRule, port: int, protocol: str, target: Pod | None) 
     return rule.ports is None or any(_port_matches(entry, port, protocol, target) for entry in rule.ports)
 
 
-def _names_that_may_mean(rule: AdminRule, peer: Party) -> tuple[str, ...]:
+def _names_that_may_mean(rule: AdminRule, peer: Endpoint) -> tuple[str, ...]:
     """The domain names of a rule, for an address outside the cluster: which of them resolve to it, only the CNI knows."""
     if peer.pod is not None or peer.node_labels is not None:
         return ()
     return tuple(name for entry in rule.peers for name in entry.domain_names)
 
 
-def _peer_matches(entry: AdminPeer, peer: Party) -> bool:
+def _peer_matches(entry: AdminPeer, peer: Endpoint) -> bool:
     if entry.networks:
         address = peer.address
         networks = (parse_network(text) for text in entry.networks)

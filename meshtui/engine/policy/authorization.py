@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, fields
 
-from meshtui.engine.endpoints import Party
+from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.matching.addresses import Network, parse_network, parse_port
 from meshtui.engine.matching.selectors import matches
 from meshtui.engine.policy.ztunnel import Clause, Connection, Match, Rule, rule_matches
@@ -197,6 +197,6 @@ def evaluate(covering: tuple[Compiled, ...], connection: Connection) -> tuple[bo
     return (False, allowing[0], None) if allowing else (True, None, None)
 
 
-def account_of(party: Party) -> str:
-    """The ServiceAccount of a party that has an identity."""
-    return party.pod.service_account if party.pod is not None and party.principal is not None else ""
+def account_of(endpoint: Endpoint) -> str:
+    """The ServiceAccount of a endpoint that has an identity."""
+    return endpoint.pod.service_account if endpoint.pod is not None and endpoint.principal is not None else ""

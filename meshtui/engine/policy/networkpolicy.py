@@ -9,7 +9,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from enum import Enum
 
-from meshtui.engine.endpoints import Party
+from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.matching.addresses import Network, parse_network
 from meshtui.engine.matching.selectors import matches
 from meshtui.model.policy import IPBlock, NetworkPeer, NetworkPolicy, NetworkPolicyRule, PolicyPort
@@ -43,14 +43,16 @@ class NetworkPolicies:
                 if applies(policy, direction):
                     self._by_namespace[policy.meta.namespace, direction].append(policy)
 
-    def selecting(self, party: Party, direction: Direction) -> tuple[NetworkPolicy, ...]:
+    def selecting(self, endpoint: Endpoint, direction: Direction) -> tuple[NetworkPolicy, ...]:
         """The policies that select a pod in one direction, by name."""
-        if not party.selectable:
+        if not endpoint.selectable:
             return ()
-        candidates = self._by_namespace.get((party.namespace, direction), ())
-        return tuple(policy for policy in candidates if matches(policy.pod_selector, party.labels))
+        candidates = self._by_namespace.get((endpoint.namespace, direction), ())
+        return tuple(policy for policy in candidates if matches(policy.pod_selector, endpoint.labels))
 
-    def permit(self, direction: Direction, subject: Party, peer: Party, port: int, protocol: str, target: Party) -> Permit:
+    def permit(
+        self, direction: Direction, subject: Endpoint, peer: Endpoint, port: int, protocol: str, target: Endpoint
+    ) -> Permit:
         """Ask the subject's policies about a peer. ``target`` is the flow's destination: named ports are its own.
 
         A selected pod is isolated: ANY rule of ANY policy that selects it must allow the flow (policies are a union).
@@ -75,12 +77,12 @@ def rules(policy: NetworkPolicy, direction: Direction) -> tuple[NetworkPolicyRul
     return (policy.ingress if direction is Direction.INGRESS else policy.egress) or ()
 
 
-def allows_peer(rule: NetworkPolicyRule, peer: Party, namespace: str) -> bool:
+def allows_peer(rule: NetworkPolicyRule, peer: Endpoint, namespace: str) -> bool:
     """Whether ANY peer of a rule matches; no peers at all means everybody (``from: []`` too)."""
     return not rule.peers or any(peer_matches(entry, peer, namespace) for entry in rule.peers)
 
 
-def peer_matches(entry: NetworkPeer, peer: Party, namespace: str) -> bool:
+def peer_matches(entry: NetworkPeer, peer: Endpoint, namespace: str) -> bool:
     """Whether one peer entry matches: an address block, or namespace AND pod selectors; no namespaceSelector = own namespace."""
     if entry.ip_block is not None:
         return block_contains(entry.ip_block, peer)
@@ -93,7 +95,7 @@ def peer_matches(entry: NetworkPeer, peer: Party, namespace: str) -> bool:
     return in_namespace and (entry.pod_selector is None or matches(entry.pod_selector, peer.labels))
 
 
-def block_contains(block: IPBlock, peer: Party) -> bool:
+def block_contains(block: IPBlock, peer: Endpoint) -> bool:
     """Whether a peer's address is in the CIDR and in none of its exceptions; a CIDR that can't be parsed matches nothing."""
     if peer.address is None:
         return False

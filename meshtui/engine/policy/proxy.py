@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from meshtui.engine.decision.layer_result import Opinion, opinion
+from meshtui.engine.decision.layer_result import LayerResult, layer_result
 from meshtui.engine.matching.http import header
 from meshtui.engine.policy.authorization import rule_in_words
 from meshtui.engine.policy.l7 import Matcher, Request, Tri, http_fields, unknown_keys
@@ -30,35 +30,35 @@ class Proxy:
     filters: tuple[ObjectRef, ...] = ()
 
 
-def ask(proxy: Proxy, request: Request) -> list[Opinion]:
-    """The opinions of a proxy on one request, in the order in which it asks."""
-    opinions = []
+def ask(proxy: Proxy, request: Request) -> list[LayerResult]:
+    """The results of a proxy on one request, in the order in which it asks."""
+    results = []
     if proxy.filters:
         reason = f"{names(proxy.filters)} changes this proxy in ways that aren't modelled"
-        opinions.append(_opinion(proxy, StepResult.UNKNOWN, reason, objects=tuple(map(Decider, proxy.filters))))
+        results.append(_result(proxy, StepResult.UNKNOWN, reason, objects=tuple(map(Decider, proxy.filters))))
     if not request.tcp:
         checked, request = _authenticate(proxy, request)
-        opinions += checked
+        results += checked
     else:
         request = replace(request, jwt=None)
-    return [*opinions, _authorize(proxy, request)]
+    return [*results, _authorize(proxy, request)]
 
 
-def _opinion(
+def _result(
     proxy: Proxy,
     result: StepResult,
     reason: str,
     decider: Decider | None = None,
     objects: tuple[Decider, ...] = (),
     outcome: str = "",
-) -> Opinion:
-    return opinion(proxy.layer, proxy.where, result, reason, decider=decider, objects=objects, outcome=outcome)
+) -> LayerResult:
+    return layer_result(proxy.layer, proxy.where, result, reason, decider=decider, objects=objects, outcome=outcome)
 
 
 # ---- tokens
 
 
-def _authenticate(proxy: Proxy, request: Request) -> tuple[list[Opinion], Request]:
+def _authenticate(proxy: Proxy, request: Request) -> tuple[list[LayerResult], Request]:
     """Check the token: an invalid one is answered 401, none at all passes (istio/api, RequestAuthentication).
 
     A token that no RequestAuthentication asks for isn't looked at, so it proves nothing.
@@ -67,7 +67,7 @@ def _authenticate(proxy: Proxy, request: Request) -> tuple[list[Opinion], Reques
     odd = [a for a in proxy.authentications if a.unmodelled]
     if odd:
         reason = f"{odd[0].meta.ref} has fields that aren't modelled: {', '.join(odd[0].unmodelled)}"
-        return [_opinion(proxy, StepResult.UNKNOWN, reason, objects=(Decider(odd[0].meta.ref),))], replace(request, jwt=None)
+        return [_result(proxy, StepResult.UNKNOWN, reason, objects=(Decider(odd[0].meta.ref),))], replace(request, jwt=None)
     if not asking:
         return [], replace(request, jwt=None, token_known=True)
     objects = tuple(Decider(a.meta.ref) for a in asking)
@@ -75,16 +75,16 @@ def _authenticate(proxy: Proxy, request: Request) -> tuple[list[Opinion], Reques
         bearer = request.http is not None and (header(request.http, "authorization") or "").lower().startswith("bearer ")
         known = request.http is not None and not bearer
         reason = "a request without a token passes" if known else "a request with an invalid token is answered 401"
-        return [_opinion(proxy, StepResult.SKIP, reason, objects=objects)], replace(request, token_known=known)
+        return [_result(proxy, StepResult.SKIP, reason, objects=objects)], replace(request, token_known=known)
     for authentication in asking:
         for index, rule in enumerate(authentication.rules):
             if rule.issuer == request.jwt.issuer and _meant_for(request.jwt, rule.audiences):
                 decider = Decider(authentication.meta.ref, f"jwtRules[{index}]")
                 reason = f"the token of {rule.issuer} is accepted by {decider.ref} {decider.rule}, if its signature holds"
-                return [_opinion(proxy, StepResult.PASS, reason, objects=(decider,))], request
+                return [_result(proxy, StepResult.PASS, reason, objects=(decider,))], request
     reason = _refusal(request.jwt, asking)
     decided = Decider(asking[0].meta.ref)
-    refused = _opinion(proxy, StepResult.BLOCK, reason, decided, objects, http_outcome(401))
+    refused = _result(proxy, StepResult.BLOCK, reason, decided, objects, http_outcome(401))
     return [refused], replace(request, jwt=None)
 
 
@@ -117,12 +117,12 @@ class _Findings:
     would_allow: list[str] = field(default_factory=list)
 
 
-def _authorize(proxy: Proxy, request: Request) -> Opinion:
+def _authorize(proxy: Proxy, request: Request) -> LayerResult:
     """DENY before CUSTOM before ALLOW; without ALLOW policies everything else passes (istio/api, AuthorizationPolicy)."""
     covering = [p for p in sorted(proxy.policies, key=_by_name) if p.action != "AUDIT" and not p.dry_run]
     objects = tuple(Decider(p.meta.ref) for p in covering)
     if not covering:
-        return _opinion(proxy, StepResult.SKIP, f"no AuthorizationPolicy is attached to {proxy.where}")
+        return _result(proxy, StepResult.SKIP, f"no AuthorizationPolicy is attached to {proxy.where}")
     found = _Findings()
     for policy in covering:
         _consider(policy, request, found)
@@ -131,21 +131,21 @@ def _authorize(proxy: Proxy, request: Request) -> Opinion:
     who = f"identity {request.principal}" if request.principal else "a client without an identity"
     if found.denied is not None:
         reason = f"{found.denied.ref} {found.denied.rule} denies {who}: {found.words}"
-        return _opinion(proxy, StepResult.BLOCK, reason, found.denied, objects, outcome)
+        return _result(proxy, StepResult.BLOCK, reason, found.denied, objects, outcome)
     silent = not (found.allowed or found.would_allow or found.may_allow)
     if allowing and silent:
         decider = Decider(allowing[0].meta.ref)
         reason = f"no rule of {names([p.meta.ref for p in allowing])} allows {who}{_dropped(allowing, request)}"
-        return _opinion(proxy, StepResult.BLOCK, reason, decider, tuple(Decider(p.meta.ref) for p in allowing), outcome)
+        return _result(proxy, StepResult.BLOCK, reason, decider, tuple(Decider(p.meta.ref) for p in allowing), outcome)
     if found.doubts and (found.may_deny or found.allowed is None):
-        return _opinion(proxy, StepResult.UNKNOWN, "; ".join(found.doubts), objects=tuple(found.doubted))
+        return _result(proxy, StepResult.UNKNOWN, "; ".join(found.doubts), objects=tuple(found.doubted))
     if found.would_deny or (allowing and found.allowed is None):
-        return _opinion(proxy, StepResult.UNKNOWN, _depends(found, any_allow=bool(allowing)), objects=objects)
+        return _result(proxy, StepResult.UNKNOWN, _depends(found, any_allow=bool(allowing)), objects=objects)
     if found.allowed is not None:
         reason = f"{found.allowed.ref} {found.allowed.rule} allows {who}: {found.words}"
-        return _opinion(proxy, StepResult.PASS, reason, found.allowed, objects)
+        return _result(proxy, StepResult.PASS, reason, found.allowed, objects)
     reason = f"no DENY rule of {names([p.meta.ref for p in covering])} matches {who}, and no ALLOW policy applies"
-    return _opinion(proxy, StepResult.PASS, reason, objects=objects)
+    return _result(proxy, StepResult.PASS, reason, objects=objects)
 
 
 def _by_name(policy: AuthorizationPolicy) -> tuple[str, str]:

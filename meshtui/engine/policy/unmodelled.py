@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from meshtui.engine.decision.layer_result import Opinion, opinion
-from meshtui.engine.endpoints import Party
+from meshtui.engine.decision.layer_result import LayerResult, layer_result
+from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.matching.selectors import matches
 from meshtui.engine.policy.admin import subject_selects
 from meshtui.engine.policy.networkpolicy import Direction
@@ -20,7 +20,7 @@ ADMIN_KINDS = ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetwo
 _BLIND = {KindStatus.FORBIDDEN, KindStatus.LOADING, KindStatus.EXPIRED, KindStatus.UNREACHABLE}
 
 
-class Doubts:
+class Unmodelled:
     """The parts of a snapshot that decide about traffic in ways that aren't modelled."""
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -43,9 +43,9 @@ class Doubts:
             message = f"only {state.scope} may be read, and pods run in {dark[0]}"
             self._blind["Namespace"] = replace(state, status=KindStatus.FORBIDDEN, message=message)
 
-    def about_network(self, direction: Direction, party: Party) -> Iterator[Opinion]:
+    def about_network(self, direction: Direction, endpoint: Endpoint) -> Iterator[LayerResult]:
         """Reasons for doubt about network policy on one side."""
-        if not party.selectable:
+        if not endpoint.selectable:
             return
         layer = Layer.EGRESS_POLICY if direction is Direction.EGRESS else Layer.INGRESS_POLICY
         for kind in ADMIN_KINDS:
@@ -53,21 +53,21 @@ class Doubts:
         yield from self._unreadable("NetworkPolicy", layer)
         yield from self._unreadable("Namespace", layer)  # their labels are what namespaceSelectors, and ambient, go by
         for admin in self._odd_admin:
-            if subject_selects(admin.subject, party):
+            if subject_selects(admin.subject, endpoint):
                 reason = f"{admin.meta.ref} has fields that aren't modelled: {', '.join(admin.unmodelled)}"
-                yield opinion(Layer.ADMIN_POLICY, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(admin.meta.ref),))
+                yield layer_result(Layer.ADMIN_POLICY, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(admin.meta.ref),))
         for policy in self._odd_network:
-            if policy.meta.namespace == party.namespace and matches(policy.pod_selector, party.labels):
+            if policy.meta.namespace == endpoint.namespace and matches(policy.pod_selector, endpoint.labels):
                 reason = f"{policy.meta.ref} has fields that aren't modelled: {', '.join(policy.unmodelled)}"
-                yield opinion(layer, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(policy.meta.ref),))
+                yield layer_result(layer, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(policy.meta.ref),))
         for foreign in self._foreign:
-            if foreign.meta.kind == "EnvoyFilter" or foreign.meta.namespace not in {"", party.namespace}:
+            if foreign.meta.kind == "EnvoyFilter" or foreign.meta.namespace not in {"", endpoint.namespace}:
                 continue
-            if foreign.selector is None or matches(foreign.selector, party.labels):
+            if foreign.selector is None or matches(foreign.selector, endpoint.labels):
                 reason = f"{foreign.meta.ref} ({foreign.api_version}) is a kind of this cluster's CNI that isn't modelled"
-                yield opinion(layer, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(foreign.meta.ref),))
+                yield layer_result(layer, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(foreign.meta.ref),))
 
-    def about_destination(self, destination: Party) -> Iterator[Opinion]:
+    def about_destination(self, destination: Endpoint) -> Iterator[LayerResult]:
         """Reasons for doubt about what the destination's ztunnel, or, for a gateway's pod, its own proxy enforces."""
         yield from self.about_gateway(destination)
         if destination.pod is None or not destination.in_ambient:
@@ -77,30 +77,30 @@ class Doubts:
         for policy in self._odd_security:
             if policy.meta.namespace in {destination.namespace, self._snapshot.mesh.root_namespace}:
                 reason = f"{policy.meta.ref} has fields that aren't modelled: {', '.join(policy.unmodelled)}"
-                yield opinion(Layer.ZTUNNEL, "ztunnel", StepResult.UNKNOWN, reason, objects=(Decider(policy.meta.ref),))
+                yield layer_result(Layer.ZTUNNEL, "ztunnel", StepResult.UNKNOWN, reason, objects=(Decider(policy.meta.ref),))
 
-    def about_gateway(self, destination: Party) -> Iterator[Opinion]:
+    def about_gateway(self, destination: Endpoint) -> Iterator[LayerResult]:
         """Without a request, what a gateway's own policies say about it isn't known."""
         if destination.mode is MeshMode.GATEWAY and self._guards_gateway(destination):
             reason = "depends on the request: policies that a gateway enforces itself"
-            yield opinion(Layer.GATEWAY, destination.name, StepResult.UNKNOWN, reason)
+            yield layer_result(Layer.GATEWAY, destination.name, StepResult.UNKNOWN, reason)
 
-    def about_proxy(self, layer: Layer, *kinds: str) -> Iterator[Opinion]:
+    def about_proxy(self, layer: Layer, *kinds: str) -> Iterator[LayerResult]:
         """Reasons for doubt about what a proxy of Envoy's enforces: kinds that can't be seen."""
         for kind in ("AuthorizationPolicy", "EnvoyFilter", *kinds):
             yield from self._unreadable(kind, layer)
 
-    def about_routes(self) -> Iterator[Opinion]:
+    def about_routes(self) -> Iterator[LayerResult]:
         """Reasons for doubt about where a gateway sends a request: without its routes "no route" can't be said either."""
         for kind in ("Gateway", "HTTPRoute"):
             yield from self._unreadable(kind, Layer.GATEWAY)
 
-    def _guards_gateway(self, gateway: Party) -> bool:
+    def _guards_gateway(self, gateway: Endpoint) -> bool:
         scopes = {gateway.namespace, self._snapshot.mesh.root_namespace}
         return any(p.meta.namespace in scopes for p in self._snapshot.authorization_policies.values())
 
-    def _unreadable(self, kind: str, layer: Layer) -> Iterator[Opinion]:
+    def _unreadable(self, kind: str, layer: Layer) -> Iterator[LayerResult]:
         state = self._blind.get(kind)
         if state is not None:
             reason = f"{kind} objects can't be seen ({state.status.value}{': ' + state.message if state.message else ''})"
-            yield opinion(layer, kind, StepResult.UNKNOWN, reason)
+            yield layer_result(layer, kind, StepResult.UNKNOWN, reason)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
 
-from meshtui.engine.endpoints import Party
+from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.engine import Engine
 from meshtui.engine.expect.expectations import Expected
 from meshtui.engine.matrix.ports import Range, intersect, subtract
@@ -47,14 +47,14 @@ class Allowance:
         if flow.source.kind is EndpointKind.EXTERNAL:
             self._outside.append(flow)
             return
-        ends = [(_owner(engine, target.party), target.party.name, target.port) for target in resolved.targets]
+        ends = [(_owner(engine, target.endpoint), target.endpoint.name, target.port) for target in resolved.targets]
         if resolved.service is not None and resolved.service_port is not None:
             meta = resolved.service.meta
             ends.append((f"{meta.namespace}/Service/{meta.name}", "", resolved.service_port.number))
-        for party in resolved.sources:
-            source = _owner(engine, party)
+        for endpoint in resolved.sources:
+            source = _owner(engine, endpoint)
             for destination, pod, port in ends:
-                self._pairs[source, destination, flow.protocol][port].add((party.name, pod))
+                self._pairs[source, destination, flow.protocol][port].add((endpoint.name, pod))
 
     def _wanted(self, source: str, destination: str, protocol: str) -> list[Range]:
         """The ports that are wanted between ALL pods of two workloads; no pod is paired with itself."""
@@ -94,9 +94,9 @@ def _name(ref: ObjectRef) -> str:
     return f"{ref.namespace}/{ref.kind}/{ref.name}"
 
 
-def _owner(engine: Engine, party: Party) -> str:
+def _owner(engine: Engine, endpoint: Endpoint) -> str:
     """The workload of an end that is a pod; an address is its own."""
-    return party.name if party.pod is None else _name(engine.snapshot.owner_of(party.pod))
+    return endpoint.name if endpoint.pod is None else _name(engine.snapshot.owner_of(endpoint.pod))
 
 
 def _covers(wanted: Flow, shift: Shift) -> bool:

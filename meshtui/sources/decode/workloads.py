@@ -10,7 +10,6 @@ from meshtui.model.selectors import LabelSelector
 from meshtui.model.workload import (
     ContainerPort,
     Controller,
-    Endpoint,
     EndpointPort,
     EndpointSlice,
     Namespace,
@@ -22,6 +21,7 @@ from meshtui.model.workload import (
     Service,
     ServiceAccount,
     ServicePort,
+    SliceEndpoint,
 )
 from meshtui.sources.decode import wire
 from meshtui.sources.decode.common import METADATA_NAME, meta, optional_selector, strings
@@ -222,10 +222,10 @@ def endpoint_slice(raw: wire.EndpointSlice, origin: str = "") -> EndpointSlice:
     )
 
 
-def _endpoint(raw: wire.Endpoint) -> Endpoint:
+def _endpoint(raw: wire.Endpoint) -> SliceEndpoint:
     conditions = raw.conditions or wire.EndpointConditions()
     ready = conditions.ready is not False
-    return Endpoint(
+    return SliceEndpoint(
         addresses=strings(raw.addresses),
         ready=ready,
         serving=ready if conditions.serving is None else conditions.serving,
