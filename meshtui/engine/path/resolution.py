@@ -7,10 +7,10 @@ from functools import cached_property
 
 from meshtui.engine.endpoints import Endpoint, Endpoints, Target
 from meshtui.engine.matching.addresses import parse_address
-from meshtui.model.errors import UsageError
+from meshtui.model.errors import NotReadableError, UsageError
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.ids import ObjectRef
-from meshtui.model.snapshot import Snapshot
+from meshtui.model.snapshot import KindStatus, Snapshot
 from meshtui.model.workload import Pod, Service, ServicePort
 
 SHORT_KINDS = {
@@ -80,8 +80,16 @@ class Resolver:
             return None
         service = self._services.get((end.namespace, end.name))
         if service is None:
-            raise UsageError(f"no Service {end.namespace}/{end.name}")
+            raise self._missing("Service", f"no Service {end.namespace}/{end.name}")
         return service
+
+    def _missing(self, kind: str, message: str) -> UsageError:
+        """What to say of an object that can't be found; a kind that may not be listed hides objects that are there."""
+        state = self._snapshot.kind_state(kind)
+        if state.status is not KindStatus.FORBIDDEN:
+            return UsageError(message)
+        verb = state.verb or "list"
+        return NotReadableError(f"{message} is known: {kind}s may not be listed", f"ask for the verb {verb!r} on {kind}")
 
     def _sources(self, end: FlowEndpoint) -> tuple[Endpoint, ...]:
         match end.kind:
@@ -120,7 +128,7 @@ class Resolver:
             ]
         running = [pod for pod in pods if not pod.completed]
         if not running:
-            raise UsageError(f"no pods of {ref}" if workload else f"no {ref}")
+            raise UsageError(f"no pods of {ref}") if workload else self._missing(kind, f"no {ref}")
         return running
 
     def _ports(self, endpoint: Endpoint, port: int | str | None, protocol: str) -> tuple[int, ...]:

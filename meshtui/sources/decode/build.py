@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from meshtui.model.errors import ClusterError
 from meshtui.model.snapshot import Problem
 from meshtui.sources.decode.common import unknown_fields
 from meshtui.sources.decode.registry import Kind
@@ -43,6 +44,14 @@ def decode_list(kind: Kind, raw: bytes) -> list[Any]:
         except msgspec.ValidationError:
             continue
     return found
+
+
+def decode_all(kind: Kind, raw: bytes) -> list[Any]:
+    """All objects of a List. Raises ClusterError for one that isn't of its kind's shape: who needs all must know."""
+    try:
+        return [decode_json(kind, item) for item in msgspec.json.decode(raw, type=_Items).items or ()]
+    except (msgspec.DecodeError, ValueError) as error:
+        raise ClusterError(f"{kind.resource} can't be read: {error}") from error
 
 
 def decode_plain(kind: Kind, raw: Mapping[str, Any], origin: str = "") -> Any:
