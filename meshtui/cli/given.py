@@ -38,9 +38,12 @@ def _only_flags() -> bool:
     """Whether nothing but flags can have set anything: no variable of ours, and no configuration file."""
     if any(name.upper().startswith("MESHTUI_") and name != "MESHTUI_CONFIG" for name in os.environ):
         return False
+    named = os.environ.get("MESHTUI_CONFIG")
+    if named:
+        return Path(named).exists() and not Path(named).is_file()  # one that isn't there is an error, and to be told
     from platformdirs import user_config_path
 
-    return not Path(os.environ.get("MESHTUI_CONFIG") or user_config_path("meshtui") / "config.toml").exists()
+    return not (user_config_path("meshtui") / "config.toml").is_file()
 
 
 OFFLINE_DEFAULTS: Mapping[str, Any] = {

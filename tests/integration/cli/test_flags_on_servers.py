@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from meshtui.probe.podspec import EXPIRES, MANAGED_BY, RUN
+from meshtui.model.own_probe import MANAGED_BY, RUN
+from meshtui.probe.podspec import EXPIRES
 from meshtui.sandbox.apiserver.server import running_api
 from tests.fakes.auditproxy import audited
 from tests.fakes.snapshots import namespace
