@@ -25,13 +25,14 @@ Fetch = Callable[[ObjectRef], Awaitable[Mapping[str, Any]]]
 class Excerpt:
     """Slim manifests, the flow in their words, and whether they give the verdict that the whole cluster gives.
 
-    ``missing`` names objects that couldn't be read again, with the reason.
+    ``verdict`` is the one on the excerpt, in its words; None where an end isn't in it. ``missing`` names objects that
+    couldn't be read again, with the reason.
     """
 
     objects: tuple[Mapping[str, Any], ...]
     source: str
     destination: str
-    verdict: Verdict
+    verdict: Verdict | None
     same: bool
     missing: tuple[str, ...] = ()
 
@@ -52,7 +53,7 @@ async def excerpt(engine: Engine, flow: Flow, fetch: Fetch, *, rename: bool) -> 
         source, destination = pseudonyms.text(source), pseudonyms.text(destination)
     there = _verdict(objects, source, destination, flow)
     same = there is not None and _gist(there) == _gist(whole)
-    return Excerpt(tuple(objects), source, destination, there or whole, same, tuple(missing))
+    return Excerpt(tuple(objects), source, destination, there, same, tuple(missing))
 
 
 def _verdict(objects: Iterable[Mapping[str, Any]], source: str, destination: str, flow: Flow) -> Verdict | None:

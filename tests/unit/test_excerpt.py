@@ -1,9 +1,12 @@
 """What is attached to a report of a wrong verdict: little, nothing secret, and it gives the same verdict."""
 
 import json
+import re
 
 import pytest
+import yaml
 
+from meshtui.cli.main import run
 from meshtui.engine import Engine
 from meshtui.engine.path.references import parse_flow
 from meshtui.engine.path.relations import flows_from
@@ -103,3 +106,33 @@ async def test_a_verdict_that_the_excerpt_does_not_give_is_told():
     made = await excerpt(engine, parse_flow("a/web", "a/db:5432"), fetcher(world[:3]), rename=False)
     assert not made.same
     assert made.missing == ("NetworkPolicy a/np: it isn't there",)
+
+
+def test_the_command_writes_a_file_that_answers_as_the_cluster_does(tmp_path, capsys):
+    whole, part = tmp_path / "whole.yaml", tmp_path / "part.yaml"
+    whole.write_text(yaml.safe_dump_all(load("wrong-identity")))
+    words = ["ecom/deploy/ecom-service", "inventory/svc/inventory-service:8000"]
+    assert run(["explain", "-f", str(whole), *words, "-o", "json"]) == 0
+    known = json.loads(capsys.readouterr().out)
+    assert run(["report-verdict", "-f", str(whole), *words]) == 0
+    text = capsys.readouterr().out
+    assert "# the same verdict as on the whole cluster: yes\n" in text
+    assert "ecom" not in text
+    part.write_text(text)
+    (asked,) = re.findall(r"^# asked: meshtui explain -f THIS_FILE (\S+) (\S+) ", text, re.MULTILINE)
+    assert run(["explain", "-f", str(part), *asked, "-o", "json"]) == 0
+    again = json.loads(capsys.readouterr().out)
+    assert {key: again[key] for key in ("verdict", "outcome", "layer")} == {
+        key: known[key] for key in ("verdict", "outcome", "layer")
+    }
+    assert again["decided_by"]["kind"] == known["decided_by"]["kind"]
+
+
+def test_names_stay_where_that_is_asked_for(tmp_path, capsys):
+    whole = tmp_path / "whole.yaml"
+    whole.write_text(yaml.safe_dump_all(load("healthy")))
+    words = ["ecom/deploy/ecom-service", "inventory/svc/inventory-service:8000"]
+    assert run(["report-verdict", "-f", str(whole), *words, "--keep-names"]) == 0
+    text = capsys.readouterr().out
+    assert "inventory-service-policy" in text
+    assert "image:" not in text
