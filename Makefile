@@ -32,8 +32,9 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
-docs: $(STAMP)  ## the tables of docs/guide/commands.md and the man page, from the commands
+docs: $(STAMP)  ## what the guides and the man page have from the code
 	$(BIN)/python -m tests.commands_guide
+	$(BIN)/python -m tests.pages
 
 screenshots: $(STAMP)  ## the README's pictures, taken from the sandbox
 	$(BIN)/python -m tests.screenshots

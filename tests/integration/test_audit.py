@@ -151,6 +151,7 @@ LOOKING = {
     "record": [("recording",)],
     "acceptance": [()],
     "diff": [("policy.yaml",)],
+    "report-verdict": [(ECOM, INVENTORY)],
 }
 """Words after each command with which it must only look: no yes was given, or it is read-only. ``verify`` is below."""
 TOUCHES_NO_CLUSTER = {"demo", "sandbox", "schema", "replay", "help", "completion", "version"}

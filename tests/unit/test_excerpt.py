@@ -122,7 +122,8 @@ def test_the_command_writes_a_file_that_answers_as_the_cluster_does(tmp_path, ca
     (asked,) = re.findall(r"^# asked: meshtui explain -f THIS_FILE (\S+) (\S+) ", text, re.MULTILINE)
     assert run(["explain", "-f", str(part), *asked, "-o", "json"]) == 0
     again = json.loads(capsys.readouterr().out)
-    assert {key: again[key] for key in ("verdict", "outcome", "layer")} == {
+    for key in ("verdict", "outcome", "layer"):
+        assert again[key] == known[key]
         key: known[key] for key in ("verdict", "outcome", "layer")
     }
     assert again["decided_by"]["kind"] == known["decided_by"]["kind"]

@@ -86,6 +86,7 @@ def _cases():
             Case(2, "api", ("nobody/*", "--plan")),
             Case(4, "api", ("--protocol", "UDP", ECOM, "10.0.0.1:9", "--yes")),
         ],
+        "report-verdict": [Case(0, "manifests", CALL), Case(2, "manifests", (ECOM, "nobody/svc/x:1"))],
         "sandbox": [Case(0, "nothing", ("--list",)), Case(3, "nothing", (), {"PATH": "/nowhere"})],
         "schema": [Case(0, "nothing", ("flow",)), Case(2, "nothing", ("flaw",))],
         "verify": [
@@ -98,6 +99,7 @@ def _cases():
     }
     needed = {
         "explain": CALL,
+        "report-verdict": CALL,
         "probe": (*CALL, "--yes"),
         "diff": ("FOLDER",),
         "predict": ("--flows", "FLOWS"),

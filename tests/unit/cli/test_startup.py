@@ -85,6 +85,7 @@ WITHOUT_TEXTUAL = {
     "matrix": (0, ["-f", "FOLDER"]),
     "predict": (0, ["--flows", "FLOWS", "-f", "FOLDER"]),
     "probe": (0, [*CALL, "--plan", "-f", "FOLDER"]),
+    "report-verdict": (0, [*CALL, "-f", "FOLDER"]),
     "sandbox": (0, ["--list"]),
     "schema": (0, ["explain"]),
     "verify": (4, ["bookstore", "-f", "FOLDER"]),
