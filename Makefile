@@ -6,7 +6,7 @@ STAMP := $(VENV)/.up-to-date
 SCENARIO ?= healthy
 PYTEST_WORKERS ?= 3
 
-.PHONY: demo test lint venv screenshots sarif e2e bench lock clean
+.PHONY: demo test lint venv docs screenshots sarif e2e bench lock clean
 
 demo: $(STAMP)  ## the terminal program on an embedded bookstore cluster
 	@command -v curl >/dev/null || { echo "make demo needs curl: install it with your system's package manager" >&2; exit 1; }
@@ -32,6 +32,10 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
 
+docs: $(STAMP)  ## what the guides and the man page have from the code
+	$(BIN)/python -m tests.commands_guide
+	$(BIN)/python -m tests.pages
+
 screenshots: $(STAMP)  ## the README's pictures, taken from the sandbox
 	$(BIN)/python -m tests.screenshots
 
@@ -42,7 +46,8 @@ e2e: $(STAMP)  ## the end-to-end tests, on the cluster that MESHTUI_E2E_KUBECONF
 	@test -n "$(MESHTUI_E2E_KUBECONFIG)" || { echo "set MESHTUI_E2E_KUBECONFIG to the kubeconfig of a cluster made for tests" >&2; exit 1; }
 	$(BIN)/pytest -m e2e tests/e2e
 
-bench: $(STAMP)  ## speed, as ratios: the first paint beside a bare Textual program, then the matrix beside its peer
+bench: $(STAMP)  ## speed, as ratios: the start beside an empty Python, the first paint beside a bare Textual program, then the matrix beside its peer
+	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/first_paint.py
 	$(BIN)/python benchmarks/event_loop.py
 	$(BIN)/python benchmarks/run.py

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import sys
 
-from meshtui.cli.main import run
-
 
 def main() -> None:
-    """Run the command line and exit."""
+    """Run the command line and exit. The version is told at once: nothing needs to be imported for it."""
+    if sys.argv[1:] == ["--version"]:
+        from meshtui import __version__
+
+        sys.stdout.write(f"meshtui {__version__}\n")
+        return
+    from meshtui.cli.main import run
+
     sys.exit(run())
 
 

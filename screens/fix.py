@@ -74,7 +74,7 @@ class FixScreen(Screen[None]):
         if not self.query(DocumentView):
             return
         self._show_status()
-        self.query_one(DocumentView).show(fix_document(self._finding, self._proposal, self._done, self._stage))
+        self.query_one(DocumentView).show(fix_document(self._session, self._finding, self._proposal, self._done, self._stage))
         message = Document("", (Section("", (self._what_to_press(),)),)).content().split("\n")[-1]
         self.query_one("#message", Static).update(message)
 

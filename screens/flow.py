@@ -219,7 +219,8 @@ class FlowScreen(Screen[None]):
             verdict = engine.judge(flow)
             session = self._session
             observation, change = session.observations.get(flow), session.change_of(flow)
-            document = why(flow, verdict, advise(engine, flow, verdict), observation, change, session.clock())
+            advice, old = advise(engine, flow, verdict), session.outdated(flow)
+            document = why(flow, verdict, advice, session.clock(), observation, change, old=old)
         except UsageError as error:
             known = False
             wanted = "to" if str(flow.destination) in str(error) or flow.destination.name in str(error) else "from"

@@ -25,6 +25,7 @@ class WhyScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f", "edit", "Another flow", id="why.edit"),
+        Binding("p", "probe", "Probe", id="why.probe"),
         Binding("escape,q", "app.pop_screen", "Back", id="why.back"),
         Binding("question_mark", "app.help", "Help", key_display="?", id="why.help"),
     ]
@@ -60,23 +61,29 @@ class WhyScreen(Screen[None]):
 
     def _tick(self) -> None:
         self.query_one(StatusBar).show(self._session)
-        if self._session.change_of(self._flow) is not None:
+        if self._session.change_of(self._flow) is not None or self._flow in self._session.observations:
             self._explain()
 
     @work(thread=True, exclusive=True, group="why")
     def _explain(self) -> None:
         worker = get_current_worker()
         session, flow = self._session, self._flow
-        verdict = session.verdict(flow)
-        advice = advise(session.engine, flow, verdict)
+        engine, verdict = session.engine, session.verdict(flow)
+        advice = advise(engine, flow, verdict)
         observation, change = session.observations.get(flow), session.change_of(flow)
-        document = why(flow, verdict, advice, observation, change, session.clock())
+        document = why(flow, verdict, advice, session.clock(), observation, change, old=session.outdated(flow))
         if not worker.is_cancelled:
             self.app.call_from_thread(self._show, document)
 
     def _show(self, document: Document) -> None:
         if self.query(DocumentView):
             self.query_one(DocumentView).show(document)
+
+    def action_probe(self) -> None:
+        """Ask to probe this flow."""
+        from meshtui.screens.probe import ProbeScreen
+
+        self.app.push_screen(ProbeScreen(self._session, str(self._flow.source), [self._flow], at_once=True))
 
     def action_edit(self) -> None:
         """The same flow on the flow screen, to change one end of it."""

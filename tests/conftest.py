@@ -22,10 +22,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_this_machine(monkeypatch, tmp_path_factory, request):
+def _no_settings_of_this_machine(monkeypatch, request):
     """Tests never read the kubeconfig or settings of whoever runs them."""
     if "e2e" in request.keywords:
         return
-    monkeypatch.setenv("MESHTUI_CONFIG", str(tmp_path_factory.getbasetemp() / "no-such-config.toml"))
+    monkeypatch.setenv("MESHTUI_CONFIG", os.devnull)
     for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
         monkeypatch.delenv(name, raising=False)

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from meshtui.model.errors import ReadOnlyError, UsageError
+from meshtui.model.plain import clean
 from meshtui.sources.writes import Confirmation
 
 
@@ -15,7 +16,7 @@ def confirmed(lines: Sequence[str], read_only: str, *, yes: bool) -> Confirmatio
         raise ReadOnlyError(f"nothing is changed: {read_only}")
     if yes:
         return Confirmation("--yes")
-    sys.stderr.write("\n".join(lines) + "\n")
+    sys.stderr.write("".join(f"{clean(line)}\n" for line in lines))
     if not sys.stdin.isatty():
         raise UsageError("this needs a yes, and there is no terminal to ask on", "give --yes")
     sys.stderr.write("Go on? [y/N] ")

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 
 from meshtui.findings import NotEvaluated, rules
 from meshtui.model.finding import Finding, Severity
+from meshtui.model.plain import clean
 
 _NAME = "meshtui check"
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 (2.2, Characters) can't hold."""
 
 
 def as_junit(findings: Sequence[Finding], ignored: Sequence[Finding], silent: Sequence[NotEvaluated]) -> str:
@@ -35,25 +33,21 @@ def as_junit(findings: Sequence[Finding], ignored: Sequence[Finding], silent: Se
     for rule in rules():
         for finding in by_rule[rule.id]:
             place = "/".join(filter(None, (finding.objects[0].namespace, finding.objects[0].kind, finding.objects[0].name)))
-            case = ET.SubElement(suite, "testcase", {"name": _xml(f"{rule.name}: {place}"), "classname": rule.id, "time": "0"})
+            case = ET.SubElement(suite, "testcase", {"name": clean(f"{rule.name}: {place}"), "classname": rule.id, "time": "0"})
             word = finding.severity.name.lower()
-            failure = ET.SubElement(case, "failure", {"message": _xml(finding.message), "type": word})
-            fix = f"\nfix: {finding.fix.summary}" if finding.fix else ""
-            failure.text = _xml(f"{finding.message}\n{finding.why}{fix}")
+            failure = ET.SubElement(case, "failure", {"message": clean(finding.message), "type": word})
+            fix = f"\nfix: {clean(finding.fix.summary)}" if finding.fix else ""
+            failure.text = f"{clean(finding.message)}\n{clean(finding.why)}{fix}"
         if not by_rule[rule.id]:
             case = ET.SubElement(suite, "testcase", {"name": rule.name, "classname": rule.id, "time": "0"})
             if rule.id in reasons:
-                ET.SubElement(case, "skipped", {"message": _xml(reasons[rule.id])})
+                ET.SubElement(case, "skipped", {"message": clean(reasons[rule.id])})
             elif notes[rule.id]:
-                ET.SubElement(case, "system-out").text = _xml("\n".join(map(_note, notes[rule.id])))
+                ET.SubElement(case, "system-out").text = "\n".join(map(_note, notes[rule.id]))
     ET.indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
 
 
 def _note(finding: Finding) -> str:
     word = f"ignored ({finding.ignored})" if finding.ignored else finding.severity.name.lower()
-    return f"{word}: {finding.message}"
-
-
-def _xml(text: str) -> str:
-    return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", text)
+    return clean(f"{word}: {finding.message}")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import textwrap
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from meshtui.cli.answer import Answer, Column, key, object_name
 from meshtui.cli.check_junit import as_junit
 from meshtui.cli.check_sarif import as_sarif
+from meshtui.cli.terminal import wrapped
 from meshtui.findings import NotEvaluated
 from meshtui.model.finding import Finding, Fix, Severity
 from meshtui.model.ids import ObjectRef
+from meshtui.model.plain import clean
 
 _INDENT = " " * 16
 
@@ -30,13 +30,8 @@ class Checked:
     manifests: dict[ObjectRef, str]
 
 
-def as_json(shown: Checked) -> str:
-    """The answer of the contracts (JSON answers, check), with more about each finding."""
-    return json.dumps(to_json(shown), indent=2, ensure_ascii=False) + "\n"
-
-
 def to_json(shown: Checked) -> dict[str, Any]:
-    """The same as plain data."""
+    """The answer of the contracts (JSON answers, check), with more about each finding."""
     count = counted(shown.findings)
     return {
         "findings": [_to_json(finding, shown.manifests) for finding in shown.findings],
@@ -88,26 +83,21 @@ def counted(findings: Sequence[Finding]) -> Counter[Severity]:
 
 def as_text(shown: Checked) -> str:
     """For people: each finding with why it matters here and what would fix it; then a count, and what wasn't looked at."""
-    width = max(shutil.get_terminal_size((160, 24)).columns, 60)
     lines: list[str] = []
     for finding in shown.findings:
-        head = f"{finding.severity.name.lower():<8}{finding.rule:<8}{plain(finding.message)}"
-        lines += textwrap.wrap(head, width, subsequent_indent=_INDENT)
-        lines += _wrapped("", finding.why, width)
+        head = f"{finding.severity.name.lower():<8}{finding.rule:<8}{clean(finding.message)}"
+        lines += wrapped(head, rest=_INDENT)
+        lines += wrapped(clean(finding.why), _INDENT, _INDENT)
         if finding.flows:
             lines.append(f"{_INDENT}flows: {finding.flows}")
         if finding.fix:
-            lines += _wrapped("fix: ", finding.fix.summary, width)
+            lines += wrapped(clean(f"fix: {finding.fix.summary}"), _INDENT, _INDENT)
     if lines:
         lines.append("")
     for finding in shown.ignored:
-        lines += textwrap.wrap(f"ignored {finding.rule:<8}{plain(finding.message)}: {plain(finding.ignored)}", width)
+        lines += wrapped(f"ignored {finding.rule:<8}{clean(finding.message)}: {clean(finding.ignored)}")
     lines += [summary(shown), *not_evaluated(shown.not_evaluated)]
     return "\n".join(lines) + "\n"
-
-
-def _wrapped(start: str, text: str, width: int) -> list[str]:
-    return textwrap.wrap(plain(start + text), width, initial_indent=_INDENT, subsequent_indent=_INDENT)
 
 
 def summary(shown: Checked) -> str:
@@ -124,18 +114,23 @@ def not_evaluated(silent: Sequence[NotEvaluated]) -> list[str]:
     by_reason: dict[str, list[str]] = defaultdict(list)
     for each in silent:
         by_reason[each.reason].append(each.rule)
-    return [f"not evaluated: {' '.join(names)} ({plain(reason)})" for reason, names in by_reason.items()]
+    return [f"not evaluated: {' '.join(names)} ({clean(reason)})" for reason, names in by_reason.items()]
 
 
-def plain(text: str) -> str:
-    """Text from a cluster, in one line that can't steer a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
-FORMATS: Mapping[str, Callable[[Checked], str]] = {
-    "text": as_text,
-    "json": as_json,
-    "sarif": lambda shown: as_sarif(shown.findings, shown.ignored),
-    "junit": lambda shown: as_junit(shown.findings, shown.ignored, shown.not_evaluated),
-}
-"""By the word after ``-o``."""
+def answer(shown: Checked) -> Answer:
+    """The findings in all forms."""
+    document = to_json(shown)
+    columns = (
+        Column("SEVERITY", key("severity")),
+        Column("RULE", key("rule")),
+        Column("OBJECT", lambda row: object_name(row["objects"][0]) if row["objects"] else ""),
+        Column("FLOWS", key("flows"), wide=True),
+        Column("FIX", lambda row: row["fix"]["summary"] if row["fix"] else "", wide=True),
+        Column("MESSAGE", key("message")),
+    )
+    own = {
+        "text": lambda: as_text(shown),
+        "sarif": lambda: as_sarif(shown.findings, shown.ignored),
+        "junit": lambda: as_junit(shown.findings, shown.ignored, shown.not_evaluated),
+    }
+    return Answer(document, document["findings"], columns, lambda row: [object_name(found) for found in row["objects"]], own)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
+from meshtui import __version__
 from meshtui.cli.check_baseline import fingerprint
+from meshtui.cli.jsontext import document
 from meshtui.findings import Rule, rules
 from meshtui.model.finding import Finding, Severity
 from meshtui.model.ids import ObjectRef
@@ -20,11 +21,11 @@ def as_sarif(findings: Sequence[Finding], ignored: Sequence[Finding]) -> str:
     known = rules()
     places = {rule.id: place for place, rule in enumerate(known)}
     run = {
-        "tool": {"driver": {"name": "meshtui", "version": _version(), "rules": [_rule(rule) for rule in known]}},
+        "tool": {"driver": {"name": "meshtui", "version": __version__, "rules": [_rule(rule) for rule in known]}},
         "columnKind": "unicodeCodePoints",
         "results": [_result(finding, places) for finding in (*findings, *ignored)],
     }
-    return json.dumps({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}, indent=2, ensure_ascii=False) + "\n"
+    return document({"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]})
 
 
 def _rule(rule: Rule) -> dict[str, Any]:
@@ -60,12 +61,3 @@ def _result(finding: Finding, places: dict[str, int]) -> dict[str, Any]:
 def _location(ref: ObjectRef) -> dict[str, str]:
     parts = [ref.namespace, ref.kind, ref.name] if ref.namespace else [ref.kind, ref.name]
     return {"name": ref.name, "fullyQualifiedName": "/".join(parts), "kind": "resource"}
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("kubectl-meshtui")
-    except PackageNotFoundError:
-        return "0"

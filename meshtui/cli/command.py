@@ -1,110 +1,160 @@
-"""What a command of the command line is, and the flags that all of them share."""
+"""What a command of the command line is: its words, its forms of answer, its exit codes, and the function that does it."""
 
 from __future__ import annotations
 
-import argparse
-import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
+
+import click
+
+from meshtui.cli import flags
+from meshtui.cli.closest import did_you_mean
+from meshtui.cli.given import settings_from
+from meshtui.cli.guarded import guarded
+from meshtui.model.errors import UsageError
 
 if TYPE_CHECKING:
     from meshtui.settings import Settings
 
+T = TypeVar("T")
 
-@dataclass(frozen=True, slots=True)
-class Command:
-    """One command: ``run`` gets the parsed words and the settings, and returns the exit code."""
-
-    name: str
-    help: str
-    arguments: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace, Settings], int]
-    needs_cluster: bool = True
+AS_EXPECTED, SAYS_NO, BAD_USAGE, UNREACHABLE, NOT_KNOWN, INTERRUPTED, UNEXPECTED = 0, 1, 2, 3, 4, 130, 70
+"""The exit codes (docs/guide/commands.md)."""
 
 
-def add_cluster_flags(parser: argparse.ArgumentParser) -> None:
-    """Where the cluster comes from: the same flags as kubectl's."""
-    group = parser.add_argument_group("where the cluster comes from")
-    group.add_argument("--kubeconfig", metavar="PATH", help="default: $KUBECONFIG, ~/.kube/config, in-cluster")
-    group.add_argument("--context", metavar="NAME", help="a context of the kubeconfig")
-    group.add_argument("-n", "--namespace", metavar="NS", help="show this namespace")
-    group.add_argument("-A", "--all-namespaces", action="store_true", help="show all namespaces")
-    group.add_argument("--as", dest="impersonate", metavar="USER", help="impersonate a user")
-    group.add_argument("--as-group", dest="impersonate_groups", metavar="GROUP", action="append", help="impersonate a group")
-    group.add_argument("--request-timeout", metavar="SECONDS", type=float, help="how long one request may take")
-    group.add_argument("-f", "--filename", dest="filenames", metavar="PATH", action="append", help="read manifests instead")
-    group.add_argument("--read-only", action="store_true", help="never change anything in the cluster")
-    group.add_argument(
-        "--write", action="store_true", help="fixes may be applied, each after a confirmation (the sandbox has it)"
-    )
+class About(TypedDict, total=False):
+    """What there is to know of a command beside its words.
 
-
-def settings_from(args: argparse.Namespace) -> Settings:
-    """Settings with the flags that were given."""
-    flags: dict[str, Any] = {}
-    for name in ("kubeconfig", "context", "namespace", "impersonate"):
-        if getattr(args, name, None):
-            flags[name] = getattr(args, name)
-    for name in ("impersonate_groups", "filenames"):
-        if getattr(args, name, None):
-            flags[name] = tuple(getattr(args, name))
-    for name in ("all_namespaces", "read_only", "write"):
-        if getattr(args, name, False):
-            flags[name] = True
-    changes: dict[str, Mapping[str, Any]] = {}
-    if getattr(args, "request_timeout", None):
-        changes["timeouts"] = {"request_s": args.request_timeout}
-    if getattr(args, "probe_image", None):
-        changes["probe"] = {"image": args.probe_image}
-    if changes or not _only_flags():
-        return _read(flags, changes)
-    return cast("Settings", _Deferred(flags))
-
-
-def _read(flags: Mapping[str, Any], changes: Mapping[str, Mapping[str, Any]]) -> Settings:
-    from meshtui.settings import load_settings
-
-    settings = load_settings(flags)
-    groups = {group: getattr(settings, group).model_copy(update=values) for group, values in changes.items()}
-    return settings.model_copy(update=groups) if groups else settings
-
-
-def _only_flags() -> bool:
-    """Whether nothing but flags can have set anything: no variable of ours, and no configuration file."""
-    if any(name.upper().startswith("MESHTUI_") and name != "MESHTUI_CONFIG" for name in os.environ):
-        return False
-    from platformdirs import user_config_path
-
-    return not Path(os.environ.get("MESHTUI_CONFIG") or user_config_path("meshtui") / "config.toml").exists()
-
-
-OFFLINE_DEFAULTS: Mapping[str, Any] = {
-    "filenames": (),
-    "namespace": "",
-    "all_namespaces": False,
-    "context": "",
-    "read_only": False,
-    "read_only_contexts": (),
-}
-"""All that is asked for by a command on manifests, and before the first paint. A test keeps them equal to those of Settings."""
-
-
-class _Deferred:
-    """Settings that are read when something else is asked for than flags and what manifests need.
-
-    Reading them takes a quarter of a second, most of it the import of pydantic: more than judging a thousand pods.
+    ``outputs`` are the forms of its answer, the first by default. ``exits`` says when it ends with which code; every command
+    has 0, 2, 130 and 70. ``refused`` names the shared flags that can mean nothing to it: they are bad usage, never ignored.
+    ``more`` stands at the end of its help.
     """
 
-    def __init__(self, flags: Mapping[str, Any]) -> None:
-        self._flags = flags
-        self._known = {**OFFLINE_DEFAULTS, **flags}
-        self._settings: Settings | None = None
+    outputs: Sequence[str]
+    exits: Mapping[int, str]
+    refused: Sequence[str]
+    more: str
 
-    def __getattr__(self, name: str) -> Any:
-        if name in self._known:
-            return self._known[name]
-        if self._settings is None:
-            self._settings = _read(self._flags, {})
-        return getattr(self._settings, name)
+
+class Command(click.Command):
+    """One command: ``body`` gets the parsed words and the settings, and returns the exit code."""
+
+    def __init__(
+        self,
+        name: str,
+        summary: str,
+        params: Sequence[click.Parameter],
+        parsed: Callable[..., Any],
+        body: Callable[[Any, Settings], int],
+        **about: Unpack[About],
+    ) -> None:
+        words = summary[0].upper() + summary[1:] + "."
+        super().__init__(name, params=[*params, *flags.options()], help=words, short_help=summary)
+        self.own = tuple(params)
+        self.parsed = parsed
+        self.body = body
+        self.outputs = tuple(about.get("outputs", ()))
+        self.exits = dict(about.get("exits", {}))
+        self.refused = frozenset(about.get("refused", ()))
+        self.more = about.get("more", "")
+
+    def invoke(self, ctx: click.Context) -> int:
+        """Run it; the exit code. Raises MeshtuiError."""
+        places = [ctx.params, *([ctx.parent.params] if ctx.parent else [])]
+        given = flags.merged(places)
+        for flag in flags.FLAGS:
+            if flag.name in given and flag.name in self.refused:
+                raise UsageError(f"{flag.long} means nothing to {self.name}", "leave it out")
+        words = {param.name: ctx.params[param.name] for param in self.own if param.name}
+        output = self._output(given)
+        if self.outputs:
+            words["output"] = output
+        settings = settings_from(given, probe_image=words.get("probe_image"))
+        with guarded(data=bool(self.outputs) and self._is_data(output)):
+            return self.body(self.parsed(**words), settings)
+
+    def _output(self, given: Mapping[str, Any]) -> str:
+        output: str | None = given.get("output")
+        if output is None:
+            return self.outputs[0] if self.outputs else ""
+        if not self.outputs:
+            raise UsageError(f"{self.name} has only one form of answer", "leave -o out")
+        if output not in self.outputs:
+            close = did_you_mean(output, self.outputs)
+            raise UsageError(f"{self.name} can't answer as {output!r}{close}", f"-o takes {', '.join(self.outputs)}")
+        return output
+
+    @staticmethod
+    def _is_data(output: str) -> bool:
+        from meshtui.cli.formats import formats
+
+        return formats()[output].data
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Its own words first, then what all commands share."""
+        rows = [record for param in self.own if isinstance(param, click.Option) and (record := param.get_help_record(ctx))]
+        if rows:
+            with formatter.section("Options"):
+                formatter.write_dl(rows)
+        shared_options(formatter, ctx, self.outputs)
+        if self.exits:
+            with formatter.section("Exit codes"):
+                formatter.write_dl([(str(code), words) for code, words in sorted({**COMMON_EXITS, **self.exits}.items())])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  (click's)
+        """What there is to say beside the words, as it is laid out."""
+        if self.more:
+            formatter.write_paragraph()
+            formatter.write("".join(f"{line}\n" if line else "\n" for line in self.more.strip("\n").split("\n")))
+
+
+COMMON_EXITS: Mapping[int, str] = {AS_EXPECTED: "as expected", BAD_USAGE: "bad usage or bad input"}
+"""Of every command; beside them 130 (interrupted) and 70 (a fault in meshtui itself)."""
+
+
+def shared_options(formatter: click.HelpFormatter, ctx: click.Context, outputs: Sequence[str]) -> None:
+    """The help on the flags that all commands share."""
+    rows = [record for flag in flags.FLAGS if (record := flag.option().get_help_record(ctx))]
+    with formatter.section("Where the cluster comes from (before or after the command)"):
+        formatter.write_dl(rows)
+    with formatter.section("The answer"):
+        if outputs:
+            words = f"{outputs[0]} (default)" + "".join(f", {name}" for name in outputs[1:])
+            formatter.write_dl([("-o, --output FORMAT", words)])
+        formatter.write_dl([("-h, --help", "show this and exit")])
+
+
+def command(
+    name: str,
+    summary: str,
+    params: Sequence[click.Parameter],
+    parsed: Callable[..., T],
+    body: Callable[[T, Settings], int],
+    **about: Unpack[About],
+) -> Command:
+    """A command whose body gets what ``parsed`` makes of its words: a dataclass with a field for each parameter."""
+    return Command(name, summary, params, parsed, body, **about)
+
+
+def switch(word: str, words: str) -> click.Option:
+    """An option without a value."""
+    return click.Option([word], is_flag=True, help=words)
+
+
+def value(word: str, metavar: str, words: str, **more: Any) -> click.Option:
+    """An option with a value; ``more`` is click's."""
+    return click.Option([word], metavar=metavar, help=words, **more)
+
+
+def choice(word: str, known: Sequence[str], default: str, words: str) -> click.Option:
+    """An option that takes one of some words."""
+    return click.Option([word], type=Choice(list(known)), default=default, help=f"{words} (default: {default})")
+
+
+class Choice(click.Choice[str]):
+    """One of some words; the complaint says which one may be meant."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:  # noqa: ARG002  (click's)
+        """What is wrong with a word."""
+        known = [str(choice) for choice in self.choices]
+        return f"{value!r} is none of {', '.join(known)}{did_you_mean(str(value), known)}"

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from meshtui.cli.answer import Answer, Column, end_name, key, object_name
 from meshtui.cli.flowfile import decider_to_json
 from meshtui.engine.explain.shifts import asked_in_words, ports_in_words, shift_in_words
 from meshtui.engine.matrix.ports import Decided
 from meshtui.engine.whatif.compare import Comparison
 from meshtui.engine.whatif.shifts import Shift, What
 from meshtui.model.ids import ObjectRef
+from meshtui.model.plain import clean
 
 _MOST_LINES = 200
 _TITLES = {
@@ -57,7 +58,7 @@ def _text(report: Report) -> str:
     lines += ["", "nothing else changes among:" if comparison.shifts else "nothing changes among:"]
     lines += [f"  {text}" for text in comparison.covered]
     lines += ["not computed:", *(f"  {text}" for text in comparison.left_out)]
-    return "\n".join(lines) + "\n"
+    return "".join(f"{clean(line)}\n" for line in lines)
 
 
 def _line(report: Report, shift: Shift) -> str:
@@ -75,15 +76,15 @@ def _count(shifts: tuple[Shift, ...]) -> str:
     return f"{pairs} {'pair' if pairs == 1 else 'pairs'}"
 
 
-def _json(report: Report) -> str:
+def to_json(report: Report) -> dict[str, Any]:
+    """The answer of the contracts (diff)."""
     comparison = report.comparison
-    answer: dict[str, Any] = {
+    return {
         "objects": [{"kind": r.kind, "namespace": r.namespace, "name": r.name, "what": what} for r, what in report.objects],
         **{what.value: [_shift(report, shift) for shift in comparison.of(what)] for what in What},
         "covered": list(comparison.covered),
         "not_covered": list(comparison.left_out),
     }
-    return json.dumps(answer, ensure_ascii=False, indent=2) + "\n"
 
 
 def _shift(report: Report, shift: Shift) -> dict[str, Any]:
@@ -127,4 +128,24 @@ def _side(decided: Decided | None) -> dict[str, Any] | None:
     }
 
 
-FORMATS: dict[str, Callable[[Report], str]] = {"text": _text, "json": _json}
+def answer(report: Report) -> Answer:
+    """The report in all of its forms; its rows are the flows, each with what becomes of it."""
+    found = to_json(report)
+    rows = [{"what": what.value, **shift} for what in What for shift in found[what.value]]
+    columns = (
+        Column("WHAT", key("what")),
+        Column("FROM", lambda row: end_name(row["from"])),
+        Column("TO", lambda row: end_name(row["to"])),
+        Column("PORTS", key("ports")),
+        Column("BEFORE", lambda row: _short(row["before"]), wide=True),
+        Column("AFTER", lambda row: _short(row["after"])),
+        Column("NOT ALLOWED", key("not_allowed"), wide=True),
+    )
+    return Answer(found, rows, columns, own={"text": lambda: _text(report)})
+
+
+def _short(side: dict[str, Any] | None) -> str:
+    if side is None:
+        return ""
+    by = object_name(side["decided_by"])
+    return f"{side['verdict']}{' by ' + by if by else ''}"

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import re
-import shutil
-import textwrap
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from meshtui.cli.answer import Answer, Column, key, object_name
 from meshtui.cli.flowfile import decider_to_json, flow_to_json
+from meshtui.cli.jsontext import json_text
+from meshtui.cli.terminal import wrapped
 from meshtui.engine.expect.verification import Result, Status
+from meshtui.model.plain import clean
 
 _MARKS = {Status.PASS: "✓", Status.FAIL: "✗", Status.UNKNOWN: "?"}
 _FIRST = (Status.FAIL, Status.UNKNOWN, Status.PASS)
-_NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 (2.2, Characters) can't hold."""
 
 
 def counted(results: Sequence[Result]) -> Counter[Status]:
@@ -24,13 +22,8 @@ def counted(results: Sequence[Result]) -> Counter[Status]:
     return Counter(result.status for result in results)
 
 
-def as_json(results: Sequence[Result]) -> str:
-    """The answer of the contracts (JSON answers, verify), with more about each result."""
-    return json.dumps(to_json(results), indent=2, ensure_ascii=False) + "\n"
-
-
 def to_json(results: Sequence[Result]) -> dict[str, Any]:
-    """The same as plain data."""
+    """The answer of the contracts (JSON answers, verify), with more about each result."""
     count = counted(results)
     return {
         "passed": count[Status.PASS],
@@ -63,11 +56,11 @@ def as_tap(results: Sequence[Result]) -> str:
     lines = ["TAP version 14", f"1..{len(results)}"]
     for number, result in enumerate(results, 1):
         word = "not ok" if result.status is Status.FAIL else "ok"
-        description = _plain(result.expectation.name).replace("\\", "\\\\").replace("#", "\\#")
-        directive = f" # SKIP {_plain(result.reason)}" if result.status is Status.UNKNOWN else ""
+        description = clean(result.expectation.name).replace("\\", "\\\\").replace("#", "\\#")
+        directive = f" # SKIP {clean(result.reason)}" if result.status is Status.UNKNOWN else ""
         lines.append(f"{word} {number} - {description}{directive}")
         if result.status is Status.FAIL:
-            lines += ["  ---", *(f"  {name}: {json.dumps(value, ensure_ascii=False)}" for name, value in _facts(result)), "  ..."]
+            lines += ["  ---", *(f"  {name}: {json_text(value)}" for name, value in _facts(result)), "  ..."]
     return "\n".join(lines) + "\n"
 
 
@@ -77,7 +70,7 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         ("expected", result.expectation.expected),
         ("predicted", result.predicted),
         *observed,
-        ("reason", _plain(result.reason)),
+        ("reason", clean(result.reason)),
     ]
 
 
@@ -97,13 +90,13 @@ def as_junit(results: Sequence[Result]) -> str:
     suite = ET.SubElement(suites, "testsuite", {"name": name, **numbers})
     for result in results:
         source = str(result.expectation.flow.source)
-        attributes = {"name": _xml(result.expectation.name), "classname": _xml(source), "time": f"{_seconds(result):.3f}"}
+        attributes = {"name": clean(result.expectation.name), "classname": clean(source), "time": f"{_seconds(result):.3f}"}
         case = ET.SubElement(suite, "testcase", attributes)
-        facts = "\n".join(f"{name}: {value}" for name, value in _facts(result))
+        facts = "\n".join(clean(f"{name}: {value}") for name, value in _facts(result))
         if result.status is Status.FAIL:
-            ET.SubElement(case, "failure", {"message": _xml(result.reason), "type": "mismatch"}).text = _xml(facts)
+            ET.SubElement(case, "failure", {"message": clean(result.reason), "type": "mismatch"}).text = facts
         elif result.status is Status.UNKNOWN:
-            ET.SubElement(case, "skipped", {"message": _xml(result.reason)})
+            ET.SubElement(case, "skipped", {"message": clean(result.reason)})
     ET.indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
 
@@ -111,10 +104,6 @@ def as_junit(results: Sequence[Result]) -> str:
 def _seconds(result: Result) -> float:
     total_ms = result.observation.total_ms if result.observation else None
     return (total_ms or 0.0) / 1000
-
-
-def _xml(text: str) -> str:
-    return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def as_text(results: Sequence[Result]) -> str:
@@ -128,17 +117,16 @@ def as_text(results: Sequence[Result]) -> str:
             r.expectation.expected,
             r.predicted,
             *([r.observed or "-"] if probed else []),
-            _plain(r.expectation.name),
+            clean(r.expectation.name),
         ]
         for r in rows
     ]
     widths = [max(len(row[column]) for row in [titles, *cells]) for column in range(len(titles))]
-    width = shutil.get_terminal_size((200, 24)).columns
     lines = [_row(titles, widths)]
     for row, result in zip(cells, rows, strict=True):
         lines.append(_row(row, widths))
         if result.status is not Status.PASS:
-            lines += textwrap.wrap(_plain(result.reason), max(width, 40), initial_indent="    ", subsequent_indent="    ")
+            lines += wrapped(clean(result.reason), "    ", "    ")
     return "\n".join([*lines, "", summary(results)]) + "\n"
 
 
@@ -152,10 +140,17 @@ def summary(results: Sequence[Result]) -> str:
     return f"{count[Status.PASS]} passed, {count[Status.FAIL]} failed, {count[Status.UNKNOWN]} unknown, of {len(results)}"
 
 
-def _plain(text: str) -> str:
-    """Text from a cluster or a file, in one line that can't steer a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)
-
-
-FORMATS: Mapping[str, Callable[[Sequence[Result]], str]] = {"text": as_text, "tap": as_tap, "junit": as_junit, "json": as_json}
-"""By the word after ``-o``."""
+def answer(results: Sequence[Result]) -> Answer:
+    """The results in all forms."""
+    document = to_json(results)
+    columns = (
+        Column("STATUS", key("status")),
+        Column("EXPECTED", key("expected")),
+        Column("PREDICTED", key("predicted")),
+        Column("OBSERVED", key("observed")),
+        Column("DECIDED BY", lambda row: object_name(row["decided_by"]), wide=True),
+        Column("REASON", key("reason"), wide=True),
+        Column("EXPECTATION", key("name")),
+    )
+    own = {"text": lambda: as_text(results), "tap": lambda: as_tap(results), "junit": lambda: as_junit(results)}
+    return Answer(document, document["results"], columns, own=own)

@@ -66,9 +66,14 @@ def _object(line: dict[str, Any], name: str) -> dict[str, Any] | None:
     return value
 
 
+_SHAPE = 'as {"pod": "NS/NAME"}, {"workload": "NS/Kind/NAME"}, {"service": "NS/NAME", "port": 80}: see meshtui predict --help'
+
+
 def _endpoint(value: Any, side: str) -> FlowEndpoint:
+    if value is None:
+        raise UsageError(f"{side!r} is missing", _SHAPE)
     if not isinstance(value, dict):
-        raise UsageError(f"{side!r} is missing")
+        raise UsageError(f"{side!r} is an object, not {json.dumps(value)[:60]}", _SHAPE)
     kinds = [kind for kind in EndpointKind if value.get(kind.value)]
     if len(kinds) != 1:
         raise UsageError(f"{side!r} names exactly one of pod, workload, service, ip, external")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
 
-from meshtui.widgets.text import clean
+from meshtui.model.plain import clean
 
 
 def clean_lines(text: str) -> str:

@@ -1,85 +1,22 @@
-"""The command line: finds the commands, parses, runs one, turns errors into one line and an exit code."""
+"""The command line's outermost step: runs one, and turns every end into one line and an exit code."""
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import os
-import pkgutil
 import signal
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
-import meshtui.cli
-from meshtui.cli.command import Command, add_cluster_flags, settings_from
-from meshtui.cli.guarded import clean_lines, guarded
-from meshtui.model.errors import MeshtuiError
+import click
 
-INTERRUPTED = 130
+from meshtui.cli.closest import did_you_mean
+from meshtui.cli.command import AS_EXPECTED, BAD_USAGE, INTERRUPTED, UNEXPECTED
+from meshtui.cli.group import Meshtui
+from meshtui.cli.shell import VARIABLE, answer
+from meshtui.model.errors import MeshtuiError, UsageError
+from meshtui.model.plain import clean
 
-
-def commands(wanted: str = "") -> list[Command]:
-    """Every module of this folder with a ``COMMAND`` is one, named like it. Only the wanted one is imported, if it is there."""
-    names = sorted(info.name for info in pkgutil.iter_modules(meshtui.cli.__path__) if info.name != "main")
-    modules = [importlib.import_module(f"meshtui.cli.{name}") for name in ([wanted] if wanted in names else names)]
-    found = [module.COMMAND for module in modules if hasattr(module, "COMMAND")]
-    return found or commands()
-
-
-class _Peek(argparse.ArgumentParser):
-    """Finds the command among the words without judging them."""
-
-    def error(self, message: str) -> NoReturn:
-        """Leave complaints to the real parser."""
-        raise ValueError(message)
-
-
-def _needed(words: Sequence[str]) -> list[Command]:
-    """The commands that the parser must know: the one that is named, none for the terminal program, else all."""
-    peek = _Peek(add_help=False)
-    add_cluster_flags(peek)
-    peek.add_argument("command", nargs="?")
-    try:
-        seen, unknown = peek.parse_known_args(words)
-    except ValueError:
-        return commands()
-    return commands(seen.command or "") if seen.command or unknown else []
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("kubectl-meshtui")
-    except PackageNotFoundError:
-        return "unknown (not installed)"
-
-
-class _Version(argparse.Action):
-    """Looks the version up only when it is asked for."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        """Print it and exit."""
-        sys.stdout.write(f"meshtui {_version()}\n")
-        parser.exit()
-
-
-def _parser(known: Sequence[Command]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="meshtui",
-        description="Who can talk to whom in an Istio ambient mesh, which policy decides it, and whether reality agrees. "
-        "Without a command: the terminal program on the current context.",
-    )
-    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and exit")
-    add_cluster_flags(parser)
-    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    for command in known:
-        sub = subparsers.add_parser(command.name, help=command.help, description=command.help[0].upper() + command.help[1:] + ".")
-        command.arguments(sub)
-        if command.needs_cluster:
-            add_cluster_flags(sub)
-    return parser
+PROGRAM = "meshtui"
 
 
 def _interrupt(*_: object) -> None:
@@ -97,27 +34,56 @@ def run(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
-    known = _needed(words)
-    args = _parser(known).parse_args(words)
+    ctx: click.Context | None = None
+    instruction = os.environ.get(VARIABLE)
+    if instruction and argv is None:
+        answer(Meshtui(), instruction)
     try:
-        settings = settings_from(args)
-        if args.command is None:
-            from meshtui.cli.tui import run_tui
-
-            return run_tui(settings)
-        command = next(c for c in known if c.name == args.command)
-        if command.needs_cluster:
-            with guarded(data=getattr(args, "output", "text") != "text"):
-                code = command.run(args, settings)
-        else:
-            code = command.run(args, settings)
+        ctx = Meshtui().make_context(PROGRAM, list(words))
+        with ctx:
+            code = int(ctx.command.invoke(ctx))
         sys.stdout.flush()
+    except click.exceptions.Exit as end:  # --help, --version
+        return end.exit_code
+    except click.UsageError as error:
+        return _failed(_words_of(error), BAD_USAGE)
     except MeshtuiError as error:
-        sys.stderr.write(clean_lines(f"meshtui: {error}\n"))
-        return error.exit_code
-    except KeyboardInterrupt:
+        return _failed(_with_way_out(error, ctx), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
     except BrokenPipeError:  # the reader of our output went away: that is its right
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return AS_EXPECTED
+    except Exception as error:  # noqa: BLE001  (the boundary: no traceback reaches a person)
+        from meshtui.reporting import report_unexpected
+
+        return _failed(report_unexpected(error, words), UNEXPECTED)
     return code
+
+
+def _failed(words: str, code: int) -> int:
+    """Say what went wrong in one line, after everything else."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.stderr.write(f"{PROGRAM}: {clean(words)}\n")
+    return code
+
+
+def _with_way_out(error: MeshtuiError, ctx: click.Context | None) -> str:
+    """An error's words; where the words of the command are off and nothing says what helps, the help does."""
+    if type(error) is not UsageError or error.hint:
+        return str(error)
+    command = ctx.invoked_subcommand if ctx else None
+    return f"{error} (see '{' '.join(filter(None, (PROGRAM, command)))} --help')"
+
+
+def _words_of(error: click.UsageError) -> str:
+    """What click has against the words, as a sentence of ours, with the way out."""
+    if isinstance(error, click.NoSuchOption):
+        words = f"no option {error.option_name!r}{did_you_mean(error.option_name, error.possibilities or ())}"
+    else:
+        words = " ".join(error.format_message().split()).rstrip(".")
+    ctx = error.ctx
+    return f"{words[:1].lower()}{words[1:]} (see '{ctx.command_path if ctx else PROGRAM} --help')"

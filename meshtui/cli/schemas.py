@@ -200,8 +200,9 @@ class Refusal(Struct):
 
 
 class ProbePlan(Struct):
-    """What ``probe --plan`` says."""
+    """What ``probe --plan`` says. ``context`` is where it would happen."""
 
+    context: str
     seconds: float
     pods: list[PlannedPod]
     external: list[FlowLine]

@@ -5,37 +5,55 @@ What only a cluster needs (httpx, kubernetes) is imported where a cluster is ask
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meshtui.model.errors import ClusterError, SessionExpiredError
+from meshtui.cli.closest import did_you_mean
+from meshtui.cli.progress import progress
+from meshtui.model.errors import ClusterError, ManifestError, SessionExpiredError, UsageError
 from meshtui.model.snapshot import KindStatus, Snapshot
 
 if TYPE_CHECKING:
     from meshtui.session import Session
     from meshtui.settings import Settings
+    from meshtui.sources.live import LiveSource
     from meshtui.sources.ports import Source
 
 
 def source_for(settings: Settings) -> Source:
-    """Manifests where ``-f`` names some, else the cluster."""
-    from meshtui.sources.manifests import load_manifests
-    from meshtui.sources.recording import ManifestSource
-
+    """Manifests where ``-f`` names some, else the cluster. Raises ManifestError."""
     if settings.filenames:
-        return ManifestSource(load_manifests(settings.filenames), settings.filenames)
+        from meshtui.sources.recording import ManifestSource
+
+        return ManifestSource(manifests(settings.filenames), settings.filenames)
     from meshtui.sources.live import LiveSource
 
     return LiveSource(settings)
 
 
-def one_snapshot(settings: Settings) -> Snapshot:
-    """One Snapshot of the cluster or of the manifests. Raises ManifestError, ConfigError, ClusterError."""
-    if settings.filenames:
-        from meshtui.sources.manifests import load_manifests
+def manifests(paths: Sequence[str]) -> Snapshot:
+    """What files and folders hold. Raises ManifestError for one that can't be read, and for input that holds nothing.
 
-        return load_manifests(settings.filenames)
+    Nothing to judge is a mistake in the words, never an answer without findings.
+    """
+    from meshtui.sources.decode import KINDS
+    from meshtui.sources.manifests import SUFFIXES, load_manifests
+
+    for path in map(Path, paths):
+        if path.is_dir() and not any(file.suffix in SUFFIXES for file in path.rglob("*")):
+            raise ManifestError(f"{path} holds no manifest", f"a folder is read for {', '.join(sorted(SUFFIXES))}")
+    snapshot = load_manifests(paths)
+    if not snapshot.problems and not any(getattr(snapshot, kind.field) for kind in KINDS.values()):
+        raise ManifestError(f"{', '.join(paths)}: no object that meshtui reads", "pods, workloads, Services, policies, routes")
+    return snapshot
+
+
+def one_snapshot(settings: Settings) -> Snapshot:
+    """One Snapshot of the cluster or of the manifests. Raises ManifestError, ConfigError, ClusterError, UsageError."""
+    if settings.filenames:
+        return in_scope(manifests(settings.filenames), settings)
 
     import asyncio
 
@@ -44,11 +62,17 @@ def one_snapshot(settings: Settings) -> Snapshot:
     async def read() -> Snapshot:
         source = LiveSource(settings)
         try:
-            return checked(await source.snapshot())
+            return in_scope(checked(await listed(source)), settings)
         finally:
             await source.close()
 
     return asyncio.run(read())
+
+
+async def listed(source: LiveSource) -> Snapshot:
+    """A cluster's objects, with a word on standard error where that takes long."""
+    async with progress("reading the cluster"):
+        return await source.snapshot()
 
 
 def checked(snapshot: Snapshot) -> Snapshot:
@@ -61,6 +85,21 @@ def checked(snapshot: Snapshot) -> Snapshot:
     return snapshot
 
 
+def in_scope(snapshot: Snapshot, settings: Settings) -> Snapshot:
+    """The same Snapshot. Raises UsageError when ``-n`` names a namespace that isn't in it: nothing would be looked at.
+
+    Where namespaces couldn't be listed, a namespace that holds no pod that could be read isn't known to be missing.
+    """
+    wanted = "" if settings.all_namespaces else settings.namespace
+    if not wanted or wanted in snapshot.namespace_by_name or wanted in snapshot.pods_by_namespace:
+        return snapshot
+    if snapshot.live and snapshot.kind_state("Namespace").status is not KindStatus.SYNCED:
+        return snapshot
+    where = "the cluster" if snapshot.live else ", ".join(settings.filenames)
+    close = did_you_mean(wanted, snapshot.namespace_by_name)
+    raise UsageError(f"no namespace {wanted!r} in {where}{close}", "-n takes the name of a namespace")
+
+
 @asynccontextmanager
 async def open_session(settings: Settings) -> AsyncIterator[Session]:
     """A session on one Snapshot of a live cluster, for commands that do something there."""
@@ -71,10 +110,11 @@ async def open_session(settings: Settings) -> AsyncIterator[Session]:
     session = Session(source, settings)
     if isinstance(source, LiveSource):
         try:
-            session.publish(checked(await source.snapshot()))
+            session.publish(in_scope(checked(await listed(source)), settings))
             yield session
         finally:
             await source.close()
     else:
         await source.run(session.publish)
+        in_scope(session.snapshot, settings)
         yield session

@@ -22,6 +22,7 @@ class Found:
     """One place where a rule fires.
 
     ``severity`` None means the rule's own. ``flows`` counts the flows that it breaks or opens: pairs of workloads and a port.
+    ``affected`` are those of its objects that only feel it.
     """
 
     objects: tuple[ObjectRef, ...]
@@ -30,6 +31,7 @@ class Found:
     severity: Severity | None = None
     flows: int = 0
     fix: Fix | None = None
+    affected: frozenset[ObjectRef] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,7 @@ class Rule:
                 found.fix,
                 found.flows,
                 context.ignored(self.id, found.objects),
+                found.affected,
             )
             for found in self.look(context)
         ]

@@ -24,7 +24,7 @@ from meshtui.model.policy import AuthorizationPolicy, NetworkPeer
 from meshtui.model.selectors import LabelSelector
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import Decision, Verdict
-from meshtui.model.workload import MeshMode, Pod, Workload
+from meshtui.model.workload import Controller, MeshMode, Pod, Workload
 
 T = TypeVar("T")
 IGNORE = "meshtui.dev/ignore"
@@ -105,10 +105,17 @@ class Context:
     def identities(self) -> frozenset[str]:
         """The identities that pods have, or will have when a controller makes some (a CronJob, a Deployment scaled to none)."""
         mesh = self.snapshot.mesh
-        coming = {
-            principal(mesh.trust_domain, c.meta.namespace, c.template.service_account) for c in self.snapshot.controllers.values()
-        }
+        coming = {principal(mesh.trust_domain, c.meta.namespace, c.template.service_account) for c in self.makers}
         return frozenset(self.principals) | coming
+
+    @cached_property
+    def makers(self) -> tuple[Controller, ...]:
+        """The controllers whose template new pods would be made from.
+
+        A ReplicaSet scaled to none is an earlier revision of its Deployment: its template is nobody's any more.
+        """
+        controllers = self.snapshot.controllers.values()
+        return tuple(c for c in controllers if c.meta.kind != "ReplicaSet" or c.replicas > 0)
 
     @cached_property
     def ports(self) -> Mapping[int, tuple[int, ...]]:

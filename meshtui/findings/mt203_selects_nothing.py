@@ -41,11 +41,7 @@ def _selects(context: Context, namespace: str, selector: LabelSelector) -> bool:
     pods = context.running if everywhere else context.snapshot.pods_by_namespace.get(namespace, ())
     if any(not pod.completed and matches(selector, pod.labels) for pod in pods):
         return True
-    return any(
-        matches(selector, c.template.labels)
-        for c in context.snapshot.controllers.values()
-        if everywhere or c.meta.namespace == namespace
-    )
+    return any(matches(selector, c.template.labels) for c in context.makers if everywhere or c.meta.namespace == namespace)
 
 
 RULE = Rule(

@@ -29,6 +29,7 @@ def _look(context: Context) -> Iterator[Found]:
             verdict.reason,
             None,
             1,
+            affected=frozenset({caller} if by is not None else ()),
         )
 
 

@@ -52,12 +52,13 @@ def _found(context: Context, policy: NetworkPolicy, target: ObjectRef, flows: li
         ports = f"{first.port} and 15008 (HBONE)" if tunnel else str(first.port)
         fix = Fix(f"an egress rule in {ref} to {target} on TCP {ports}", (appended(ref, "egress", rule),))
     return Found(
-        (ref, target),
+        (ref, *sources, target),
         f"{ref} has no egress rule to {target}:{first.port}",
         f"{said} means {sources[0]} to call it: the connection times out",
         None if any(flow.configured for flow in flows) else Severity.WARNING,
         context.count((f.source, f.target, f.port) for f in flows),
         fix,
+        frozenset({target}),
     )
 
 

@@ -32,11 +32,12 @@ def _look(context: Context) -> Iterator[Found]:
     for (ref, caller), (words, flows) in sorted(closed.items(), key=lambda item: item[0]):
         called = context.owners_of([flows[0][1]])[0]
         yield Found(
-            (ref, caller),
+            (ref, called, caller),
             f"{ref} has no ingress rule for {caller} on {flows[0][2]}",
             f"{words} means it to call {called}: the connection times out",
             Severity.WARNING if words.startswith("NetworkPolicy ") else None,
             context.count(flows),
+            affected=frozenset({caller}),
         )
 
 

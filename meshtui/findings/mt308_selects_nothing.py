@@ -16,7 +16,7 @@ def _look(context: Context) -> Iterator[Found]:
         ref, selector = policy.meta.ref, policy.pod_selector
         if ref.namespace not in context.namespaces_with_pods or context.selected(ref.namespace, selector):
             continue
-        coming = (c for c in context.snapshot.controllers.values() if c.meta.namespace == ref.namespace)
+        coming = (c for c in context.makers if c.meta.namespace == ref.namespace)
         if not any(matches(selector, c.template.labels) for c in coming):
             yield Found((ref,), f"{ref} selects no pod: {describe(selector)}", "whom it should isolate isn't, and is open to all")
 

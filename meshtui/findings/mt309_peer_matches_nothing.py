@@ -40,7 +40,7 @@ def _problem(context: Context, peer: NetworkPeer, home: str) -> str:
             return f"no namespace has {describe(peer.namespace_selector)}"
     if not names & context.namespaces_with_pods or peer.pod_selector is None:
         return ""
-    coming = (c for c in context.snapshot.controllers.values() if c.meta.namespace in names)
+    coming = (c for c in context.makers if c.meta.namespace in names)
     if any(matches(peer.pod_selector, c.template.labels) for c in coming):
         return ""
     return f"no pod of {', '.join(sorted(names)[:3])} has {describe(peer.pod_selector)}"

@@ -32,6 +32,7 @@ def _look(context: Context) -> Iterator[Found]:
             f"{how}{url}: the stock never moves, and no policy is at fault",
             flows=1,
             fix=roll_out(context),
+            affected=frozenset({INVENTORY}),
         )
 
 

@@ -30,6 +30,7 @@ def _look(context: Context) -> Iterator[Found]:
         f"{how}: a checkout of them answers 404 at inventory, and the network is fine",
         flows=1,
         fix=roll_out(context),
+        affected=frozenset({INVENTORY}),
     )
 
 

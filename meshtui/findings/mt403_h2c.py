@@ -34,6 +34,7 @@ def _look(context: Context) -> Iterator[Found]:
         f"{how}: the connection is allowed, and the request is refused with 400 Invalid HTTP request received",
         flows=1,
         fix=roll_out(context),
+        affected=frozenset({INVENTORY}),
     )
 
 

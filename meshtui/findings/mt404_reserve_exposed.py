@@ -38,6 +38,7 @@ def _look(context: Context) -> Iterator[Found]:
                     f"{route.meta.ref} lets POST {RESERVE} in from outside",
                     "anybody can put books aside without buying them: the shop is meant to be the only caller",
                     flows=1,
+                    affected=frozenset({INVENTORY}),
                 )
                 break
 

@@ -22,6 +22,12 @@ class UsageError(MeshtuiError):
     """The words of a command are off."""
 
 
+class NotReadableError(UsageError):
+    """An object that was named can't be found, because objects of its kind may not be listed: it may well be there."""
+
+    exit_code = 3
+
+
 class ManifestError(MeshtuiError):
     """A manifest can't be read: which file, which line, why."""
 

@@ -64,6 +64,13 @@ class Finding:
     fix: Fix | None = None
     flows: int = 0
     ignored: str = ""
+    affected: frozenset[ObjectRef] = frozenset()
+    """Those of its objects that only feel it: they are named, and not marked as what is wrong."""
+
+    @property
+    def at_fault(self) -> tuple[ObjectRef, ...]:
+        """The objects that are to be changed."""
+        return tuple(ref for ref in self.objects if ref not in self.affected)
 
     @property
     def namespace(self) -> str:

@@ -22,6 +22,11 @@ class LabelSelector:
     requirements: tuple[Requirement, ...] = ()
 
     @property
+    def keys(self) -> frozenset[str]:
+        """The label keys that it reads."""
+        return frozenset((*(key for key, _ in self.labels), *(requirement.key for requirement in self.requirements)))
+
+    @property
     def is_empty(self) -> bool:
         """Whether it selects everything."""
         return not self.labels and not self.requirements

@@ -95,6 +95,8 @@ class Snapshot:
     endpoint_slices: Mapping[Uid, EndpointSlice] = field(default_factory=dict)
     service_accounts: Mapping[Uid, ServiceAccount] = field(default_factory=dict)
     nodes: Mapping[Uid, Node] = field(default_factory=dict)
+    own_probes: Mapping[Uid, Pod] = field(default_factory=dict)
+    """meshtui's own probe pods: none of the cluster's, so they stand in no other mapping (nor do their Jobs)."""
     disruption_budgets: Mapping[Uid, PodDisruptionBudget] = field(default_factory=dict)
     network_policies: Mapping[Uid, NetworkPolicy] = field(default_factory=dict)
     admin_policies: Mapping[Uid, AdminPolicy] = field(default_factory=dict)

@@ -1,19 +1,25 @@
-"""Finds and removes what ended (or killed) runs left in a cluster. Nothing is touched that lacks both labels."""
+"""Finds and removes what ended (or killed) runs left in a cluster.
+
+A Job is a run's when name and both labels say so; a pod, when besides that such a Job owns it. Anybody can put the labels on
+a pod of their own: that alone never makes it one of ours.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from meshtui.model.meta import Meta
-from meshtui.probe.podspec import EXPIRES, MANAGED_BY, RUN
+from meshtui.model.own_probe import MANAGED_BY, RUN, is_own_job, is_own_pod
+from meshtui.model.workload import Controller, Pod
+from meshtui.probe.podspec import EXPIRES
 from meshtui.sources.api import Api, segment
-from meshtui.sources.decode import KINDS
+from meshtui.sources.decode import KINDS, Kind
 from meshtui.sources.listing import read_list
 from meshtui.sources.writes import Confirmation, Writes
 
 _SELECTOR = f"{MANAGED_BY}=meshtui,{RUN}"
-_KINDS = ("Job", "Pod")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +40,22 @@ class Leftover:
 
 
 async def find_leftovers(api: Api) -> list[Leftover]:
-    """Everything with both labels, in all namespaces. Raises ClusterError."""
-    found = []
-    for kind in (KINDS[name] for name in _KINDS):
-        for obj in await read_list(api, kind, {"labelSelector": _SELECTOR}):
-            meta: Meta = obj.meta
-            run = meta.labels.get(RUN, "")
-            if meta.labels.get(MANAGED_BY) != "meshtui" or not run:
-                continue  # the server selects by both labels; we look again before anything is deleted
-            path = f"{kind.path_in(kind.versions[0], segment(meta.namespace))}/{segment(meta.name)}"
-            expires = _moment(meta.annotations.get(EXPIRES))
-            found.append(Leftover(kind.name, meta.namespace, meta.name, meta.uid, run, expires, path))
-    return found
+    """The Jobs of all runs, in all namespaces, and the pods that they own. Raises ClusterError."""
+    jobs: list[Controller] = [job for job in await _labelled(api, KINDS["Job"]) if is_own_job(job.meta)]
+    uids = {job.meta.uid for job in jobs}
+    pods: list[Pod] = [pod for pod in await _labelled(api, KINDS["Pod"]) if is_own_pod(pod.meta, pod.owners)]
+    owned = [pod for pod in pods if any(owner.kind == "Job" and owner.uid in uids for owner in pod.owners)]
+    return [_leftover(KINDS["Job"], job.meta) for job in jobs] + [_leftover(KINDS["Pod"], pod.meta) for pod in owned]
+
+
+async def _labelled(api: Api, kind: Kind) -> list[Any]:
+    return await read_list(api, kind, {"labelSelector": _SELECTOR})
+
+
+def _leftover(kind: Kind, meta: Meta) -> Leftover:
+    path = f"{kind.path_in(kind.versions[0], segment(meta.namespace))}/{segment(meta.name)}"
+    expires = _moment(meta.annotations.get(EXPIRES))
+    return Leftover(kind.name, meta.namespace, meta.name, meta.uid, meta.labels[RUN], expires, path)
 
 
 async def remove(leftovers: list[Leftover], writes: Writes, confirmation: Confirmation) -> list[Leftover]:

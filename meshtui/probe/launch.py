@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from meshtui.model.errors import ClusterError, ForbiddenError, MeshtuiError, NotFoundError
 from meshtui.model.flow import Flow
@@ -15,13 +17,14 @@ from meshtui.model.observation import Observation, ProbePod
 from meshtui.model.snapshot import AMBIENT_REDIRECTION
 from meshtui.model.verdict import NOT_SETTLED, UNKNOWN, Layer, StepResult, Verdict
 from meshtui.model.workload import Pod
-from meshtui.probe import podspec
+from meshtui.probe import disturb, podspec
 from meshtui.probe.classify import Attempt, classify, is_last_line, parse_attempt
+from meshtui.probe.disturb import Selecting, selecting_of
 from meshtui.probe.evidence import Evidence
 from meshtui.probe.plan import Batch, Plan, Target
-from meshtui.sources.api import Api
-from meshtui.sources.decode import KINDS
-from meshtui.sources.listing import read_object
+from meshtui.sources.api import Api, NotServedError, segment
+from meshtui.sources.decode import KINDS, Kind
+from meshtui.sources.listing import read_all, read_object
 from meshtui.sources.writes import Access, Confirmation, Writes
 from meshtui.sources.ztunnel_log import AccessLine
 
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
     from meshtui.settings import Settings
 
 _POLL_S = 0.25
+_FRESH_S = 1.0
 _PULL_FAILURES = {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"}
 _START_FAILURES = {"CreateContainerConfigError", "CreateContainerError", "RunContainerError"}
 
@@ -56,6 +60,7 @@ def needed(plan: Plan) -> list[Access]:
             Access("list", "replicasets", "apps", namespace),
             Access("list", "daemonsets", "apps", namespace),
             Access("list", "replicationcontrollers", "", namespace),
+            Access("list", "jobs", "batch", namespace),
             Access("list", "services", "", namespace),
         )
     ]
@@ -80,13 +85,16 @@ class Launcher:
         self._progress = progress
         self._slots = asyncio.Semaphore(settings.probe.max_pods)
         self._made: list[tuple[str, str]] = []
+        self._looks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._selecting: dict[str, tuple[float, Selecting]] = {}
         self.run_id = secrets.token_hex(4)
 
     async def run(self, plan: Plan, confirmation: Confirmation, gateway_urls: list[str]) -> list[Observation]:
         """Do everything in the plan; all Observations, those of refused flows (as unknown) included.
 
-        Raises ForbiddenError before anything is made when a verb is missing, ReadOnlyError, and ClusterError.
+        Raises ReadOnlyError before anything is sent, ForbiddenError before anything is made when a verb is missing, ClusterError.
         """
+        self._writes.permit(confirmation)
         observations = [self._tell(_refused(r.flow, r.predicted, r.reason)) for r in plan.refused]
         if plan.batches:
             await check_access(plan, self._writes)
@@ -124,6 +132,10 @@ class Launcher:
         """One pod from creation to removal."""
         async with self._slots:
             started = datetime.now(UTC)
+            try:
+                batch = await self._checked_again(batch)
+            except ClusterError as error:
+                return [self._tell(_refused(t.flow, t.predicted, error.message)) for t in batch.targets]
             body = podspec.pod(self.run_id, number, batch, owner_uid, self._settings.probe, started)
             path = f"/api/v1/namespaces/{batch.namespace}/pods"
             try:
@@ -146,6 +158,38 @@ class Launcher:
             finally:
                 await asyncio.shield(asyncio.ensure_future(self._delete(f"{path}/{name}", uid, confirmation)))
             return [self._tell(_failed(t, who, reason)) for t in batch.targets]
+
+    async def _checked_again(self, batch: Batch) -> Batch:
+        """The batch, held against what selects pods right now: the plan's Snapshot may be minutes old.
+
+        Raises ClusterError when somebody would be disturbed, or when that can't be told.
+        """
+        selecting, final = await self._selecting_in(batch.namespace), batch.final_labels(self.run_id)
+        reason = disturb.harm(selecting, final)
+        if reason:
+            raise ClusterError(f"not probed: {reason}")
+        return replace(batch, controlled=bool(disturb.adopters(selecting.controllers, final)))
+
+    async def _selecting_in(self, namespace: str) -> Selecting:
+        """What selects pods in a namespace, at most ``_FRESH_S`` old: pods that are made together share one look."""
+        async with self._looks[namespace]:
+            listed_at, selecting = self._selecting.get(namespace, (-_FRESH_S, Selecting()))
+            if time.monotonic() - listed_at < _FRESH_S:
+                return selecting
+            began = time.monotonic()
+            listed = await asyncio.gather(*(self._list(KINDS[name], namespace) for name in disturb.KINDS))
+            selecting = selecting_of(obj for objects in listed for obj in objects)
+            self._selecting[namespace] = (began, selecting)
+            return selecting
+
+    async def _list(self, kind: Kind, namespace: str) -> list[Any]:
+        """All objects of a kind in a namespace; none of a kind that isn't installed. Raises ClusterError."""
+        try:
+            return await read_all(self._api, kind, kind.path_in(kind.versions[0], segment(namespace)))
+        except NotServedError:
+            if kind.optional:
+                return []
+            raise
 
     async def _get(self, path: str) -> Pod:
         pod: Pod = await read_object(self._api, KINDS["Pod"], path)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from meshtui.engine.engine import Engine
 from meshtui.engine.matching.selectors import matches
 from meshtui.engine.path.resolution import Resolved
-from meshtui.engine.policy.labels import labels_that_matter
+from meshtui.engine.policy.labels import label_selectors, labels_that_matter
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind, Flow, HttpRequest
+from meshtui.model.own_probe import labels as own_labels
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import UNKNOWN, Decision, Layer, Verdict
-from meshtui.model.workload import MeshMode, Pod, Service
+from meshtui.model.workload import MeshMode, Pod
+from meshtui.probe.disturb import adopters, harm, selecting_in
 
 if TYPE_CHECKING:
     from meshtui.settings import Probe
@@ -35,6 +37,8 @@ _CANT_TELL = {
     "sctp": "can't tell: SCTP can't be sent by a probe",
 }
 _ATTEMPTS = 2
+SOME_RUN = "00000000"
+"""Stands for the id of a run that isn't there yet: no selector names it."""
 PARALLEL = 12
 """Flows that one pod sends at the same time."""
 
@@ -72,6 +76,10 @@ class Batch:
     targets: tuple[Target, ...]
     controlled: bool = False
 
+    def final_labels(self, run: str) -> dict[str, str]:
+        """The labels that the pod of a run will have."""
+        return {**self.labels, **own_labels(run)}
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
@@ -98,6 +106,13 @@ class Plan:
         return sum(len(batch.targets) for batch in self.batches) + len(self.external)
 
     @property
+    def asked(self) -> Iterator[Flow]:
+        """Every flow that was asked for: those that would be sent, and those that are refused."""
+        yield from (target.flow for target in self.external)
+        yield from (target.flow for batch in self.batches for target in batch.targets)
+        yield from (refusal.flow for refusal in self.refused)
+
+    @property
     def namespaces(self) -> tuple[str, ...]:
         """Where pods would be made."""
         return tuple(dict.fromkeys(batch.namespace for batch in self.batches))
@@ -115,7 +130,7 @@ def make_plan(engine: Engine, flows: Sequence[Flow], settings: Probe, *, any_met
     external: list[Target] = []
     refused: list[Refusal] = []
     for number, flow in enumerate(flows, 1):
-        planned = _plan_flow(engine, str(number), flow, any_method=any_method)
+        planned = _plan_flow(engine, str(number), flow, keys, any_method=any_method)
         if isinstance(planned, Refusal):
             refused.append(planned)
         elif isinstance(planned, Target):
@@ -130,7 +145,9 @@ def make_plan(engine: Engine, flows: Sequence[Flow], settings: Probe, *, any_met
     return _checked(snapshot, batches, external, refused, settings)
 
 
-def _plan_flow(engine: Engine, number: str, flow: Flow, *, any_method: bool) -> tuple[Target, Pod] | Target | Refusal:
+def _plan_flow(
+    engine: Engine, number: str, flow: Flow, keys: Collection[str], *, any_method: bool
+) -> tuple[Target, Pod] | Target | Refusal:
     """What one flow is to send, and the pod that it stands for (none: sent from outside), or why it can't be sent."""
     outside = flow.source.kind is EndpointKind.EXTERNAL
     asked = replace(flow, http=flow.http or HttpRequest()) if outside else flow  # what is really sent through the gateway
@@ -156,7 +173,7 @@ def _plan_flow(engine: Engine, number: str, flow: Flow, *, any_method: bool) -> 
     pod = next((endpoint.pod for endpoint in resolved.sources if endpoint.pod is not None and not endpoint.pod.derived), None)
     if pod is None:
         return Refusal(flow, verdict, f"{flow.source} is no running pod: nothing can run in its place")
-    reason = _no_stand_in(engine.snapshot, pod)
+    reason = _no_stand_in(engine.snapshot, pod) or _told_apart(engine.snapshot, pod, keys)
     return Refusal(flow, verdict, reason) if reason else (target, pod)
 
 
@@ -166,6 +183,22 @@ def _no_stand_in(snapshot: Snapshot, pod: Pod) -> str:
         return f"{pod.key} is on its node's network: a probe would have another address"
     if snapshot.mesh_mode(pod) is MeshMode.GATEWAY:
         return f"{pod.key} is a proxy with an identity of its own, which no other pod can use"
+    return ""
+
+
+def _told_apart(snapshot: Snapshot, pod: Pod, keys: Collection[str]) -> str:
+    """Why a policy would judge a probe otherwise than the pod that it stands for, or empty. ``keys``: those that policies read.
+
+    A probe can't carry some labels (its pod would be taken for a controller's own), and has two of its own.
+    """
+    final = {**{key: value for key, value in pod.labels.items() if key not in NEVER_COPIED}, **own_labels(SOME_RUN)}
+    others = {key for key in {*pod.labels, *final} if pod.labels.get(key) != final.get(key)}
+    if others.isdisjoint(keys):
+        return ""
+    for ref, selector in label_selectors(snapshot):
+        if matches(selector, pod.labels) != matches(selector, final):
+            read = ", ".join(sorted(others & selector.keys))
+            return f"{ref} reads {read}, which a probe can't have as {pod.key} has: it would be judged otherwise"
     return ""
 
 
@@ -225,40 +258,8 @@ def _batch(snapshot: Snapshot, pod: Pod, labels: Mapping[str, str], targets: Seq
         node=pod.node,
         ambient=snapshot.mesh_mode(pod) is MeshMode.AMBIENT,
         targets=tuple(targets),
-        controlled=bool(_adopters(snapshot, pod.namespace, labels)),
+        controlled=bool(adopters(selecting_in(snapshot, pod.namespace).controllers, {**labels, **own_labels(SOME_RUN)})),
     )
-
-
-def _adopters(snapshot: Snapshot, namespace: str, labels: Mapping[str, str]) -> list[str]:
-    """Controllers that would take a pod with these labels for their own.
-
-    A StatefulSet also looks at the name, and a Deployment at its ReplicaSets: neither adopts a probe.
-    """
-    return [
-        str(controller.meta.ref)
-        for controller in snapshot.controllers.values()
-        if controller.meta.kind in {"ReplicaSet", "ReplicationController", "DaemonSet"}
-        and controller.meta.namespace == namespace
-        and controller.selector is not None
-        and matches(controller.selector, labels)
-    ]
-
-
-def _harm(snapshot: Snapshot, batch: Batch) -> str:
-    """Why a probe pod with a batch's labels would disturb somebody, or empty."""
-    for service in snapshot.services.values():
-        if service.publish_not_ready and service.meta.namespace == batch.namespace and _selects(service, batch.labels):
-            return f"{service.meta.ref} publishes pods that aren't ready: it would send the probe its traffic"
-    if batch.controlled:
-        for budget in snapshot.disruption_budgets.values():
-            selects = budget.selector is not None and matches(budget.selector, batch.labels)
-            if budget.relative and selects and budget.meta.namespace == batch.namespace:
-                return f"{budget.meta.ref} counts pods by their controllers: the probe would block evictions"
-    return ""
-
-
-def _selects(service: Service, labels: Mapping[str, str]) -> bool:
-    return bool(service.selector) and all(labels.get(key) == value for key, value in service.selector or ())
 
 
 def _checked(
@@ -267,9 +268,9 @@ def _checked(
     """Leave out what would disturb somebody, and work out how long the rest takes at the most."""
     kept, waves = [], 0
     for batch in batches:
-        harm = _harm(snapshot, batch)
-        if harm:
-            refused.extend(Refusal(target.flow, target.predicted, harm) for target in batch.targets)
+        reason = harm(selecting_in(snapshot, batch.namespace), batch.final_labels(SOME_RUN))
+        if reason:
+            refused.extend(Refusal(target.flow, target.predicted, reason) for target in batch.targets)
         else:
             kept.append(batch)
     if kept:

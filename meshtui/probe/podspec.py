@@ -6,24 +6,18 @@ import shlex
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from meshtui.model.own_probe import job_name, labels
 from meshtui.probe.plan import PARALLEL, Batch, Target, is_address
 
 if TYPE_CHECKING:
     from meshtui.settings import Probe
 
-MANAGED_BY = "app.kubernetes.io/managed-by"
-RUN = "meshtui.dev/run"
 EXPIRES = "meshtui.dev/expires"
 NEVER_READY = "meshtui.dev/never-ready"
 """A readiness gate that nobody opens: the pod runs, but is never an endpoint that gets traffic."""
 _TTL_MARGIN_S = 120
 _POSTGRES_SSL_REQUEST = r"\000\000\000\010\004\322\026\057"
 """PostgreSQL's SSLRequest: length 8, code 80877103 (PostgreSQL: Frontend/Backend Protocol, message formats)."""
-
-
-def labels(run: str) -> dict[str, str]:
-    """Both labels that everything meshtui makes carries; nothing without both is ever deleted."""
-    return {MANAGED_BY: "meshtui", RUN: run}
 
 
 def job(run: str, namespace: str, settings: Probe, now: datetime) -> dict[str, Any]:
@@ -33,7 +27,7 @@ def job(run: str, namespace: str, settings: Probe, now: datetime) -> dict[str, A
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {
-            "name": f"meshtui-probe-{run}",
+            "name": job_name(run),
             "namespace": namespace,
             "labels": labels(run),
             "annotations": {EXPIRES: expires},
@@ -77,7 +71,7 @@ def pod(run: str, number: int, batch: Batch, owner_uid: str, settings: Probe, no
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {
-            "name": f"meshtui-probe-{run}-{number}",
+            "name": f"{job_name(run)}-{number}",
             "namespace": batch.namespace,
             "labels": {**batch.labels, **labels(run)},
             "annotations": {EXPIRES: expires},
@@ -85,7 +79,7 @@ def pod(run: str, number: int, batch: Batch, owner_uid: str, settings: Probe, no
                 {
                     "apiVersion": "batch/v1",
                     "kind": "Job",
-                    "name": f"meshtui-probe-{run}",
+                    "name": job_name(run),
                     "uid": owner_uid,
                     "controller": batch.controlled,
                     "blockOwnerDeletion": False,

@@ -24,6 +24,7 @@ from meshtui.model.observation import Observation
 from meshtui.model.snapshot import KindState, KindStatus, Snapshot
 from meshtui.model.verdict import Verdict
 from meshtui.probe.plan import Plan
+from meshtui.session.current import Current
 from meshtui.session.denials import Denials
 from meshtui.session.ended import why_ended
 from meshtui.session.judging import gist, judge
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from meshtui.settings import Settings
 
 Listener = Callable[[], None]
+Judges = frozenset[tuple[ObjectRef, str]]
+"""Policies that a verdict depends on, each with the resourceVersion that it had."""
 
 
 def local_now() -> datetime:
@@ -54,14 +57,13 @@ class Session:
         self.source = source
         self.settings = settings
         self.clock = clock
-        self.snapshot = Snapshot()
+        self._current = Current(Snapshot())
         self.error: MeshtuiError | None = None
         self.namespace = "" if settings.all_namespaces else settings.namespace
-        self._engine: Engine | None = None
         self._listeners: list[Listener] = []
         self._task: asyncio.Task[None] | None = None
         self._observations: dict[Flow, Observation] = {}
-        self._judged_by: dict[Flow, frozenset[tuple[ObjectRef, str]]] = {}
+        self._judged_by: dict[Flow, Judges] = {}
         self._policies: tuple[Snapshot, dict[ObjectRef, str]] | None = None
         self._matrix: Matrix | None = None
         self._matrix_version = 0
@@ -105,10 +107,10 @@ class Session:
 
     def publish(self, snapshot: Snapshot) -> None:
         """Take a new Snapshot, and judge the flows that somebody watches anew."""
-        old, self.snapshot = self.snapshot, snapshot
+        old = self.snapshot
         if snapshot.live:
             carry(old, snapshot)
-        self._engine = None
+        self._current = Current(snapshot)
         self.looking.renew()
         self._watching.renew(old)
         self.denials.renew()
@@ -198,11 +200,14 @@ class Session:
         return self.looking.report.findings
 
     @property
+    def snapshot(self) -> Snapshot:
+        """The current Snapshot."""
+        return self._current.snapshot
+
+    @property
     def engine(self) -> Engine:
-        """The engine on the current Snapshot."""
-        if self._engine is None:
-            self._engine = Engine(self.snapshot)
-        return self._engine
+        """The engine on the current Snapshot: ``engine.snapshot`` is the Snapshot that it judges."""
+        return self._current.engine
 
     def verdict(self, flow: Flow) -> Verdict:
         """The verdict on a flow; what can't be found in the Snapshot is unknown, with the reason."""
@@ -241,9 +246,12 @@ class Session:
         return self._observations
 
     def observe(self, observation: Observation) -> None:
-        """Keep what a probe saw, and which policies there were."""
+        """Keep what a probe saw, with the policies that judge its flow as they are written now."""
+        self._observe(observation, self._judges(self.verdict(observation.flow)))
+
+    def _observe(self, observation: Observation, judges: Judges) -> None:
         self._observations[observation.flow] = observation
-        self._judged_by[observation.flow] = self._judges(self.verdict(observation.flow))
+        self._judged_by[observation.flow] = judges
         self.tell()
 
     def outdated(self, flow: Flow) -> bool:
@@ -254,7 +262,7 @@ class Session:
         verdict = self.verdict(flow)
         return gist(observation.predicted) != gist(verdict) or self._judged_by.get(flow) != self._judges(verdict)
 
-    def _judges(self, verdict: Verdict) -> frozenset[tuple[ObjectRef, str]]:
+    def _judges(self, verdict: Verdict) -> Judges:
         """The policies in a verdict's ladder, each as it was last written."""
         if self._policies is None or self._policies[0] is not self.snapshot:
             self._policies = (self.snapshot, {p.meta.ref: p.meta.resource_version for p in policies_of(self.snapshot)})
@@ -267,9 +275,11 @@ class Session:
         """Run a plan; each Observation is kept, and told, as soon as it is there. Raises what the launcher raises."""
         from meshtui.probe.launch import Launcher
 
+        judges = {flow: self._judges(self.verdict(flow)) for flow in plan.asked}
+
         def seen(observation: Observation) -> None:
             progress(observation)
-            self.observe(observation)
+            self._observe(observation, judges[observation.flow])
 
         writes = self.writes()
         api = self.api()

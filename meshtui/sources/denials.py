@@ -97,6 +97,11 @@ class DenialLog:
         return self._tally.forgotten
 
     @property
+    def own(self) -> int:
+        """Lines about meshtui's own probes, which no denial counts."""
+        return self._tally.own
+
+    @property
     def logs(self) -> tuple[LogState, ...]:
         """How each log is read."""
         return tuple(self._logs.values())
@@ -156,6 +161,7 @@ class DenialLog:
 
     def look(self) -> None:
         """There is a new Snapshot: pods may have come or gone."""
+        self._tally.note_probes(self._snapshot())
         self._news.set()
 
     def retry_now(self) -> None:
@@ -228,6 +234,7 @@ class DenialLog:
 
     async def read(self) -> None:
         """Read all logs once, without following them. Their denials are counted by time."""
+        self._tally.note_probes(self._snapshot())
         wanted = self._wanted()
 
         async def one(pod: Pod, role: str) -> None:

@@ -11,12 +11,15 @@ from datetime import datetime
 
 from meshtui.model.denial import BUCKET_S, WINDOW_S, Denial, DenialKind, Peer, Rejection
 from meshtui.model.flow import EndpointKind, FlowEndpoint, HttpRequest
+from meshtui.model.own_probe import run_in
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import Decider
 
 MOST_GROUPS = 1000
 MOST_PAIRS = 1000
 """Pairs of addresses whose lines may still find the other end's."""
+_MOST_PROBES = 1000
+"""Addresses of probe pods that are remembered."""
 MATCH_S = 15
 """How far apart, by the nodes' clocks, both ends' lines of one connection may be."""
 _SLOT_S = 5
@@ -138,8 +141,11 @@ class Tally:
         self._groups: OrderedDict[_Key, _Group] = OrderedDict()
         self._pairs: OrderedDict[_PairKey, _Pair] = OrderedDict()
         self._denials: tuple[Denial, ...] | None = ()
+        self._probe_ips: OrderedDict[str, None] = OrderedDict()
         self.forgotten = 0
         """Groups that were dropped, because there were too many."""
+        self.own = 0
+        """Lines about meshtui's own probes: they are no denials of anybody's traffic, and are left out."""
 
     @property
     def denials(self) -> tuple[Denial, ...]:
@@ -149,8 +155,26 @@ class Tally:
             self._denials = tuple(sorted(frozen, key=lambda denial: denial.last, reverse=True))
         return self._denials
 
+    def note_probes(self, snapshot: Snapshot) -> None:
+        """Remember the addresses of probe pods: lines that name no pod may come when those are gone."""
+        for pod in snapshot.own_probes.values():
+            for ip in pod.ips:
+                self._probe_ips[ip] = None
+                self._probe_ips.move_to_end(ip)
+        while len(self._probe_ips) > _MOST_PROBES:
+            self._probe_ips.popitem(last=False)
+
+    def _is_own(self, peer: Peer, snapshot: Snapshot) -> bool:
+        """Whether a peer is a probe of meshtui's: by its pod's name, else by an address that no other pod has now."""
+        if peer.pod:
+            return bool(run_in(peer.pod))
+        return peer.ip in self._probe_ips and peer.ip not in snapshot.pod_by_ip
+
     def add(self, seen: Rejection, snapshot: Snapshot) -> None:
-        """Count a rejection, unless it is the other end's line of one that was counted already."""
+        """Count a rejection, unless it is the other end's line of one that was counted already, or a probe of meshtui's."""
+        if self._is_own(seen.source, snapshot) or self._is_own(seen.destination, snapshot):
+            self.own += 1
+            return
         self._denials = None
         key = _key(seen, snapshot)
         if seen.kind not in {DenialKind.REJECTED, DenialKind.REFUSED} or seen.proxy != "ztunnel" or _has_one_line(seen):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
@@ -90,6 +91,28 @@ async def read_list(api: Api, kind: Kind, params: Mapping[str, str]) -> list[Any
                     raise nonsense(raw, error) from error
     except NotServedError as error:
         raise not_served(kind, error) from error
+    return found
+
+
+async def read_first(api: Api, kind: Kind, most: int) -> list[Any]:
+    """The first objects of a kind, at most so many; those that can't be read are left out. Raises ClusterError."""
+    page = decode_with(_PAGE, await api.get(kind.path, {"limit": str(most)}))
+    found: list[Any] = []
+    for raw in page.items[:most]:
+        with contextlib.suppress(msgspec.MsgspecError, ValueError, RecursionError):
+            found.append(decode_json(kind, raw))
+    return found
+
+
+async def read_all(api: Api, kind: Kind, path: str) -> list[Any]:
+    """All objects of a kind at a path, where one that can't be read would be missed. Raises ClusterError, NotServedError."""
+    found: list[Any] = []
+    async for page in pages(lambda asked: api.get(path, asked), kind.plural):
+        for raw in page.items:
+            try:
+                found.append(decode_json(kind, raw))
+            except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+                raise nonsense(raw, error) from error
     return found
 
 

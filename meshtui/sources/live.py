@@ -14,7 +14,9 @@ import yaml
 
 from meshtui.model.errors import ForbiddenError, MeshtuiError, NotFoundError
 from meshtui.model.ids import ObjectRef, Uid
+from meshtui.model.own_probe import own_jobs, own_pods
 from meshtui.model.snapshot import KindState, KindStatus, MeshConfig, Problem, Snapshot
+from meshtui.model.workload import Pod
 from meshtui.sources.api import Api, decode_with, segment
 from meshtui.sources.bounded import ConnectionLostError, NonsenseError
 from meshtui.sources.connection import Connection, connect
@@ -63,6 +65,7 @@ class LiveSource:
         self._mesh_namespace = "istio-system"
         self._label = SourceLabel(context=settings.context, changeable=True)
         self._copies: dict[str, tuple[int, dict[Uid, Any]]] = {}
+        self._own_probes: dict[Uid, Pod] = {}
         self._versions: dict[str, int] = defaultdict(int)
         self.api: Api | None = None
 
@@ -198,6 +201,7 @@ class LiveSource:
                     if reflector.kind.field == field:
                         copied.update(reflector.objects)
                 self._copies[field] = (self._versions[field], copied)
+                self._set_own_apart(field, copied)
             fields[field] = copied
         found = (p for r in self._reflectors for p in r.problems.values())
         problems: tuple[Problem, ...] = (*found, *([self._mesh_problem] if self._mesh_problem else ()))
@@ -206,7 +210,15 @@ class LiveSource:
             known = kinds.get(reflector.kind.name)
             kinds[reflector.kind.name] = _together(reflector.kind, known, reflector.state) if known else reflector.state
         seen = max((r.seen_at for r in self._reflectors if r.seen_at), default=None)
-        return Snapshot(**fields, mesh=self._mesh, kinds=kinds, problems=problems, live=True, taken_at=seen)
+        own = self._own_probes
+        return Snapshot(**fields, own_probes=own, mesh=self._mesh, kinds=kinds, problems=problems, live=True, taken_at=seen)
+
+    def _set_own_apart(self, field: str, objects: dict[Uid, Any]) -> None:
+        """Take what meshtui's own probes made out of pods and controllers."""
+        if field == "pods":
+            self._own_probes = own_pods(objects)
+        for uid in self._own_probes if field == "pods" else own_jobs(objects) if field == "controllers" else ():
+            del objects[uid]
 
     async def _follow_mesh_config(self, api: Api) -> None:
         while True:

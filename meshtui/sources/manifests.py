@@ -17,6 +17,7 @@ import msgspec
 from meshtui.model.errors import ManifestError
 from meshtui.model.ids import ObjectRef, Uid
 from meshtui.model.meta import Meta
+from meshtui.model.own_probe import own_jobs, own_pods
 from meshtui.model.snapshot import MeshConfig, Problem, Snapshot
 from meshtui.model.workload import Controller, Namespace, OwnerRef, Pod
 from meshtui.sources.decode import (
@@ -268,6 +269,10 @@ class _Builder:
     def snapshot(self) -> Snapshot:
         """Everything together."""
         objects: dict[str, Any] = {kind.field: self.objects[kind.field] for kind in KINDS.values()}
+        probes, jobs = own_pods(objects["pods"]), own_jobs(objects["controllers"])
+        for field, own in (("pods", probes), ("controllers", jobs)):
+            for uid in own:
+                del objects[field][uid]
         self._derive_pods(objects["pods"], objects["controllers"])
         namespaces = objects["namespaces"]
         named = {namespace.name for namespace in namespaces.values()}
@@ -275,7 +280,7 @@ class _Builder:
         for name in sorted({member for member in members if member} - named):
             meta = Meta("Namespace", "", name, Uid(f"Namespace//{name}"), {"kubernetes.io/metadata.name": name})
             namespaces[meta.uid] = Namespace(meta)
-        return Snapshot(**objects, mesh=self.mesh or MeshConfig(), problems=tuple(self.problems))
+        return Snapshot(**objects, own_probes=probes, mesh=self.mesh or MeshConfig(), problems=tuple(self.problems))
 
     def _derive_pods(self, pods: dict[Uid, Pod], controllers: dict[Uid, Controller]) -> None:
         """Pods for each topmost controller that has none in the manifests."""

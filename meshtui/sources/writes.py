@@ -74,6 +74,10 @@ class Writes:
         self._patience_s = settings.timeouts.request_s
         self.done: list[str] = []
 
+    def permit(self, confirmation: Confirmation | None) -> None:
+        """Ask for leave to do something that sends requests elsewhere. Raises ReadOnlyError without it."""
+        self._check(confirmation)
+
     def _check(self, confirmation: Confirmation | None) -> None:
         if self._refusal:
             raise ReadOnlyError(f"nothing is changed: {self._refusal}")

@@ -168,6 +168,7 @@ def title(session: Session, shown: Sequence[JudgedDenial]) -> Line:
         *([(f" · ≠ {disagree} DISAGREE with the prediction", BAD)] if disagree else []),
         (f" · logs of {', '.join(parts) or 'nobody'}", DIM),
         *([(f" · {log.unreadable} line(s) unreadable", WARN)] if log.unreadable else []),
+        *([(f" · {log.own} line(s) of own probes left out", DIM)] if log.own else []),
     ]
     return line(*words)
 

@@ -31,10 +31,10 @@ class Marks:
 
     @cached_property
     def worst(self) -> Mapping[ObjectRef, Severity]:
-        """The worst severity of all findings about each object; those that are ignored don't count."""
+        """The worst severity of what each object has done wrong; what is ignored, and what it only feels, doesn't count."""
         worst: dict[ObjectRef, Severity] = {}
         for finding in self.findings:
-            for ref in () if finding.ignored else finding.objects:
+            for ref in () if finding.ignored else finding.at_fault:
                 worst[ref] = min(worst.get(ref, finding.severity), finding.severity)
         return worst
 

@@ -6,10 +6,11 @@ from meshtui.engine.explain.shifts import asked_in_words, side_in_words
 from meshtui.engine.whatif.shifts import Shift, What
 from meshtui.model.finding import Finding
 from meshtui.model.observation import Observation
+from meshtui.session import Session
 from meshtui.widgets.document import BAD, DIM, OK, STRONG, WARN, Document, Line, Section, line
 from meshtui.widgets.finding_marks import SEVERITIES
 from meshtui.widgets.fixing import Done, Proposal
-from meshtui.widgets.verdicts import agreement
+from meshtui.widgets.verdicts import agreement, seen_ago
 
 _MOST_LINES = 30
 _EFFECTS = {
@@ -26,11 +27,11 @@ def title_of(finding: Finding) -> str:
     return f"{SEVERITIES[finding.severity][0]} {finding.rule} {finding.name}{about}"
 
 
-def fix_document(finding: Finding, proposal: Proposal | None, done: Done | None, stage: Line) -> Document:
+def fix_document(session: Session, finding: Finding, proposal: Proposal | None, done: Done | None, stage: Line) -> Document:
     """All that is known of a fix by now."""
     sections = [Section("", (line(finding.message), *([line((finding.why, DIM))] if finding.why else []), stage))]
     if done is not None:
-        sections += _after(done)
+        sections += _after(session, done)
     if proposal is not None:
         sections += [_change(proposal), *_effects(proposal)]
     return Document(title_of(finding), tuple(sections))
@@ -80,7 +81,7 @@ def _shifts(shifts: tuple[Shift, ...], sign: str, tone: str) -> tuple[Line, ...]
     return tuple(lines)
 
 
-def _after(done: Done) -> list[Section]:
+def _after(session: Session, done: Done) -> list[Section]:
     made = [line(("✓ ", OK), f"{applied.ref} {'edited' if applied.before else 'created'}") for applied in done.applied]
     if done.error is not None:
         made.append(line((f"✗ {done.error}", BAD)))
@@ -88,17 +89,17 @@ def _after(done: Done) -> list[Section]:
         made.append(line(("! not everything was seen in time: the roll-out may still be going on", WARN)))
     sections = [Section("Applied (u undoes it)", tuple(made))] if made else []
     if done.observations:
-        sections.append(Section("Predicted and observed", tuple(map(_observed, done.observations))))
+        sections.append(Section("Predicted and observed", tuple(_observed(session, seen) for seen in done.observations)))
     elif done.error is None and done.applied:
         sections.append(Section("Predicted and observed", (line(("no flow that could be probed", DIM)),)))
     return sections
 
 
-def _observed(seen: Observation) -> Line:
-    word, tone = agreement(seen)
-    flow = seen.flow
-    predicted = seen.predicted.decision.value
-    return line((word, tone), f"  {flow.source} → {flow.destination}:{flow.port}  predicted {predicted}, observed {seen.outcome}")
+def _observed(session: Session, seen: Observation) -> Line:
+    flow, predicted = seen.flow, seen.predicted.decision.value
+    ago = f", {text}" if (text := seen_ago(seen, session.clock())) else ""
+    said = f"  {flow.source} → {flow.destination}:{flow.port}  predicted {predicted}, observed {seen.outcome}"
+    return line(agreement(seen, old=session.outdated(flow)), said, (ago, DIM))
 
 
 def question(proposal: Proposal, context: str) -> Document:

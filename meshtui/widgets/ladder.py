@@ -11,7 +11,7 @@ from meshtui.model.observation import Observation
 from meshtui.model.verdict import StepResult, Verdict
 from meshtui.widgets.document import BAD, DIM, OK, STRONG, WARN, Document, Line, Section, line
 from meshtui.widgets.text import age
-from meshtui.widgets.verdicts import VERDICTS, agreement
+from meshtui.widgets.verdicts import VERDICTS, agreement, seen_ago
 
 _STEPS = {
     StepResult.PASS: ("✓ pass ", OK),
@@ -43,14 +43,16 @@ def why(
     flow: Flow,
     verdict: Verdict,
     advice: Advice,
-    observation: Observation | None,
+    now: datetime,
+    observation: Observation | None = None,
     change: VerdictChange | None = None,
-    now: datetime | None = None,
+    *,
+    old: bool = False,
 ) -> Document:
-    """Everything there is to say about one flow."""
+    """Everything there is to say about one flow; ``old`` says that the verdict, or who decides it, changed since the probe."""
     word, tone = VERDICTS[verdict.decision]
     answer = [line((word, tone), f": {verdict.outcome}")]
-    if change is not None and now is not None:
+    if change is not None:
         answer.append(changed_words(change, now))
     if verdict.decided_by is not None:
         rule = f" {verdict.decided_by.rule}" if verdict.decided_by.rule else ""
@@ -59,10 +61,7 @@ def why(
     answer.append(line(("the client sees: ", DIM), advice.client_sees))
     sections = [Section("", tuple(answer)), Section("Step by step", _ladder(verdict))]
     if observation is not None:
-        seen, seen_tone = agreement(observation)
-        sections.append(
-            Section("Observed by a probe", (line((seen, seen_tone), f": {observation.outcome} {observation.detail}"),))
-        )
+        sections.append(Section("Observed by a probe", _observed(observation, now, old=old)))
     for title, texts in (
         ("What would change it", advice.changes),
         ("Look for this line", advice.log_lines),
@@ -78,6 +77,16 @@ def why(
         sections.append(Section("Next", (line(advice.next_step),)))
     port = f":{flow.port}" if flow.port is not None else ""
     return Document(f"Why? {flow.source} → {flow.destination}{port} ({flow.protocol})", tuple(sections))
+
+
+def _observed(observation: Observation, now: datetime, *, old: bool) -> tuple[Line, ...]:
+    word = agreement(observation, old=old)
+    detail = f" ({observation.detail})" if observation.detail else ""
+    ago = f", {seen}" if (seen := seen_ago(observation, now)) else ""
+    seen_line = line(word, f": {observation.outcome}{detail}", (ago, DIM))
+    if not old:
+        return (seen_line,)
+    return seen_line, line(("the verdict, or a policy that decides it, changed after this probe: probe it again", WARN))
 
 
 def _ladder(verdict: Verdict) -> tuple[Line, ...]:

@@ -10,7 +10,7 @@ from meshtui.session import Session
 from meshtui.widgets.document import BAD, DIM, OK, STRONG, WARN, Document, Line, Section, line
 from meshtui.widgets.ladder import changed_words
 from meshtui.widgets.table import Cell, Column, Row
-from meshtui.widgets.verdicts import VERDICTS, agreement
+from meshtui.widgets.verdicts import VERDICTS, agreement, seen_ago
 
 FROM = Column("FROM", keep=8, least=12)
 COLUMNS = (
@@ -73,7 +73,7 @@ def row_of(session: Session, flow: Flow, verdict: Verdict, *, marked: bool, runn
         observed, reality = Cell("-", DIM), Cell("")
     else:
         observed = Cell(observation.outcome, OK if observation.reached else "")
-        reality = Cell("! before the change", WARN, short="! before") if session.outdated(flow) else Cell(*agreement(observation))
+        reality = Cell(*agreement(observation, old=session.outdated(flow)))
         age = Cell("", DIM, since=observation.at) if observation.at else age
     cells = (
         _end(str(flow.destination)),
@@ -118,10 +118,12 @@ def about(session: Session, flow: Flow, verdict: Verdict) -> Document:
 
 
 def _observed(session: Session, observation: Observation) -> tuple[Line, ...]:
-    word, tone = agreement(observation)
-    lines = [line((f"{word}: ", tone), observation.outcome)]
-    if session.outdated(observation.flow):
-        lines.insert(0, line(("before the change: a policy that judges it is another now; r probes it again", WARN)))
+    old = session.outdated(observation.flow)
+    word, tone = agreement(observation, old=old)
+    ago = f", {seen}" if (seen := seen_ago(observation, session.clock())) else ""
+    lines = [line((f"{word}: ", tone), observation.outcome, (ago, DIM))]
+    if old:
+        lines.append(line(("the verdict, or a policy that decides it, changed after this probe: r probes it again", WARN)))
     elif observation.agrees is False:
         outcome = observation.outcome
         points, first = LAYER_HINTS.get(outcome, ("the application, and what lies between", "w, and the application's log"))

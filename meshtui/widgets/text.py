@@ -1,24 +1,10 @@
-"""Text from a cluster, made safe to show: names and log lines are shown, never executed."""
+"""Text from a cluster on the screen."""
 
 from __future__ import annotations
 
-import unicodedata
+from meshtui.model.plain import clean
 
-_BIDI = set("\u061c\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff")
-
-
-def clean(text: str) -> str:
-    """Replace control, bidi and invisible characters by visible escapes; everything else stays as it is."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_visible(char) for char in text)
-
-
-def _visible(char: str) -> str:
-    if char in _BIDI or unicodedata.category(char) in {"Cc", "Cs", "Cn", "Co"}:
-        code = ord(char)
-        return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
-    return char
+__all__ = ["age", "clean"]
 
 
 def age(seconds: float) -> str:

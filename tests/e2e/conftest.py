@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from meshtui.model.errors import ClusterError, NotFoundError
-from meshtui.probe.podspec import MANAGED_BY, RUN
+from meshtui.model.own_probe import MANAGED_BY, RUN
 from meshtui.sandbox.scenarios import load
 from meshtui.settings import Settings, Timeouts
 from meshtui.sources.api import Api

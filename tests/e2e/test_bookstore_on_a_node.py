@@ -6,8 +6,9 @@ import signal
 import time
 
 from meshtui.app import MeshtuiApp
+from meshtui.model.own_probe import RUN
 from meshtui.model.snapshot import KindStatus
-from meshtui.probe.podspec import EXPIRES, RUN
+from meshtui.probe.podspec import EXPIRES
 from meshtui.session import Session
 from meshtui.sources.decode import KINDS
 from meshtui.sources.live import LiveSource

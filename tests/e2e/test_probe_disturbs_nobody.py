@@ -3,13 +3,16 @@
 import json
 import signal
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import yaml
 
 from meshtui.model.errors import ClusterError
-from meshtui.probe.podspec import MANAGED_BY, RUN
+from meshtui.model.own_probe import MANAGED_BY, RUN, labels
+from meshtui.probe import podspec
+from meshtui.settings import Probe
 from tests.e2e.conftest import IMAGE, PROBE, running, wait_until
 
 ECOM, INVENTORY = "ecom/deploy/ecom-service", "inventory/svc/inventory-service:8000"
@@ -210,28 +213,37 @@ def test_after_kill_9_the_pods_end_by_themselves_and_the_jobs_ttl_removes_everyt
     wait_until(node.leftovers, lambda names: names == [], 60)
 
 
-def test_nothing_is_removed_that_lacks_one_of_the_labels(node, clean_slate):
-    ours = {MANAGED_BY: "meshtui", RUN: "ended"}
+def test_nothing_is_removed_that_is_not_a_runs_own(node, clean_slate):
+    run = "00c0ffee"
+    owner = podspec.job(run, "ecom", Probe(), datetime.now(UTC))
+    owner["spec"]["suspend"] = True
+    node.apply([owner])
+    uid = node.get(f"/apis/batch/v1/namespaces/ecom/jobs/{owner['metadata']['name']}")["metadata"]["uid"]
+    reference = {"apiVersion": "batch/v1", "kind": "Job", "name": owner["metadata"]["name"], "uid": uid}
     others = [
         bare("ecom", "managed-only", **{MANAGED_BY: "meshtui"}),
-        bare("ecom", "run-only", **{RUN: "ended"}),
-        bare("ecom", "by-another", **{MANAGED_BY: "helm", RUN: "ended"}),
+        bare("ecom", "run-only", **{RUN: run}),
+        bare("ecom", "by-another", **{MANAGED_BY: "helm", RUN: run}),
+        bare("ecom", "both-labels", **labels(run)),
+        bare("ecom", f"meshtui-probe-{run}-1", **labels(run)),
     ]
-    both = bare("ecom", "both", **ours)
-    for pod in (*others, both):
+    ours = bare("ecom", f"meshtui-probe-{run}-0", **labels(run))
+    ours["metadata"]["ownerReferences"] = [reference]
+    for pod in (*others, ours):
         pod["spec"]["nodeSelector"] = {"nowhere": "true"}
-    node.apply([*others, both])
+    node.apply([*others, ours])
     try:
         done = node.meshtui("clean", "--all", "--yes", "-o", "json")
-        assert [item["name"] for item in json.loads(done.stdout)["items"]] == ["both"]
-        left = {pod["metadata"]["name"] for pod in node.get("/api/v1/namespaces/ecom/pods")["items"]}
-        assert left >= {"managed-only", "run-only", "by-another"}
+        names = [item["name"] for item in json.loads(done.stdout)["items"]]
+        assert names == [owner["metadata"]["name"], ours["metadata"]["name"]]
         wait_until(
-            lambda: [p["metadata"]["name"] for p in node.get("/api/v1/namespaces/ecom/pods")["items"]],
-            lambda names: "both" not in names,
+            lambda: {p["metadata"]["name"] for p in node.get("/api/v1/namespaces/ecom/pods")["items"]},
+            lambda left: ours["metadata"]["name"] not in left,
         )
+        left = {pod["metadata"]["name"] for pod in node.get("/api/v1/namespaces/ecom/pods")["items"]}
+        assert left >= {pod["metadata"]["name"] for pod in others}
     finally:
-        node.delete([*others, both])
+        node.delete([*others, ours])
 
 
 def test_a_second_meshtui_at_the_same_time_is_not_harmed(node, dropped, clean_slate):

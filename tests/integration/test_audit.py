@@ -17,7 +17,7 @@ from textual.widgets import Input
 
 import meshtui
 from meshtui.app import MeshtuiApp
-from meshtui.cli.main import commands
+from meshtui.cli.registry import commands
 from meshtui.engine.path.references import parse_flow
 from meshtui.model.errors import ReadOnlyError
 from meshtui.probe.plan import make_plan
@@ -151,9 +151,10 @@ LOOKING = {
     "record": [("recording",)],
     "acceptance": [()],
     "diff": [("policy.yaml",)],
+    "report-verdict": [(ECOM, INVENTORY)],
 }
 """Words after each command with which it must only look: no yes was given, or it is read-only. ``verify`` is below."""
-TOUCHES_NO_CLUSTER = {"demo", "sandbox", "schema", "replay"}
+TOUCHES_NO_CLUSTER = {"demo", "sandbox", "schema", "replay", "help", "completion", "version"}
 
 
 @pytest.mark.parametrize("name", sorted({c.name for c in commands()} - TOUCHES_NO_CLUSTER))

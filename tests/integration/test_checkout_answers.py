@@ -6,7 +6,7 @@ import pytest
 
 from meshtui.checkout.buy import Buyer
 from meshtui.checkout.shop import find_gateway
-from meshtui.cli.checkout import step_lines, trace_to_json
+from meshtui.cli.checkout_report import step_lines, trace_to_json
 from meshtui.engine import Engine
 from meshtui.model.errors import ClusterError, ConfigError, NotFoundError, ReadOnlyError
 from meshtui.model.snapshot import Snapshot

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from meshtui import __version__
 from tests.fakes.terminal import Terminal
 
 ROOT = Path(__file__).parent.parent.parent
@@ -47,6 +48,8 @@ def test_the_wheel_holds_screens_styles_and_scenarios(wheel: Path) -> None:
     assert {"meshtui/screens/main.py", "meshtui/styles/base.tcss", "meshtui/py.typed"} <= names
     assert any(name.startswith("meshtui/sandbox/scenarios/healthy/") for name in names)
     assert any(name.startswith("meshtui/sandbox/bookstore/migrations/") for name in names)
+    assert any(name.endswith(".data/data/share/man/man1/meshtui.1") for name in names)
+    assert {"meshtui/cli/commands/check.py", "meshtui/cli/formats/csv.py"} <= names
     assert not any(name.startswith(("screens/", "styles/", "tests/")) for name in names)
 
 
@@ -66,7 +69,9 @@ def environment(wheel: Path, tmp_path: Path) -> Path:
 
 def test_it_runs_where_only_its_wheel_is(environment: Path, tmp_path: Path) -> None:
     meshtui = str(environment / "bin" / "meshtui")
-    assert "commands" in run(meshtui, "--help", cwd=tmp_path)
+    assert "Commands" in run(meshtui, "--help", cwd=tmp_path)
+    assert run(meshtui, "--version", cwd=tmp_path) == f"meshtui {__version__}\n"
+    assert (environment / "share" / "man" / "man1" / "meshtui.1").is_file()
     assert "healthy" in run(meshtui, "sandbox", "--list", cwd=tmp_path)
     code = "import meshtui, meshtui.app; print(meshtui.__file__); print(len(meshtui.app.MeshtuiApp.CSS_PATH))"
     place, styles = run(str(environment / "bin" / "python"), "-c", code, cwd=tmp_path).split()

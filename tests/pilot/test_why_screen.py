@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from meshtui.engine.path.references import parse_flow
+from meshtui.model.observation import Observation
 from meshtui.screens.flow import FlowScreen
 from meshtui.screens.probe import ProbeScreen
 from meshtui.screens.why import WhyScreen
@@ -94,3 +97,18 @@ async def test_nobody_watches_any_more_when_the_screens_are_closed():
         assert screen.session._watching._verdicts
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is screen and not screen.session._watching._verdicts)
+
+
+async def test_a_probe_from_before_an_edit_is_old_and_never_agrees():
+    async with bookstore_app() as (api, pilot, screen):
+        session = screen.session
+        seen = Observation(FLOW, "connected", session.verdict(FLOW), at=session.clock() - timedelta(seconds=70))
+        session.observe(seen)
+        pilot.app.push_screen(WhyScreen(session, FLOW))
+        await until(pilot, lambda: "= agrees: connected, 7" in text(pilot))
+        policy = api.store.get("networkpolicies", "ecom", "ecom-netpol")
+        annotated = {**policy["metadata"], "annotations": {"changed": "yes"}}
+        api.store.update("networkpolicies", {**policy, "metadata": annotated})
+        await until(pilot, lambda: "! old: connected, 7" in text(pilot))
+        assert "agrees" not in text(pilot)
+        assert "✓ allow" in text(pilot), "the verdict itself is the same"

@@ -11,7 +11,8 @@ from meshtui.checkout import criteria
 from meshtui.checkout.criteria import Criterion, State
 from meshtui.checkout.shop import Answer
 from meshtui.checkout.trace import CHECKOUT, RESERVE, TITLES, StepState, Stock, Trace
-from meshtui.cli.acceptance import FORMATS, to_json
+from meshtui.cli.acceptance_report import answer, to_json
+from meshtui.cli.formats import rendered
 from meshtui.cli.schemas import Accepted
 from meshtui.engine import Engine
 from meshtui.engine.expect.expectations import Expected
@@ -169,13 +170,13 @@ def test_exit_code(states, code):
 
 
 def test_json_has_the_shape_of_its_schema():
-    answer = to_json(some(State.PASS, State.FAIL, State.SKIP))
-    assert msgspec.to_builtins(msgspec.convert(answer, Accepted)) == answer
-    assert json.loads(FORMATS["json"](some(State.PASS)))["criteria"][0]["status"] == "pass"
+    found = to_json(some(State.PASS, State.FAIL, State.SKIP))
+    assert msgspec.to_builtins(msgspec.convert(found, Accepted)) == found
+    assert json.loads(rendered(answer(some(State.PASS)), "json"))["criteria"][0]["status"] == "pass"
 
 
 def test_junit_counts_and_names():
-    suites = ET.fromstring(FORMATS["junit"](some(State.PASS, State.FAIL, State.SKIP)))
+    suites = ET.fromstring(rendered(answer(some(State.PASS, State.FAIL, State.SKIP)), "junit"))
     assert (suites.get("tests"), suites.get("failures"), suites.get("skipped")) == ("3", "1", "1")
     passed, failed, skipped = suites.iter("testcase")
     assert passed.findtext("system-out") == "seen <this>"
@@ -184,7 +185,7 @@ def test_junit_counts_and_names():
 
 
 def test_text_says_each_in_words_and_steers_no_terminal():
-    text = FORMATS["text"](some(State.PASS, State.FAIL, State.SKIP))
+    text = rendered(answer(some(State.PASS, State.FAIL, State.SKIP)), "text")
     assert "✓ pass" in text
     assert "✗ FAIL" in text
     assert "– skip" in text

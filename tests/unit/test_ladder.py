@@ -10,6 +10,7 @@ from meshtui.engine.explain.causes import causes, differences, near
 from meshtui.engine.path.references import parse_flow
 from meshtui.model.change import Cause, VerdictChange
 from meshtui.model.ids import ObjectRef
+from meshtui.model.observation import Observation
 from meshtui.model.verdict import Decider, Decision, Layer, PairVerdict, Step, StepResult, Verdict
 from meshtui.widgets.ladder import changed_words, why
 from tests.fakes.frozen import bookstore
@@ -52,7 +53,7 @@ def test_every_step_is_a_line_with_its_mark_and_where_it_is_enforced():
         Step(Layer.WAYPOINT, "waypoint w", StepResult.PASS, "fine"),
     )
     verdict = Verdict(Decision.DENY, "timeout", Layer.INGRESS_POLICY, Decider(NETPOL), steps, ("an assumption",), ("a note",))
-    text = why(FLOW, verdict, Advice("nothing", ("a log line",), ("a change",), ("kubectl get",), "probe it"), None).plain()
+    text = why(FLOW, verdict, Advice("nothing", ("a log line",), ("a change",), ("kubectl get",), "probe it"), NOW).plain()
     for wanted in ("Why? a/web → a/db:5432 (TCP)", "✗ deny: timeout", "decided by NetworkPolicy a/np (ingress_policy)",
                    "– skip  egress_policy", "✗ BLOCK ingress_policy: no rule allows it", "considered: AuthorizationPolicy a/ap",
                    "? doubt ztunnel", "at ztunnel on n1", "✓ pass  waypoint", "an assumption", "a note", "a log line",
@@ -64,14 +65,29 @@ def test_a_mixed_verdict_lists_its_pairs():
     mixed = Verdict(
         Decision.MIXED, "unknown", Layer.ZTUNNEL, pairs=(PairVerdict("a/w", "a/d", ALLOW), PairVerdict("a/w", "a/e", DENY))
     )
-    text = why(FLOW, mixed, Advice("not known"), None).plain()
+    text = why(FLOW, mixed, Advice("not known"), NOW).plain()
     assert "a/w → a/d  ✓ allow" in text
     assert "a/w → a/e  ✗ deny" in text
 
 
+@pytest.mark.parametrize(
+    ("old", "said", "not_said"),
+    [
+        pytest.param(False, "= agrees: connected, 90s ago", "! old", id="as it is"),
+        pytest.param(True, "! old: connected, 90s ago", "agrees", id="the verdict or its policies changed since"),
+    ],
+)
+def test_an_observation_shows_its_age_and_whether_it_still_counts(old, said, not_said):
+    verdict = Verdict(Decision.ALLOW, "connected", Layer.NONE)
+    seen = Observation(FLOW, "connected", verdict, at=NOW - timedelta(seconds=90))
+    text = why(FLOW, verdict, Advice(""), NOW, seen, old=old).plain()
+    assert said in text
+    assert not_said not in text
+
+
 def test_hostile_words_are_shown_and_not_executed():
     step = Step(Layer.ZTUNNEL, "[red]x[/]", StepResult.BLOCK, "\x1b[31m\u202e")
-    text = why(FLOW, Verdict(Decision.DENY, "closed", Layer.ZTUNNEL, steps=(step,)), Advice(""), None).plain()
+    text = why(FLOW, Verdict(Decision.DENY, "closed", Layer.ZTUNNEL, steps=(step,)), Advice(""), NOW).plain()
     assert "[red]x[/]" in text
     assert "\x1b" not in text
 
@@ -143,4 +159,4 @@ def test_every_advice_on_the_bookstore_can_be_drawn():
         for destination in ("inventory/svc/inventory-service:8000", "inventory/svc/inventory-db:5432", "10.1.2.3:443"):
             flow = parse_flow(source, destination)
             verdict = engine.judge(flow)
-            assert verdict.decision.value in why(flow, verdict, advise(engine, flow, verdict), None).plain()
+            assert verdict.decision.value in why(flow, verdict, advise(engine, flow, verdict), NOW).plain()

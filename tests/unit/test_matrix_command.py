@@ -9,7 +9,7 @@ import sys
 import pytest
 import yaml
 
-from meshtui.cli.command import OFFLINE_DEFAULTS
+from meshtui.cli.given import OFFLINE_DEFAULTS
 from meshtui.cli.main import run
 from meshtui.settings import Settings
 from tests.fakes.snapshots import namespace, pod, policy
@@ -97,7 +97,8 @@ def test_a_namespace_keeps_the_pairs_with_an_end_in_it(capsys, folder):
     assert {(r["from"][:5], r["to"][:5]) for r in rows} == {("other", "shop/"), ("shop/", "other")}
 
 
-def test_an_empty_folder_is_an_empty_matrix(capsys, tmp_path):
+def test_a_namespace_without_workloads_is_an_empty_matrix(capsys, tmp_path):
+    (tmp_path / "one.yaml").write_text("apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n")
     assert json.loads(printed(capsys, "-f", str(tmp_path), "-o", "json")) == []
 
 

@@ -16,9 +16,12 @@ LABELS = {"app": "web", "ver": "1", "pod-template-hash": HASH, "controller-revis
 
 
 def controller(kind, selector, name="c", space="shop"):
-    version = "v1" if kind == "ReplicationController" else "apps/v1"
+    version = {"ReplicationController": "v1", "Job": "batch/v1"}.get(kind, "apps/v1")
     chosen = selector if kind == "ReplicationController" else {"matchLabels": selector}
-    spec = {"selector": chosen, "template": {"metadata": {"labels": selector}, "spec": {"containers": []}}}
+    spec = {
+        "selector": chosen,
+        "template": {"metadata": {"labels": selector}, "spec": {"containers": [{"name": "c", "image": "x"}]}},
+    }
     return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": space}, "spec": spec}
 
 
@@ -75,11 +78,30 @@ def test_a_probe_has_the_identity_and_only_the_labels_that_policies_read():
     assert dict(batch.labels) == {"app": "web"}
 
 
-def test_controllers_hashes_are_never_copied_even_when_a_policy_reads_them():
-    reads = policy("shop/p", f"podSelector: {{matchLabels: {{pod-template-hash: {HASH}, ver: '1'}}}}")
+def test_controllers_hashes_are_never_copied():
+    reads = policy("shop/p", "podSelector: {matchLabels: {pod-template-hash: another, ver: '1'}}")
     batch = only(plan(reads))
     assert dict(batch.labels) == {"app": "web", "ver": "1"}
     assert not NEVER_COPIED & batch.labels.keys()
+
+
+MANAGED = {**LABELS, "app.kubernetes.io/managed-by": "Helm"}
+TOLD_APART = [
+    ("a hash that selects the pod", LABELS, f"{{matchLabels: {{pod-template-hash: {HASH}}}}}", "pod-template-hash"),
+    ("a hash that must not be there", LABELS, "{matchExpressions: [{key: pod-template-hash, operator: DoesNotExist}]}", "hash"),
+    ("who manages it", MANAGED, "{matchLabels: {app.kubernetes.io/managed-by: Helm}}", "app.kubernetes.io/managed-by"),
+    ("who doesn't manage it", LABELS, "{matchLabels: {app.kubernetes.io/managed-by: meshtui}}", "app.kubernetes.io/managed-by"),
+    ("the run", LABELS, "{matchExpressions: [{key: meshtui.dev/run, operator: Exists}]}", "meshtui.dev/run"),
+]
+
+
+@pytest.mark.parametrize(("name", "labels", "selector", "key"), TOLD_APART, ids=[row[0] for row in TOLD_APART])
+def test_what_tells_a_probe_from_its_workload_is_not_probed(name, labels, selector, key):
+    """The probe would be judged by other policies than the workload: its answer would be about nobody."""
+    world = [*WORLD[:2], pod("shop/web", "10.0.1.1", [8080], labels, account="web", node="n1"), *WORLD[3:]]
+    said = reason(plan(policy("shop/p", f"podSelector: {selector}"), world=world))
+    assert "NetworkPolicy shop/p reads" in said
+    assert key in said
 
 
 ADOPTION = [
@@ -96,6 +118,13 @@ ADOPTION = [
     ("another namespace's", controller("ReplicaSet", {"app": "web"}, space="back"), False),
     ("another selector", controller("ReplicaSet", {"app": "api"}), False),
     ("a label that isn't copied", controller("ReplicaSet", {"ver": "1"}), False),
+    ("a Job whose selector was written by hand", controller("Job", {"app": "web"}), True),
+    ("a Job with the server's own selector", controller("Job", {"batch.kubernetes.io/controller-uid": "u"}), False),
+    (
+        "a DaemonSet of everything that meshtui manages",
+        controller("DaemonSet", {"app.kubernetes.io/managed-by": "meshtui"}),
+        True,
+    ),
 ]
 
 
@@ -126,6 +155,8 @@ def test_a_service_that_publishes_unready_pods():
     assert only(plan(service("all", {"app": "web"}, "back", publishNotReadyAddresses=True)))
     assert only(plan(service("all", {"app": "api"}, "shop", publishNotReadyAddresses=True)))
     assert only(plan(service("all", {"app": "web"}, "shop")))
+    own = {"app.kubernetes.io/managed-by": "meshtui"}
+    assert "ready" in reason(plan(service("all", own, "shop", publishNotReadyAddresses=True)))
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "get"])

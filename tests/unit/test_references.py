@@ -4,9 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meshtui.engine import Engine
 from meshtui.engine.path.references import parse_flow, parse_reference
-from meshtui.model.errors import UsageError
+from meshtui.model.errors import NotReadableError, UsageError
 from meshtui.model.flow import EndpointKind, FlowEndpoint
+from meshtui.model.snapshot import KindState, KindStatus
+from tests.fakes.frozen import bookstore, with_kind
 
 POD, WORKLOAD, SERVICE, IP = EndpointKind.POD, EndpointKind.WORKLOAD, EndpointKind.SERVICE, EndpointKind.IP
 ROWS = [
@@ -74,3 +77,20 @@ def test_raises_nothing_else(text):
 def test_flows_that_make_no_sense(source, destination):
     with pytest.raises(UsageError):
         parse_flow(source, destination)
+
+
+HIDDEN = [
+    ("Service", "ecom/deploy/ecom-service", "inventory/svc/inventory-service:8000", "Services may not be listed"),
+    ("Service", "ecom/deploy/ecom-service", "nobody/svc/nothing:1", "Services may not be listed"),
+]
+
+
+@pytest.mark.parametrize(("kind", "source", "destination", "says"), HIDDEN)
+def test_what_may_not_be_listed_is_not_called_missing(kind, source, destination, says):
+    hidden = with_kind(bookstore(), kind, KindState(KindStatus.FORBIDDEN, "no", "list"), empty=True)
+    with pytest.raises(NotReadableError, match=says) as error:
+        Engine(hidden).judge(parse_flow(source, destination))
+    assert error.value.exit_code == 3
+    with pytest.raises(UsageError, match="no Service nobody/nothing") as error:
+        Engine(bookstore()).judge(parse_flow(source, "nobody/svc/nothing:1"))
+    assert error.value.exit_code == 2

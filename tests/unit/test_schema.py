@@ -1,6 +1,5 @@
 """Every answer of the command line has the shape that `meshtui schema` prints, to the last field."""
 
-import argparse
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,12 +9,13 @@ import pytest
 import yaml
 
 from meshtui.checkout.trace import TITLES, Explanation, LookAt, StepState, Stock, Trace
-from meshtui.cli import clean, probe
-from meshtui.cli.checkout import trace_to_json
+from meshtui.cli.checkout_report import trace_to_json
+from meshtui.cli.commands import clean
+from meshtui.cli.commands.schema import schema_of
 from meshtui.cli.flowfile import flow_from_json, flow_to_json
 from meshtui.cli.main import run
-from meshtui.cli.output import observation_to_json
-from meshtui.cli.schema import schema_of
+from meshtui.cli.observations import observation_to_json
+from meshtui.cli.plan_report import plan_to_json
 from meshtui.cli.schemas import (
     SCHEMAS,
     BadLine,
@@ -139,8 +139,7 @@ def test_a_plan_answers_as_it_says(capsys, bookstore):
     holds(json.loads(text), ProbePlan)
     engine = Engine(frozen_bookstore())
     flows = [parse_flow("ecom/deploy/ecom-service", f"inventory/svc/inventory-{to}") for to in ("service:8000", "db:5432")]
-    probe._print_plan(make_plan(engine, [*flows, parse_flow("external", "infra/svc/gateway:80")], Settings().probe), "json")
-    plan = json.loads(capsys.readouterr().out)
+    plan = plan_to_json(make_plan(engine, [*flows, parse_flow("external", "infra/svc/gateway:80")], Settings().probe), "here")
     assert plan["pods"]
     holds(plan, ProbePlan)
 
@@ -163,10 +162,9 @@ def test_a_checkout_answers_as_it_says():
 
 
 @pytest.mark.parametrize("removed", [True, False])
-def test_clean_answers_as_it_says(capsys, removed):
+def test_clean_answers_as_it_says(removed):
     item = Leftover("Pod", "ecom", "meshtui-probe-1", "uid", "1", datetime.now(UTC), "/api")
-    clean._print(argparse.Namespace(output="json", dry_run=not removed), [item], [item] if removed else [])
-    holds(json.loads(capsys.readouterr().out), Cleaned)
+    holds(clean.answer([item], [item] if removed else [], dry_run=not removed).document, Cleaned)
 
 
 def test_schema_alone_lists_the_names(capsys):

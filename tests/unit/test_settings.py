@@ -10,6 +10,7 @@ from meshtui.settings import load_settings
 def written(tmp_path, monkeypatch):
     """Writes the configuration file."""
     path = tmp_path / "config.toml"
+    path.write_text("")
     monkeypatch.setenv("MESHTUI_CONFIG", str(path))
     return path.write_text
 
@@ -64,3 +65,69 @@ def test_the_file_may_be_unreadable(tmp_path, monkeypatch):
 def test_settings_cannot_be_changed_behind_anybodys_back(written):
     with pytest.raises(ValueError, match="frozen"):
         load_settings().read_only = True
+
+
+def test_a_configuration_file_that_is_named_must_be_there(tmp_path, monkeypatch):
+    """A typo must not lose ``read_only_contexts``."""
+    monkeypatch.setenv("MESHTUI_CONFIG", str(tmp_path / "confg.toml"))
+    with pytest.raises(ConfigError, match=r"\$MESHTUI_CONFIG names .*confg\.toml, which isn't there"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("prod-*", ("prod-*",)),
+        ("prod-*, stage", ("prod-*", "stage")),
+        ('["prod-*", "with,comma"]', ("prod-*", "with,comma")),
+        ("", ()),
+    ],
+)
+def test_a_list_in_a_variable_is_separated_by_commas(written, monkeypatch, text, value):
+    monkeypatch.setenv("MESHTUI_READ_ONLY_CONTEXTS", text)
+    assert load_settings().read_only_contexts == value
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("MESHTUI_READ_ONLY_CONTEXTS", '["prod-*"', "$MESHTUI_READ_ONLY_CONTEXTS (setting read_only_contexts)"),
+        ("MESHTUI_PROBE__DEADLINE_S", "soon", "$MESHTUI_PROBE__DEADLINE_S (setting probe.deadline_s)"),
+        ("MESHTUI_READ_ONLY", "perhaps", "$MESHTUI_READ_ONLY (setting read_only)"),
+        ("MESHTUI_PROBE__IMGE", "x", "did you mean MESHTUI_PROBE__IMAGE?"),
+    ],
+)
+def test_a_wrong_variable_is_blamed_and_no_file(monkeypatch, tmp_path, name, value, says):
+    monkeypatch.delenv("MESHTUI_CONFIG")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError) as caught:
+        load_settings()
+    assert says in str(caught.value)
+    assert "config.toml" not in str(caught.value)
+
+
+def test_a_wrong_line_in_the_file_blames_the_file(written, monkeypatch):
+    written("[probe]\ndeadline_s = 1\n")
+    monkeypatch.setenv("MESHTUI_PROBE__MAX_PODS", "2")
+    with pytest.raises(ConfigError, match=r"config\.toml: setting probe\.deadline_s"):
+        load_settings()
+
+
+def warnings_of(monkeypatch, **environment):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    said = []
+    load_settings(warn=said.append)
+    return said
+
+
+def test_a_variable_that_sets_nothing_is_told(written, monkeypatch, capsys):
+    said = warnings_of(monkeypatch, MESHTUI_READONLY="true")
+    assert said == ["$MESHTUI_READONLY sets nothing: there is no such setting; did you mean MESHTUI_READ_ONLY?"]
+    load_settings()
+    assert capsys.readouterr().err == f"meshtui: warning: {said[0]}\n"
+
+
+def test_variables_of_settings_to_come_and_of_tests_are_accepted(written, monkeypatch):
+    assert warnings_of(monkeypatch, MESHTUI_CNI="calico", MESHTUI_E2E_KUBECONFIG="x", MESHTUI_NAMESPACE="a") == []

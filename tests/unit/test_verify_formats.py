@@ -8,7 +8,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshtui.cli.expectations_report import FORMATS, as_junit, as_tap, as_text
+from meshtui.cli.commands import verify
+from meshtui.cli.expectations_report import answer, as_junit, as_tap, as_text
+from meshtui.cli.formats import rendered
 from meshtui.engine.expect.expectations import Expected
 from meshtui.engine.expect.verification import Result, Status
 from meshtui.engine.path.references import parse_flow
@@ -113,7 +115,7 @@ def test_people_see_what_failed_first_with_its_reason_and_a_count_last():
     assert "OBSERVED" not in as_text(THREE[:1])
 
 
-@pytest.mark.parametrize("output", sorted(FORMATS))
+@pytest.mark.parametrize("output", verify.COMMAND.outputs)
 def test_nothing_in_a_name_steers_a_terminal(output):
-    text = FORMATS[output]([result(Status.FAIL, "a\x1b[31mb", "c\x07d\r")])
+    text = rendered(answer([result(Status.FAIL, "a\x1b[31mb", "c\x07d\r")]), output)
     assert not {"\x1b", "\x07", "\r"} & set(text)

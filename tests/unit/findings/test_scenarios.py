@@ -141,3 +141,50 @@ def test_a_route_that_takes_the_reserve_call_is_found():
     for match in route["spec"]["rules"][0]["matches"]:
         match.pop("method", None)
     assert [f.rule for f in findings(objects) if f.severity is Severity.ERROR] == ["MT404"]
+
+
+SHOP, STOCK = "Deployment ecom/ecom-service", "Deployment inventory/inventory-service"
+AT_FAULT = {
+    "missing-egress": ({"NetworkPolicy ecom/ecom-netpol", SHOP}, {STOCK}),
+    "gateway-namespace": ({"AuthorizationPolicy ecom/ecom-service-policy"}, set()),
+    "l7-at-ztunnel": ({"AuthorizationPolicy inventory/inventory-service-policy"}, {SHOP}),
+    "wrong-identity": ({SHOP}, set()),
+    "no-reserve-call": ({SHOP}, {STOCK}),
+    "uuid-mismatch": ({SHOP}, {STOCK}),
+    "h2c-upgrade": ({SHOP}, {STOCK}),
+}
+
+
+@pytest.mark.parametrize("scenario", AT_FAULT)
+def test_the_object_at_fault_is_marked_and_not_its_victim(scenario):
+    errors = [f for f in findings(load(scenario), OBSERVED.get(scenario, ("", None))[1]) if f.severity is Severity.ERROR]
+    marked = {str(ref) for finding in errors for ref in finding.at_fault}
+    at_fault, victims = AT_FAULT[scenario]
+    assert at_fault <= marked
+    assert not victims & marked
+
+
+def test_what_an_earlier_revision_ran_as_is_nobodys_identity():
+    objects = load("wrong-identity")
+    old = {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "metadata": {
+            "name": "ecom-service-5d5f8",
+            "namespace": "ecom",
+            "ownerReferences": [
+                {"apiVersion": "apps/v1", "kind": "Deployment", "name": "ecom-service", "uid": "u", "controller": True}
+            ],
+        },
+        "spec": {
+            "replicas": 0,
+            "selector": {"matchLabels": {"app": "ecom-service"}},
+            "template": {
+                "metadata": {"labels": {"app": "ecom-service", "was": "there"}},
+                "spec": {"serviceAccountName": "ecom-service", "containers": [{"name": "c", "image": "x"}]},
+            },
+        },
+    }
+    first = findings([*objects, old])[0]
+    assert (first.rule, first.severity) == ("MT101", Severity.ERROR)
+    assert first.flows == findings(objects)[0].flows

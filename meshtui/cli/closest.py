@@ -1,0 +1,13 @@
+"""What a person may have meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``: did you mean 'x'?`` for the word that is the closest, or nothing."""
+    from difflib import get_close_matches
+
+    found = get_close_matches(word, list(known), n=1)
+    return f": did you mean {found[0]!r}?" if found else ""

@@ -1,0 +1,108 @@
+"""Where the values that a shell offers come from: kubeconfig, manifests, or the cluster, asked with a short patience."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from meshtui.model.snapshot import Snapshot
+
+_PATIENCE_S = 1.5
+"""How long a cluster may take to answer; who waits for a shell's completion waits no longer."""
+_MOST = 500
+"""Objects of a kind that are asked for: more names than this help nobody."""
+_WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
+
+
+def contexts_of(kubeconfig: str) -> list[str]:
+    """The names of a kubeconfig's contexts (all of ``$KUBECONFIG``'s, merged)."""
+    import yaml
+
+    paths = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    found: list[str] = []
+    for path in filter(None, paths.split(os.pathsep)):
+        file = Path(path).expanduser()
+        if file.is_file():
+            content = yaml.load(file.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 (it is safe)
+            found += [str(context["name"]) for context in content.get("contexts") or ()]
+    return list(dict.fromkeys(found))
+
+
+def namespaces_of(given: Mapping[str, Any]) -> list[str]:
+    """All namespaces."""
+    return sorted(namespace.name for namespace in _read(given, ["Namespace"]).namespaces.values())
+
+
+def workloads_of(given: Mapping[str, Any]) -> list[str]:
+    """All workloads, as NS/KIND/NAME; with ``-n`` those of one namespace."""
+    snapshot = _read(given, [*_WORKLOADS, "Pod"])
+    return sorted(f"{ref.namespace}/{ref.kind.lower()}/{ref.name}" for ref in snapshot.workloads if _in(given, ref.namespace))
+
+
+def services_of(given: Mapping[str, Any]) -> list[str]:
+    """All Services with each of their ports, as NS/svc/NAME:PORT."""
+    found = sorted(_read(given, ["Service"]).services.values(), key=lambda service: str(service.meta.ref))
+    return [
+        f"{service.meta.namespace}/svc/{service.meta.name}:{port.number}"
+        for service in found
+        if _in(given, service.meta.namespace)
+        for port in service.ports
+    ]
+
+
+def scenario_names() -> list[str]:
+    """The sandbox's scenarios: the folders that have a description."""
+    import meshtui.sandbox
+
+    folder = Path(next(iter(meshtui.sandbox.__path__))) / "scenarios"
+    return sorted(place.parent.name for place in folder.glob("*/scenario.yaml"))
+
+
+def rule_ids() -> list[str]:
+    """The ids of the rules: each has a page."""
+    import meshtui
+
+    folder = Path(next(iter(meshtui.__path__))) / "findings" / "pages"
+    return sorted(page.stem for page in folder.glob("MT*.md"))
+
+
+def _in(given: Mapping[str, Any], namespace: str) -> bool:
+    return given.get("namespace") in {None, namespace}
+
+
+def _read(given: Mapping[str, Any], kinds: Iterable[str]) -> Snapshot:
+    """What manifests hold, or of a cluster only some kinds."""
+    from meshtui.cli.given import settings_from
+
+    settings = settings_from(given)
+    if settings.filenames:
+        from meshtui.sources.manifests import load_manifests
+
+        return load_manifests([path for path in settings.filenames if path != "-"])
+    import asyncio
+
+    return asyncio.run(asyncio.wait_for(_list(settings, list(kinds)), _PATIENCE_S))
+
+
+async def _list(settings: Any, kinds: list[str]) -> Snapshot:
+    import asyncio
+
+    from meshtui.model.snapshot import Snapshot
+    from meshtui.sources.decode import KINDS
+    from meshtui.sources.listing import read_first
+    from meshtui.sources.live import LiveSource
+
+    source = LiveSource(settings)
+    try:
+        api = await source.open()
+        lists = await asyncio.gather(*(read_first(api, KINDS[name], _MOST) for name in kinds))
+    finally:
+        await source.close()
+    fields: dict[str, Any] = {}
+    for name, objects in zip(kinds, lists, strict=True):
+        for found in objects:
+            fields.setdefault(KINDS[name].field, {})[found.meta.uid] = found
+    return Snapshot(**fields)

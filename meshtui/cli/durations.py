@@ -1,0 +1,31 @@
+"""Spans of time as kubectl's flags take them."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from meshtui.model.errors import UsageError
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+
+
+def seconds_of(text: str) -> float:
+    """``30s``, ``1m``, ``2m30s``, ``500ms``; a plain number is seconds. Raises UsageError for anything else.
+
+    The answer is in seconds, 0 or more.
+    """
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    parts = _PART.findall(text)
+    if not parts or "".join(number + unit for number, unit in parts) != text:
+        raise UsageError(f"{text!r} is no span of time", "write 30s, 1m, 2m30s, or a number of seconds")
+    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+
+
+def timeout_of(text: str) -> float:
+    """The same for a timeout: as in kubectl, 0 means that there is none (infinity). Raises UsageError."""
+    seconds = seconds_of(text)
+    return seconds if seconds > 0 else math.inf

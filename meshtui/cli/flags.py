@@ -1,0 +1,93 @@
+"""The flags that every command shares. Each stands before or after the command; what they say together is one set of values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from meshtui.cli.complete import contexts, files, namespaces, output_formats
+from meshtui.model.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """One shared flag. ``kind`` is ``one`` (a value, given once), ``many`` (values that add up) or ``switch``."""
+
+    name: str
+    words: tuple[str, ...]
+    kind: str
+    help: str
+    metavar: str = ""
+    complete: Any = None
+
+    @property
+    def long(self) -> str:
+        """How messages name it."""
+        return self.words[-1]
+
+    def value(self, word: str) -> str:
+        """The value in a word: ``-n=shop`` means shop, as in kubectl."""
+        return word.removeprefix("=") if len(self.words) > 1 else word
+
+    def option(self) -> click.Option:
+        """The flag as click reads it. Values are collected, so that a second one doesn't silently replace the first."""
+        words = [*self.words, self.name]
+        if self.kind == "switch":
+            return click.Option(words, is_flag=True, help=self.help)
+        return click.Option(words, metavar=self.metavar, multiple=True, help=self.help, shell_complete=self.complete)
+
+
+FLAGS = (
+    Flag("kubeconfig", ("--kubeconfig",), "one", "default: $KUBECONFIG, ~/.kube/config, in-cluster", "PATH", files),
+    Flag("context", ("--context",), "one", "a context of the kubeconfig", "NAME", contexts),
+    Flag("namespace", ("-n", "--namespace"), "one", "only this namespace", "NS", namespaces),
+    Flag("all_namespaces", ("-A", "--all-namespaces"), "switch", "all namespaces"),
+    Flag("impersonate", ("--as",), "one", "impersonate a user", "USER"),
+    Flag("impersonate_groups", ("--as-group",), "many", "impersonate a group (repeatable)", "GROUP"),
+    Flag("request_timeout", ("--request-timeout",), "one", "how long one request may take: 30s, 1m, 2m30s; 0: no limit", "TIME"),
+    Flag("filenames", ("-f", "--filename"), "many", "read manifests instead: a file, a folder, - (repeatable)", "PATH", files),
+    Flag("read_only", ("--read-only",), "switch", "never change anything in the cluster"),
+    Flag("write", ("--write",), "switch", "fixes may be applied, each after a confirmation (the sandbox has it)"),
+)
+"""Where the cluster comes from, and what may be done there."""
+
+OUTPUT = Flag("output", ("-o", "--output"), "one", "how to answer", "FORMAT", output_formats)
+"""The form of the answer; a command says which it knows."""
+
+SHARED = (*FLAGS, OUTPUT)
+NAMES = frozenset(flag.name for flag in SHARED)
+
+
+def options() -> list[click.Parameter]:
+    """All shared flags, for one place on the command line."""
+    return [flag.option() for flag in SHARED]
+
+
+def merged(places: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What was given at all places together, by name; what wasn't given is left out.
+
+    Raises UsageError for a flag that takes one value and got different ones, and for an empty value: it would act elsewhere
+    than was meant.
+    """
+    found: dict[str, Any] = {}
+    given = list(places)
+    for flag in SHARED:
+        if flag.kind == "switch":
+            if any(place.get(flag.name) for place in given):
+                found[flag.name] = True
+            continue
+        values = tuple(dict.fromkeys(flag.value(word) for place in given for word in place.get(flag.name) or ()))
+        if not values:
+            continue
+        if "" in values:
+            raise UsageError(f"{flag.long} is empty", "an unset variable? leave it out to mean the default")
+        if flag.kind == "many":
+            found[flag.name] = values
+        elif len(values) > 1:
+            raise UsageError(f"{flag.long} is given twice, as {' and as '.join(map(repr, values))}", "give it once")
+        else:
+            found[flag.name] = values[0]
+    return found

@@ -1,0 +1,7 @@
+"""``-o tap``: each command that has it writes it itself."""
+
+from __future__ import annotations
+
+from meshtui.cli.formats import Format
+
+FORMAT = Format("tap", "TAP version 14 (testanything.org)", data=True)

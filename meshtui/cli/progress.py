@@ -1,0 +1,92 @@
+"""How far something is that takes long, on standard error: a line that renews itself on a terminal, nothing in a log."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+_SILENT_S = 1.0
+"""What is done within this time says nothing."""
+_RENEWED_S = 0.25
+_CLEAR = "\r\x1b[K"
+
+
+def shown() -> bool:
+    """Whether anybody can see it: standard error is a terminal."""
+    return sys.stderr.isatty()
+
+
+class Progress:
+    """Steps of a known number, with an estimate of the time that is left. Nothing is written in the first second."""
+
+    def __init__(self, what: str, total: int) -> None:
+        self._what = what
+        self._total = total
+        self._done = 0
+        self._started = time.monotonic()
+        self._written = self._started + _SILENT_S - _RENEWED_S
+        self._any = False
+
+    def step(self) -> None:
+        """One more step is done."""
+        self._done += 1
+        now = time.monotonic()
+        if now - self._written < _RENEWED_S or not shown():
+            return
+        self._written, self._any = now, True
+        _write(f"{_CLEAR}… {self.words(now - self._started)}")
+
+    def words(self, elapsed_s: float) -> str:
+        """How far it is, and how long it may still take."""
+        left_s = elapsed_s / max(self._done, 1) * max(self._total - self._done, 0)
+        return f"{self._what}: {self._done} of {self._total}, about {_span(left_s)} left"
+
+    def end(self) -> None:
+        """Take the line away."""
+        if self._any:
+            self._any = False
+            _write(_CLEAR)
+
+
+@asynccontextmanager
+async def progress(what: str, seconds: float | None = None) -> AsyncIterator[None]:
+    """Say how long something has been going on; ``seconds`` is how long it takes at most, where that is known."""
+    import asyncio
+
+    task = asyncio.create_task(_tell(what, seconds)) if shown() else None
+    try:
+        yield
+    finally:
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _tell(what: str, seconds: float | None) -> None:
+    import asyncio
+
+    started = time.monotonic()
+    await asyncio.sleep(_SILENT_S)
+    try:
+        while True:
+            elapsed_s = time.monotonic() - started
+            most = f" of at most {_span(seconds)}" if seconds is not None else ""
+            _write(f"{_CLEAR}… {what}: {_span(elapsed_s)}{most}")
+            await asyncio.sleep(_RENEWED_S)
+    finally:
+        _write(_CLEAR)
+
+
+def _span(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _write(text: str) -> None:
+    from meshtui.cli.guarded import bare
+
+    stream = bare(sys.stderr)
+    stream.write(text)
+    stream.flush()

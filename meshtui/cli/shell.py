@@ -1,0 +1,55 @@
+"""Completion for shells: the scripts that they load, and what answers them.
+
+click has the scripts and reads the words of a shell; here is what makes it harmless: an answer within a few seconds or none,
+and never a word of error in the middle of somebody's command line.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+
+import click
+from click.shell_completion import get_completion_class
+
+VARIABLE = "_MESHTUI_COMPLETE"
+"""Set by the script: the program then answers the shell instead of running."""
+SHELLS = ("bash", "zsh", "fish")
+PROGRAMS = ("meshtui", "kubectl-meshtui")
+_PATIENCE_S = 3.0
+
+
+def script(shell: str, group: click.Group) -> str:
+    """What a shell has to load, for both names of the program."""
+    made = get_completion_class(shell)
+    if made is None:
+        raise KeyError(shell)
+    texts = []
+    for program in PROGRAMS:
+        complete = made(group, {}, program, VARIABLE)
+        texts.append(complete.source_template % complete.source_vars())
+    return "".join(texts)
+
+
+def answer(group: click.Group, instruction: str) -> None:
+    """Answer a shell, and end the process: at once, whatever a plugin or a server is still doing. Does not return."""
+    shell = instruction.partition("_")[0]
+    found: list[str] = []
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123  (for the rest of the process: a shell must not see errors)
+    thread = threading.Thread(target=_complete, args=(group, shell, found), daemon=True)
+    thread.start()
+    thread.join(_PATIENCE_S)
+    sys.stdout.write("".join(f"{text}\n" for text in found))
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def _complete(group: click.Group, shell: str, found: list[str]) -> None:
+    made = get_completion_class(shell)
+    if made is None:
+        return
+    try:
+        found.append(made(group, {}, PROGRAMS[0], VARIABLE).complete())
+    except BaseException:  # noqa: BLE001  (a boundary: whatever goes wrong offers nothing)
+        return

@@ -1,0 +1,6 @@
+"""Settings: command-line flags over environment variables over the configuration file over defaults."""
+
+from meshtui.settings.load import config_file, load_settings
+from meshtui.settings.model import PROBE_IMAGE, Checkout, Denials, Probe, Settings, Timeouts
+
+__all__ = ["PROBE_IMAGE", "Checkout", "Denials", "Probe", "Settings", "Timeouts", "config_file", "load_settings"]
