@@ -50,11 +50,13 @@ def plan_answer(plan: Plan, context: str) -> Answer:
         {"pod": f"{pod['namespace']} as {pod['service_account']}", **flow} for pod in document["pods"] for flow in pod["flows"]
     ]
     rows += [{"pod": "from here", **flow} for flow in document["external"]]
+    rows += [{"pod": "left out", "reason": refused["reason"], **refused["flow"]} for refused in document["refused"]]
     columns = (
         Column("PROBE POD", key("pod")),
         Column("FROM", lambda row: end_name(row["from"])),
         Column("TO", lambda row: end_name(row["to"])),
         Column("PROTOCOL", key("protocol")),
+        Column("REASON", key("reason")),
     )
     text = "".join(f"{clean(line)}\n" for line in plan_in_words(plan, context))
     return Answer(document, rows, columns, own={"text": lambda: text})

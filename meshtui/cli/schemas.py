@@ -488,19 +488,35 @@ class DenialLine(Struct):
     destination_pod: str
 
 
+class Versions(Struct, omit_defaults=True):
+    """The versions of meshtui, of Python, of the libraries that matter in a report, and with --server of the API server."""
+
+    meshtui: str
+    python: str
+    platform: str
+    click: str
+    httpx: str
+    kubernetes: str
+    msgspec: str
+    pydantic: str
+    textual: str
+    server: str | UnsetType = UNSET
+
+
 SCHEMAS: dict[str, tuple[Any, str]] = {
     "acceptance": (Accepted, "the answer of meshtui acceptance -o json"),
     "check": (Check, "the answer of meshtui check -o json"),
     "checkout": (CheckedOut, "the answer of meshtui checkout -o json"),
     "clean": (Cleaned, "the answer of meshtui clean -o json"),
-    "denials": (DenialLine, "one line of what meshtui denials -o jsonl prints"),
+    "denials": (DenialLine, "one line of what meshtui denials -o jsonl prints; -o json is an array of them"),
     "diff": (Diffed, "the answer of meshtui diff -o json"),
     "explain": (Explained, "the answer of meshtui explain -o json"),
     "flow": (FlowLine, "one line of the file that meshtui predict --flows reads"),
     "matrix": (list[MatrixPair], "the answer of meshtui matrix -o json"),
     "plan": (ProbePlan, "the answer of meshtui probe --plan -o json"),
-    "predict": (Predicted | BadLine, "one line of what meshtui predict prints"),
+    "predict": (Predicted | BadLine, "one line of what meshtui predict prints; -o json is an array of them"),
     "probe": (Probed | list[Probed], "the answer of meshtui probe -o json: an object, or an array for several flows"),
     "verify": (Verification, "the answer of meshtui verify -o json"),
+    "version": (Versions, "the answer of meshtui version -o json"),
 }
 """By name: the type, and what it describes."""

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 import yaml
 
+import meshtui
 from meshtui.checkout.trace import TITLES, Explanation, LookAt, StepState, Stock, Trace
 from meshtui.cli.checkout_report import trace_to_json
 from meshtui.cli.commands import clean
@@ -27,6 +28,7 @@ from meshtui.cli.schemas import (
     Predicted,
     Probed,
     ProbePlan,
+    Versions,
 )
 from meshtui.engine import Engine
 from meshtui.engine.path.references import parse_flow
@@ -165,6 +167,12 @@ def test_a_checkout_answers_as_it_says():
 def test_clean_answers_as_it_says(removed):
     item = Leftover("Pod", "ecom", "meshtui-probe-1", "uid", "1", datetime.now(UTC), "/api")
     holds(clean.answer([item], [item] if removed else [], dry_run=not removed).document, Cleaned)
+
+
+def test_a_version_answers_as_it_says(capsys):
+    found = json.loads(answers(capsys, "version", "-o", "json"))
+    holds(found, Versions)
+    assert found["meshtui"] == meshtui.__version__
 
 
 def test_schema_alone_lists_the_names(capsys):

@@ -122,7 +122,7 @@ async def _follow(words: Words, settings: Settings) -> int:
     import asyncio
 
     from meshtui.cli.formats import write
-    from meshtui.cli.source import source_for
+    from meshtui.cli.source import in_scope, source_for
     from meshtui.session import Session
 
     session = Session(source_for(settings), settings)
@@ -142,6 +142,7 @@ async def _follow(words: Words, settings: Settings) -> int:
                 raise session.error
             if not session.settled:
                 continue
+            in_scope(session.snapshot, settings)
             session.denials.follow(words.since)
             await session.denials.judge()
             fresh = [each for each in in_namespace(session) if counts.get(_group(each)) != each.denial.count]

@@ -102,13 +102,19 @@ def test_a_log_gets_nothing(monkeypatch, clock):
 async def test_what_has_no_steps_says_how_long_it_has_been_going_on(monkeypatch):
     import asyncio
 
-    screen = on_a_terminal(monkeypatch)
+    drawn = asyncio.Event()
 
+    class Watched(Screen):
+        def write(self, text):
+            drawn.set()
+            return super().write(text)
+
+    screen = Watched()
+    monkeypatch.setattr("sys.stderr", screen)
     monkeypatch.setattr(module, "_SILENT_S", 0.0)
-    async with progress("probing", 30):
-        async with asyncio.timeout(30):
-            while "probing: 0 s of at most 30 s" not in screen.getvalue():  # noqa: ASYNC110 - what is written has no event
-                await asyncio.sleep(0)
+    async with progress("probing", 30), asyncio.timeout(30):
+        await drawn.wait()
+    assert "probing: 0 s of at most 30 s" in screen.getvalue()
     assert screen.getvalue().endswith("\r\x1b[K")
 
 

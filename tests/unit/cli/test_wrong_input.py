@@ -159,3 +159,12 @@ def test_a_plan_names_where_it_would_happen(capsys, real):
     out = capsys.readouterr().out
     assert out.startswith("context " + real(["BOOKSTORE"])[0])
     assert "(plan only)" not in out
+
+
+def test_a_table_of_a_plan_shows_what_is_left_out(capsys, real):
+    """Manifests have no running pods: nothing can be probed, and the table must not look as if nothing had been asked."""
+    assert run(real(["probe", *CALL, "--plan", "-f", "BOOKSTORE", "-o", "csv"])) == 0
+    rows = capsys.readouterr().out.splitlines()
+    assert len(rows) == 2
+    assert rows[1].startswith("left out,")
+    assert "no running pod" in rows[1]
