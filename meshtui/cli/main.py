@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -17,6 +18,8 @@ from meshtui.model.errors import MeshtuiError, UsageError
 from meshtui.model.plain import clean
 
 PROGRAM = "meshtui"
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""How a disk says that nothing more fits."""
 
 
 def _interrupt(*_: object) -> None:
@@ -55,10 +58,22 @@ def run(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return AS_EXPECTED
     except Exception as error:  # noqa: BLE001  (the boundary: no traceback reaches a person)
-        from meshtui.reporting import report_unexpected
-
-        return _failed(report_unexpected(error, words), UNEXPECTED)
+        return _unexpected(error, words)
     return code
+
+
+def _unexpected(error: Exception, words: Sequence[str]) -> int:
+    """The exit code for an error that no command saw coming, after one line about it."""
+    while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if isinstance(error, MeshtuiError):  # the only failure among tasks that ran together
+        return _failed(str(error), error.exit_code)
+    if isinstance(error, OSError) and error.errno in _FULL:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written can't be
+        return _failed(f"the answer can't be written: {error.strerror}", BAD_USAGE)
+    from meshtui.reporting import report_unexpected
+
+    return _failed(report_unexpected(error, words), UNEXPECTED)
 
 
 def _failed(words: str, code: int) -> int:
