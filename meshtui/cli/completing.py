@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from meshtui.cli.shell import patience_s
+
 if TYPE_CHECKING:
     from meshtui.model.snapshot import Snapshot
 
-_PATIENCE_S = 1.5
-"""How long a cluster may take to answer; who waits for a shell's completion waits no longer."""
 _MOST = 500
 """Objects of a kind that are asked for: more names than this help nobody."""
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
@@ -84,7 +84,7 @@ def _read(given: Mapping[str, Any], kinds: Iterable[str]) -> Snapshot:
         return load_manifests([path for path in settings.filenames if path != "-"])
     import asyncio
 
-    return asyncio.run(asyncio.wait_for(_list(settings, list(kinds)), _PATIENCE_S))
+    return asyncio.run(asyncio.wait_for(_list(settings, list(kinds)), patience_s()))
 
 
 async def _list(settings: Any, kinds: list[str]) -> Snapshot:

@@ -17,7 +17,16 @@ VARIABLE = "_MESHTUI_COMPLETE"
 """Set by the script: the program then answers the shell instead of running."""
 SHELLS = ("bash", "zsh", "fish")
 PROGRAMS = ("meshtui", "kubectl-meshtui")
-_PATIENCE_S = 3.0
+_PATIENCE_S = 1.5
+_SECONDS = f"{VARIABLE}_SECONDS"
+
+
+def patience_s() -> float:
+    """How many seconds a cluster may take to answer; ``$_MESHTUI_COMPLETE_SECONDS`` says otherwise, for slow links."""
+    try:
+        return max(float(os.environ.get(_SECONDS, _PATIENCE_S)), 0.1)
+    except ValueError:
+        return _PATIENCE_S
 
 
 def script(shell: str, group: click.Group) -> str:
@@ -39,7 +48,7 @@ def answer(group: click.Group, instruction: str) -> None:
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123  (for the rest of the process: a shell must not see errors)
     thread = threading.Thread(target=_complete, args=(group, shell, found), daemon=True)
     thread.start()
-    thread.join(_PATIENCE_S)
+    thread.join(2 * patience_s())  # whatever it is that waits: a plugin, a server, a file that never ends
     sys.stdout.write("".join(f"{text}\n" for text in found))
     sys.stdout.flush()
     os._exit(0)

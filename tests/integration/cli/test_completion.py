@@ -50,7 +50,8 @@ complete -C "$argv"
 def completed(shell, *words, home, **environment):
     """What the shell offers for the last word, and what was said on standard error meanwhile."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("KUBE", "MESHTUI"))}
-    env = clean | {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(home), "XDG_CONFIG_HOME": str(home)} | environment
+    patient = {"_MESHTUI_COMPLETE_SECONDS": "60"}  # a busy machine takes longer than a person would wait
+    env = clean | patient | {"PATH": f"{BIN}:{os.environ['PATH']}", "HOME": str(home), "XDG_CONFIG_HOME": str(home)} | environment
     script = home / f"script.{shell}"
     script.write_text(subprocess.run([BIN / "meshtui", "completion", shell], capture_output=True, text=True, check=True).stdout)
     commands = {
@@ -140,7 +141,7 @@ def test_a_server_that_never_answers_is_given_up_on(tmp_path):
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         (tmp_path / "k").write_text(UNREACHABLE.replace("127.0.0.1:1", f"127.0.0.1:{listener.getsockname()[1]}"))
-        patient = {"KUBECONFIG": str(tmp_path / "k"), "MESHTUI_TIMEOUTS__REQUEST_S": "100000"}
+        patient = {"KUBECONFIG": str(tmp_path / "k"), "MESHTUI_TIMEOUTS__REQUEST_S": "100000", "_MESHTUI_COMPLETE_SECONDS": "1.5"}
         assert completed("bash", "meshtui", "check", "-n", "s", home=tmp_path, **patient) == ([], "")
 
 
@@ -162,7 +163,12 @@ def test_completion_without_a_cluster_imports_nothing_heavy(tmp_path, bookstore,
         "from meshtui.cli.shell import answer; from meshtui.cli.group import Meshtui; "
         f"answer(Meshtui(), 'bash_complete'); print([m for m in {heavy} if m in sys.modules])"
     )
-    env = os.environ | {"COMP_WORDS": "\n".join(words), "COMP_CWORD": str(len(words) - 1), "HOME": str(tmp_path)}
+    env = os.environ | {
+        "_MESHTUI_COMPLETE_SECONDS": "60",
+        "COMP_WORDS": "\n".join(words),
+        "COMP_CWORD": str(len(words) - 1),
+        "HOME": str(tmp_path),
+    }
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True, timeout=60)
     *offered, last = done.stdout.splitlines()
     assert last == "[]"
