@@ -134,7 +134,7 @@ def test_an_error_in_meshtui_is_one_line_and_a_report(tmp_path, key, names):
         while terminal._read(0.2):
             pass
         after = terminal.output.rpartition(b"\x1b[?1049l")[2].decode()
-    assert after.count("an error in meshtui") == 1
+    assert after.count("this is a fault in meshtui") == 1
     assert names in after
     assert "Traceback" not in terminal.output.decode(errors="replace")
     assert "s3cr3t" not in terminal.output.decode(errors="replace")
