@@ -99,7 +99,10 @@ class MeshtuiApp(App[None]):
             self._exception = error
             self._exception_event.set()  # what Textual's test pilot waits for
             cause = error.error if isinstance(error, WorkerFailed) else error
-            self._exit_renderables.append(Text(report_unexpected(cause, sys.argv[1:]), no_wrap=True, overflow="ignore"))
+            said = f"meshtui: {report_unexpected(cause, sys.argv[1:])}"
+            self._exit_renderables.append(Text(said, no_wrap=True, overflow="ignore"))
+                Text(f"meshtui: {report_unexpected(cause, sys.argv[1:])}", no_wrap=True, overflow="ignore")
+            )
         self._close_messages_no_wait()
 
     def _print_error_renderables(self) -> None:

@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 import gc
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from meshtui.engine import Engine
 from meshtui.engine.explain.denials import policies_of
@@ -59,6 +59,8 @@ class Session:
         self.clock = clock
         self._current = Current(Snapshot())
         self.error: MeshtuiError | None = None
+        self.stopped: dict[str, MeshtuiError] = {}
+        """What is worked out in the background and has stopped for good, by its name: what is shown of it stays as it is."""
         self.namespace = "" if settings.all_namespaces else settings.namespace
         self._listeners: list[Listener] = []
         self._task: asyncio.Task[None] | None = None
@@ -104,6 +106,19 @@ class Session:
                 return  # manifests are read once
             self.error = SourceEndedError("it ended without a reason")
         self.tell()
+
+    def in_background(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Run something beside everything else. One that fails is told, as what the screens show of it isn't live any more."""
+        task = asyncio.create_task(work, name=name)
+
+        def ended(done: asyncio.Task[None]) -> None:
+            error = None if done.cancelled() else done.exception()
+            if error is not None:
+                self.stopped[name] = why_ended(error)
+                self.tell()
+
+        task.add_done_callback(ended)
+        return task
 
     def publish(self, snapshot: Snapshot) -> None:
         """Take a new Snapshot, and judge the flows that somebody watches anew."""

@@ -47,8 +47,8 @@ class Denials:
             self.log = DenialLog(log_reader(self._host.source), lambda: self._host.snapshot, self._changed, since_s)
             self._since = self._host.clock()
             self._tasks = [
-                asyncio.create_task(self.log.run(), name="denials"),
-                asyncio.create_task(self._judge_again(), name="judge denials"),
+                self._host.in_background(self.log.run(), "denials"),
+                self._host.in_background(self._judge_again(), "judged denials"),
             ]
 
     async def read(self, since_s: int) -> DenialLog:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Coroutine
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from meshtui.engine import Engine
 from meshtui.model.snapshot import Snapshot
@@ -45,6 +47,9 @@ class Host(Protocol):
     @property
     def settled(self) -> bool:
         """Whether no kind is still being read for the first time."""
+
+    def in_background(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Run something beside the event loop's other work; when it fails, the screens say that what they show isn't live."""
 
     def clock(self) -> datetime:
         """The time of day."""

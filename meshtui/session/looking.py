@@ -42,7 +42,7 @@ class Looking:
             if not self._host.running or len(self._host.snapshot.pods) <= SMALL:
                 self._report = self._last = look(self._host.snapshot, self._evidence)
             elif threading.get_ident() == self._thread and (self._looking is None or self._looking.done()):
-                self._looking = asyncio.create_task(self._look_apart(), name="findings")
+                self._looking = self._host.in_background(self._look_apart(), "findings")
         return self._last if self._report is None else self._report
 
     @property
@@ -57,7 +57,7 @@ class Looking:
             self._evidence = None
             self._shop_changed.set()
         if self._observing is None and self._host.running and self._may_observe():
-            self._observing = asyncio.create_task(self._observe(), name="evidence")
+            self._observing = self._host.in_background(self._observe(), "evidence")
 
     def take_evidence(self, evidence: Evidence | None) -> None:
         """Take what was seen of the bookstore: findings about it hold until its shop runs in other pods."""

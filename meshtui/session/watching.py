@@ -65,7 +65,7 @@ class Watching:
             flows = list(self._verdicts)
             self._note_changes(old, host.snapshot, {flow: judge(host.engine, flow) for flow in flows})
         elif self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._judge_in_thread(old), name="watched flows")
+            self._task = self._host.in_background(self._judge_in_thread(old), "watched flows")
 
     async def _judge_in_thread(self, old: Snapshot) -> None:
         while old is not self._host.snapshot and self._verdicts:

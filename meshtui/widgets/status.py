@@ -65,6 +65,9 @@ def banner(session: Session) -> tuple[str, ...]:
             return ()  # there is nothing under it, and the body itself says why
         known = f"what is shown was known {_age(session)}" if session.snapshot.taken_at else "nothing was read before"
         return f"✗ NOT LIVE: the source has ended; {known}; r starts it again", f"  {session.error}"
+    if session.stopped:
+        name, why = next(iter(session.stopped.items()))
+        return f"✗ NOT LIVE: {', '.join(session.stopped)} stopped, and stay as they are; start meshtui again", f"  {name}: {why}"
     broken = _in_state(session, KindStatus.BROKEN)
     if not broken:
         return ()
@@ -90,6 +93,8 @@ def _freshness(session: Session, *, terse: bool) -> tuple[str, str]:
     """How fresh the data is, and in which tone to say it."""
     if session.error is not None:
         return "✗ not live: the source has ended" if session.has_data else "✗ no data", "bold $text-error"
+    if session.stopped:
+        return f"✗ not live: {next(iter(session.stopped))}", "bold $text-error"
     now, health = session.clock(), session.health()
     broken = _in_state(session, KindStatus.BROKEN)
     if broken:

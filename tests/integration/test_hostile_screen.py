@@ -98,6 +98,23 @@ async def test_a_source_that_ends_is_said_over_the_body_and_r_starts_it_again(er
         await until(pilot, lambda: "NOT LIVE" not in shown(app))
 
 
+async def test_what_stops_in_the_background_is_said_over_the_body_for_good(monkeypatch):
+    source = Ending(None)
+    app = MeshtuiApp(Session(source, Settings()))
+    async with app.run_test(size=(160, 40)) as pilot:
+        await until(pilot, lambda: "ecom-service" in shown(app))
+
+        async def fail():
+            raise KeyError("findings")
+
+        app.session.in_background(fail(), "findings")
+        await until(pilot, lambda: "NOT LIVE: findings stopped" in shown(app))
+        assert "● live" not in shown(app)
+        await pilot.press("r")
+        await pilot.pause()
+        assert "NOT LIVE: findings stopped" in shown(app), "nothing starts it again: the banner stays"
+
+
 TROUBLE = """
 import sys
 from textual.binding import Binding
@@ -138,7 +155,7 @@ def test_an_error_in_meshtui_is_one_line_and_a_report(tmp_path, key, names):
     assert names in after
     assert "Traceback" not in terminal.output.decode(errors="replace")
     assert "s3cr3t" not in terminal.output.decode(errors="replace")
-    (report,) = (tmp_path / "state" / "meshtui").iterdir()
+    (report,) = (tmp_path / "state" / "meshtui" / "reports").iterdir()
     assert stat.S_IMODE(report.stat().st_mode) == 0o600
     assert names in report.read_text()
     assert "s3cr3t-in-words" not in report.read_text()
