@@ -12,6 +12,7 @@ import os
 import socket
 import sys
 from collections import deque
+from collections.abc import Callable
 
 from meshtui.sandbox.ports import POD_PREFIX
 
@@ -35,6 +36,7 @@ class AddressPool:
 
     def __init__(self) -> None:
         self._guards: list[socket.socket] = []
+        self._blocks: list[int] = []
         self._free: deque[str] = deque()
         self._by_uid: dict[str, str] = {}
         self._stand_ins: dict[tuple[str, int], int] = {}
@@ -56,6 +58,18 @@ class AddressPool:
             for key in [key for key in self._stand_ins if key[0] in ends]:
                 del self._stand_ins[key]
 
+    def claim(self, suits: Callable[[int], bool] = lambda _: True) -> int:
+        """Return the number of the first block, claimed now if there is none yet and then one that ``suits``."""
+        if not self._blocks:
+            self._claim_block(suits)
+        return self._blocks[0]
+
+    def is_foreign(self, address: str) -> bool:
+        """Whether an address is the one of another sandbox's pod."""
+        prefix, _, _ = address.rpartition(".")
+        start, _, block = prefix.rpartition(".")
+        return LOOPBACK_BLOCK and start == POD_PREFIX and int(block) not in self._blocks
+
     def listen_at(self, address: str, port: int) -> tuple[str, int]:
         """Return where a listener for ``address:port`` really stands."""
         if LOOPBACK_BLOCK:
@@ -65,13 +79,16 @@ class AddressPool:
             self._stand_ins[key] = _free_port()
         return "127.0.0.1", self._stand_ins[key]
 
-    def _claim_block(self) -> None:
+    def _claim_block(self, suits: Callable[[int], bool] = lambda _: True) -> None:
         start = os.getpid() % 250
         for offset in range(250):
             block = (start + offset) % 250
             guard = _guard(block)
-            if guard is not None:
+            if guard is not None and not suits(block):
+                guard.close()
+            elif guard is not None:
                 self._guards.append(guard)
+                self._blocks.append(block)
                 self._free.extend(f"{POD_PREFIX}.{block}.{host}" for host in range(1, 255))
                 return
         msg = f"every block {POD_PREFIX}.x.0/24 is taken by another sandbox on this machine"
@@ -114,6 +131,16 @@ def source_address(pod_address: str) -> str | None:
 
 
 _POOL = AddressPool()
+
+
+def claim_block(suits: Callable[[int], bool] = lambda _: True) -> int:
+    """Return the number of this process's first block of addresses, which no other sandbox on this machine has."""
+    return _POOL.claim(suits)
+
+
+def is_foreign(address: str) -> bool:
+    """Whether an address is the one of another sandbox's pod."""
+    return _POOL.is_foreign(address)
 
 
 def allocate_pod_address(uid: str) -> str:

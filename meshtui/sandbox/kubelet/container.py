@@ -16,6 +16,7 @@ from meshtui.sandbox.kubelet import environment, probes
 from meshtui.sandbox.kubelet.process import ContainerProcess
 from meshtui.sandbox.kubelet.state import ContainerState, running, terminated, waiting
 from meshtui.sandbox.ports import Image, Images, Obj, PodPaths
+from meshtui.sandbox.runtime import Runtime
 
 _BACKOFF_FIRST_S = 0.5
 _BACKOFF_MOST_S = 15.0
@@ -36,6 +37,7 @@ class PodContext:
     changed: Callable[[], None]
     say: Callable[..., None]
     on_child: Callable[[int], None]
+    runtime: Runtime
 
     @property
     def uid(self) -> str:
@@ -139,7 +141,7 @@ class Container:
             context.logs.append(context.uid, text, self.state.name)
 
         context.say("Created", f"Created container: {self.state.name}", self.state.name)
-        return await ContainerProcess.start(command, env, context.paths.root / "home", line)
+        return await ContainerProcess.start(command, env, context.paths.root / "home", line, context.runtime)
 
     async def _probe(self) -> None:
         """The startup probe first; then readiness and liveness side by side."""

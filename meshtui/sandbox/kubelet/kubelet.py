@@ -12,6 +12,8 @@ from meshtui.sandbox.apiserver.podlogs import PodLogFiles
 from meshtui.sandbox.apiserver.store import Store
 from meshtui.sandbox.kubelet.worker import PodWorker, grace_of
 from meshtui.sandbox.ports import Images, Obj, PodPaths
+from meshtui.sandbox.runtime import Runtime
+from meshtui.sandbox.user import open_folder
 
 _log = logging.getLogger(__name__)
 
@@ -36,6 +38,7 @@ class Kubelet:
         *,
         wait_for_network: bool = True,
         on_child: Callable[[int], None] = _ignore,
+        runtime: Runtime | None = None,
     ) -> None:
         self._store = store
         self._logs = logs
@@ -43,6 +46,7 @@ class Kubelet:
         self._images = images
         self._wait_for_network = wait_for_network
         self._on_child = on_child
+        self._runtime = runtime or Runtime()
         self._workers: dict[str, PodWorker] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
@@ -53,7 +57,7 @@ class Kubelet:
 
     async def start(self) -> None:
         """Begin to run pods."""
-        self._pods.mkdir(mode=0o700, parents=True, exist_ok=True)
+        open_folder(self._pods, self._runtime.user)
         self._store.deferred.add("pods")
         self._task = asyncio.create_task(self._follow(), name="kubelet")
 
@@ -104,6 +108,7 @@ class Kubelet:
                 self.paths(uid),
                 wait_for_network=self._wait_for_network,
                 on_child=self._on_child,
+                runtime=self._runtime,
             )
         except OSError as error:
             _log.error("pod %s can't start: %s", pod["metadata"]["name"], error)

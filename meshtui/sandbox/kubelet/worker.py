@@ -18,6 +18,7 @@ from meshtui.sandbox.kubelet import state as states
 from meshtui.sandbox.kubelet.container import Container, PodContext
 from meshtui.sandbox.kubelet.environment import make_folders
 from meshtui.sandbox.ports import Images, Obj, PodPaths
+from meshtui.sandbox.runtime import Runtime
 
 _log = logging.getLogger(__name__)
 
@@ -35,6 +36,7 @@ class PodWorker:
         *,
         wait_for_network: bool,
         on_child: Callable[[int], None],
+        runtime: Runtime,
     ) -> None:
         self._store = store
         self._logs = logs
@@ -49,8 +51,8 @@ class PodWorker:
         self.uid = str(pod["metadata"]["uid"])
         self.done = asyncio.Event()
         self._address = allocate_pod_address(self.uid)
-        make_folders(paths)
-        context = PodContext(store, logs, images, pod, paths, self._address, self.publish, self._say, on_child)
+        make_folders(paths, runtime.user)
+        context = PodContext(store, logs, images, pod, paths, self._address, self.publish, self._say, on_child, runtime)
         spec = pod["spec"]
         policy = spec.get("restartPolicy", "Always")
         self._init = [
