@@ -12,9 +12,9 @@ import os
 import socket
 import sys
 from collections import deque
-from collections.abc import Callable
 
 from meshtui.sandbox.ports import POD_PREFIX
+from meshtui.sandbox.user import is_free
 
 OUTBOUND_PREFIX = "127.2"
 """A pod's outbound listeners stand on its address with this beginning."""
@@ -58,10 +58,10 @@ class AddressPool:
             for key in [key for key in self._stand_ins if key[0] in ends]:
                 del self._stand_ins[key]
 
-    def claim(self, suits: Callable[[int], bool] = lambda _: True) -> int:
-        """Return the number of the first block, claimed now if there is none yet and then one that ``suits``."""
+    def claim(self) -> int:
+        """Return the number of the first block, claimed now if there is none yet."""
         if not self._blocks:
-            self._claim_block(suits)
+            self._claim_block()
         return self._blocks[0]
 
     def is_foreign(self, address: str) -> bool:
@@ -79,12 +79,12 @@ class AddressPool:
             self._stand_ins[key] = _free_port()
         return "127.0.0.1", self._stand_ins[key]
 
-    def _claim_block(self, suits: Callable[[int], bool] = lambda _: True) -> None:
+    def _claim_block(self) -> None:
         start = os.getpid() % 250
         for offset in range(250):
             block = (start + offset) % 250
             guard = _guard(block)
-            if guard is not None and not suits(block):
+            if guard is not None and not is_free(block):
                 guard.close()
             elif guard is not None:
                 self._guards.append(guard)
@@ -133,9 +133,9 @@ def source_address(pod_address: str) -> str | None:
 _POOL = AddressPool()
 
 
-def claim_block(suits: Callable[[int], bool] = lambda _: True) -> int:
+def claim_block() -> int:
     """Return the number of this process's first block of addresses, which no other sandbox on this machine has."""
-    return _POOL.claim(suits)
+    return _POOL.claim()
 
 
 def is_foreign(address: str) -> bool:

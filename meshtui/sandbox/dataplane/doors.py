@@ -98,7 +98,7 @@ class Doors:
             listener = listeners.get(name)
             door.pipe = None if listener is None else self.pipe(listener)
             if door.pipe is not None and door.server is None:
-                await self._open(name, door)
+                await self._open(door)
 
     async def close(self) -> None:
         """Close everything, open connections too."""
@@ -110,14 +110,14 @@ class Doors:
             relay.cancel()
         await asyncio.gather(*relays, return_exceptions=True)
 
-    async def _open(self, name: str, door: _Door) -> None:
+    async def _open(self, door: _Door) -> None:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
             if task is not None:
                 self._relays.add(task)
                 task.add_done_callback(self._relays.discard)
             try:
-                await self._serve(name, door, reader, writer)
+                await self._serve(door, reader, writer)
             finally:
                 if not writer.is_closing():
                     writer.transport.abort()
@@ -133,10 +133,10 @@ class Doors:
             door.server.close()
         door.bound.close()
 
-    async def _serve(self, name: str, door: _Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, door: _Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer: Address = writer.get_extra_info("peername")[:2]
         ours: Address = writer.get_extra_info("sockname")[:2]
-        if door.pipe is None or not self._is_ours(name, peer, ours, writer):
+        if door.pipe is None or not self._is_ours(peer, ours, writer):
             return
         try:
             inner_reader, inner_writer = await asyncio.open_unix_connection(str(door.pipe), limit=_CHUNK)
@@ -148,7 +148,7 @@ class Doors:
         finally:
             inner_writer.close()
 
-    def _is_ours(self, name: str, peer: Address, ours: Address, writer: asyncio.StreamWriter) -> bool:
+    def _is_ours(self, peer: Address, ours: Address, writer: asyncio.StreamWriter) -> bool:
         holder = self._ask(peer, ours)
         connection: socket.socket = writer.get_extra_info("socket")
         try:
@@ -159,7 +159,7 @@ class Doors:
             return True
         self.turned_away += 1
         who = "a process that has gone" if holder is None else f"a process of user {holder.uid}"
-        self._say(f"{name}: {who} at {peer[0]} was turned away")
+        self._say(f"{who} tried to speak as a pod, or to one, and was turned away")
         return False
 
     def _say(self, message: str) -> None:

@@ -25,19 +25,26 @@ _PULL_BACKOFF_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class PodContext:
-    """What the containers of one pod share."""
+class Machine:
+    """What all pods share. ``on_child`` hears the pid of each process that is started."""
 
     store: Store
     logs: PodLogFiles
     images: Images
+    on_child: Callable[[int], None]
+    runtime: Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class PodContext:
+    """What the containers of one pod share."""
+
+    machine: Machine
     pod: Obj
     paths: PodPaths
     address: str
     changed: Callable[[], None]
     say: Callable[..., None]
-    on_child: Callable[[int], None]
-    runtime: Runtime
 
     @property
     def uid(self) -> str:
@@ -84,7 +91,7 @@ class Container:
     async def _pull(self) -> Image:
         """The image; for an unknown one the pod waits, as it does for a registry that knows nothing of it."""
         name = self.spec["image"]
-        image = self._context.images(name)
+        image = self._context.machine.images(name)
         if image is not None:
             message = f'Container image "{name}" already present on machine'
             self._context.say("Pulled", message, self.state.name)
@@ -114,7 +121,7 @@ class Container:
             self._set(terminated(state.state, 128, state.container_id, "StartError", str(error)))
             return 128
         self._process = process
-        self._context.on_child(process.pid)
+        self._context.machine.on_child(process.pid)
         self._set(running())
         self._context.say("Started", f"Started container {state.name}", state.name)
         prober = asyncio.create_task(self._probe())
@@ -133,15 +140,16 @@ class Container:
 
     async def _start(self, image: Image) -> ContainerProcess:
         context, spec = self._context, self.spec
-        env = environment.build(context.store, context.pod, spec, image, context.paths, context.address)
+        logs = context.machine.logs
+        env = environment.build(context.machine.store, context.pod, spec, image, context.paths, context.address)
         command = environment.command_of(spec, image, env)
-        context.logs.rotate(context.uid, self.state.name)
+        logs.rotate(context.uid, self.state.name)
 
         def line(text: str) -> None:
-            context.logs.append(context.uid, text, self.state.name)
+            logs.append(context.uid, text, self.state.name)
 
         context.say("Created", f"Created container: {self.state.name}", self.state.name)
-        return await ContainerProcess.start(command, env, context.paths.root / "home", line, context.runtime)
+        return await ContainerProcess.start(command, env, context.paths.root / "home", line, context.machine.runtime)
 
     async def _probe(self) -> None:
         """The startup probe first; then readiness and liveness side by side."""
