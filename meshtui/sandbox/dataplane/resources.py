@@ -15,7 +15,7 @@ _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 NOWHERE = "nowhere"
 """A cluster without endpoints: a connection sent there is accepted, then closed."""
 
-CONNECT_TIMEOUT = "10s"
+CONNECT_TIMEOUT_S = 10
 """How long ztunnel waits for a connection."""
 
 
@@ -24,7 +24,7 @@ def socket_address(host: str, port: int) -> Json:
     return {"socket_address": {"address": host, "port_value": port}}
 
 
-def static_cluster(name: str, address: Json | None, *, timeout: str = CONNECT_TIMEOUT) -> Json:
+def static_cluster(name: str, address: Json | None, *, timeout: str = f"{CONNECT_TIMEOUT_S}s") -> Json:
     """Return a cluster with at most one endpoint."""
     endpoints = [] if address is None else [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
     return {

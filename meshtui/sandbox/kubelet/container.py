@@ -22,6 +22,7 @@ _BACKOFF_FIRST_S = 0.5
 _BACKOFF_MOST_S = 15.0
 _STABLE_S = 30.0
 _PULL_BACKOFF_S = 2.0
+_LONGEST_REASON = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,7 @@ class Container:
         self._process: ContainerProcess | None = None
         self._stopped = asyncio.Event()
         self._problem = ""
+        self._last_line = ""
 
     async def run(self) -> int:
         """Run, and run again; the exit code of the last run. Never returns for a service that goes on."""
@@ -135,7 +137,8 @@ class Container:
             prober.cancel()
             state.ready = state.started = False
             self._process = None
-        self._set(terminated(state.state, code, state.container_id))
+        # As with terminationMessagePolicy FallbackToLogsOnError: who reads the status sees why.
+        self._set(terminated(state.state, code, state.container_id, message=self._last_line if code else ""))
         return code
 
     async def _start(self, image: Image) -> ContainerProcess:
@@ -145,7 +148,11 @@ class Container:
         command = environment.command_of(spec, image, env)
         logs.rotate(context.uid, self.state.name)
 
+        self._last_line = ""
+
         def line(text: str) -> None:
+            if text.strip():
+                self._last_line = text.strip()[:_LONGEST_REASON]
             logs.append(context.uid, text, self.state.name)
 
         context.say("Created", f"Created container: {self.state.name}", self.state.name)
@@ -213,8 +220,9 @@ class Container:
         name = self._context.pod["metadata"]["name"]
         message = f"Back-off restarting failed container {state.name} in pod {name}"
         if state.exit_code:
-            self._context.say("BackOff", message, state.name, warning=True)
-            self._set(waiting("CrashLoopBackOff", f"back-off {delay_s:g}s restarting failed container={state.name}"))
+            why = f": {self._last_line}" if self._last_line else ""
+            self._context.say("BackOff", f"{message}{why}", state.name, warning=True)
+            self._set(waiting("CrashLoopBackOff", f"back-off {delay_s:g}s restarting failed container={state.name}{why}"))
         else:
             self._context.changed()
         with contextlib.suppress(TimeoutError):

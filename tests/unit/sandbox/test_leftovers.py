@@ -129,3 +129,10 @@ def test_a_process_that_was_not_recorded_is_known_by_its_environment(temporary):
     leftovers.sweep()
     assert process.wait(10) != 0
     process.stdout.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root's sandbox runs as another user")
+def test_a_temporary_folder_that_only_root_can_enter_is_passed_over(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "closed"))
+    (tmp_path / "closed").mkdir(mode=0o700)
+    assert leftovers._parent() == Path("/tmp")
