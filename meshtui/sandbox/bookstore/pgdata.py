@@ -58,7 +58,8 @@ def ensure_template(binaries: Path, folder: Path, user: User | None, cache: Path
 def unpack(template: Path, data: Path) -> None:
     """Fill an empty data folder from the template. Raises OSError or tarfile.TarError."""
     with tarfile.open(template) as archive:
-        archive.extractall(data, filter="data")
+        # Before Python 3.11.4 there is no filter; the archive is the one that we made.
+        archive.extractall(data, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))  # type: ignore[arg-type]
     data.chmod(0o700)
 
 
