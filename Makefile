@@ -6,7 +6,7 @@ STAMP := $(VENV)/.up-to-date
 SCENARIO ?= healthy
 PYTEST_WORKERS ?= 3
 
-.PHONY: demo test lint venv screenshots sarif e2e bench lock clean
+.PHONY: demo test lint venv fresh screenshots sarif e2e bench lock clean
 
 demo: $(STAMP)  ## the terminal program on an embedded bookstore cluster
 	@command -v curl >/dev/null || { echo "make demo needs curl: install it with your system's package manager" >&2; exit 1; }
@@ -31,6 +31,10 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip check >/dev/null || { echo "the environment is broken: rm -rf $(VENV) and try again" >&2; exit 1; }
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 	@touch $(STAMP)
+
+fresh:  ## clone into a folder that others can't enter; venv, demo and sandbox there, also as an ordinary user (as root)
+	tests/fresh_clone.sh closed
+	tests/fresh_clone.sh ordinary
 
 screenshots: $(STAMP)  ## the README's pictures, taken from the sandbox
 	$(BIN)/python -m tests.screenshots

@@ -48,4 +48,7 @@ stat -c '%a %U %n' "$folder"
 "${as[@]}" make PYTHON="$python" venv >/dev/null
 "${as[@]}" .venv/bin/python -m tests.demo_screen make PYTHON="$python" demo
 "${as[@]}" .venv/bin/pytest -q -p no:cacheprovider \
-  tests/integration/test_sandbox_run.py tests/integration/test_bookstore_postgres.py tests/integration/test_dataplane/test_doors.py
+  tests/integration/test_sandbox_run.py::test_it_announces_itself_and_ends_cleanly \
+  tests/integration/test_sandbox_run.py::test_what_a_killed_one_leaves_is_swept_by_the_next \
+  tests/integration/test_bookstore_postgres.py::test_a_restarted_database_is_empty \
+  tests/integration/test_dataplane/test_doors.py

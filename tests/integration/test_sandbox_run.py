@@ -53,6 +53,7 @@ async def until(condition, deadline_s=30.0):
 async def program(tmp_path):
     temporary = Path("/tmp") / f"mtt-{os.getpid()}-{time.monotonic_ns() % 100000}"
     temporary.mkdir()
+    temporary.chmod(0o755)  # whatever the umask: root's sandbox runs as another user
     environment = os.environ | {"TMPDIR": str(temporary)}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PROGRAM, str(tmp_path), stdout=asyncio.subprocess.PIPE, env=environment

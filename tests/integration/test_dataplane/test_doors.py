@@ -123,7 +123,7 @@ async def test_the_pods_of_another_sandbox_are_strangers_too(tmp_path):
         server.close()
 
 
-@pytest.mark.parametrize("holder", [None, Holder(STRANGER, 7)])
+@pytest.mark.parametrize("holder", [None, Holder(os.geteuid() + 1, 7)])
 async def test_whoever_the_kernel_doesnt_vouch_for_is_turned_away(tmp_path, holder):
     doors = Doors(tmp_path, frozenset({os.geteuid()}), ask=lambda peer, ours: holder)
     reached = []
