@@ -35,6 +35,7 @@ $(STAMP): requirements.lock pyproject.toml
 fresh:  ## clone into a folder that others can't enter; venv, demo and sandbox there, also as an ordinary user (as root)
 	tests/fresh_clone.sh closed
 	tests/fresh_clone.sh ordinary
+	tests/fresh_clone.sh nameless
 
 screenshots: $(STAMP)  ## the README's pictures, taken from the sandbox
 	$(BIN)/python -m tests.screenshots

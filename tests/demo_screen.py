@@ -1,6 +1,6 @@
-"""Run a demo in a terminal of its own until a service of the bookstore is seen, then leave it: ``python -m tests.demo_screen make demo``.
+"""Run a demo in a terminal of its own until a service of the bookstore is seen, then leave it.
 
-Exits with the demo's own code, or 1 with what was on the screen when nothing came.
+``python -m tests.demo_screen make demo`` exits with the demo's own code, or 1 with what was on the screen when nothing came.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def main(command: list[str]) -> int:
     pid, terminal = pty.fork()
     if pid == 0:
         os.environ |= {"TERM": "xterm-256color", "COLUMNS": "160", "LINES": "48"}
-        os.execvp(command[0], command)  # noqa: S606
+        os.execvp(command[0], command)
     began = time.monotonic()
     screen = _read(terminal, began + WITHIN_S, SEEN)
     if SEEN not in screen:

@@ -58,8 +58,9 @@ def ensure_template(binaries: Path, folder: Path, user: User | None, cache: Path
 def unpack(template: Path, data: Path) -> None:
     """Fill an empty data folder from the template. Raises OSError or tarfile.TarError."""
     with tarfile.open(template) as archive:
-        # Before Python 3.11.4 there is no filter; the archive is the one that we made.
-        archive.extractall(data, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))  # type: ignore[arg-type]
+        if hasattr(tarfile, "data_filter"):  # since Python 3.11.4
+            archive.extraction_filter = staticmethod(tarfile.data_filter)
+        archive.extractall(data)  # noqa: S202 - the archive is the one that we made
     data.chmod(0o700)
 
 
