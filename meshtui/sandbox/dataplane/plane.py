@@ -155,7 +155,7 @@ class DataPlane:
                 self._settled.notify_all()
 
     async def _apply(self, world: World) -> None:
-        if self._doors.reserve(NODE_PORT, *self._node_port) is None:
+        if self._doors.reserve(NODE_PORT, *self._node_port, _behind_sudo()) is None:
             log.error("the gateway can't be reached at %s:%s: another program has it", *self._node_port)
         outbound = OutboundBuilder(world, self._ca, self._doors, self._black_hole.address, _refused).build()
         inbound = InboundBuilder(world, self._ca, self._pod_paths, self._doors).build()
@@ -177,6 +177,12 @@ class DataPlane:
         with contextlib.suppress(FileNotFoundError):  # the pod may be going away
             routes = routes_of(world, pod, outbound.routes[pod.uid])
             write_view(self._pod_paths(pod.uid), pod, routes, _refused(pod), self._user)
+
+
+def _behind_sudo() -> frozenset[int]:
+    """Who started root's sandbox by sudo, and looks at the bookstore as themselves."""
+    user = os.environ.get("SUDO_UID", "")
+    return frozenset({int(user)} if user.isdigit() else ())
 
 
 def _refused(source: Pod) -> Route:
