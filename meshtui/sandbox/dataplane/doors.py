@@ -80,8 +80,7 @@ class Doors:
             self._close(self._doors.pop(name))
         bound = socket.socket()
         try:
-            # A port in TIME_WAIT is free; one that is listened on stays refused.
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            # Not SO_REUSEADDR: before it listens, such a socket could be joined at its address by anybody's.
             bound.bind((host, port))
             bound.setblocking(False)
         except OSError as error:

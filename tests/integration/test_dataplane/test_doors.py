@@ -87,11 +87,14 @@ async def test_nobody_is_sent_to_an_address_that_another_program_has(cluster):
         heard.append(await reader.read(100))
         writer.close()
 
-    pod = cluster.pod("inventory/late", sa="late")
-    ip = pod["status"]["podIP"]
-    spec = {**pod["spec"], "containers": [{"name": "main", "image": "x", "ports": [{"containerPort": 7777}]}]}
+    ports = [{"containerPort": 7777}]
+    spec = {"serviceAccountName": "late", "nodeName": "sandbox-b", "containers": [{"name": "main", "image": "x", "ports": ports}]}
+    meta = {"name": "late", "namespace": "inventory"}
+    pod = cluster.store.create("pods", {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec})
+    ip = addresses.allocate_pod_address(pod["metadata"]["uid"])
+    status = {"phase": "Running", "podIP": ip, "conditions": [{"type": "Ready", "status": "True"}]}
     async with await asyncio.start_server(listen_in, ip, 7777), await asyncio.start_server(listen_in, ip, 15008):
-        cluster.pods["inventory/late"] = cluster.store.update("pods", {**pod, "spec": spec})
+        cluster.pods["inventory/late"] = cluster.store.update("pods", {**pod, "status": status})
         await cluster.settled()
         assert (await cluster.curl(PROMETHEUS, f"http://{ip}:7777/")).outcome == "refused"
         assert (await cluster.curl(ECOM, f"http://{ip}:7777/")).outcome == "closed"
@@ -139,6 +142,17 @@ async def test_whoever_the_kernel_doesnt_vouch_for_is_turned_away(tmp_path, hold
     finally:
         await doors.close()
         server.close()
+
+
+@pytest.mark.parametrize("option", [socket.SO_REUSEADDR, socket.SO_REUSEPORT])
+async def test_nobody_can_join_a_door_at_its_address_before_it_opens(tmp_path, option):
+    doors = Doors(tmp_path, frozenset({os.geteuid()}))
+    place = doors.reserve("door", "127.0.0.1")
+    with socket.socket() as stranger:
+        stranger.setsockopt(socket.SOL_SOCKET, option, 1)
+        with pytest.raises(OSError, match="in use"):
+            stranger.bind(place)
+    await doors.close()
 
 
 def test_the_kernel_names_the_holder_of_a_connection_and_nobody_once_it_is_closed():
