@@ -6,7 +6,7 @@ STAMP := $(VENV)/.up-to-date
 SCENARIO ?= healthy
 PYTEST_WORKERS ?= 3
 
-.PHONY: demo test lint venv docs screenshots sarif e2e bench lock clean
+.PHONY: demo test lint venv docs fresh screenshots sarif e2e bench lock clean
 
 demo: $(STAMP)  ## the terminal program on an embedded bookstore cluster
 	@command -v curl >/dev/null || { echo "make demo needs curl: install it with your system's package manager" >&2; exit 1; }
@@ -35,6 +35,10 @@ $(STAMP): requirements.lock pyproject.toml
 docs: $(STAMP)  ## what the guides and the man page have from the code
 	$(BIN)/python -m tests.commands_guide
 	$(BIN)/python -m tests.pages
+fresh:  ## clone into a folder that others can't enter; venv, demo and sandbox there, also as an ordinary user (as root)
+	tests/fresh_clone.sh closed
+	tests/fresh_clone.sh ordinary
+	tests/fresh_clone.sh nameless
 
 screenshots: $(STAMP)  ## the README's pictures, taken from the sandbox
 	$(BIN)/python -m tests.screenshots

@@ -101,8 +101,6 @@ class MeshtuiApp(App[None]):
             cause = error.error if isinstance(error, WorkerFailed) else error
             said = f"meshtui: {report_unexpected(cause, sys.argv[1:])}"
             self._exit_renderables.append(Text(said, no_wrap=True, overflow="ignore"))
-                Text(f"meshtui: {report_unexpected(cause, sys.argv[1:])}", no_wrap=True, overflow="ignore")
-            )
         self._close_messages_no_wait()
 
     def _print_error_renderables(self) -> None:

@@ -14,6 +14,7 @@ import sys
 from collections import deque
 
 from meshtui.sandbox.ports import POD_PREFIX
+from meshtui.sandbox.user import is_free
 
 OUTBOUND_PREFIX = "127.2"
 """A pod's outbound listeners stand on its address with this beginning."""
@@ -26,7 +27,7 @@ LOOPBACK_BLOCK = sys.platform.startswith("linux")
 """Whether all of 127.0.0.0/8 can be bound."""
 
 
-class AddressesExhaustedError(RuntimeError):
+class AddressesExhaustedError(OSError):
     """No block of loopback addresses is free."""
 
 
@@ -35,6 +36,7 @@ class AddressPool:
 
     def __init__(self) -> None:
         self._guards: list[socket.socket] = []
+        self._blocks: list[int] = []
         self._free: deque[str] = deque()
         self._by_uid: dict[str, str] = {}
         self._stand_ins: dict[tuple[str, int], int] = {}
@@ -56,6 +58,18 @@ class AddressPool:
             for key in [key for key in self._stand_ins if key[0] in ends]:
                 del self._stand_ins[key]
 
+    def claim(self) -> int:
+        """Return the number of the first block, claimed now if there is none yet."""
+        if not self._blocks:
+            self._claim_block()
+        return self._blocks[0]
+
+    def is_foreign(self, address: str) -> bool:
+        """Whether an address is the one of another sandbox's pod."""
+        prefix, _, _ = address.rpartition(".")
+        start, _, block = prefix.rpartition(".")
+        return LOOPBACK_BLOCK and start == POD_PREFIX and int(block) not in self._blocks
+
     def listen_at(self, address: str, port: int) -> tuple[str, int]:
         """Return where a listener for ``address:port`` really stands."""
         if LOOPBACK_BLOCK:
@@ -70,8 +84,11 @@ class AddressPool:
         for offset in range(250):
             block = (start + offset) % 250
             guard = _guard(block)
-            if guard is not None:
+            if guard is not None and not is_free(block):
+                guard.close()
+            elif guard is not None:
                 self._guards.append(guard)
+                self._blocks.append(block)
                 self._free.extend(f"{POD_PREFIX}.{block}.{host}" for host in range(1, 255))
                 return
         msg = f"every block {POD_PREFIX}.x.0/24 is taken by another sandbox on this machine"
@@ -114,6 +131,16 @@ def source_address(pod_address: str) -> str | None:
 
 
 _POOL = AddressPool()
+
+
+def claim_block() -> int:
+    """Return the number of this process's first block of addresses, which no other sandbox on this machine has."""
+    return _POOL.claim()
+
+
+def is_foreign(address: str) -> bool:
+    """Whether an address is the one of another sandbox's pod."""
+    return _POOL.is_foreign(address)
 
 
 def allocate_pod_address(uid: str) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 import sys
+from dataclasses import replace
 
-import platformdirs
-
-from meshtui.sandbox.ports import Image
+from meshtui.sandbox.ports import Image, Images
+from meshtui.sandbox.runtime import Runtime
 
 PROBE_IMAGE = "docker.io/curlimages/curl:8.16.0"
 """The probe image that meshtui uses unless told otherwise."""
@@ -41,7 +41,7 @@ _IMAGES: dict[str, Image] = {
     "bookstore/ui-service:1.0": _service("ui"),
     "bookstore/keycloak:1.0": _service("keycloak"),
     "bookstore/prometheus:1.0": _service("prometheus"),
-    "bookstore/postgres:18": _service("postgres", MESHTUI_CACHE=platformdirs.user_cache_dir("meshtui")),
+    "bookstore/postgres:18": _service("postgres"),
     "localhost/tools:1": _TOOLS,
 }
 
@@ -61,3 +61,16 @@ def lookup(name: str) -> Image | None:
     if reference["repository"] == "curlimages/curl":
         return _TOOLS
     return _IDLE if reference["repository"] in _IDLE_NAMES else None
+
+
+def images_for(runtime: Runtime, **env: str) -> Images:
+    """The table for pods that run from ``runtime``; ``env`` is added to the environment of our own services."""
+
+    def find(name: str) -> Image | None:
+        image = lookup(name)
+        if image is None or image.command is None:
+            return image
+        _, *arguments = image.command
+        return replace(image, command=(runtime.python, *arguments), env={**image.env, **runtime.env, **env})
+
+    return find

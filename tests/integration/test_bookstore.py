@@ -18,7 +18,11 @@ from typing import Any, ClassVar
 import httpx
 import pytest
 
-from meshtui.sandbox.images import lookup
+from meshtui.sandbox.images import images_for
+from meshtui.sandbox.kubelet.environment import make_folders
+from meshtui.sandbox.ports import PodPaths
+from meshtui.sandbox.runtime import Runtime
+from meshtui.sandbox.user import as_user, write_for
 
 BOOK = "00000000-0000-0000-0000-000000000001"
 pytestmark = [pytest.mark.sandbox]
@@ -79,13 +83,17 @@ class Relay:
             end.close()
 
 
+PASSWORD = {"POSTGRES_PASSWORD": "a word"}
+PGPASSWORD = {"PGPASSWORD": "a word"}
+
+
 class Town:
     """Pods as processes, each with a root folder and the same view of the network."""
 
     NAMES: ClassVar[dict[str, tuple[str, int, str, dict[str, str]]]] = {
-        "ecom-db": ("ecom-db.ecom", 5432, "bookstore/postgres:18", {"POSTGRES_DB": "ecom"}),
-        "inventory-db": ("inventory-db.inventory", 5432, "bookstore/postgres:18", {"POSTGRES_DB": "inventory"}),
-        "keycloak-db": ("keycloak-db.identity", 5432, "bookstore/postgres:18", {"POSTGRES_DB": "keycloak"}),
+        "ecom-db": ("ecom-db.ecom", 5432, "bookstore/postgres:18", {"POSTGRES_DB": "ecom", **PASSWORD}),
+        "inventory-db": ("inventory-db.inventory", 5432, "bookstore/postgres:18", {"POSTGRES_DB": "inventory", **PASSWORD}),
+        "keycloak-db": ("keycloak-db.identity", 5432, "bookstore/postgres:18", {"POSTGRES_DB": "keycloak", **PASSWORD}),
         "keycloak": ("keycloak.identity", 8080, "bookstore/keycloak:1.0", {}),
         "inventory": ("inventory-service.inventory", 8000, "bookstore/inventory-service:1.0", {}),
         "ecom": ("ecom-service.ecom", 8080, "bookstore/ecom-service:1.1", {}),
@@ -93,24 +101,28 @@ class Town:
         "prometheus": ("prometheus.observability", 9090, "bookstore/prometheus:1.0", {}),
     }
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, machine: Runtime) -> None:
+        self.root, self.machine = root, machine
+        if machine.user is not None:
+            os.chown(root, -1, machine.user.gid)
+            root.chmod(0o710)
         self.relays = {name: Relay(root / name / "s" / str(row[1])) for name, row in self.NAMES.items()}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self, name: str, image: str | None = None) -> None:
         _, _, default, env = self.NAMES[name]
-        found = lookup(image or default)
+        found = images_for(self.machine)(image or default)
         assert found is not None
         assert found.command is not None
         pod = self.root / name
-        (pod / "s").mkdir(parents=True, exist_ok=True)
+        make_folders(PodPaths(pod), self.machine.user)
         routes = {f"{row[0]}:{row[1]}": ["127.0.0.1", self.relays[key].port] for key, row in self.NAMES.items()}
-        (pod / "net.json").write_text(json.dumps({"ip": "127.0.0.1", "namespace": "x", "routes": routes}))
+        view = json.dumps({"ip": "127.0.0.1", "namespace": "x", "routes": routes})
+        write_for(pod / "net.json", view.encode(), self.machine.user)
         with (self.root / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen(
-                found.command, env={**os.environ, **found.env, **env, "MESHTUI_POD_ROOT": str(pod)}, stdout=log, stderr=log
-            )
+            env = {"PATH": os.environ["PATH"], **PGPASSWORD, **found.env, **env, "MESHTUI_POD_ROOT": str(pod)}
+            user = as_user(self.machine.user)
+            self.processes[name] = subprocess.Popen(found.command, env=env, stdout=log, stderr=log, cwd="/", **user)
 
     def stop(self, name: str, number: int = signal.SIGTERM) -> int:
         process = self.processes.pop(name)
@@ -161,10 +173,10 @@ class Town:
 
 
 @pytest.fixture(scope="module")
-def town() -> Iterator[Town]:
+def town(machine: Runtime) -> Iterator[Town]:
     # pytest's own temporary folders have names too long for a socket's path.
     with tempfile.TemporaryDirectory(prefix="bks") as folder:
-        it = Town(Path(folder))
+        it = Town(Path(folder), machine)
         try:
             for name in it.NAMES:
                 it.start(name)

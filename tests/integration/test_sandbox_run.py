@@ -3,16 +3,20 @@
 import asyncio
 import json
 import os
+import resource
 import signal
 import socket
+import subprocess
 import sys
+import tempfile
 import time
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from meshtui.sandbox import leftovers
+from meshtui.sandbox import images, leftovers
+from meshtui.sandbox.ports import Image
 from meshtui.sandbox.run import SandboxError, running_sandbox, serve
 
 pytestmark = pytest.mark.sandbox
@@ -49,6 +53,7 @@ async def until(condition, deadline_s=30.0):
 async def program(tmp_path):
     temporary = Path("/tmp") / f"mtt-{os.getpid()}-{time.monotonic_ns() % 100000}"
     temporary.mkdir()
+    temporary.chmod(0o755)  # whatever the umask: root's sandbox runs as another user
     environment = os.environ | {"TMPDIR": str(temporary)}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", PROGRAM, str(tmp_path), stdout=asyncio.subprocess.PIPE, env=environment
@@ -113,6 +118,123 @@ async def test_a_lifeline_that_never_breaks_is_one_clear_line():
             await serve("healthy", None, lambda _: None, lifeline=null)
     finally:
         os.close(null)
+
+
+def limited(*, files=None, size=None, temporary=None):
+    """What a child does to itself first."""
+
+    def apply():
+        if files:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+        if size:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    return {"preexec_fn": apply, "env": os.environ | ({"TMPDIR": str(temporary)} if temporary else {})}
+
+
+def run_sandbox(*arguments, **how):
+    """``meshtui sandbox`` that can't start: its exit code and what it says."""
+    command = [sys.executable, "-m", "meshtui", "sandbox", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, stdin=subprocess.DEVNULL, **how)
+    return done.returncode, done.stderr.strip().splitlines()
+
+
+@pytest.fixture
+def temporary():
+    with tempfile.TemporaryDirectory(prefix="mtt", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def test_too_few_files_are_one_line(temporary):
+    code, lines = run_sandbox(**limited(files=64, temporary=temporary))
+    assert code == 3
+    assert len(lines) == 1
+    assert "only 64 files may be open at once (ulimit -n)" in lines[0]
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_taken_port_is_one_line(temporary):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, lines = run_sandbox("--port", str(port), **limited(temporary=temporary))
+    assert code == 3
+    assert len(lines) == 1
+    assert "Address already in use" in lines[0]
+    assert str(port) in lines[0]
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("kilobytes", [16, 256, 8192])
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root can mount a small disk")
+def test_a_full_disk_is_one_line(temporary, kilobytes):
+    disk = temporary / "disk"
+    disk.mkdir()
+    options = f"size={kilobytes}k,mode=1777"
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("NOT TESTED: mounting isn't allowed here")
+    try:
+        code, lines = run_sandbox(**limited(temporary=disk))
+        assert code == 3
+        assert len(lines) == 1
+        assert "No space left on device" in lines[0]
+        assert list(disk.iterdir()) == []
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+def test_files_that_may_not_grow_are_one_line(temporary):
+    code, lines = run_sandbox(**limited(size=100_000, temporary=temporary))
+    assert code == 3
+    assert len(lines) == 1
+    assert "File too large" in lines[0]
+    assert list(temporary.iterdir()) == []
+
+
+def test_no_curl_is_one_line(temporary):
+    how = limited(temporary=temporary)
+    code, lines = run_sandbox(**how | {"env": how["env"] | {"PATH": "/nowhere"}})
+    assert (code, len(lines)) == (3, 1)
+    assert "curl" in lines[0]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root can lose capabilities")
+@pytest.mark.parametrize("lost", ["setuid", "setgid", "chown"])
+def test_root_that_may_not_become_another_user_is_one_line(temporary, lost):
+    """A container with fewer capabilities than usual: PostgreSQL refuses to run as root, so nothing does."""
+    command = ["setpriv", f"--bounding-set=-{lost}", f"--inh-caps=-{lost}", sys.executable, "-m", "meshtui", "sandbox"]
+    environment = os.environ | {"TMPDIR": str(temporary)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, env=environment)
+    assert done.returncode == 3
+    (line,) = done.stderr.strip().splitlines()
+    assert "Operation not permitted" in line
+    assert "CHOWN, SETUID and SETGID" in line
+    assert list(temporary.iterdir()) == []
+
+
+async def test_what_doesnt_start_is_named_with_its_last_words(tmp_path, capsys, monkeypatch):
+    """An endless CrashLoopBackOff in silence helps nobody."""
+    broken = Image(("sh", "-c", "echo loading; echo it is broken; exit 3"), {})
+
+    original = images.images_for
+
+    def images_for(runtime, **env):
+        healthy = original(runtime, **env)
+        return lambda name: broken if "ui-service" in name else healthy(name)
+
+    monkeypatch.setattr("meshtui.sandbox.images.images_for", images_for)
+    running = asyncio.create_task(serve("healthy", tmp_path, lambda _: None))
+    heard = ""
+    async with asyncio.timeout(60):
+        while "doesn't start" not in (heard := heard + capsys.readouterr().err):
+            assert not running.done()
+            await asyncio.sleep(0.1)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    (line,) = [line for line in heard.splitlines() if "doesn't start" in line]
+    assert line.startswith("meshtui: ecom/ui-service-")
+    assert line.endswith("doesn't start: it is broken")
 
 
 async def test_an_unknown_scenario_names_the_known_ones():

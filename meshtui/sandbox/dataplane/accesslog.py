@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from meshtui.sandbox.dataplane.resources import CONNECT_TIMEOUT_S
 from meshtui.sandbox.dataplane.world import HBONE_PORT, Pod, World
 from meshtui.sandbox.ports import ClusterStore, PodLogs
 
@@ -26,6 +27,7 @@ _REMEMBERED_PODS = 2000
 _DENIED_BY = re.compile(r"rbac_access_denied_matched_policy\[(.*)\]")
 _TUNNEL_ANSWER = re.compile(r"tunnel_response:(\d+)")
 _STATUS_WORDS = {401: "Unauthorized", 403: "Forbidden", 503: "Service Unavailable"}
+_CONNECT_TIMEOUT_MS = int(CONNECT_TIMEOUT_S * 1000) - 100
 _BARE = {"src.addr", "dst.addr", "dst.hbone_addr", "bytes_sent", "bytes_recv"}
 
 
@@ -166,7 +168,10 @@ def _outbound_error(entry: Entry, *, tunnelled: bool) -> str | None:
         return None
     if why:
         return f"connection failed: {why.replace('_', ' ')}"
-    # Envoy gives no reason for a connection that was never answered.
+    # Envoy gives no reason for a connection that was never answered, nor for one that was closed at once, as by a proxy
+    # that is just being given its configuration. Only the first is what a NetworkPolicy does.
+    if int(entry["ms"]) < _CONNECT_TIMEOUT_MS:
+        return "connection failed: connection closed before it was established"
     late = "deadline has elapsed"
     if tunnelled:
         return f"connection timed out, maybe a NetworkPolicy is blocking HBONE port {HBONE_PORT}: {late}"

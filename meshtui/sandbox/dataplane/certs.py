@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from meshtui.sandbox.user import User, open_folder, write_for
+
 _LIFETIME = dt.timedelta(days=30)
 _BACKDATED = dt.timedelta(hours=1)
 
@@ -18,15 +20,16 @@ _BACKDATED = dt.timedelta(hours=1)
 class MeshCa:
     """Signs SPIFFE certificates; nothing of it outlives the sandbox."""
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def __init__(self, folder: Path, user: User | None = None) -> None:
+        open_folder(folder, user)
+        self._user = user
         self._folder = folder
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "sandbox mesh CA")])
         self._certificate = self._sign(self._name, self._key.public_key(), None)
         self._issued: dict[str, tuple[Path, Path]] = {}
         self.root = folder / "ca.pem"
-        self.root.write_bytes(self._certificate.public_bytes(serialization.Encoding.PEM))
+        write_for(self.root, self._certificate.public_bytes(serialization.Encoding.PEM), user)
 
     def issue(self, identity: str) -> tuple[Path, Path]:
         """Return the files of an identity's certificate chain and key, made on first use."""
@@ -35,11 +38,11 @@ class MeshCa:
             chain, key_file = self._folder / f"{stem}.pem", self._folder / f"{stem}.key"
             key = ec.generate_private_key(ec.SECP256R1())
             certificate = self._sign(x509.Name([]), key.public_key(), identity)
-            chain.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-            key_file.touch(mode=0o600)
-            key_file.write_bytes(
-                key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+            private = key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
             )
+            write_for(chain, certificate.public_bytes(serialization.Encoding.PEM), self._user)
+            write_for(key_file, private, self._user)
             self._issued[identity] = (chain, key_file)
         return self._issued[identity]
 

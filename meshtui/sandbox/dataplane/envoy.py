@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-import sys
+from collections import deque
 from collections.abc import Callable
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -15,6 +15,8 @@ from typing import Any
 import msgspec
 
 from meshtui.sandbox.dataplane.resources import CLUSTER, LISTENER
+from meshtui.sandbox.runtime import Runtime
+from meshtui.sandbox.user import as_user, give_folder, open_folder, write_for
 
 Json = dict[str, Any]
 
@@ -50,22 +52,30 @@ class EnvoyError(RuntimeError):
 class Envoy:
     """One Envoy with everything in it."""
 
-    def __init__(self, folder: Path, on_line: Callable[[bytes], None], on_restart: Callable[[], None]) -> None:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def __init__(
+        self, folder: Path, on_line: Callable[[bytes], None], on_restart: Callable[[], None], runtime: Runtime | None = None
+    ) -> None:
+        self._runtime = runtime or Runtime()
+        self._user = self._runtime.user
+        open_folder(folder, self._user)
         self._folder = folder
+        self.private = folder / "w"
+        """Envoy's own folder, for its Unix sockets."""
+        give_folder(self.private, self._user)
         self._on_line = on_line
         self._on_restart = on_restart
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stopping = False
-        self._binary = find_binary()
+        self._binary = self._runtime.envoy or find_binary()
+        self._words: deque[str] = deque(maxlen=20)
         self.pid: int | None = None
 
     async def start(self) -> None:
         """Start with no listeners at all, and keep it running from now on."""
         self._write("cds.json", CLUSTER, [])
         self._write("lds.json", LISTENER, [])
-        (self._folder / "bootstrap.json").write_bytes(msgspec.json.encode(self._bootstrap()))
+        write_for(self._folder / "bootstrap.json", msgspec.json.encode(self._bootstrap()), self._user)
         await self._spawn()
         self._tasks.append(asyncio.create_task(self._keep_running()))
 
@@ -93,13 +103,16 @@ class Envoy:
         """
         path = self._folder / "check.json"
         static = {"listeners": listeners, "clusters": clusters}
-        path.write_bytes(msgspec.json.encode({**self._bootstrap(), "dynamic_resources": {}, "static_resources": static}))
+        content = {**self._bootstrap(), "dynamic_resources": {}, "static_resources": static}
+        write_for(path, msgspec.json.encode(content), self._user)
         process = await asyncio.create_subprocess_exec(
             str(self._binary),
             *("--mode", "validate", "-c", str(path), "--log-level", "error", "--disable-hot-restart"),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            cwd="/",
+            **as_user(self._user),
         )
         try:
             output, _ = await process.communicate()
@@ -120,6 +133,11 @@ class Envoy:
         pairs = (line.rsplit(": ", 1) for line in text.splitlines() if ": " in line)
         return {name: int(value) for name, value in pairs if value.isdigit()}
 
+    async def listeners(self) -> list[str]:
+        """Return the addresses of all listeners."""
+        _, _, body = (await self._admin("/listeners")).partition("\r\n\r\n")
+        return [line.partition("::")[2] for line in body.splitlines() if "::" in line]
+
     async def _swap(self, name: str, kind: str, resources: list[Json], scope: str) -> None:
         before = await self.stats(scope)
         if not self._write(name, kind, resources):  # nothing that Envoy would react to
@@ -138,12 +156,11 @@ class Envoy:
 
     def _write(self, name: str, kind: str, resources: list[Json]) -> bool:
         """Replace a watched file by a rename; False when it already says so."""
-        path, fresh = self._folder / name, self._folder / f".{name}"
+        path = self._folder / name
         data = msgspec.json.encode({"resources": [{"@type": kind, **each} for each in resources]})
         if path.exists() and path.read_bytes() == data:
             return False
-        fresh.write_bytes(data)
-        fresh.rename(path)
+        write_for(path, data, self._user)
         return True
 
     def _bootstrap(self) -> Json:
@@ -153,7 +170,7 @@ class Envoy:
         wanted = ["listener_manager.", "cluster_manager.", "server."]
         return {
             "node": {"id": "sandbox", "cluster": "sandbox"},
-            "admin": {"address": {"pipe": {"path": str(self._folder / "admin"), "mode": 0o600}}},
+            "admin": {"address": {"pipe": {"path": str(self.private / "admin"), "mode": 0o600}}},
             "dynamic_resources": {"cds_config": watched("cds.json"), "lds_config": watched("lds.json")},
             "stats_config": {"stats_matcher": {"inclusion_list": {"patterns": [{"prefix": each} for each in wanted]}}},
         }
@@ -163,20 +180,26 @@ class Envoy:
             str(self._binary),
             *("-c", str(self._folder / "bootstrap.json"), "--concurrency", "1", "--disable-hot-restart"),
             *("--drain-time-s", "1", "--drain-strategy", "immediate", "--file-flush-interval-msec", "20"),
-            *("--log-level", "warning", "--log-path", str(self._folder / "envoy.log")),
+            *("--log-level", "warning"),
         ]
-        arguments = [sys.executable, "-I", "-S", "-c", _WRAPPER, str(os.getpid()), *arguments]
-        (self._folder / "admin").unlink(missing_ok=True)
+        arguments = [self._runtime.python, "-I", "-S", "-c", _WRAPPER, str(os.getpid()), *arguments]
+        (self.private / "admin").unlink(missing_ok=True)
         self._process = await asyncio.create_subprocess_exec(
             *arguments,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
             limit=_LINE_LIMIT,
             start_new_session=True,
+            cwd="/",
+            env={**os.environ, **self._runtime.loader_env},
+            **as_user(self._user),
         )
         self.pid = self._process.pid
-        self._tasks.append(asyncio.create_task(self._read_lines(self._process)))
+        self._tasks += [
+            asyncio.create_task(_read_lines(self._process.stdout, self._on_line)),
+            asyncio.create_task(_read_lines(self._process.stderr, self._note)),
+        ]
         await self._wait_until_live(self._process)
 
     async def _wait_until_live(self, process: asyncio.subprocess.Process) -> None:
@@ -189,12 +212,9 @@ class Envoy:
         msg = f"Envoy did not start: {self._last_words()}"
         raise EnvoyError(msg)
 
-    async def _read_lines(self, process: asyncio.subprocess.Process) -> None:
-        stream = process.stdout
-        if stream is None:
-            return
-        while line := await stream.readline():
-            self._on_line(line)
+    def _note(self, line: bytes) -> None:
+        """Remember what Envoy says of itself, for an error message."""
+        self._words.append(line.decode(errors="replace").strip())
 
     async def _keep_running(self) -> None:
         """Start Envoy again when it dies; it finds its last configuration in the files."""
@@ -215,15 +235,11 @@ class Envoy:
             await asyncio.sleep(_RESTART_PAUSE_S)
 
     def _last_words(self) -> str:
-        with contextlib.suppress(OSError):
-            lines = (self._folder / "envoy.log").read_text(errors="replace").splitlines()
-            if lines:
-                return lines[-1]
-        return "it said nothing"
+        return self._words[-1] if self._words else "it said nothing"
 
     async def _admin(self, path: str) -> str:
         async with asyncio.timeout(_ADMIN_TIMEOUT_S):
-            reader, writer = await asyncio.open_unix_connection(str(self._folder / "admin"))
+            reader, writer = await asyncio.open_unix_connection(str(self.private / "admin"))
             try:
                 writer.write(f"GET {path} HTTP/1.1\r\nHost: admin\r\nConnection: close\r\n\r\n".encode())
                 await writer.drain()
@@ -231,6 +247,11 @@ class Envoy:
             finally:
                 writer.close()
         return answer.decode(errors="replace")
+
+
+async def _read_lines(stream: asyncio.StreamReader | None, on_line: Callable[[bytes], None]) -> None:
+    while stream is not None and (line := await stream.readline()):
+        on_line(line)
 
 
 def find_binary() -> Path:

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 from meshtui.sandbox import addresses
 from meshtui.sandbox.dataplane import l7
+from meshtui.sandbox.dataplane.doors import Doors
 from meshtui.sandbox.dataplane.httproute import virtual_hosts
+from meshtui.sandbox.dataplane.inbound import door_of, way_in
 from meshtui.sandbox.dataplane.outbound import Route
 from meshtui.sandbox.dataplane.podview import routes_of
 from meshtui.sandbox.dataplane.resources import (
@@ -40,12 +42,18 @@ _LINE = (
 )
 
 
+NODE_PORT = "node-port"
+"""The door at which the first gateway is reached from outside the cluster."""
+
+
 @dataclass(slots=True)
 class Gateways:
     """Listeners and clusters by name."""
 
     listeners: dict[str, Json] = field(default_factory=dict)
     clusters: dict[str, Json] = field(default_factory=dict)
+    doors: dict[str, str] = field(default_factory=dict)
+    """Door → the listener behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +63,24 @@ class GatewayBuilder:
     world: World
     routes: Mapping[str, Mapping[str, Route]]
     """Pod uid → destination key → the pod's own way there."""
-    node_port: Route
-    """Where the first gateway is reached from outside."""
+    doors: Doors
 
     def build(self) -> Gateways:
         """Return everything for every gateway pod; a ready one has the node port."""
         made = Gateways()
-        entrances = [self.node_port]
+        entrances = [NODE_PORT]
         for gateway, pod in sorted(self._pods(), key=lambda each: not each[1].ready):
             for entry in (gateway.get("spec") or {}).get("listeners") or []:
                 if entry.get("protocol", "HTTP") != "HTTP":
                     continue
-                places = [addresses.listen_at(pod.ip, entry["port"]), *entrances]
+                name = f"gateway|{pod.uid}|{entry['port']}"
+                made.listeners[name] = listener(
+                    name, self.doors.pipe(name), [{"filters": [self._manager(made, gateway, entry, pod)]}]
+                )
+                made.doors |= dict.fromkeys(entrances, name)
                 entrances = []
-                manager = self._manager(made, gateway, entry, pod)
-                for host, port in places:
-                    name = f"gateway|{pod.uid}|{host}:{port}"
-                    made.listeners[name] = listener(name, host, port, [{"filters": [manager]}])
+                if way_in(self.doors, pod, entry["port"]) is not None:
+                    made.doors[door_of(pod, entry["port"])] = name
         return made
 
     def _pods(self) -> Iterator[tuple[Obj, Pod]]:

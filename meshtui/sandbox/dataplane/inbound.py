@@ -10,6 +10,7 @@ from typing import Any
 from meshtui.sandbox import addresses
 from meshtui.sandbox.dataplane.authz import policies_for
 from meshtui.sandbox.dataplane.certs import MeshCa
+from meshtui.sandbox.dataplane.doors import Doors
 from meshtui.sandbox.dataplane.l4 import Network, Policy, plaintext_denied_by
 from meshtui.sandbox.dataplane.rbac import cidr, hbone_filters
 from meshtui.sandbox.dataplane.resources import (
@@ -25,6 +26,7 @@ from meshtui.sandbox.dataplane.world import HBONE_PORT, Pod, World
 from meshtui.sandbox.ports import PodPaths
 
 Json = dict[str, Any]
+Route = tuple[str, int]
 
 _HTTP = "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager"
 _ROUTER = "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"
@@ -37,6 +39,8 @@ class Inbound:
 
     listeners: dict[str, Json] = field(default_factory=dict)
     clusters: dict[str, Json] = field(default_factory=dict)
+    doors: dict[str, str] = field(default_factory=dict)
+    """Door → the listener behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,7 @@ class InboundBuilder:
     world: World
     ca: MeshCa
     pod_paths: Callable[[str], PodPaths]
+    doors: Doors
 
     def build(self) -> Inbound:
         """Return everything for every pod but gateways, which take connections themselves."""
@@ -59,16 +64,18 @@ class InboundBuilder:
                 if pod.captured or path.exists():  # without a proxy, a port that nobody serves refuses
                     name = f"app|{pod.uid}|{port}"
                     made.clusters[name] = static_cluster(name, {"pipe": {"path": str(path)}}, timeout="2s")
-                    entry = self._plaintext(pod, port, policies)
-                    made.listeners[entry["name"]] = entry
+                    self._add(made, pod, port, self._plaintext(pod, port, policies))
             if pod.captured:
-                entry = self._hbone(pod, policies)
-                made.listeners[entry["name"]] = entry
+                self._add(made, pod, HBONE_PORT, self._hbone(pod, policies))
         return made
+
+    def _add(self, made: Inbound, pod: Pod, port: int, entry: Json) -> None:
+        made.listeners[entry["name"]] = entry
+        if way_in(self.doors, pod, port) is not None:
+            made.doors[door_of(pod, port)] = entry["name"]
 
     def _plaintext(self, pod: Pod, port: int, policies: list[Policy]) -> Json:
         """One filter chain for each range of source addresses that the policies tell apart: nothing else differs."""
-        host, number = addresses.listen_at(pod.ip, port)
         chains = []
         for network in sorted(_ranges(policies), key=str):
             denied = plaintext_denied_by(policies, _representative(network, policies), pod.ip, port)
@@ -81,10 +88,10 @@ class InboundBuilder:
                     "filters": [tcp_proxy(log if pod.captured else [], cluster=target)],
                 }
             )
-        return listener(f"in|{pod.uid}|{port}", host, number, chains)
+        name = f"in|{pod.uid}|{port}"
+        return listener(name, self.doors.pipe(name), chains)
 
     def _hbone(self, pod: Pod, policies: list[Policy]) -> Json:
-        host, number = addresses.listen_at(pod.ip, HBONE_PORT)
         routes = [_connect_route(port, f"app|{pod.uid}|{port}") for port in pod.port_numbers()]
         # A tunnel to a port that the pod doesn't declare finds nobody.
         routes.append({"match": {"connect_matcher": {}}, "direct_response": {"status": 503}})
@@ -92,6 +99,8 @@ class InboundBuilder:
             "@type": _HTTP,
             "stat_prefix": "hbone",
             "codec_type": "HTTP2",
+            "use_remote_address": True,
+            "skip_xff_append": True,
             "http2_protocol_options": {"allow_connect": True},
             "stream_idle_timeout": "0s",
             "drain_timeout": "0.1s",
@@ -122,7 +131,18 @@ class InboundBuilder:
                 require_peer=True,
             ),
         }
-        return listener(f"hbone|{pod.uid}", host, number, [chain])
+        name = f"hbone|{pod.uid}"
+        return listener(name, self.doors.pipe(name), [chain])
+
+
+def door_of(pod: Pod, port: int) -> str:
+    """The name of the door at a pod's own address."""
+    return f"in|{pod.uid}|{port}"
+
+
+def way_in(doors: Doors, pod: Pod, port: int) -> Route | None:
+    """Where a pod's port is dialled; None when another program has that address."""
+    return doors.reserve(door_of(pod, port), *addresses.listen_at(pod.ip, port))
 
 
 def _connect_route(port: int, cluster: str) -> Json:

@@ -169,8 +169,8 @@ def _operation(operation: Obj) -> Json:
 def _principal_for(key: str, value: str) -> Json:
     if key in {"source.ip", "remote.ip"}:
         found = networks([value])
-        side = "direct_remote_ip" if key == "source.ip" else "remote_ip"
-        return {side: cidr(found[0])} if found else _NEVER_ID
+        # No proxy stands before the gateway: who connects is the original client.
+        return {"remote_ip": cidr(found[0])} if found else _NEVER_ID
     if key == "request.auth.principal":
         return _request_principal(value)
     if key in {"request.auth.audiences", "request.auth.presenter"}:

@@ -45,7 +45,7 @@ class NodePortClaim:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port in TIME_WAIT is free
+        # Without SO_REUSEADDR, as the door will be bound: a port that an earlier sandbox has just left isn't free yet.
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:

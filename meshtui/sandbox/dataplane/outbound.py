@@ -13,6 +13,8 @@ from typing import Any
 from meshtui.sandbox import addresses
 from meshtui.sandbox.dataplane import netpol
 from meshtui.sandbox.dataplane.certs import MeshCa
+from meshtui.sandbox.dataplane.doors import Doors
+from meshtui.sandbox.dataplane.inbound import way_in
 from meshtui.sandbox.dataplane.resources import (
     COMMON_FIELDS,
     access_log,
@@ -28,9 +30,6 @@ from meshtui.sandbox.dataplane.world import HBONE_PORT, Backend, Pod, World
 
 Json = dict[str, Any]
 Route = tuple[str, int]
-
-_FIRST_PORT = 20000
-_LAST_PORT = 31999
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +54,6 @@ def destinations(world: World) -> Iterator[Destination]:
             yield Destination(f"pod/{pod.uid}/{port}", "", port, (Backend(pod, port),))
 
 
-class PortBook:
-    """Remembers which listener port stands for which destination, for as long as the sandbox runs."""
-
-    def __init__(self) -> None:
-        self._ports: dict[str, int] = {}
-
-    def port(self, key: str) -> int:
-        """Return the destination's port, the same at every pod."""
-        if key not in self._ports:
-            self._ports[key] = _FIRST_PORT + len(self._ports) % (_LAST_PORT - _FIRST_PORT)
-        return self._ports[key]
-
-
 @dataclass(slots=True)
 class Outbound:
     """Listeners and clusters by name, and where each pod's connections are sent."""
@@ -76,6 +62,8 @@ class Outbound:
     clusters: dict[str, Json] = field(default_factory=dict)
     routes: dict[str, dict[str, Route]] = field(default_factory=dict)
     """Pod uid → destination key → where to connect."""
+    doors: dict[str, str] = field(default_factory=dict)
+    """Door → the listener behind it (they share a name)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +72,7 @@ class OutboundBuilder:
 
     world: World
     ca: MeshCa
-    ports: PortBook
+    doors: Doors
     black_hole: Route
     """An address that never answers: what a NetworkPolicy's drop is made of."""
     refused: Callable[[Pod], Route]
@@ -110,7 +98,7 @@ class OutboundBuilder:
     def _direct(self, source: Pod, backend: Backend) -> Route:
         if netpol.drops(self.world, source, backend.pod, backend.port):
             return self.black_hole
-        return addresses.listen_at(backend.pod.ip, backend.port)
+        return way_in(self.doors, backend.pod, backend.port) or self.refused(source)
 
     def _through_ztunnel(self, made: Outbound, source: Pod, target: Destination) -> Route:
         # One CONNECT authority stands for all backends: in a rollout that changes the way in, the first's kind wins.
@@ -131,19 +119,21 @@ class OutboundBuilder:
         """A pod that dials its own address never leaves it: ambient's redirection lets its loopback be."""
         port = target.backends[0].port
         if source.gateway:
-            return addresses.listen_at(source.ip, port)
+            return way_in(self.doors, source, port) or self.refused(source)
         return self._listen(made, source, target, tcp_proxy([], cluster=f"app|{source.uid}|{port}"))
 
     def _listen(self, made: Outbound, source: Pod, target: Destination, proxy: Json) -> Route:
-        host, port = addresses.listen_at(addresses.outbound_address(source.ip), self.ports.port(target.key))
         name = f"out|{source.uid}|{target.key}"
-        made.listeners[name] = listener(name, host, port, [{"filters": [proxy]}])
-        return host, port
+        made.listeners[name] = listener(name, self.doors.pipe(name), [{"filters": [proxy]}])
+        made.doors[name] = name
+        host = addresses.outbound_address(source.ip) if addresses.LOOPBACK_BLOCK else "127.0.0.1"
+        return self.doors.reserve(name, host) or self.refused(source)
 
     def _tunnel(self, source: Pod, backend: Backend) -> Json:
         destination = backend.pod
         dropped = netpol.drops(self.world, source, destination, HBONE_PORT)
-        address = self.black_hole if dropped else addresses.listen_at(destination.ip, HBONE_PORT)
+        open_way = way_in(self.doors, destination, HBONE_PORT) or self.refused(source)
+        address = self.black_hole if dropped else open_way
         cluster = static_cluster(f"hbone|{source.uid}|{destination.uid}", socket_address(*address))
         cluster["typed_extension_protocol_options"] = http2_once()
         cluster["transport_socket"] = tls_context(

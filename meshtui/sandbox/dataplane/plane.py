@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,17 +14,19 @@ from meshtui.sandbox import addresses
 from meshtui.sandbox.dataplane.accesslog import AccessLog
 from meshtui.sandbox.dataplane.blackhole import BlackHole
 from meshtui.sandbox.dataplane.certs import MeshCa
+from meshtui.sandbox.dataplane.doors import Doors
 from meshtui.sandbox.dataplane.envoy import Envoy, EnvoyError
-from meshtui.sandbox.dataplane.gateway import GatewayBuilder
+from meshtui.sandbox.dataplane.gateway import NODE_PORT, GatewayBuilder
 from meshtui.sandbox.dataplane.inbound import InboundBuilder
 from meshtui.sandbox.dataplane.marks import mark_captured, mark_node_port
 from meshtui.sandbox.dataplane.nodeport import NodePortClaim
-from meshtui.sandbox.dataplane.outbound import Outbound, OutboundBuilder, PortBook, Route
+from meshtui.sandbox.dataplane.outbound import Outbound, OutboundBuilder, Route
 from meshtui.sandbox.dataplane.podview import routes_of, write_view
 from meshtui.sandbox.dataplane.resources import NOWHERE, static_cluster
 from meshtui.sandbox.dataplane.sieve import Sieve
 from meshtui.sandbox.dataplane.world import WATCHED, Pod, World, read_world
 from meshtui.sandbox.ports import ClusterStore, PodLogs, PodPaths
+from meshtui.sandbox.runtime import Runtime
 
 Json = dict[str, Any]
 
@@ -36,15 +39,26 @@ _LOOK_FOR_SOCKETS_S = 0.25
 class DataPlane:
     """Everything between the sandbox's pods."""
 
-    def __init__(self, store: ClusterStore, logs: PodLogs, run_dir: Path, pod_paths: Callable[[str], PodPaths]) -> None:
+    def __init__(
+        self,
+        store: ClusterStore,
+        logs: PodLogs,
+        run_dir: Path,
+        pod_paths: Callable[[str], PodPaths],
+        runtime: Runtime | None = None,
+    ) -> None:
         self._store = store
         self._pod_paths = pod_paths
         folder = run_dir / "e"
         self._access_log = AccessLog(store, logs)
-        self._envoy = Envoy(folder, self._access_log.take, self._touch)
+        runtime = runtime or Runtime()
+        self._user = runtime.user
+        self._envoy = Envoy(folder, self._access_log.take, self._touch, runtime)
         self._sieve = Sieve(self._envoy.validate)
-        self._ca = MeshCa(folder / "ca")
-        self._ports = PortBook()
+        self._ca = MeshCa(folder / "ca", self._user)
+        # Ours, our pods' and root's processes; root can enter everything anyway.
+        insiders = frozenset({0, os.geteuid(), os.getuid(), *((self._user.uid,) if self._user else ())})
+        self._doors = Doors(self._envoy.private, insiders, lambda peer: not addresses.is_foreign(peer[0]))
         self._black_hole = BlackHole()
         self._claim = NodePortClaim()
         self._node_port = ("127.0.0.1", self._claim.port)
@@ -70,6 +84,7 @@ class DataPlane:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._envoy.stop()
+        await self._doors.close()
         self._black_hole.close()
         self._claim.close()
 
@@ -84,6 +99,15 @@ class DataPlane:
     def envoy_pid(self) -> int | None:
         """Envoy's process, for whoever counts memory or kills it in a test."""
         return self._envoy.pid
+
+    @property
+    def strangers(self) -> int:
+        """How many connections of other users were turned away so far."""
+        return self._doors.turned_away
+
+    async def envoy_listeners(self) -> list[str]:
+        """Where Envoy really listens, as it says itself."""
+        return await self._envoy.listeners()
 
     @property
     def gateway_url(self) -> str:
@@ -131,15 +155,18 @@ class DataPlane:
                 self._settled.notify_all()
 
     async def _apply(self, world: World) -> None:
-        outbound = OutboundBuilder(world, self._ca, self._ports, self._black_hole.address, _refused).build()
-        inbound = InboundBuilder(world, self._ca, self._pod_paths).build()
-        gateways = GatewayBuilder(world, outbound.routes, self._node_port).build()
+        if self._doors.reserve(NODE_PORT, *self._node_port, _behind_sudo()) is None:
+            log.error("the gateway can't be reached at %s:%s: another program has it", *self._node_port)
+        outbound = OutboundBuilder(world, self._ca, self._doors, self._black_hole.address, _refused).build()
+        inbound = InboundBuilder(world, self._ca, self._pod_paths, self._doors).build()
+        gateways = GatewayBuilder(world, outbound.routes, self._doors).build()
         parts = (outbound, inbound, gateways)
         listeners = {name: each for part in parts for name, each in part.listeners.items()}
         clusters = {name: each for part in parts for name, each in part.clusters.items()}
         clusters[NOWHERE] = static_cluster(NOWHERE, None)
         listeners, clusters = await self._sieve.sift(listeners, clusters)
         await self._envoy.apply(list(listeners.values()), list(clusters.values()))
+        await self._doors.publish({door: name for part in parts for door, name in part.doors.items() if name in listeners})
         self._access_log.follow(world)
         mark_node_port(self._store, world, self._node_port[1])
         for pod in world.pods:
@@ -149,7 +176,13 @@ class DataPlane:
     def _show(self, world: World, pod: Pod, outbound: Outbound) -> None:
         with contextlib.suppress(FileNotFoundError):  # the pod may be going away
             routes = routes_of(world, pod, outbound.routes[pod.uid])
-            write_view(self._pod_paths(pod.uid), pod, routes, _refused(pod))
+            write_view(self._pod_paths(pod.uid), pod, routes, _refused(pod), self._user)
+
+
+def _behind_sudo() -> frozenset[int]:
+    """Who started root's sandbox by sudo, and looks at the bookstore as themselves."""
+    user = os.environ.get("SUDO_UID", "")
+    return frozenset({int(user)} if user.isdigit() else ())
 
 
 def _refused(source: Pod) -> Route:

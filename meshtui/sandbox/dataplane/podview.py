@@ -11,6 +11,7 @@ from meshtui.sandbox import addresses
 from meshtui.sandbox.dataplane.outbound import Route
 from meshtui.sandbox.dataplane.world import Pod, Service, World
 from meshtui.sandbox.ports import PodPaths
+from meshtui.sandbox.user import User, open_folder, write_for
 
 
 def routes_of(world: World, pod: Pod, by_key: Mapping[str, Route]) -> dict[str, Route]:
@@ -47,9 +48,9 @@ def _dns_forms(name: str, namespace: str, seen_from: Pod) -> Iterator[str]:
     yield f"{name}.{namespace}.svc.cluster.local"
 
 
-def write_view(paths: PodPaths, pod: Pod, routes: Mapping[str, Route], refused: Route) -> None:
+def write_view(paths: PodPaths, pod: Pod, routes: Mapping[str, Route], refused: Route, user: User | None = None) -> None:
     """Write net.json and .curlrc, whole and atomically, curl's first: who sees net.json may start."""
-    paths.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    open_folder(paths.root, user)
     bound = addresses.source_address(pod.ip)
     lines = [f'interface = "host!{bound}"'] if bound else []
     lines += [f'connect-to = "{name}:{host}:{port}"' for name, (host, port) in routes.items()]
@@ -57,14 +58,11 @@ def write_view(paths: PodPaths, pod: Pod, routes: Mapping[str, Route], refused: 
     hosts = dict.fromkeys(name.rpartition(":")[0] for name in routes)
     lines += [f'connect-to = "{host}::{refused[0]}:{refused[1]}"' for host in hosts]
     lines.append('noproxy = "*"')
-    _replace(paths.curlrc, ("\n".join(lines) + "\n").encode())
+    _replace(paths.curlrc, ("\n".join(lines) + "\n").encode(), user)
     view = {"ip": bound or "127.0.0.1", "namespace": pod.namespace, "routes": routes}
-    _replace(paths.network, msgspec.json.encode(view))
+    _replace(paths.network, msgspec.json.encode(view), user)
 
 
-def _replace(path: Path, data: bytes) -> None:
-    if path.exists() and path.read_bytes() == data:
-        return
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_bytes(data)
-    fresh.rename(path)
+def _replace(path: Path, data: bytes, user: User | None) -> None:
+    if not path.exists() or path.read_bytes() != data:
+        write_for(path, data, user)

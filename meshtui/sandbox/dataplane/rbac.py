@@ -123,7 +123,7 @@ def _account(account: str) -> Json:
 
 
 def _source(network: Network) -> Json:
-    return {"direct_remote_ip": cidr(network)}
+    return {"remote_ip": cidr(network)}
 
 
 def cidr(network: Network) -> Json:

@@ -15,7 +15,7 @@ _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 NOWHERE = "nowhere"
 """A cluster without endpoints: a connection sent there is accepted, then closed."""
 
-CONNECT_TIMEOUT = "10s"
+CONNECT_TIMEOUT_S = 10
 """How long ztunnel waits for a connection."""
 
 
@@ -24,7 +24,7 @@ def socket_address(host: str, port: int) -> Json:
     return {"socket_address": {"address": host, "port_value": port}}
 
 
-def static_cluster(name: str, address: Json | None, *, timeout: str = CONNECT_TIMEOUT) -> Json:
+def static_cluster(name: str, address: Json | None, *, timeout: str = f"{CONNECT_TIMEOUT_S}s") -> Json:
     """Return a cluster with at most one endpoint."""
     endpoints = [] if address is None else [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
     return {
@@ -126,12 +126,18 @@ def tcp_proxy(log: list[Json], **target: Any) -> Json:
     }
 
 
-def listener(name: str, host: str, port: int, filter_chains: list[Json]) -> Json:
-    """Return a listener; its socket is never shared with another process."""
+def listener(name: str, pipe: Path, filter_chains: list[Json]) -> Json:
+    """Return a listener on a Unix socket that only its own user can open; a door leads there and says who came."""
     return {
         "name": name,
-        "address": socket_address(host, port),
+        "address": {"pipe": {"path": str(pipe), "mode": 0o600}},
         "enable_reuse_port": False,
+        "listener_filters": [
+            {
+                "name": "proxy_protocol",
+                "typed_config": {"@type": f"{_TYPE}.extensions.filters.listener.proxy_protocol.v3.ProxyProtocol"},
+            }
+        ],
         "per_connection_buffer_limit_bytes": 65536,
         "filter_chains": filter_chains,
     }

@@ -16,26 +16,36 @@ from meshtui.sandbox.kubelet import environment, probes
 from meshtui.sandbox.kubelet.process import ContainerProcess
 from meshtui.sandbox.kubelet.state import ContainerState, running, terminated, waiting
 from meshtui.sandbox.ports import Image, Images, Obj, PodPaths
+from meshtui.sandbox.runtime import Runtime
 
 _BACKOFF_FIRST_S = 0.5
 _BACKOFF_MOST_S = 15.0
 _STABLE_S = 30.0
 _PULL_BACKOFF_S = 2.0
+_LONGEST_REASON = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What all pods share. ``on_child`` hears the pid of each process that is started."""
+
+    store: Store
+    logs: PodLogFiles
+    images: Images
+    on_child: Callable[[int], None]
+    runtime: Runtime
 
 
 @dataclass(frozen=True, slots=True)
 class PodContext:
     """What the containers of one pod share."""
 
-    store: Store
-    logs: PodLogFiles
-    images: Images
+    machine: Machine
     pod: Obj
     paths: PodPaths
     address: str
     changed: Callable[[], None]
     say: Callable[..., None]
-    on_child: Callable[[int], None]
 
     @property
     def uid(self) -> str:
@@ -54,6 +64,7 @@ class Container:
         self._process: ContainerProcess | None = None
         self._stopped = asyncio.Event()
         self._problem = ""
+        self._last_line = ""
 
     async def run(self) -> int:
         """Run, and run again; the exit code of the last run. Never returns for a service that goes on."""
@@ -82,7 +93,7 @@ class Container:
     async def _pull(self) -> Image:
         """The image; for an unknown one the pod waits, as it does for a registry that knows nothing of it."""
         name = self.spec["image"]
-        image = self._context.images(name)
+        image = self._context.machine.images(name)
         if image is not None:
             message = f'Container image "{name}" already present on machine'
             self._context.say("Pulled", message, self.state.name)
@@ -112,7 +123,7 @@ class Container:
             self._set(terminated(state.state, 128, state.container_id, "StartError", str(error)))
             return 128
         self._process = process
-        self._context.on_child(process.pid)
+        self._context.machine.on_child(process.pid)
         self._set(running())
         self._context.say("Started", f"Started container {state.name}", state.name)
         prober = asyncio.create_task(self._probe())
@@ -126,20 +137,26 @@ class Container:
             prober.cancel()
             state.ready = state.started = False
             self._process = None
-        self._set(terminated(state.state, code, state.container_id))
+        # As with terminationMessagePolicy FallbackToLogsOnError: who reads the status sees why.
+        self._set(terminated(state.state, code, state.container_id, message=self._last_line if code else ""))
         return code
 
     async def _start(self, image: Image) -> ContainerProcess:
         context, spec = self._context, self.spec
-        env = environment.build(context.store, context.pod, spec, image, context.paths, context.address)
+        logs = context.machine.logs
+        env = environment.build(context.machine.store, context.pod, spec, image, context.paths, context.address)
         command = environment.command_of(spec, image, env)
-        context.logs.rotate(context.uid, self.state.name)
+        logs.rotate(context.uid, self.state.name)
+
+        self._last_line = ""
 
         def line(text: str) -> None:
-            context.logs.append(context.uid, text, self.state.name)
+            if text.strip():
+                self._last_line = text.strip()[:_LONGEST_REASON]
+            logs.append(context.uid, text, self.state.name)
 
         context.say("Created", f"Created container: {self.state.name}", self.state.name)
-        return await ContainerProcess.start(command, env, context.paths.root / "home", line)
+        return await ContainerProcess.start(command, env, context.paths.root / "home", line, context.machine.runtime)
 
     async def _probe(self) -> None:
         """The startup probe first; then readiness and liveness side by side."""
@@ -203,8 +220,9 @@ class Container:
         name = self._context.pod["metadata"]["name"]
         message = f"Back-off restarting failed container {state.name} in pod {name}"
         if state.exit_code:
-            self._context.say("BackOff", message, state.name, warning=True)
-            self._set(waiting("CrashLoopBackOff", f"back-off {delay_s:g}s restarting failed container={state.name}"))
+            why = f": {self._last_line}" if self._last_line else ""
+            self._context.say("BackOff", f"{message}{why}", state.name, warning=True)
+            self._set(waiting("CrashLoopBackOff", f"back-off {delay_s:g}s restarting failed container={state.name}{why}"))
         else:
             self._context.changed()
         with contextlib.suppress(TimeoutError):

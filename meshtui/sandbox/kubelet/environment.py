@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import base64
 import re
-import tempfile
-from pathlib import Path
 
 from meshtui.sandbox.apiserver.store import Store
 from meshtui.sandbox.ports import Image, Obj, PodPaths
+from meshtui.sandbox.user import User, give_folder, open_folder
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/opt/homebrew/bin"
 _REFERENCE = re.compile(r"\$(\$)?\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
@@ -21,7 +20,7 @@ class ConfigError(Exception):
 def build(store: Store, pod: Obj, container: Obj, image: Image, paths: PodPaths, address: str) -> dict[str, str]:
     """Every variable of a container's process. Raises ConfigError."""
     root = str(paths.root)
-    env = {"PATH": PATH, "HOME": str(paths.root / "home"), "TMPDIR": tempfile.gettempdir(), "LANG": "C.UTF-8"}
+    env = {"PATH": PATH, "HOME": str(paths.root / "home"), "TMPDIR": str(paths.root / "home"), "LANG": "C.UTF-8"}
     env |= image.env
     namespace = pod["metadata"]["namespace"]
     for source in container.get("envFrom") or []:
@@ -117,7 +116,8 @@ def _field(pod: Obj, path: str, address: str) -> str:
     return str(value)
 
 
-def make_folders(paths: PodPaths) -> None:
-    """The folders of a pod, closed to others."""
-    for folder in (paths.root, paths.root / "s", paths.root / "home"):
-        Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+def make_folders(paths: PodPaths, user: User | None) -> None:
+    """The folders of a pod: its own view of the network it can only read, the rest is its processes' alone."""
+    open_folder(paths.root, user)
+    for name in ("s", "home", "pg"):
+        give_folder(paths.root / name, user)

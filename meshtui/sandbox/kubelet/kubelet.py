@@ -10,8 +10,11 @@ from pathlib import Path
 
 from meshtui.sandbox.apiserver.podlogs import PodLogFiles
 from meshtui.sandbox.apiserver.store import Store
+from meshtui.sandbox.kubelet.container import Machine
 from meshtui.sandbox.kubelet.worker import PodWorker, grace_of
 from meshtui.sandbox.ports import Images, Obj, PodPaths
+from meshtui.sandbox.runtime import Runtime
+from meshtui.sandbox.user import open_folder
 
 _log = logging.getLogger(__name__)
 
@@ -36,13 +39,12 @@ class Kubelet:
         *,
         wait_for_network: bool = True,
         on_child: Callable[[int], None] = _ignore,
+        runtime: Runtime | None = None,
     ) -> None:
         self._store = store
-        self._logs = logs
         self._pods = run_dir / "p"
-        self._images = images
+        self._machine = Machine(store, logs, images, on_child, runtime or Runtime())
         self._wait_for_network = wait_for_network
-        self._on_child = on_child
         self._workers: dict[str, PodWorker] = {}
         self._ending: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
@@ -53,7 +55,7 @@ class Kubelet:
 
     async def start(self) -> None:
         """Begin to run pods."""
-        self._pods.mkdir(mode=0o700, parents=True, exist_ok=True)
+        open_folder(self._pods, self._machine.runtime.user)
         self._store.deferred.add("pods")
         self._task = asyncio.create_task(self._follow(), name="kubelet")
 
@@ -97,13 +99,10 @@ class Kubelet:
         uid = pod["metadata"]["uid"]
         try:
             self._workers[uid] = PodWorker(
-                self._store,
-                self._logs,
-                self._images,
+                self._machine,
                 pod,
                 self.paths(uid),
                 wait_for_network=self._wait_for_network,
-                on_child=self._on_child,
             )
         except OSError as error:
             _log.error("pod %s can't start: %s", pod["metadata"]["name"], error)

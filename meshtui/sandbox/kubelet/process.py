@@ -6,11 +6,12 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-_SPAWN = str(Path(__file__).with_name("spawn.py"))
+from meshtui.sandbox.runtime import Runtime
+from meshtui.sandbox.user import as_user
+
 _CHUNK = 65536
 _LONGEST_LINE = 16384
 
@@ -24,21 +25,24 @@ class ContainerProcess:
         self._reading = asyncio.create_task(self._read())
 
     @staticmethod
-    async def start(command: list[str], env: dict[str, str], folder: Path, line: Callable[[str], None]) -> ContainerProcess:
-        """Start a command. Raises OSError when the machine can't start a process."""
+    async def start(
+        command: list[str], env: dict[str, str], folder: Path, line: Callable[[str], None], runtime: Runtime
+    ) -> ContainerProcess:
+        """Start a command as the pods' user. Raises OSError when the machine can't start a process."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
+            runtime.python,
             "-I",
             "-S",
-            _SPAWN,
+            str(runtime.spawner),
             str(os.getpid()),
             *command,
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env=env,
+            env=env | runtime.loader_env,
             cwd=folder,
             start_new_session=True,
+            **as_user(runtime.user),
         )
         return ContainerProcess(process, line)
 

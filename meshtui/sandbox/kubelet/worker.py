@@ -6,18 +6,16 @@ import asyncio
 import contextlib
 import logging
 import shutil
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 from meshtui.sandbox.addresses import allocate_pod_address, release_pod_address
 from meshtui.sandbox.apiserver.errors import ApiError
 from meshtui.sandbox.apiserver.events import record
-from meshtui.sandbox.apiserver.podlogs import PodLogFiles
-from meshtui.sandbox.apiserver.store import Store, now
+from meshtui.sandbox.apiserver.store import now
 from meshtui.sandbox.kubelet import state as states
-from meshtui.sandbox.kubelet.container import Container, PodContext
+from meshtui.sandbox.kubelet.container import Container, Machine, PodContext
 from meshtui.sandbox.kubelet.environment import make_folders
-from meshtui.sandbox.ports import Images, Obj, PodPaths
+from meshtui.sandbox.ports import Obj, PodPaths
 
 _log = logging.getLogger(__name__)
 
@@ -27,17 +25,14 @@ class PodWorker:
 
     def __init__(
         self,
-        store: Store,
-        logs: PodLogFiles,
-        images: Images,
+        machine: Machine,
         pod: Obj,
         paths: PodPaths,
         *,
         wait_for_network: bool,
-        on_child: Callable[[int], None],
     ) -> None:
-        self._store = store
-        self._logs = logs
+        self._store = machine.store
+        self._logs = machine.logs
         self._pod = pod
         self._paths = paths
         self._wait_for_network = wait_for_network
@@ -49,8 +44,8 @@ class PodWorker:
         self.uid = str(pod["metadata"]["uid"])
         self.done = asyncio.Event()
         self._address = allocate_pod_address(self.uid)
-        make_folders(paths)
-        context = PodContext(store, logs, images, pod, paths, self._address, self.publish, self._say, on_child)
+        make_folders(paths, machine.runtime.user)
+        context = PodContext(machine, pod, paths, self._address, self.publish, self._say)
         spec = pod["spec"]
         policy = spec.get("restartPolicy", "Always")
         self._init = [

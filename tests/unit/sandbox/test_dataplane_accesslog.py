@@ -86,8 +86,16 @@ ERROR_ROWS = {
         "connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008: deadline has elapsed",
     ),
     "dropped plaintext": (
-        {**OUT, "cluster": "plain|ua|ub|80", "flags": "UF,URX"},
+        {**OUT, "cluster": "plain|ua|ub|80", "flags": "UF,URX", "ms": 10001},
         "connection failed: deadline has elapsed",
+    ),
+    "a tunnel that was closed at once is no policy's doing": (
+        {**OUT, "flags": "UF,URX", "ms": 4},
+        "connection failed: connection closed before it was established",
+    ),
+    "plaintext that was closed at once": (
+        {**OUT, "cluster": "plain|ua|ub|80", "flags": "UF,URX"},
+        "connection failed: connection closed before it was established",
     ),
     "explicit deny": (
         {**HBONE, "status": 401, "details": "rbac_access_denied_matched_policy[inv/no/0]"},

@@ -1,0 +1,201 @@
+"""Doors: the TCP addresses of the data plane, open to the sandbox's own processes only.
+
+Envoy itself listens on nothing but Unix sockets in a folder that is closed to others. A door accepts TCP for one of
+them, asks the kernel whose process is at the other end, and relays what its own users say; anybody else is cut off
+before a byte of theirs is read, and no log line tells of it. The original addresses travel ahead in a PROXY header.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from meshtui.sandbox.dataplane.peers import Address, Holder, holder_of
+
+log = logging.getLogger(__name__)
+
+_CHUNK = 65536
+_LAST_WORDS_S = 2.0
+"""How long a client may go on after its server has ended."""
+
+Admits = Callable[[Address], bool]
+
+
+@dataclass(slots=True)
+class _Door:
+    """One bound TCP socket; a ``server`` accepts on it once its Envoy listener is there."""
+
+    bound: socket.socket
+    address: Address
+    guests: frozenset[int] = frozenset()
+    pipe: Path | None = None
+    server: asyncio.Server | None = None
+
+
+class Doors:
+    """All doors of one data plane.
+
+    ``uids``: whose processes may come in. ``admits`` judges the client's address: another sandbox of the same user has
+    pods at addresses of its own.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        uids: frozenset[int],
+        admits: Admits = lambda _: True,
+        ask: Callable[[Address, Address], Holder | None] = holder_of,
+    ) -> None:
+        self._folder = folder
+        self._uids = uids
+        self._admits = admits
+        self._ask = ask
+        self._doors: dict[str, _Door] = {}
+        self._reserved: set[str] = set()
+        self._said: set[str] = set()
+        self._relays: set[asyncio.Task[None]] = set()
+        self.turned_away = 0
+        """Connections of strangers so far."""
+
+    def pipe(self, listener: str) -> Path:
+        """The Unix socket of an Envoy listener."""
+        return self._folder / hashlib.blake2s(listener.encode(), digest_size=8).hexdigest()
+
+    def reserve(self, name: str, host: str, port: int = 0, guests: frozenset[int] = frozenset()) -> Address | None:
+        """Where a door stands: its address is taken at once, and answers after ``publish``.
+
+        The same name keeps its address. ``guests`` are users who may come in by this door only. None when another program
+        has that address: then nobody may be sent there.
+        """
+        self._reserved.add(name)
+        door = self._doors.get(name)
+        if door is not None and door.address[0] == host and port in {0, door.address[1]}:
+            return door.address
+        if door is not None:
+            self._close(self._doors.pop(name))
+        bound = socket.socket()
+        try:
+            # Not SO_REUSEADDR: before it listens, such a socket could be joined at its address by anybody's.
+            bound.bind((host, port))
+            bound.setblocking(False)
+        except OSError as error:
+            bound.close()
+            self._say(f"{host}:{port} belongs to another program: nothing is sent there ({error.strerror})")
+            return None
+        self._doors[name] = _Door(bound, bound.getsockname(), guests)
+        return self._doors[name].address
+
+    async def publish(self, listeners: Mapping[str, str]) -> None:
+        """Open the doors in ``listeners`` (door → Envoy listener); close those that were not reserved since the last call."""
+        for name in set(self._doors) - self._reserved:
+            self._close(self._doors.pop(name))
+        self._reserved.clear()
+        for name, door in self._doors.items():
+            listener = listeners.get(name)
+            door.pipe = None if listener is None else self.pipe(listener)
+            if door.pipe is not None and door.server is None:
+                await self._open(door)
+
+    async def close(self) -> None:
+        """Close everything, open connections too."""
+        for door in self._doors.values():
+            self._close(door)
+        self._doors.clear()
+        relays = list(self._relays)
+        for relay in relays:
+            relay.cancel()
+        await asyncio.gather(*relays, return_exceptions=True)
+
+    async def _open(self, door: _Door) -> None:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            if task is not None:
+                self._relays.add(task)
+                task.add_done_callback(self._relays.discard)
+            try:
+                await self._serve(door, reader, writer)
+            finally:
+                if not writer.is_closing():
+                    writer.transport.abort()
+
+        try:
+            door.server = await asyncio.start_server(serve, sock=door.bound, limit=_CHUNK, backlog=256)
+        except OSError as error:
+            self._say(f"{door.address[0]}:{door.address[1]} can't be listened on: {error.strerror}")
+
+    def _close(self, door: _Door) -> None:
+        """Let nobody else in; who is in goes when Envoy closes."""
+        if door.server is not None:
+            door.server.close()
+        door.bound.close()
+
+    async def _serve(self, door: _Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer: Address = writer.get_extra_info("peername")[:2]
+        ours: Address = writer.get_extra_info("sockname")[:2]
+        if door.pipe is None or not self._is_ours(door, peer, ours, writer):
+            return
+        try:
+            inner_reader, inner_writer = await asyncio.open_unix_connection(str(door.pipe), limit=_CHUNK)
+        except OSError:  # Envoy is being started again
+            return
+        inner_writer.write(f"PROXY TCP4 {peer[0]} {ours[0]} {peer[1]} {ours[1]}\r\n".encode())
+        try:
+            await _relay(reader, writer, inner_reader, inner_writer)
+        finally:
+            inner_writer.close()
+
+    def _is_ours(self, door: _Door, peer: Address, ours: Address, writer: asyncio.StreamWriter) -> bool:
+        holder = self._ask(peer, ours)
+        connection: socket.socket = writer.get_extra_info("socket")
+        try:
+            connection.getpeername()  # the answer is about this connection only if that still stands
+        except OSError:
+            return False
+        if holder is not None and holder.uid in self._uids | door.guests and self._admits(peer):
+            return True
+        self.turned_away += 1
+        who = "a process that has gone" if holder is None else f"a process of user {holder.uid}"
+        self._say(f"{who} tried to speak as a pod, or to one, and was turned away")
+        return False
+
+    def _say(self, message: str) -> None:
+        """Once each: a stranger must not fill the log."""
+        if message not in self._said and len(self._said) < 100:
+            self._said.add(message)
+            log.warning("%s", message)
+
+
+async def _relay(
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    inner_reader: asyncio.StreamReader,
+    inner_writer: asyncio.StreamWriter,
+) -> None:
+    """Carry bytes both ways until the server has ended, or either end has broken."""
+    up = asyncio.create_task(_pump(reader, inner_writer))
+    down = asyncio.create_task(_pump(inner_reader, writer))
+    try:
+        await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
+        if up.done() and up.exception() is None:
+            await asyncio.wait({down})
+        elif down.done() and down.exception() is None:
+            await asyncio.wait({up}, timeout=_LAST_WORDS_S)
+        if down.done() and down.exception() is None:
+            writer.close()
+    finally:
+        for task in (up, down):
+            task.cancel()
+        await asyncio.gather(up, down, return_exceptions=True)
+
+
+async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    while data := await source.read(_CHUNK):
+        target.write(data)
+        await target.drain()
+    if target.can_write_eof():
+        target.write_eof()
