@@ -11,7 +11,8 @@ from meshtui.model.meta import NO_LABELS
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.workload import MeshMode, Pod
 
-_WITH_IDENTITY = {MeshMode.AMBIENT, MeshMode.SIDECAR, MeshMode.GATEWAY}
+MESHED = frozenset({MeshMode.AMBIENT, MeshMode.SIDECAR, MeshMode.GATEWAY})
+"""Modes in which a pod has an identity in the mesh."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +85,7 @@ class Endpoints:
             namespace_labels=namespace.labels if namespace else NO_LABELS,
             labels=pod.labels,
             mode=mode,
-            principal=snapshot.principal_of(pod) if mode in _WITH_IDENTITY else None,
+            principal=snapshot.principal_of(pod) if mode in MESHED else None,
             selectable=not pod.completed,
             node=pod.node,
             node_labels=(node.meta.labels if node else NO_LABELS) if pod.host_network else None,

@@ -8,7 +8,7 @@ from itertools import product
 
 from meshtui.engine.classes.classifier import Classifier, ClassKey, Reads
 from meshtui.engine.decision.conclude import conclude, together
-from meshtui.engine.endpoints import Endpoint, Endpoints, Target
+from meshtui.engine.endpoints import MESHED, Endpoint, Endpoints, Target
 from meshtui.engine.path.gateway import Gateways, Judged
 from meshtui.engine.path.hops import Hops
 from meshtui.engine.path.question import Asked
@@ -18,6 +18,7 @@ from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import CONNECTED, UNKNOWN, Decision, Layer, Verdict
 from meshtui.model.workload import Pod, Service, ServicePort
 
+_MESH_UNREAD = "trust domain {} and root namespace {}: the mesh's own configuration can't be read ({})"
 _HOST_NETWORK = "{} is on the host network: judged as if the CNI told its traffic from its node's"
 
 
@@ -109,8 +110,16 @@ class Engine:
             judged = self._gateways.through(source, gateway, target, asked.http, asked.jwt)
         else:
             judged = [(source, target, conclude(way)) for way in self._hops.ways(source, destination, port, asked)]
-        on_host = [endpoint for endpoint in (source, destination) if endpoint.pod is not None and endpoint.pod.host_network]
-        if not on_host:
+        assumed = self._assumed(source, destination)
+        if not assumed:
             return judged
-        assumed = tuple(_HOST_NETWORK.format(endpoint.name) for endpoint in on_host)
         return [(s, t, replace(verdict, assumptions=(*assumed, *verdict.assumptions))) for s, t, verdict in judged]
+
+    def _assumed(self, source: Endpoint, destination: Endpoint) -> tuple[str, ...]:
+        """What is taken for granted of a pair, whatever the layers say."""
+        on_host = [endpoint for endpoint in (source, destination) if endpoint.pod is not None and endpoint.pod.host_network]
+        assumed = [_HOST_NETWORK.format(endpoint.name) for endpoint in on_host]
+        mesh = self.snapshot.mesh
+        if mesh.unread and any(endpoint.mode in MESHED for endpoint in (source, destination)):
+            assumed.append(_MESH_UNREAD.format(mesh.trust_domain, mesh.root_namespace, mesh.unread))
+        return tuple(assumed)

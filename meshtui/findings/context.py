@@ -24,11 +24,10 @@ from meshtui.model.policy import AuthorizationPolicy, NetworkPeer
 from meshtui.model.selectors import LabelSelector
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import Decision, Verdict
-from meshtui.model.workload import Controller, MeshMode, Pod, Workload
+from meshtui.model.workload import Controller, Pod, Workload
 
 T = TypeVar("T")
 IGNORE = "meshtui.dev/ignore"
-MESHED = frozenset({MeshMode.AMBIENT, MeshMode.SIDECAR, MeshMode.GATEWAY})
 
 
 class Context:

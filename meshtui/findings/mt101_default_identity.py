@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from meshtui.engine.endpoints import MESHED
 from meshtui.findings.base import Found, Rule
-from meshtui.findings.context import MESHED, Context
+from meshtui.findings.context import Context
 from meshtui.findings.fixes import identity_changes
 from meshtui.findings.identities import Meant, meant_workloads, named_in
 from meshtui.model.finding import Fix, Severity

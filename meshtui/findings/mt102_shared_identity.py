@@ -6,8 +6,9 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
+from meshtui.engine.endpoints import MESHED
 from meshtui.findings.base import Found, Rule
-from meshtui.findings.context import MESHED, Context
+from meshtui.findings.context import Context
 from meshtui.findings.identities import named_in
 from meshtui.model.finding import Severity
 from meshtui.model.ids import ObjectRef

@@ -46,7 +46,7 @@ class ForbiddenError(ClusterError):
     """The cluster says no to one verb on one kind."""
 
     def __init__(self, verb: str, resource: str, message: str) -> None:
-        super().__init__(message, f"ask for the verb {verb!r} on {resource!r}")
+        super().__init__(message, f"ask for the verb {verb} on {resource}")
         self.verb = verb
         self.resource = resource
 

@@ -82,6 +82,8 @@ class MeshConfig:
     found: bool = False
     sidecars_send_hbone: bool = False
     """Whether sidecars reach ambient pods through HBONE (proxyMetadata, ISTIO_META_ENABLE_HBONE)."""
+    unread: str = ""
+    """Why the ConfigMap couldn't be read, where it may well be there: the values above are Istio's defaults then."""
 
 
 @dataclass(frozen=True)

@@ -87,6 +87,8 @@ class Pod:
     deleting: bool = False
     probe_ports: tuple[int | str, ...] = ()
     """The ports, or their names, that the kubelet's probes ask."""
+    trouble: str = ""
+    """What is said of a container that failed and waits to be started again: one line, or empty."""
     derived: bool = False
     """Made from a controller's template, because the manifests hold no pod for it."""
 

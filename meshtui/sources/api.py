@@ -10,7 +10,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import msgspec
 
@@ -224,13 +224,27 @@ def nonsense(raw: bytes | msgspec.Raw, error: Exception) -> NonsenseError:
     return NonsenseError(message, "is there a proxy or a login page in between?")
 
 
+def _parts(path: str) -> tuple[str, str, list[str]]:
+    """A path's API group, its namespace, and what follows: plural, name, subresource (Kubernetes: API concepts)."""
+    parts = path.strip("/").split("/")
+    group, rest = ("", parts[2:]) if parts[0] == "api" else ("".join(parts[1:2]), parts[3:])
+    namespace = ""
+    if len(rest) > 2 and rest[0] == "namespaces":
+        namespace, rest = rest[1], rest[2:]
+    return group, namespace, rest
+
+
+def resource_of(path: str) -> str:
+    """What a path is about as roles name it, and where: ``pods/log in namespace infra``."""
+    group, namespace, rest = _parts(path)
+    resource = "/".join([*rest[:1], *rest[2:3]]) or path
+    return f"{resource}{f'.{group}' if group else ''}{f' in namespace {unquote(namespace)}' if namespace else ''}"
+
+
 def _verb(method: str, path: str) -> str:
     if method != "GET":
         return {"POST": "create", "DELETE": "delete", "PUT": "update", "PATCH": "patch"}.get(method, method.lower())
-    parts = path.strip("/").split("/")
-    start = 2 if parts[0] == "api" else 3
-    rest = parts[start + 2 :] if len(parts) > start + 2 and parts[start] == "namespaces" else parts[start:]
-    return "get" if len(rest) > 1 else "list"
+    return "get" if len(_parts(path)[2]) > 1 else "list"
 
 
 def _refusal(response: httpx.Response, body: bytes, verb: str, path: str) -> ClusterError:
@@ -242,7 +256,7 @@ def _refusal(response: httpx.Response, body: bytes, verb: str, path: str) -> Clu
         case 401:
             return SessionExpiredError(f"the API server doesn't accept the credentials: {message}", "log in again")
         case 403:
-            return ForbiddenError(verb, path.rsplit("/", 1)[-1], message)
+            return ForbiddenError(verb, resource_of(path), message)
         case 404:
             return NotServedError(message)
         case 410:

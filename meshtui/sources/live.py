@@ -254,7 +254,10 @@ class LiveSource:
         try:
             raw = await api.get(f"/api/v1/namespaces/{segment(namespace)}/configmaps", {"limit": "500"})
             items = decode_with(_CONFIG_MAPS, raw).items or []
-        except MeshtuiError:
+        except MeshtuiError as error:
+            if not self._mesh.found and self._mesh.unread != str(error):
+                self._mesh = replace(self._mesh, unread=str(error))
+                self._dirty.set()
             return False
         maps = [c for c in items if c.metadata.name == "istio" or c.metadata.name.startswith("istio-")]
         found = next((c for c in sorted(maps, key=lambda c: c.metadata.name) if "mesh" in (c.data or {})), None)

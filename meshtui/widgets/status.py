@@ -70,12 +70,23 @@ def banner(session: Session) -> tuple[str, ...]:
         return f"✗ NOT LIVE: {', '.join(session.stopped)} stopped, and stay as they are; start meshtui again", f"  {name}: {why}"
     broken = _in_state(session, KindStatus.BROKEN)
     if not broken:
-        return ()
+        return _sandbox_trouble(session)
     names = ", ".join(broken[:_NAMES]) + (f" and {len(broken) - _NAMES} more" if len(broken) > _NAMES else "")
     states = [session.snapshot.kind_state(name) for name in broken]
     since, now = min((state.since for state in states if state.since), default=None), session.clock()
     when = f" since {since.astimezone(now.tzinfo):%H:%M:%S} ({age((now - since).total_seconds())})" if since else ""
     return f"✗ NOT LIVE: {names} can't be read{when}, what is shown of it is older; r tries now", f"  {states[0].message}"
+
+
+def _sandbox_trouble(session: Session) -> tuple[str, ...]:
+    """What doesn't start in the embedded cluster, with its own words: there it is a fault of this machine, or of meshtui."""
+    if not session.label.sandbox:
+        return ()
+    failing = sorted((pod for pod in session.snapshot.pods.values() if pod.trouble), key=lambda pod: pod.key)
+    if not failing:
+        return ()
+    more = f" (and {len(failing) - 1} more)" if len(failing) > 1 else ""
+    return f"✗ the sandbox: {failing[0].key} doesn't start{more}", f"  {failing[0].trouble}"
 
 
 def _age(session: Session) -> str:

@@ -133,7 +133,8 @@ async def test_each_kind_that_may_not_be_listed_is_named_and_the_others_are_read
     async def work(variant):
         snapshot, _ = await seen(settings(node, variant.operators))
         if variant.resource == "configmaps":
-            return "" if not snapshot.mesh.found else "the mesh's configuration was read"
+            named = "configmaps" in snapshot.mesh.unread and not snapshot.mesh.found
+            return "" if named else f"the mesh's configuration: {snapshot.mesh}"
         kind = BY_PLURAL[variant.group, variant.resource]
         state = snapshot.kind_state(kind.name)
         if full[kind.name] is KindStatus.NOT_INSTALLED:

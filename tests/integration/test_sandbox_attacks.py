@@ -15,12 +15,13 @@ import httpx
 import pytest
 
 from meshtui.sandbox.run import running_sandbox
+from tests.fakes.bookstore import IN_ITS_LOOP, on
 
 pytestmark = [
     pytest.mark.sandbox,
     pytest.mark.skipif(os.geteuid() != 0, reason="NOT TESTED: only root can play another user"),
-    pytest.mark.parametrize("bookstore", ["open-databases"], indirect=True),
-    pytest.mark.asyncio(loop_scope="session"),
+    on("open-databases"),
+    IN_ITS_LOOP,
 ]
 
 STRANGER = 65534

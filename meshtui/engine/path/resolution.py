@@ -89,7 +89,7 @@ class Resolver:
         if state.status is not KindStatus.FORBIDDEN:
             return UsageError(message)
         verb = state.verb or "list"
-        return NotReadableError(f"{message} is known: {kind}s may not be listed", f"ask for the verb {verb!r} on {kind}")
+        return NotReadableError(f"{message} is known: {kind}s may not be listed", f"ask for the verb {verb} on {kind}")
 
     def _sources(self, end: FlowEndpoint) -> tuple[Endpoint, ...]:
         match end.kind:

@@ -107,6 +107,7 @@ class Waiting(Wire):
     """Why a container waits or ended."""
 
     reason: str | None = None
+    message: str | None = None
 
 
 class ContainerState(Wire):

@@ -134,7 +134,23 @@ def pod(raw: wire.Pod, origin: str = "") -> Pod:
         has_sidecar=_has_sidecar(spec),
         probe_ports=_probe_ports(containers),
         deleting=deleting,
+        trouble=_trouble(status),
     )
+
+
+_LONGEST_TROUBLE = 300
+
+
+def _trouble(status: wire.PodStatus) -> str:
+    """What is said of the first container that failed and waits to be started again, in one line."""
+    for container in status.container_statuses or ():
+        waiting = container.state.waiting if container.state else None
+        if waiting and waiting.message and waiting.reason in _FAILING:
+            return " ".join(waiting.message.split())[:_LONGEST_TROUBLE]
+    return ""
+
+
+_FAILING = frozenset({"CrashLoopBackOff", "ErrImagePull", "ImagePullBackOff", "CreateContainerError", "RunContainerError"})
 
 
 def _status(status: wire.PodStatus, phase: str) -> str:
