@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 _SILENT_S = 1.0
 """What is done within this time says nothing."""
 _RENEWED_S = 0.25
+Count = Callable[[], tuple[int, int]]
 _CLEAR = "\r\x1b[K"
 
 
@@ -51,11 +52,14 @@ class Progress:
 
 
 @asynccontextmanager
-async def progress(what: str, seconds: float | None = None) -> AsyncIterator[None]:
-    """Say how long something has been going on; ``seconds`` is how long it takes at most, where that is known."""
+async def progress(what: str, seconds: float | None = None, count: Count | None = None) -> AsyncIterator[None]:
+    """Say how long something has been going on, and how long it may still take.
+
+    ``seconds`` is how long it takes at most, where that is known; ``count`` tells how much is done, and how much remains.
+    """
     import asyncio
 
-    task = asyncio.create_task(_tell(what, seconds)) if shown() else None
+    task = asyncio.create_task(_tell(what, seconds, count)) if shown() else None
     try:
         yield
     finally:
@@ -65,7 +69,7 @@ async def progress(what: str, seconds: float | None = None) -> AsyncIterator[Non
                 await task
 
 
-async def _tell(what: str, seconds: float | None) -> None:
+async def _tell(what: str, seconds: float | None, count: Count | None) -> None:
     import asyncio
 
     started = time.monotonic()
@@ -73,8 +77,13 @@ async def _tell(what: str, seconds: float | None) -> None:
     try:
         while True:
             elapsed_s = time.monotonic() - started
-            most = f" of at most {_span(seconds)}" if seconds is not None else ""
-            _write(f"{_CLEAR}… {what}: {_span(elapsed_s)}{most}")
+            done, remain = count() if count is not None else (0, 0)
+            if remain:
+                left_s = elapsed_s / max(done, 1) * remain
+                _write(f"{_CLEAR}… {what}: {done:,} of {done + remain:,} objects, about {_span(left_s)} left")
+            else:
+                most = f" of at most {_span(seconds)}" if seconds is not None else ""
+                _write(f"{_CLEAR}… {what}: {_span(elapsed_s)}{most}")
             await asyncio.sleep(_RENEWED_S)
     finally:
         _write(_CLEAR)

@@ -71,7 +71,7 @@ def one_snapshot(settings: Settings) -> Snapshot:
 
 async def listed(source: LiveSource) -> Snapshot:
     """A cluster's objects, with a word on standard error where that takes long."""
-    async with progress("reading the cluster"):
+    async with progress("reading the cluster", count=source.progress):
         return await source.snapshot()
 
 

@@ -17,6 +17,8 @@ from meshtui.sources.limits import LIST_BYTES, LIST_OBJECTS, LIST_PAGES, size
 class _ListMeta(msgspec.Struct, rename="camel"):
     resource_version: str = ""
     continue_: str = msgspec.field(default="", name="continue")
+    remaining_item_count: int | None = None
+    """How many objects the pages after this one hold, where the server counts them."""
 
 
 class Page(msgspec.Struct):

@@ -122,6 +122,10 @@ class LiveSource:
             raise ConnectionLostError(f"{server} doesn't answer in time", "--request-timeout waits longer") from error
         return self._assemble()
 
+    def progress(self) -> tuple[int, int]:
+        """How many objects have been read, and how many the server says are still to come."""
+        return sum(len(r.objects) for r in self._reflectors), sum(r.remaining for r in self._reflectors)
+
     def _reflector(self, kind: Kind, api: Api, namespace: str = "") -> Reflector:
         return Reflector(kind, api, self._settings.timeouts, self._marker(kind.field), namespace, self._wait)
 

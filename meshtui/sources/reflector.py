@@ -93,6 +93,7 @@ class Reflector:
         self.state = KindState(KindStatus.LOADING, scope=namespace)
         self.namespace = namespace
         self.names: tuple[str, ...] = ()
+        self.remaining = 0
         """Objects to read one by one, where the kind may not be listed."""
         self.seen_at: datetime | None = None
         self.api = api
@@ -193,6 +194,7 @@ class Reflector:
             for raw in page.items:
                 self._take(raw, objects, problems)
             resource_version = page.metadata.resource_version
+            self.remaining = max(0, page.metadata.remaining_item_count or 0)
             if self.state.status is KindStatus.LOADING and page.metadata.continue_:
                 self.objects = dict(objects)
                 self._changed()

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus
 from meshtui.sandbox.apiserver.server import running_api
+from meshtui.settings import Settings
+from meshtui.sources.live import LiveSource
 from tests.fakes.live import following, relayed, status, synced
 from tests.fakes.snapshots import pod, policy
 
@@ -206,6 +208,22 @@ async def test_ten_thousand_pods_come_in_pages():
         snapshot = await followed.until(lambda s: status(s) is KindStatus.SYNCED, 120)
         assert len({p.name for p in snapshot.pods.values()}) == 10_000
         assert [len(s.pods) for s in followed.snapshots] == sorted(len(s.pods) for s in followed.snapshots)
+
+
+async def test_how_much_is_still_to_come_is_known_while_pages_come():
+    many = [pod(f"shop/p-{i:04}", f"10.0.{i >> 8 & 255}.{i & 255}") for i in range(1_200)]
+    seen = []
+    async with running_api(many) as api:
+        source = LiveSource(Settings(kubeconfig=str(api.kubeconfig)))
+        reading = asyncio.create_task(source.snapshot())
+        while not reading.done():
+            seen.append(source.progress())
+            await asyncio.sleep(0)
+        await reading
+        assert source.progress()[1] == 0
+        await source.close()
+    remaining = {left for _, left in seen}
+    assert {700, 200} <= remaining
 
 
 async def test_manifest_and_logs():

@@ -84,7 +84,10 @@ def list_all(store: Store, request: Request, ask: Ask) -> Response:
         chosen.append(entry)
     metadata: Obj = {"resourceVersion": str(revision)}
     if more:
-        metadata["continue"] = _token(revision, key_of(chosen[-1].obj))
+        last = key_of(chosen[-1].obj)
+        metadata["continue"] = _token(revision, last)
+        if match is None:  # as Kubernetes does: what a selector leaves isn't counted
+            metadata["remainingItemCount"] = sum(1 for _ in store.entries(ask.kind.plural, ask.namespace, last))
     if wants_table(request):
         include = request.query_params.get("includeObject", "")
         return json_response(table(ask.kind, (entry.obj for entry in chosen), include, metadata))

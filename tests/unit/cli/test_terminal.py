@@ -123,3 +123,21 @@ async def test_what_is_quick_says_nothing(monkeypatch):
     async with progress("reading"):
         pass
     assert screen.getvalue() == ""
+
+
+async def test_what_can_be_counted_says_how_long_it_may_still_take(monkeypatch):
+    import asyncio
+
+    drawn = asyncio.Event()
+
+    class Watched(Screen):
+        def write(self, text):
+            drawn.set()
+            return super().write(text)
+
+    screen = Watched()
+    monkeypatch.setattr("sys.stderr", screen)
+    monkeypatch.setattr(module, "_SILENT_S", 0.0)
+    async with progress("reading the cluster", count=lambda: (1500, 28500)), asyncio.timeout(30):
+        await drawn.wait()
+    assert "reading the cluster: 1,500 of 30,000 objects, about 0 s left" in screen.getvalue()
