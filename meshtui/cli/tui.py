@@ -21,7 +21,8 @@ def run_tui(settings: Settings, guided_by: Drill | Tour | None = None, *, offere
     try:
         from meshtui.app import MeshtuiApp
     except ModuleNotFoundError as error:
-        raise UsageError(f"the terminal program needs {error.name}", "install meshtui with its dependencies (docs/guide/installing.md)") from error
+        hint = "install meshtui with its dependencies (docs/guide/installing.md)"
+        raise UsageError(f"the terminal program needs {error.name}", hint) from error
     from meshtui.cli.expectations import find, read_expectations
 
     session = Session(source_for(settings), settings)
