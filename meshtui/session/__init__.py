@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from meshtui.engine import Engine
-from meshtui.engine.explain.denials import policies_of
+from meshtui.engine.explain.causes import content_of
+from meshtui.engine.explain.denials import Policy, policies_of
 from meshtui.engine.matrix.matrix import Matrix
 from meshtui.engine.path.gateway_address import gateway_urls
 from meshtui.model.carry import carry
@@ -38,8 +39,8 @@ if TYPE_CHECKING:
     from meshtui.settings import Settings
 
 Listener = Callable[[], None]
-Judges = frozenset[tuple[ObjectRef, str]]
-"""Policies that a verdict depends on, each with the resourceVersion that it had."""
+Judges = Mapping[ObjectRef, tuple[object, ...]]
+"""Policies that a verdict depends on, each with what it says: a status update is no edit."""
 
 
 def local_now() -> datetime:
@@ -66,7 +67,7 @@ class Session:
         self._task: asyncio.Task[None] | None = None
         self._observations: dict[Flow, Observation] = {}
         self._judged_by: dict[Flow, Judges] = {}
-        self._policies: tuple[Snapshot, dict[ObjectRef, str]] | None = None
+        self._policies: tuple[Snapshot, dict[ObjectRef, Policy]] | None = None
         self._matrix: Matrix | None = None
         self._matrix_version = 0
         self._matrix_lock = threading.Lock()
@@ -278,11 +279,11 @@ class Session:
         return gist(observation.predicted) != gist(verdict) or self._judged_by.get(flow) != self._judges(verdict)
 
     def _judges(self, verdict: Verdict) -> Judges:
-        """The policies in a verdict's ladder, each as it was last written."""
+        """The policies in a verdict's ladder, with what each says."""
         if self._policies is None or self._policies[0] is not self.snapshot:
-            self._policies = (self.snapshot, {p.meta.ref: p.meta.resource_version for p in policies_of(self.snapshot)})
+            self._policies = (self.snapshot, {p.meta.ref: p for p in policies_of(self.snapshot)})
         refs = {decider.ref for step in verdict.steps for decider in step.objects}
-        return frozenset((ref, self._policies[1][ref]) for ref in refs if ref in self._policies[1])
+        return {ref: content_of(self._policies[1][ref]) for ref in refs if ref in self._policies[1]}
 
     async def probe(
         self, plan: Plan, confirmation: Confirmation, progress: Callable[[Observation], None] = lambda _: None

@@ -276,7 +276,7 @@ class LiveSource:
 
     async def _find_out_sandbox(self, api: Api) -> None:
         """Whether this is meshtui's own sandbox: its label, on a server at a loopback address, reached directly (all three)."""
-        if api.connection.proxy or not is_loopback(api.connection.server):
+        if api.connection.proxy or not (api.connection.server.startswith("https://") and is_loopback(api.connection.server)):
             return
         try:
             namespace = decode_with(_LABELLED, await api.get("/api/v1/namespaces/kube-system"))

@@ -9,6 +9,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from meshtui.engine import Engine
+from meshtui.engine.explain.causes import spec_of
+from meshtui.engine.explain.denials import policies_of
 from meshtui.engine.whatif.compare import Comparison, compare
 from meshtui.engine.whatif.overlay import overlaid
 from meshtui.engine.whatif.shift_flows import promised_flows
@@ -177,8 +179,11 @@ async def _seen(session: Session, good: Callable[[], bool]) -> bool:
 
 
 def _is_there(session: Session, proposal: Proposal) -> bool:
-    """Whether the Snapshot has the change, rolled out, and says of the promised flows what was predicted."""
+    """Whether the Snapshot has the whole change, rolled out, and says of the promised flows what was predicted."""
     new = read_documents([step.after for step in proposal.steps], "the fix")
+    known = {policy.meta.ref: policy for policy in policies_of(session.snapshot)}
+    if not all(policy.meta.ref in known and spec_of(known[policy.meta.ref]) == spec_of(policy) for policy in policies_of(new)):
+        return False
     if not all(_rolled_out(session.snapshot, controller) for controller in new.controllers.values()):
         return False
     return all(session.verdict(flow).decision is decision for flow, decision in proposal.promised.items())

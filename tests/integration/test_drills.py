@@ -52,6 +52,7 @@ def test_the_demo_has_a_drill_where_something_is_broken_and_offers_the_tour_else
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_nothing_runs_on_after_a_demo_that_was_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     temporary = Path(tempfile.mkdtemp(prefix="mtt-", dir="/tmp"))
+    temporary.chmod(0o755)  # one that others may not enter is of no use to a sandbox that root starts
     try:
         environment = HERE | {"TMPDIR": str(temporary)}
         with Terminal([*DEMO, "--scenario", "missing-egress"], cwd=tmp_path, home=tmp_path, env=environment) as terminal:

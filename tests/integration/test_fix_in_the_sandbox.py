@@ -116,7 +116,7 @@ async def test_a_fix_does_what_it_promised_and_undo_takes_it_back(gap: Gap) -> N
         assert "≠" not in shown
         source = gap.seen_from or str(gap.flow.source)
         words = f"{source} → {gap.flow.destination}:{gap.flow.port}  predicted {after.value}, observed"
-        assert f"= agrees  {words}" in shown
+        assert f"= agrees  {words}" in shown, shown
         assert session.verdict(gap.flow).decision is after
         seen = [o for o in done_in(session)[-1].observations if (str(o.flow.source), o.flow.port) == (source, gap.flow.port)]
         assert {o.agrees for o in seen} == {True}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from datetime import UTC, datetime
 
 import pytest
 from textual.binding import Binding
@@ -13,31 +14,35 @@ from meshtui.app import MeshtuiApp
 from meshtui.cli.registry import names
 from meshtui.findings import look
 from meshtui.model.errors import ReadOnlyError
+from meshtui.probe import podspec
 from meshtui.sandbox.apiserver.server import running_api
 from meshtui.sandbox.drills import drill
-from meshtui.sandbox.scenarios import load
 from meshtui.screens.confirm import ConfirmScreen
 from meshtui.screens.main import MainScreen
 from meshtui.session import Session
-from meshtui.settings import load_settings
+from meshtui.settings import Probe, load_settings
 from meshtui.sources.apply import Applied, path_of, undo
 from meshtui.sources.live import LiveSource
 from meshtui.sources.writes import Confirmation
 from meshtui.widgets.fixing import carry_out, propose
 from tests.fakes.auditproxy import audited
-from tests.integration.test_audit import ECOM, INVENTORY, only_looked, run_meshtui
+from tests.fakes.frozen import recorded_objects
+from tests.integration.test_audit import ECOM, INVENTORY, _addable, only_looked, run_meshtui
 
 YES = Confirmation("a test")
 READ_ONLY = [{"read_only": True, "write": True}, {"read_only_contexts": ("meshtui-*",), "write": True}]
+POLICIES = {"NetworkPolicy", "AuthorizationPolicy"}
 IDS = ["--read-only --write", "a context of the settings"]
-SYSTEM = {"kube-system", "default", "kube-public", "kube-node-lease"}
 
 
 @contextlib.asynccontextmanager
 async def broken_bookstore(folder):
-    """The bookstore as it was found, on an API server behind a proxy; its pods stand as if they ran."""
-    objects = [obj for obj in load("as-found") if not (obj["kind"] == "Namespace" and obj["metadata"]["name"] in SYSTEM)]
-    async with running_api(objects) as api, audited(api.kubeconfig, folder) as found:
+    """The recorded bookstore without what guards its databases, and with what a killed probe left, behind a proxy."""
+    objects = [_addable(obj) for listed in recorded_objects().values() for obj in listed]
+    open_ = [o for o in objects if not (o["kind"] in POLICIES and "db" in o["metadata"]["name"])]
+    assert len(open_) < len(objects)
+    left = podspec.job("0badcafe", "ecom", Probe(), datetime(2026, 11, 24, tzinfo=UTC))
+    async with running_api([*open_, left]) as api, audited(api.kubeconfig, folder) as found:
         yield found
 
 

@@ -249,3 +249,18 @@ async def test_the_header_says_when_only_some_namespaces_are_seen(size: tuple[in
         app = MeshtuiApp(Session(LiveSource(settings), settings))
         async with app.run_test(size=size) as pilot:
             await until(pilot, lambda: app.session.settled and said in str(app.screen.query_one("#status").visual))
+
+
+async def test_what_does_not_start_in_the_sandbox_is_said_on_the_first_screen_with_its_own_words():
+    async with bookstore_app() as (api, pilot, screen):
+        assert screen.session.label.sandbox
+        pod = next(p for p in api.store.list("pods", "inventory") if p["metadata"]["name"].startswith("inventory-db"))
+        waiting = {"reason": "CrashLoopBackOff", "message": "initdb: error while loading\nshared libraries"}
+        container = {"name": "postgres", "ready": False, "restartCount": 3, "state": {"waiting": waiting}}
+        api.store.update("pods", {**pod, "status": {**pod["status"], "containerStatuses": [container]}}, subresource="status")
+        bar = screen.query_one("#status")
+        await until(pilot, lambda: "✗ the sandbox: inventory/inventory-db-0 doesn't start" in str(bar.render()))
+        assert "initdb: error while loading shared libraries" in str(bar.render())
+        metadata = {key: value for key, value in pod["metadata"].items() if key != "resourceVersion"}
+        api.store.update("pods", {**pod, "metadata": metadata}, subresource="status")
+        await until(pilot, lambda: "doesn't start" not in str(bar.render()))

@@ -107,8 +107,8 @@ async def test_a_probe_from_before_an_edit_is_old_and_never_agrees():
         pilot.app.push_screen(WhyScreen(session, FLOW))
         await until(pilot, lambda: "= agrees: connected, 7" in text(pilot))
         policy = api.store.get("networkpolicies", "ecom", "ecom-netpol")
-        annotated = {**policy["metadata"], "annotations": {"changed": "yes"}}
-        api.store.update("networkpolicies", {**policy, "metadata": annotated})
+        labelled = {**policy["metadata"], "labels": {"changed": "yes"}}
+        api.store.update("networkpolicies", {**policy, "metadata": labelled})
         await until(pilot, lambda: "! old: connected, 7" in text(pilot))
         assert "agrees" not in text(pilot)
         assert "✓ allow" in text(pilot), "the verdict itself is the same"

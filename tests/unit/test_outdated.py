@@ -22,9 +22,9 @@ def probed(*objects):
     return session
 
 
-def written_anew(snapshot, name):
+def written_anew(snapshot, name, **labels):
     changed = {
-        uid: replace(p, meta=replace(p.meta, resource_version="2")) if p.meta.namespace == name else p
+        uid: replace(p, meta=replace(p.meta, resource_version="2", labels=labels)) if p.meta.namespace == name else p
         for uid, p in snapshot.network_policies.items()
     }
     return replace(snapshot, network_policies=changed)
@@ -36,13 +36,13 @@ WORLD = [namespace("a"), namespace("b"), WEB, DB, OPEN, ELSEWHERE]
 def test_nothing_is_outdated_while_nothing_changes():
     session = probed(*WORLD)
     assert not session.outdated(FLOW)
-    session.publish(written_anew(session.snapshot, "b"))
+    session.publish(written_anew(session.snapshot, "b", edited="yes"))
     assert not session.outdated(FLOW), "that policy doesn't judge this flow"
 
 
 def test_a_policy_that_judges_it_was_written_anew():
     session = probed(*WORLD)
-    session.publish(written_anew(session.snapshot, "a"))
+    session.publish(written_anew(session.snapshot, "a", edited="yes"))
     assert session.outdated(FLOW)
     session.observe(Observation(FLOW, "connected", session.verdict(FLOW)))
     assert not session.outdated(FLOW), "it was probed again"
@@ -57,3 +57,9 @@ def test_a_policy_that_judges_it_is_gone():
 def test_what_was_never_probed_is_not_outdated():
     session = probed(*WORLD)
     assert not session.outdated(parse_flow("a/db", "a/web:80"))
+
+
+def test_a_status_update_of_a_policy_is_no_edit():
+    session = probed(*WORLD)
+    session.publish(written_anew(session.snapshot, "a"))
+    assert not session.outdated(FLOW)

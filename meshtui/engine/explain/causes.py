@@ -26,20 +26,23 @@ POLICY_KINDS = frozenset(
 )
 
 
-class _Object(Protocol):
+class Written(Protocol):
+    """An object of a Snapshot."""
+
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
     @property
-    def meta(self) -> Meta: ...
+    def meta(self) -> Meta:
+        """Its metadata."""
 
 
-_T = TypeVar("_T", bound=_Object)
+_T = TypeVar("_T", bound=Written)
 
 
 def differences(old: Snapshot, new: Snapshot) -> list[Cause]:
     """What changed of all that verdicts rest on; a pod only where more than its status did."""
     found: list[Cause] = []
-    kinds: tuple[tuple[Mapping[Uid, _Object], Mapping[Uid, _Object]], ...] = (
+    kinds: tuple[tuple[Mapping[Uid, Written], Mapping[Uid, Written]], ...] = (
         (old.network_policies, new.network_policies),
         (old.admin_policies, new.admin_policies),
         (old.authorization_policies, new.authorization_policies),
@@ -64,17 +67,21 @@ def _changed(old: Mapping[Uid, _T], new: Mapping[Uid, _T]) -> Iterator[Cause]:
         before = old.get(uid)
         if before is None:
             yield Cause(obj.meta.ref, CREATED, obj.meta.manager)
-        elif before is not obj and _content(before) != _content(obj):
+        elif before is not obj and content_of(before) != content_of(obj):
             yield Cause(obj.meta.ref, EDITED, obj.meta.manager)
     for uid, obj in old.items():
         if uid not in new:
             yield Cause(obj.meta.ref, DELETED)
 
 
-def _content(obj: _Object) -> tuple[object, ...]:
+def spec_of(obj: Written) -> tuple[object, ...]:
+    """What an object says beside its metadata."""
+    return tuple(getattr(obj, name) for name in obj.__dataclass_fields__ if name != "meta")
+
+
+def content_of(obj: Written) -> tuple[object, ...]:
     """What an object says, without when, by whom and in which version it was written: a status update is no edit."""
-    fields = tuple(getattr(obj, name) for name in obj.__dataclass_fields__ if name != "meta")
-    return (obj.meta.labels, obj.meta.annotations, *fields)
+    return (obj.meta.labels, obj.meta.annotations, *spec_of(obj))
 
 
 def _changed_pods(old: Mapping[Uid, Pod], new: Mapping[Uid, Pod]) -> Iterator[Cause]:
