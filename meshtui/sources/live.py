@@ -52,6 +52,11 @@ _WORST_FIRST = (
 )
 
 
+def may_be_sandbox(server: str) -> bool:
+    """Whether a server is where a sandbox's is: TLS, at a loopback address itself; no name that begins or resolves like one."""
+    return server.startswith("https://") and is_loopback(server)
+
+
 class LiveSource:
     """One API server. ``api`` is there once ``open`` or ``run`` has read the configuration; ``wait`` is how a failure waits."""
 
@@ -276,7 +281,7 @@ class LiveSource:
 
     async def _find_out_sandbox(self, api: Api) -> None:
         """Whether this is meshtui's own sandbox: its label, on a server at a loopback address, reached directly (all three)."""
-        if api.connection.proxy or not (api.connection.server.startswith("https://") and is_loopback(api.connection.server)):
+        if api.connection.proxy or not may_be_sandbox(api.connection.server):
             return
         try:
             namespace = decode_with(_LABELLED, await api.get("/api/v1/namespaces/kube-system"))

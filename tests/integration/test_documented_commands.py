@@ -87,7 +87,7 @@ def workspace(tmp_path, bookstore):
     )
     flows = {"apiVersion": "meshtui/v1", "flows": [{"from": ECOM, "to": INVENTORY, "expect": "allow"}]}
     (tmp_path / "flows.yaml").write_text(yaml.safe_dump(flows))
-    (tmp_path / "known.json").write_text('{"findings": []}')
+    (tmp_path / "known.json").write_text('{"apiVersion": "meshtui/v1", "findings": []}')
     config = yaml.safe_load(Path(bookstore.kubeconfig).read_text())
     config["contexts"].append({**config["contexts"][0], "name": "prod"})
     (tmp_path / "kubeconfig").write_text(yaml.safe_dump(config))

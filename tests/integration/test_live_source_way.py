@@ -14,7 +14,7 @@ from meshtui.sources.api import Api
 from meshtui.sources.connection import connect
 from meshtui.sources.decode import KINDS
 from meshtui.sources.listing import read_list
-from meshtui.sources.live import LiveSource
+from meshtui.sources.live import LiveSource, may_be_sandbox
 from meshtui.sources.reflector import Reflector
 from tests.fakes.faults import FAULTS
 from tests.fakes.hostile_server import HostileServer, json_response, response
@@ -152,8 +152,7 @@ async def test_a_token_never_follows_a_redirect(tmp_path):
         assert elsewhere.requests == []
 
 
-async def test_only_an_address_of_this_machine_is_a_sandbox(tmp_path):
-    """The label alone, or a name that begins like an address, makes no sandbox."""
+async def test_a_label_alone_makes_no_sandbox(tmp_path):
     labelled = {"metadata": {"name": "kube-system", "labels": {"meshtui.dev/sandbox": "true"}}}
 
     class Labelled:
@@ -162,15 +161,30 @@ async def test_only_an_address_of_this_machine_is_a_sandbox(tmp_path):
 
     with HostileServer() as server:
         server.fault = Labelled
-        for host, sandbox in (("127.0.0.1", True), ("localhost", False)):
-            kubeconfig = server.kubeconfig(tmp_path / "k", server=f"http://{host}:{server.port}")
-            source = LiveSource(Settings(kubeconfig=str(kubeconfig)))
-            await source.snapshot()
-            await source.close()
-            assert source.label.sandbox is sandbox
-            asked = [r for r in server.requests if r.path.endswith("kube-system")]
-            assert bool(asked) is sandbox
-            server.requests.clear()
+        source = LiveSource(Settings(kubeconfig=str(server.kubeconfig(tmp_path / "k"))))
+        await source.snapshot()
+        await source.close()
+        assert not source.label.sandbox
+        assert not [r for r in server.requests if r.path.endswith("kube-system")]
+
+
+@pytest.mark.parametrize(
+    ("server", "sandbox"),
+    [
+        ("https://127.0.0.1:6443", True),
+        ("https://127.3.2.1:6443/", True),
+        ("https://[::1]:6443", True),
+        ("http://127.0.0.1:6443", False),
+        ("https://localhost:6443", False),
+        ("https://127.0.0.1.example.net:6443", False),
+        ("https://127.example.net", False),
+        ("https://127.0.0.1@example.net", False),
+        ("https://10.0.0.1:6443", False),
+        ("", False),
+    ],
+)
+def test_only_an_address_of_this_machine_is_a_sandbox(server, sandbox):
+    assert may_be_sandbox(server) is sandbox
 
 
 # ---- no hot loop

@@ -94,9 +94,9 @@ async def home(app, pilot):
 
 
 def keys_of(app):
-    """Every key that the screen, its widgets and the app bind."""
-    found = []
-    for owner in (app.screen, app, *app.screen.walk_children()):
+    """Every key that the screen and the app bind; tables and texts bind only what moves in them, and Enter."""
+    found = ["enter"]
+    for owner in (app.screen, app):
         for binding in type(owner).BINDINGS:
             keys = binding.key if isinstance(binding, Binding) else binding[0]
             found += [key for key in keys.split(",") if key not in ENDS]

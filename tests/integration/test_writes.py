@@ -84,7 +84,7 @@ async def test_the_servers_own_words_when_it_refuses():
         server.faults.set(forbidden=["create pods"])
         with pytest.raises(ForbiddenError) as caught:
             await writes.create(PODS, pod("shop/b"), YES)
-        assert (caught.value.verb, caught.value.resource) == ("create", "pods")
+        assert (caught.value.verb, caught.value.resource) == ("create", "pods in namespace shop")
         assert "forbidden" in caught.value.message
         server.faults.clear()
         with pytest.raises(ClusterError, match="already exists"):

@@ -38,6 +38,10 @@ async def test_all_six_pass_in_the_healthy_sandbox():
         async with app.run_test(size=(120, 40)) as pilot:
             await pilot.press("A")  # at once: it waits until the cluster is read
             await until(pilot, lambda: tried(app), 90)
+            if "0 failed, 1 skipped" in shown(app):  # a busy machine may leave one probe unsettled: that is tried again
+                await pilot.press("r")
+                await until(pilot, lambda: not tried(app), 90)
+                await until(pilot, lambda: tried(app), 90)
             assert "6 passed, 0 failed, 0 skipped, of 6" in shown(app)
             assert "45/45 passed" in shown(app)
             await pilot.press("escape")
