@@ -230,13 +230,13 @@ async def test_a_probe_names_each_verb_that_it_misses_before_anything_is_made(no
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "meshtui-look"},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": f"{OPERATORS}-look-only"}],
     }
-    node.apply([binding])
+    await asyncio.to_thread(node.apply, [binding])
     try:
         # look.yaml has get on pods: that one is only missed by who has the probe's role alone
         tried = [v for v in variants("probe") if (v.verb, v.resource) != ("get", "pods")]
         assert await together(work, tried) == {}
     finally:
-        node.delete([binding])
+        await asyncio.to_thread(node.delete, [binding])
     source, plan = await plan_of(settings(node, OPERATORS))
     await source.close()
     api = Api(connect(settings(node, OPERATORS)), Timeouts())
