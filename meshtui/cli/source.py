@@ -5,6 +5,7 @@ What only a cluster needs (httpx, kubernetes) is imported where a cluster is ask
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from meshtui.settings import Settings
     from meshtui.sources.live import LiveSource
     from meshtui.sources.ports import Source
+
+
+_NAMED = 3
+"""Probe pods that are named."""
 
 
 def source_for(settings: Settings) -> Source:
@@ -77,6 +82,9 @@ async def listed(source: LiveSource) -> Snapshot:
 
 def checked(snapshot: Snapshot) -> Snapshot:
     """A Snapshot in which at least pods could be read. Raises ClusterError with the cluster's own words."""
+    if snapshot.own_probes:  # they count nowhere: somebody who imitates one must not vanish
+        names = ", ".join(sorted(pod.key for pod in snapshot.own_probes.values())[:_NAMED])
+        sys.stderr.write(f"meshtui: warning: {len(snapshot.own_probes)} pod(s) of meshtui's own probes are left out: {names}\n")
     pods = snapshot.kind_state("Pod")
     if pods.status is KindStatus.EXPIRED:
         raise SessionExpiredError(pods.message, "log in again")

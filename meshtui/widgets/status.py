@@ -40,6 +40,9 @@ class StatusBar(Static):
             names = seen.split(", ")
             said = f"{len(names)} namespaces" if terse and len(names) > 1 else seen
             parts.append(Content.styled(clean(f"sees only {said}"), "$text-warning"))
+        apart = len(session.snapshot.own_probes)
+        if apart:  # they stand in no pane: somebody who imitates one must not vanish
+            parts.append(Content.styled(f"{apart} probe pod{'s' if apart > 1 else ''} apart", "$text-warning"))
         parts.append(Content.styled("read-only", "bold $text-warning") if session.read_only else Content("read-write"))
         found = [Content.styled(text, _TONES[tone]) for text, tone in marks(session).counts] if session.settled else []
         if found:

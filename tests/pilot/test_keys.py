@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -13,6 +14,8 @@ from textual.widgets import Input
 
 from meshtui.app import MeshtuiApp
 from meshtui.model.snapshot import KindStatus
+from meshtui.probe import podspec
+from meshtui.probe.plan import Batch
 from meshtui.sandbox.apiserver.server import ApiServer, running_api
 from meshtui.screens.describe import DescribeScreen
 from meshtui.screens.help import HelpScreen
@@ -20,7 +23,7 @@ from meshtui.screens.main import MainScreen
 from meshtui.screens.namespace import NamespaceScreen
 from meshtui.screens.yaml import YamlScreen
 from meshtui.session import Session
-from meshtui.settings import load_settings
+from meshtui.settings import Probe, load_settings
 from meshtui.sources.live import LiveSource
 from meshtui.widgets.detail import Detail
 from meshtui.widgets.pane_view import DocumentView
@@ -264,3 +267,13 @@ async def test_what_does_not_start_in_the_sandbox_is_said_on_the_first_screen_wi
         metadata = {key: value for key, value in pod["metadata"].items() if key != "resourceVersion"}
         api.store.update("pods", {**pod, "metadata": metadata}, subresource="status")
         await until(pilot, lambda: "doesn't start" not in str(bar.render()))
+
+
+async def test_pods_that_are_set_apart_as_probes_are_counted_in_the_header():
+    """Whoever may make pods can imitate a probe: it must not vanish without a word."""
+    async with bookstore_app() as (api, pilot, screen):
+        bar = screen.query_one("#status")
+        assert "apart" not in str(bar.render())
+        batch = Batch("ecom", "ecom-service", "ecom/deploy/ecom-service", {}, "", ambient=False, targets=())
+        api.add(podspec.pod("1234abcd", 0, batch, "a-uid", Probe(), datetime.now(UTC)))
+        await until(pilot, lambda: "1 probe pod apart" in str(bar.render()))
