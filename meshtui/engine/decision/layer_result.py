@@ -22,7 +22,7 @@ class LayerResult:
         return self.step.result
 
 
-def layer_result(  # noqa: PLR0913  (one keyword for each part of an result)
+def layer_result(  # noqa: PLR0913  (one keyword for each part of a result)
     layer: Layer,
     where: str,
     result: StepResult,
