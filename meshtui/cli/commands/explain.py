@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from meshtui.cli.command import choice, command, value
-from meshtui.cli.complete import destinations, sources
+from meshtui.cli.asked_flow import FLOW_PARAMS, flow_of
+from meshtui.cli.command import command
 
 if TYPE_CHECKING:
     from meshtui.engine.explain.advice import Advice
@@ -31,13 +29,7 @@ class Words:
     output: str
 
 
-PARAMS = [
-    click.Argument(["source"], metavar="FROM", help="NS/POD, NS/KIND/NAME, an address, or external", shell_complete=sources),
-    click.Argument(["destination"], metavar="TO:PORT", help="the same, or NS/svc/NAME:PORT", shell_complete=destinations),
-    choice("--protocol", ["TCP", "UDP", "SCTP"], "TCP", "TCP, UDP or SCTP"),
-    value("--method", "METHOD", "the HTTP method of the request"),
-    value("--path", "PATH", "the HTTP path of the request"),
-]
+PARAMS = list(FLOW_PARAMS)
 
 
 def _run(words: Words, settings: Settings) -> int:
@@ -47,12 +39,8 @@ def _run(words: Words, settings: Settings) -> int:
     from meshtui.cli.source import one_snapshot
     from meshtui.engine import Engine
     from meshtui.engine.explain.advice import advise
-    from meshtui.engine.path.references import parse_flow
-    from meshtui.model.flow import HttpRequest
 
-    asked = words.method or words.path
-    http = HttpRequest((words.method or "GET").upper(), words.path or "/") if asked else None
-    flow = parse_flow(words.source, words.destination, protocol=words.protocol, http=http)
+    flow = flow_of(words)
     engine = Engine(one_snapshot(settings))
     verdict = engine.judge(flow)
     advice = advise(engine, flow, verdict)

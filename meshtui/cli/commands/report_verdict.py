@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from meshtui.cli.command import choice, command, switch, value
-from meshtui.cli.complete import destinations, sources
+from meshtui.cli.asked_flow import FLOW_PARAMS, flow_of
+from meshtui.cli.command import command, switch
 
 if TYPE_CHECKING:
     from meshtui.model.flow import Flow
@@ -33,11 +31,7 @@ class Words:
 
 
 PARAMS = [
-    click.Argument(["source"], metavar="FROM", help="NS/POD, NS/KIND/NAME, an address, or external", shell_complete=sources),
-    click.Argument(["destination"], metavar="TO:PORT", help="the same, or NS/svc/NAME:PORT", shell_complete=destinations),
-    choice("--protocol", ["TCP", "UDP", "SCTP"], "TCP", "TCP, UDP or SCTP"),
-    value("--method", "METHOD", "the HTTP method of the request"),
-    value("--path", "PATH", "the HTTP path of the request"),
+    *FLOW_PARAMS,
     switch("--keep-names", "leave the names of namespaces, workloads, accounts and policies, and label values, as they are"),
 ]
 
@@ -45,12 +39,7 @@ PARAMS = [
 def _run(words: Words, settings: Settings) -> int:
     import asyncio
 
-    from meshtui.engine.path.references import parse_flow
-    from meshtui.model.flow import HttpRequest
-
-    asked = words.method or words.path
-    http = HttpRequest((words.method or "GET").upper(), words.path or "/") if asked else None
-    flow = parse_flow(words.source, words.destination, protocol=words.protocol, http=http)
+    flow = flow_of(words)
     made = asyncio.run(_excerpt(flow, settings, rename=not words.keep_names))
     sys.stdout.write(_document(made, flow))
     for text in made.missing:
