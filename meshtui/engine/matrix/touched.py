@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
+from meshtui.engine.policy.unmodelled import ADMIN_KINDS, BLIND, CNI_KINDS
 from meshtui.model.ids import Uid
 from meshtui.model.policy import AuthorizationPolicy, NetworkPolicy, PeerAuthentication
 from meshtui.model.snapshot import Snapshot
@@ -67,9 +68,13 @@ def changes(old: Snapshot, rules: Rules, new: Snapshot) -> Changes:
     return found
 
 
+_DECIDING = ("Namespace", "NetworkPolicy", *ADMIN_KINDS, *CNI_KINDS, "AuthorizationPolicy", "PeerAuthentication")
+"""Kinds without which pairs can't be judged for sure."""
+
+
 def _shape(snapshot: Snapshot) -> tuple[object, ...]:
     """What changes seldom and concerns everybody: when it does, all is judged anew."""
-    states = [snapshot.kind_state(kind).status for kind in ("NetworkPolicy", "AuthorizationPolicy", "PeerAuthentication")]
+    states = [(state.status in BLIND, state.scope) for state in map(snapshot.kind_state, _DECIDING)]
     return (
         snapshot.live,
         snapshot.mesh,

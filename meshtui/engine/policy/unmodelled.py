@@ -17,7 +17,10 @@ from meshtui.model.workload import MeshMode
 
 USE_WAYPOINT = "istio.io/use-waypoint"
 ADMIN_KINDS = ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy")
-_BLIND = {KindStatus.FORBIDDEN, KindStatus.LOADING, KindStatus.EXPIRED, KindStatus.UNREACHABLE}
+CNI_KINDS = ("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy", "NetworkPolicy.projectcalico.org", "GlobalNetworkPolicy")
+"""Policies of a CNI's own: not judged, so one that is installed and can't be seen may decide as much as one that is seen."""
+BLIND = {KindStatus.FORBIDDEN, KindStatus.LOADING, KindStatus.EXPIRED, KindStatus.UNREACHABLE}
+"""States of a kind in which nothing is known of its objects."""
 
 
 class Unmodelled:
@@ -32,7 +35,7 @@ class Unmodelled:
             *(p for p in snapshot.authorization_policies.values() if p.unmodelled),
             *(p for p in snapshot.peer_authentications.values() if p.unmodelled),
         ]
-        self._blind = {kind: state for kind, state in snapshot.kinds.items() if state.status in _BLIND}
+        self._blind = {kind: state for kind, state in snapshot.kinds.items() if state.status in BLIND}
         self._look_for_dark_namespaces()
 
     def _look_for_dark_namespaces(self) -> None:
@@ -48,10 +51,7 @@ class Unmodelled:
         if not endpoint.selectable:
             return
         layer = Layer.EGRESS_POLICY if direction is Direction.EGRESS else Layer.INGRESS_POLICY
-        for kind in ADMIN_KINDS:
-            yield from self._unreadable(kind, Layer.ADMIN_POLICY)
-        yield from self._unreadable("NetworkPolicy", layer)
-        yield from self._unreadable("Namespace", layer)  # their labels are what namespaceSelectors, and ambient, go by
+        yield from self._hidden(layer)
         for admin in self._odd_admin:
             if subject_selects(admin.subject, endpoint):
                 reason = f"{admin.meta.ref} has fields that aren't modelled: {', '.join(admin.unmodelled)}"
@@ -66,6 +66,14 @@ class Unmodelled:
             if foreign.selector is None or matches(foreign.selector, endpoint.labels):
                 reason = f"{foreign.meta.ref} ({foreign.api_version}) is a kind of this cluster's CNI that isn't modelled"
                 yield layer_result(layer, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(foreign.meta.ref),))
+
+    def _hidden(self, layer: Layer) -> Iterator[LayerResult]:
+        """The kinds that can't be seen, and would have a say in network policy."""
+        for kind in ADMIN_KINDS:
+            yield from self._unreadable(kind, Layer.ADMIN_POLICY)
+        # Namespaces, since their labels are what namespaceSelectors, and ambient, go by
+        for kind in ("NetworkPolicy", *CNI_KINDS, "Namespace"):
+            yield from self._unreadable(kind, layer)
 
     def about_destination(self, destination: Endpoint) -> Iterator[LayerResult]:
         """Reasons for doubt about what the destination's ztunnel, or, for a gateway's pod, its own proxy enforces."""
