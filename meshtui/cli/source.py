@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from meshtui.cli.closest import did_you_mean
 from meshtui.cli.progress import progress
 from meshtui.model.errors import ClusterError, ManifestError, SessionExpiredError, UsageError
+from meshtui.model.plain import clean
 from meshtui.model.snapshot import KindStatus, Snapshot
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ async def listed(source: LiveSource) -> Snapshot:
 def checked(snapshot: Snapshot) -> Snapshot:
     """A Snapshot in which at least pods could be read. Raises ClusterError with the cluster's own words."""
     if snapshot.own_probes:  # they count nowhere: somebody who imitates one must not vanish
-        names = ", ".join(sorted(pod.key for pod in snapshot.own_probes.values())[:_NAMED])
+        names = ", ".join(sorted(clean(pod.key) for pod in snapshot.own_probes.values())[:_NAMED])
         sys.stderr.write(f"meshtui: warning: {len(snapshot.own_probes)} pod(s) of meshtui's own probes are left out: {names}\n")
     pods = snapshot.kind_state("Pod")
     if pods.status is KindStatus.EXPIRED:

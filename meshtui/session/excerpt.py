@@ -99,7 +99,8 @@ def _refs(engine: Engine, flow: Flow) -> list[ObjectRef]:
     refs = [ref for pod in pods for ref in _pod_and_owners(snapshot, pod)]
     nodes = {pod.node for pod in pods}
     refs += [node.meta.ref for node in snapshot.nodes.values() if node.meta.name in nodes]
-    refs += [space.meta.ref for space in snapshot.namespaces.values() if space.name in spaces]
+    written = (space for space in snapshot.namespaces.values() if snapshot.live or space.meta.origin)
+    refs += [space.meta.ref for space in written if space.name in spaces]
     namespaced = (
         snapshot.services,
         snapshot.endpoint_slices,

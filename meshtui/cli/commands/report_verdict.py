@@ -39,11 +39,13 @@ PARAMS = [
 def _run(words: Words, settings: Settings) -> int:
     import asyncio
 
+    from meshtui.model.plain import clean
+
     flow = flow_of(words)
     made = asyncio.run(_excerpt(flow, settings, rename=not words.keep_names))
     sys.stdout.write(_document(made, flow))
     for text in made.missing:
-        sys.stderr.write(f"meshtui: warning: left out: {text}\n")
+        sys.stderr.write(f"meshtui: warning: left out: {clean(text)}\n")
     if not made.same:
         sys.stderr.write("meshtui: warning: the excerpt doesn't give the verdict of the whole cluster: say so in the report\n")
     return 0
