@@ -6,7 +6,7 @@ STAMP := $(VENV)/.up-to-date
 SCENARIO ?= healthy
 PYTEST_WORKERS ?= 3
 
-.PHONY: demo test lint venv docs fresh screenshots sarif e2e bench lock clean
+.PHONY: demo test pythons lint venv docs fresh screenshots sarif e2e bench lock clean
 
 demo: $(STAMP)  ## the terminal program on an embedded bookstore cluster
 	@command -v curl >/dev/null || { echo "make demo needs curl: install it with your system's package manager" >&2; exit 1; }
@@ -14,6 +14,9 @@ demo: $(STAMP)  ## the terminal program on an embedded bookstore cluster
 
 test: $(STAMP)  ## the whole suite but e2e
 	$(BIN)/pytest -n $(PYTEST_WORKERS) --dist loadgroup -m "not e2e"
+
+pythons: $(STAMP)  ## unit and pilot tests on each other supported Python that this machine has
+	tests/pythons.sh
 
 lint: $(STAMP)  ## style, types, import contracts
 	$(BIN)/ruff check .
@@ -60,4 +63,4 @@ lock:  ## renew the lock (needs uv)
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url -q -o requirements.lock
 
 clean:  ## remove what was made
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) $(VENV)-* build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -14,8 +14,8 @@ from meshtui.app import MeshtuiApp
 from meshtui.screens.matrix import MatrixScreen
 from meshtui.session import Session
 from meshtui.settings import Settings
+from meshtui.sources.manifest_source import ManifestSource
 from meshtui.sources.manifests import load_manifests
-from meshtui.sources.recording import ManifestSource
 
 _TICK_S = 0.005
 

@@ -14,10 +14,11 @@ from pathlib import Path
 import msgspec
 
 from meshtui.engine import Engine
-from meshtui.engine.matrix.matrix import Matrix
+from meshtui.engine.classes.bitsets import members
+from meshtui.engine.matrix.matrix import Matrix, Touched
+from meshtui.kinds import BY_GROUP_KIND, decode_json
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.snapshot import Snapshot
-from meshtui.sources.decode import BY_GROUP_KIND, decode_json
 from meshtui.sources.manifests import load_manifests
 
 
@@ -68,11 +69,25 @@ def changes(folder: Path, snapshot: Snapshot, matrix: Matrix) -> dict[str, list[
             objects[changed.meta.uid] = changed
         snapshot = replace(snapshot, **{known.field: objects})
         started = time.perf_counter()
-        touched = matrix.update(snapshot)
-        for _ in matrix.touched_cells(touched):
-            pass
+        look_up(matrix, matrix.update(snapshot))
         found[f"{event['type'].lower()} {kind}"].append((time.perf_counter() - started) * 1000)
     return found
+
+
+def look_up(matrix: Matrix, touched: Touched) -> None:
+    """Compute the new cells of the pairs that an update touched: by whole rows if they are many."""
+    alive = sum(1 << member.number for member in matrix.classes if member.pods)
+    rows: dict[int, int] = {number: bits & alive for number, bits in touched.rows.items() if alive >> number & 1}
+    for number, bits in touched.columns.items():
+        for source in members(bits & alive) if alive >> number & 1 else ():
+            rows[source] = rows.get(source, 0) | 1 << number
+    for number, bits in list(rows.items()):
+        if bits.bit_count() * 8 <= len(matrix.classes):
+            del rows[number]
+            for target in members(bits):
+                matrix.cell(matrix.classes[number], matrix.classes[target])
+    for _ in matrix.rows(rows):
+        pass
 
 
 def mesh_wide(snapshot: Snapshot, matrix: Matrix) -> float | None:
@@ -84,9 +99,7 @@ def mesh_wide(snapshot: Snapshot, matrix: Matrix) -> float | None:
         return None
     policies[uid] = replace(policies[uid], rules=())
     started = time.perf_counter()
-    touched = matrix.update(replace(snapshot, authorization_policies=policies))
-    for _ in matrix.touched_cells(touched):
-        pass
+    look_up(matrix, matrix.update(replace(snapshot, authorization_policies=policies)))
     return (time.perf_counter() - started) * 1000
 
 

@@ -17,8 +17,8 @@ from textual.strip import Strip
 from meshtui.app import MeshtuiApp
 from meshtui.session import Session
 from meshtui.settings import Settings
-from meshtui.sources.live import LiveSource
-from meshtui.widgets.table import ObjectTable
+from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.ui.widgets.table import ObjectTable
 
 _TICK_S = 0.005
 _SHOWN = re.compile(r"clock .*?\b\d+/(\d+)")

@@ -4,82 +4,168 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Iterable
+import threading
+from asyncio import AbstractEventLoop, get_running_loop
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
 from textual.app import App, SystemCommand
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
+from textual.events import Key
 from textual.screen import Screen
 from textual.widgets import Input
 from textual.worker import WorkerFailed
 
-from meshtui.engine.expect.expectations import Entry
-from meshtui.model.errors import UsageError
-from meshtui.screens.main import MainScreen
-from meshtui.session import Session
-from meshtui.widgets.panes import panes
-from meshtui.widgets.text import clean
+from meshtui import styles
+from meshtui.model.errors import MeshtuiError, UsageError
+from meshtui.ui.actions import bindings, checked, commands, on
+from meshtui.ui.text import clean
 
 if TYPE_CHECKING:
+    from meshtui.engine.expect.expectations import Entry
     from meshtui.sandbox.drills import Drill, Station, Tour
-    from meshtui.widgets.drill import Guide
+    from meshtui.screens.main import MainScreen
+    from meshtui.session import Session
+    from meshtui.ui.drill.panel import Guide
 
 _COLLECT_SELDOM = 5_000, 10, 1_000
-"""What is read from a cluster forms no circles: the collector has little to find there, and holds the loop while it looks."""
+"""Thresholds of the garbage collector. Cluster data has no reference cycles, and a collection blocks the event loop."""
 _YIELD_S = 0.001
-"""How long a thread that works something out may keep the loop waiting for the interpreter."""
+"""For how long a thread that computes may hold the interpreter while the event loop waits for it, in seconds."""
 UNEXPECTED = 70
-"""The exit code of an error that nobody foresaw (sysexits.h, EX_SOFTWARE)."""
-STYLES = Path(__file__).parent / "styles"
+"""The exit code of an unexpected error (sysexits.h, EX_SOFTWARE)."""
+STYLES = Path(styles.__path__[0])
+"""Where the package is found: in a checkout without symbolic links that isn't beside this file."""
+_FIRST_STYLES: list[str | PurePath] = [STYLES / "base.tcss", STYLES / "main.tcss"]
+"""What the first frame needs."""
 
 
 def _no_expectations() -> list[Entry]:
-    raise UsageError("no expectations are at hand", "meshtui acceptance has them")
+    raise UsageError("no expectations are loaded", "meshtui acceptance has them")
 
 
-class MeshtuiApp(App[None]):
-    """One session on the screen. ``read_entries`` reads the expectations that acceptance verifies."""
+class MeshtuiApp(App[None], inherit_bindings=False):
+    """One session on the screen. ``read_entries`` reads the expectations that acceptance verifies.
+
+    Raises ConfigError where the setting ``keys`` is wrong. Where ``session`` is a function, a first frame is drawn at once;
+    then the rest of the program is imported and the session opened, in a thread. A MeshtuiError that this raises ends the
+    app, and stands in ``failed``.
+    """
 
     TITLE = "meshtui"
     CSS_PATH: ClassVar[list[str | Path]] = sorted(STYLES.glob("*.tcss"))  # type: ignore[assignment]  # a narrower list type
     ENABLE_COMMAND_PALETTE = True
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+c", "quit", "Quit", show=False, priority=True, id="app.quit"),
-        # Only where there is a guide: elsewhere these keys are nobody's (check_action).
-        Binding("f2", "guide('fold')", "Fold the drill", show=False, id="app.fold"),
-        Binding("f3", "guide('hint')", "Next hint", show=False, id="app.hint"),
-        Binding("space", "guide('go_on')", "Next station", show=False, priority=True, id="app.go_on"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("app")
 
-    def __init__(self, session: Session, read_entries: Callable[[], list[Entry]] = _no_expectations) -> None:
-        super().__init__()
-        self.session = session
+    def __init__(
+        self, session: Session | Callable[[], Session], read_entries: Callable[[], list[Entry]] = _no_expectations
+    ) -> None:
+        super().__init__(css_path=_FIRST_STYLES if callable(session) else None)
+        self._session: Session | None = None
+        self._open: Callable[[], Session] | None = None
+        self._keymap_chosen: Mapping[str, str] = {}
+        if callable(session):
+            self._open = session
+        else:
+            self._take(session)
+        self.failed: MeshtuiError | None = None
         self._read_entries = read_entries
         self._guide: Guide | None = None
         self._guided_by: tuple[Drill | Tour, bool] | None = None
 
+    def _take(self, session: Session) -> None:
+        from meshtui.journeys import applications
+
+        session.applications = session.applications or applications()
+        self._keymap_chosen = checked(session.settings.keys)
+        self._session = session
+
     def guided_by(self, what: Drill | Tour, *, offered: bool = False) -> None:
-        """Have a drill or the tour beside every screen; ``offered``: folded, until somebody wants it. For the sandbox only."""
+        """Show a drill or the tour beside every screen, for the sandbox only; ``offered``: folded until it is opened."""
         self._guided_by = what, offered
 
     def on_mount(self) -> None:
-        """Show the main screen first, then start to read."""
+        """Show the main screen first, then start to read; or the first frame, then import what the main screen needs."""
         self.theme = "textual-dark"
-        self.push_screen(MainScreen(self.session))
+        if self._open is None:
+            from meshtui.screens.main import MainScreen
+
+            self.set_keymap(self._keymap_chosen)
+            self.push_screen(MainScreen(self.session))
+            self._follow()
+        else:
+            from meshtui.screens.opening import OpeningScreen
+
+            self.push_screen(OpeningScreen(partial(self._open_apart, self._open)))
+
+    @property
+    def session(self) -> Session:
+        """What is shown. Raises RuntimeError while it is being opened."""
+        if self._session is None:
+            raise RuntimeError("the session isn't open yet")
+        return self._session
+
+    def _open_apart(self, open_session: Callable[[], Session]) -> None:
+        # Python runs no exit handlers for a daemon: quitting doesn't wait until manifests are read.
+        threading.Thread(target=self._opening, args=(open_session, get_running_loop()), name="opening", daemon=True).start()
+
+    def _opening(self, open_session: Callable[[], Session], loop: AbstractEventLoop) -> None:
+        """Import everything and open the session; in a thread of its own, so that keys and resizes are answered meanwhile."""
+        result: Session | Exception
+        try:
+            from meshtui.findings import all_rules
+            from meshtui.screens.main import MainScreen  # noqa: F401  (it is only to be imported)
+            from meshtui.ui.panes import panes
+
+            panes()
+            all_rules()
+            result = open_session()
+            self._take(result)
+        except Exception as error:  # noqa: BLE001  (the boundary of the thread: the loop gets it)
+            result = error
+        with suppress(RuntimeError):  # the loop is closed: somebody quit
+            loop.call_soon_threadsafe(self.call_later, self._opened, result)
+
+    async def _opened(self, result: Session | Exception) -> None:
+        """The main screen in place of the first frame, with the keys that were pressed in between."""
+        if isinstance(result, MeshtuiError):
+            self.failed = result
+            self.exit()
+        elif isinstance(result, Exception):
+            self._handle_exception(result)
+        else:
+            from meshtui.screens.main import MainScreen
+            from meshtui.screens.opening import OpeningScreen
+
+            self.stylesheet.read_all([Path(path) for path in self.CSS_PATH])
+            self.stylesheet.parse()
+            opening = next(screen for screen in self.screen_stack if isinstance(screen, OpeningScreen))
+            while self.screen is not opening:  # the palette was opened, which has no commands yet
+                await self.pop_screen()
+            self.set_keymap(self._keymap_chosen)
+            await self.switch_screen(MainScreen(result))
+            self._follow()
+            for key in opening.keys:
+                self.post_message(Key(key.key, key.character))
+
+    def _follow(self) -> None:
+        """Read, after what is there is drawn."""
         self._stop_waiting = self.session.listen(self._settle)
+        self.session.listen(self.session.looking.follow)
         self.call_after_refresh(self.session.start)
         if self._guided_by is not None:
-            from meshtui.widgets.drill import LOOK_EVERY_S, Guide
+            from meshtui.ui.drill.panel import LOOK_EVERY_S, Guide
 
             what, offered = self._guided_by
             self._guide = Guide(self, self.session, what, self._go_to, offered=offered)
             self.set_interval(LOOK_EVERY_S, self._guide.look)
 
     def _settle(self) -> None:
-        """Once everything is read, keep the garbage collector from walking through it again and again: that held the loop."""
+        """Once everything is read, exclude it from garbage collection, which would block the event loop again and again."""
         if self.session.settled:
             self._stop_waiting()
             gc.collect()
@@ -88,7 +174,7 @@ class MeshtuiApp(App[None]):
             sys.setswitchinterval(_YIELD_S)
 
     def _handle_exception(self, error: Exception) -> None:
-        """What nobody foresaw, wherever it happens (a callback, a worker): the app ends with one line and exit code 70.
+        """End the app after an unexpected error, in a callback or a worker, with one line and exit code 70.
 
         Textual would print a traceback with the values of all variables, secrets among them.
         """
@@ -104,22 +190,23 @@ class MeshtuiApp(App[None]):
         self._close_messages_no_wait()
 
     def _print_error_renderables(self) -> None:
-        """Called by Textual when the terminal is restored: the line as it is, without markup, colours or line breaks."""
+        """Called by Textual when the terminal is restored. Prints the line without markup, colours and line breaks."""
         for renderable in self._exit_renderables:
             sys.stderr.write(f"{clean(str(renderable))}\n")
         self._exit_renderables.clear()
 
     async def on_unmount(self) -> None:
         """Close all connections."""
-        await self.session.stop()
+        if self._session is not None:
+            await self._session.stop()
 
     @property
     def guide(self) -> Guide | None:
-        """What leads through a drill or the tour, or None."""
+        """The guide of a drill or the tour, or None."""
         return self._guide
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Without a guide its keys aren't taken; Space only on the tour, and not from somebody who types."""
+        """Disable the guide's keys if there is no guide. Space is enabled only on the tour, and not in an input."""
         if action != "guide":
             return super().check_action(action, parameters)
         if self._guide is None:
@@ -127,16 +214,24 @@ class MeshtuiApp(App[None]):
         return parameters != ("go_on",) or (self._guide.touring and not isinstance(self.focused, Input))
 
     def action_guide(self, what: str) -> None:
-        """A key of the drill or of the tour."""
+        """Run an action of the drill or of the tour: fold, hint or go_on."""
         if self._guide is not None:
             {"fold": self._guide.fold, "hint": self._guide.hint, "go_on": self._guide.go_on}[what]()
+
+    def _main(self) -> MainScreen | None:
+        """The main screen; None before it is there."""
+        from meshtui.screens.main import MainScreen
+
+        return next((s for s in self.screen_stack if isinstance(s, MainScreen)), None)
 
     def _go_to(self, station: Station) -> None:
         self.call_later(self._visit, station)
 
     async def _visit(self, station: Station) -> None:
         """Bring a station of the tour to the screen."""
-        main = next(s for s in self.screen_stack if isinstance(s, MainScreen))
+        main = self._main()
+        if main is None:
+            return
         while self.screen is not main and len(self.screen_stack) > 1:
             await self.pop_screen()
         main.visit(station.pane, station.select)
@@ -149,50 +244,52 @@ class MeshtuiApp(App[None]):
             await main.run_action(station.open)
 
     def action_help(self) -> None:
-        """Help for the screen on top."""
+        """Open the help for the top screen."""
         from meshtui.screens.help import HelpScreen
 
-        self.push_screen(HelpScreen(self.screen))
+        self.push_screen(HelpScreen(getattr(self.screen, "PLACE", ""), self._keymap_chosen))
 
     def action_checkout(self) -> None:
-        """Buy a book, and see each step."""
+        """Open the checkout screen, which buys a book."""
         from meshtui.screens.checkout import CheckoutScreen
 
         self.push_screen(CheckoutScreen(self.session))
 
     def action_acceptance(self) -> None:
-        """Try the acceptance criteria."""
+        """Open the acceptance screen, which tries the criteria."""
         from meshtui.screens.acceptance import AcceptanceScreen
 
         self.push_screen(AcceptanceScreen(self.session, self._read_entries))
 
+    def action_journeys(self) -> None:
+        """Choose a business transaction, and run it step by step."""
+        from meshtui.journeys.known import catalogue
+        from meshtui.screens.journey import JourneyScreen
+
+        self.push_screen(JourneyScreen(self.session, lambda: catalogue(self.session.settings)))
+
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
-        """Every command of the program, for the palette."""
+        """Every command of the program, for the palette: those of the screen first, then those that begin on the main screen."""
         yield from super().get_system_commands(screen)
-        main = next((s for s in self.screen_stack if isinstance(s, MainScreen)), None)
+        if self._session is None:
+            return
+        from meshtui.ui.action_screen import ActionScreen
+
+        if isinstance(screen, ActionScreen):
+            for action in commands(screen.PLACE):
+                yield SystemCommand(action.footer, action.says, partial(screen.perform, action))
+        main = self._main()
         if main is None:
             return
+        from meshtui.ui.panes import panes
+
         for pane in panes():
             yield SystemCommand(f"Go to {pane.title}", f":{pane.aliases[0]}", partial(self._on_main, main, f"pane({pane.order})"))
-        for title, words, action in (
-            ("Matrix", "who reaches whom, workloads or namespaces", "matrix"),
-            ("Denials", "what is being denied right now, as the proxies' logs say", "denials"),
-            ("Explain a flow", "type FROM and TO, and see which policy decides", "flow"),
-            ("Why?", "explain a flow of the workload under the cursor", "why"),
-            ("Probe", "test the flows of the workload under the cursor", "probe"),
-            ("Describe", "everything about the object under the cursor", "describe"),
-            ("YAML", "the object under the cursor as YAML", "yaml"),
-            ("ztunnel log", "what the ztunnels say about the workload under the cursor", "logs"),
-            ("Filter", "show only what has these words", "filter"),
-            ("Namespace", "show one namespace, or all", "namespace"),
-            ("Sort by last change", "what just changed?", "sort"),
-            ("Fix", "the patch for the finding under the cursor, and what it would open and close", "fix"),
-            ("Retry now", "try to reach the cluster now", "retry"),
-        ):
-            yield SystemCommand(title, words, partial(self._on_main, main, action))
-        yield SystemCommand("Checkout", "buy a book, and see each step", self.action_checkout)
-        yield SystemCommand("Acceptance", "try the bookstore's acceptance criteria", self.action_acceptance)
-        yield SystemCommand("Help", "keys and marks", self.action_help)
+        for action in on(main.PLACE):
+            if action.palette and action.call.startswith("app."):
+                yield SystemCommand(action.palette, action.says, partial(self.run_action, action.call))
+            elif action.palette:
+                yield SystemCommand(action.palette, action.says, partial(self._on_main, main, action.call))
 
     async def _on_main(self, main: MainScreen, action: str) -> None:
         while self.screen is not main and len(self.screen_stack) > 1:

@@ -1,7 +1,7 @@
-"""What happens with an error that nobody expected: one line for the person, and a report file without secrets.
+"""Reports of unexpected errors: one line for the user, and a report file without secrets.
 
-The file holds the error with its traceback, the words of the command line and the versions of what ran. The environment, the
-kubeconfig and what the cluster answered are left out; what is left is redacted.
+The file contains the error with its traceback, the arguments of the command line and the versions of the software. The
+environment, the kubeconfig and answers of the cluster aren't included; the rest is redacted.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from meshtui import __version__
-from meshtui.sources.redact import HIDDEN, redact
+from meshtui.model.redact import HIDDEN, redact
 
 _MOST = 100_000
-"""Characters of a traceback that are kept: an error of endless depth must not fill a disk."""
+"""The maximum number of characters of a traceback: an infinite recursion must not fill a disk."""
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{40,}={0,2}")
-"""Keys, certificates and tokens as kubeconfigs and Secrets hold them."""
+"""Keys, certificates and tokens as in kubeconfigs and Secrets."""
 _CERTIFICATE = re.compile(r"-----BEGIN [A-Z ]+-----.*?(?:-----END [A-Z ]+-----|\Z)", re.DOTALL)
 _SECRET_FLAG = re.compile(r"(--?[\w-]*(?:token|password|secret|key)[\w-]*[= ])\S+", re.IGNORECASE)
 
 
 def report_unexpected(error: BaseException, argv: Sequence[str]) -> str:
-    """Write the report of an error; one line that says what it was and where the report is. It never raises for itself."""
+    """Write the report of an error. Returns one line with the error and the report's path. Errors of its own aren't raised."""
     what = " ".join(without_secrets(f"{type(error).__name__}: {error}").split())[:300]
     try:
         file = _written(_report(error, argv))
@@ -38,7 +38,7 @@ def report_unexpected(error: BaseException, argv: Sequence[str]) -> str:
 
 
 def where() -> str:
-    """Where reports go: what the package's own metadata says."""
+    """The address for reports, from the package's metadata."""
     from importlib.metadata import PackageNotFoundError, metadata
 
     try:
@@ -50,14 +50,14 @@ def where() -> str:
 
 
 def without_secrets(text: str) -> str:
-    """The same text without tokens, passwords, certificates and private keys."""
+    """The text without tokens, passwords, certificates and private keys."""
     text = _CERTIFICATE.sub(HIDDEN, text)
     text = _SECRET_FLAG.sub(rf"\1{HIDDEN}", redact(text))
     return _BASE64.sub(_if_random, text)
 
 
 def _if_random(found: re.Match[str]) -> str:
-    """A long word is taken for a secret where it has digits, small and big letters: a path or a name hasn't all of them."""
+    """Hide a long word if it has digits, lower-case and upper-case letters, as secrets do; paths and names rarely have all."""
     word = found[0]
     mixed = any(c.isdigit() for c in word) and any(c.islower() for c in word) and any(c.isupper() for c in word)
     return HIDDEN if mixed else word
@@ -77,7 +77,7 @@ def _report(error: BaseException, argv: Sequence[str]) -> str:
 
 
 def _folder() -> Path:
-    """The folder for reports, the user's alone. Raises OSError."""
+    """The folder for reports, accessible only to the user. Raises OSError."""
     from platformdirs import user_state_path
 
     folder = user_state_path("meshtui") / "reports"
@@ -86,7 +86,7 @@ def _folder() -> Path:
 
 
 def _written(text: str) -> Path:
-    """A new file with mode 0600; in the temporary folder where the user's own can't be written. Raises OSError."""
+    """Write a new file with mode 0600; in the temporary folder if the user's own isn't writable. Raises OSError."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     for place in (_folder, lambda: Path(tempfile.gettempdir())):
         try:

@@ -1,1 +1,1 @@
-"""meshtui screens."""
+"""The screens of the terminal program."""

@@ -1,4 +1,4 @@
-"""The bookstore's acceptance criteria on the screen: tried one after the other, each with its evidence."""
+"""The bookstore's acceptance criteria, tried one after the other, each with its evidence."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from textual import work
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
-from meshtui.checkout.acceptance import Acceptance, Gateway, look_for_gateway
-from meshtui.checkout.criteria import Criterion, State, waiting
 from meshtui.engine.expect.expectations import Entry, Expected, expand
+from meshtui.journeys.bookstore.acceptance import Acceptance, Gateway, look_for_gateway
+from meshtui.journeys.bookstore.criteria import Criterion, State, waiting
 from meshtui.model.errors import MeshtuiError
 from meshtui.model.observation import Observation
 from meshtui.probe.plan import Plan, make_plan
 from meshtui.screens.confirm import ConfirmScreen
 from meshtui.session import Session
-from meshtui.sources.writes import Confirmation
-from meshtui.widgets.buying import BuyingScreen, may_buy
-from meshtui.widgets.document import BAD, DIM, OK, PLAIN, STRONG, WARN, Document, Line, Section, facts, line
+from meshtui.sources.kubernetes.writes import Confirmation
+from meshtui.ui.actions import bindings
+from meshtui.ui.buying import BuyingScreen, may_buy
+from meshtui.ui.document import BAD, DIM, OK, PLAIN, STRONG, WARN, Document, Line, Section, facts, line
 
 ReadEntries = Callable[[], list[Entry]]
 """Reads the expectations; raises MeshtuiError."""
@@ -34,14 +35,10 @@ _MARKS = {
 
 
 class AcceptanceScreen(BuyingScreen):
-    """Tries all criteria; asks first, unless it is the sandbox."""
+    """Tries all criteria, after a confirmation (not in the sandbox)."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "again", "Try again", id="acceptance.again"),
-        Binding("c", "app.checkout", "Checkout", id="acceptance.checkout"),
-        Binding("escape,q", "app.pop_screen", "Back", id="acceptance.back"),
-        Binding("question_mark", "app.help", "Help", key_display="?", id="acceptance.help"),
-    ]
+    PLACE = "acceptance"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("acceptance")
 
     def __init__(self, session: Session, read_entries: ReadEntries) -> None:
         super().__init__(session)
@@ -131,7 +128,7 @@ def _question(session: Session, gateway: Gateway, entries: Sequence[Entry]) -> D
 
 
 def criteria_document(criteria: Sequence[Criterion], message: tuple[str, str]) -> Document:
-    """The criteria first, a line each; then each one's evidence, what failed first."""
+    """The criteria, one per line; then the evidence of each, failed ones first."""
     count = {state: sum(each.state is state for each in criteria) for state in State}
     done = f"{count[State.PASS]} passed, {count[State.FAIL]} failed, {count[State.SKIP]} skipped, of {len(criteria)}"
     tone = BAD if count[State.FAIL] else OK if count[State.PASS] == len(criteria) else PLAIN

@@ -1,24 +1,26 @@
-"""One purchase as a ladder that fills in live: each step, who called whom, the stock, and why it failed."""
+"""One purchase, updated live: each step with source and destination, the stock, and the reason of a failure."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from textual import work
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 
-from meshtui.checkout.buy import Buyer
-from meshtui.checkout.evidence import gather
-from meshtui.checkout.redact import redact_text
-from meshtui.checkout.shop import find_gateway
-from meshtui.checkout.trace import RESERVE, Explanation, StepState, Trace, TraceStep
+from meshtui.journeys.bookstore.builds import BOOKSTORE
+from meshtui.journeys.bookstore.buy import Buyer
+from meshtui.journeys.bookstore.evidence import gather
+from meshtui.journeys.bookstore.shop import find_gateway
+from meshtui.journeys.bookstore.trace import RESERVE, Explanation, StepReport, StepState, Trace
 from meshtui.model.errors import MeshtuiError
+from meshtui.model.redact import redact
 from meshtui.screens.confirm import ConfirmScreen
 from meshtui.session import Session
 from meshtui.settings import Settings
-from meshtui.sources.writes import Confirmation
-from meshtui.widgets.buying import BuyingScreen, may_buy
-from meshtui.widgets.document import BAD, DIM, OK, PLAIN, STRONG, WARN, Document, Line, Section, facts, line
+from meshtui.sources.kubernetes.writes import Confirmation
+from meshtui.ui.actions import bindings
+from meshtui.ui.buying import BuyingScreen, may_buy
+from meshtui.ui.document import BAD, DIM, OK, PLAIN, STRONG, WARN, Document, Line, Section, facts, line
 
 _MARKS = {
     StepState.WAITING: ("  waiting", DIM),
@@ -34,17 +36,10 @@ _OPENED = 9
 
 
 class CheckoutScreen(BuyingScreen):
-    """Buys a book at the cluster's bookstore; asks first, unless it is the sandbox."""
+    """Buys a book at the cluster's bookstore, after a confirmation (not in the sandbox)."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "buy", "Buy again", id="checkout.buy"),
-        Binding("plus,equals_sign", "quantity(1)", "More", key_display="+", id="checkout.more"),
-        Binding("minus", "quantity(-1)", "Fewer", key_display="-", id="checkout.fewer"),
-        Binding("o,enter", "look(1)", "Look at the object", key_display="o", id="checkout.look"),
-        *(Binding(str(n), f"look({n})", f"Look at {n}", show=False, id=f"checkout.look{n}") for n in range(1, _OPENED + 1)),
-        Binding("escape,q", "app.pop_screen", "Back", id="checkout.back"),
-        Binding("question_mark", "app.help", "Help", key_display="?", id="checkout.help"),
-    ]
+    PLACE = "checkout"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("checkout")
 
     def __init__(self, session: Session) -> None:
         super().__init__(session)
@@ -83,7 +78,7 @@ class CheckoutScreen(BuyingScreen):
                 return
             await Buyer(gateway, settings, engine, session.api(), self._show).run(confirmation)
             # What it left in the logs is evidence for the findings about the bookstore itself.
-            session.looking.take_evidence(await gather(session.api(), settings, session.engine))
+            session.looking.take_evidence(BOOKSTORE, await gather(session.api(), settings, session.engine))
         except MeshtuiError as error:
             self._say(f"✗ {error}", BAD)
 
@@ -95,7 +90,7 @@ class CheckoutScreen(BuyingScreen):
         return Confirmation("answered on the screen") if yes else None
 
     def action_quantity(self, change: int) -> None:
-        """Another quantity, for the next purchase."""
+        """Change the quantity of the next purchase."""
         self._quantity = min(_MOST, max(1, self._quantity + change))
         self.draw()
 
@@ -132,7 +127,7 @@ def _with_quantity(settings: Settings, quantity: int) -> Settings:
 def _question(gateway: str, settings: Settings, context: str) -> Document:
     checkout = settings.checkout
     where = facts(
-        ("gateway", (redact_text(gateway), STRONG)),
+        ("gateway", (redact(gateway), STRONG)),
         ("host", checkout.host),
         ("context", context),
         ("as", checkout.username),
@@ -144,7 +139,7 @@ def _question(gateway: str, settings: Settings, context: str) -> Document:
 
 
 def trace_document(trace: Trace, next_one: str) -> Document:
-    """A purchase as a document: the answer and the stock first, then why, the ladder, and the evidence."""
+    """A purchase as a document: result and stock, the reason, the steps, and the evidence."""
     top = (_headline(trace), _stock(trace), line((f"{next_one} · r buys, + and - change how many", DIM)))
     sections = [Section("", (*top, *(line((note, WARN)) for note in trace.notes)))]
     if trace.explanation is not None:
@@ -175,7 +170,7 @@ def _why(explanation: Explanation) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def _rung(step: TraceStep) -> list[Line]:
+def _rung(step: StepReport) -> list[Line]:
     """One step: how it ended; below it who called whom, and what went wrong."""
     status = str(step.status) if step.status is not None else step.cause
     took = f"{step.elapsed_ms:.0f} ms" if step.elapsed_ms is not None else ""
@@ -193,12 +188,12 @@ def _rung(step: TraceStep) -> list[Line]:
 
 
 def _short(identity: str) -> str:
-    """A SPIFFE id without its scheme: the evidence below has it in full."""
+    """A SPIFFE id without its scheme. The evidence has it in full."""
     return identity.removeprefix("spiffe://")
 
 
 def _stock(trace: Trace) -> Line:
-    """The stock before and after, and whether it moved as it should."""
+    """The stock before and after, and whether it changed as expected."""
     before, after = (f"{s.reserved} of {s.quantity}" if s else "not known" for s in (trace.before, trace.after))
     words = (("stock: reserved ", DIM), before, (" → ", DIM), after)
     if trace.moved is None:
@@ -208,7 +203,7 @@ def _stock(trace: Trace) -> Line:
 
 
 def _evidence(trace: Trace) -> list[tuple[str, tuple[Line, ...]]]:
-    """The log lines of every step, the reserve call's first."""
+    """The log lines of every step, those of the reserve call first."""
     found = []
     for step in sorted(trace.steps, key=lambda step: step.name != RESERVE):
         rows = [("ztunnel  ", raw) for raw in step.evidence] + [("service  ", raw) for raw in step.log_lines]

@@ -1,11 +1,11 @@
-"""Which port of a pair? The flows between two workloads, to choose one whose verdict is explained."""
+"""A dialog to choose one of the flows between two workloads."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen, Screen
@@ -15,13 +15,14 @@ from textual.widgets.option_list import Option
 from meshtui.engine.path.relations import workload_endpoint
 from meshtui.model.flow import Flow
 from meshtui.session import Session
-from meshtui.widgets.reach import flows_between, workload_ref
-from meshtui.widgets.text import clean
-from meshtui.widgets.verdicts import VERDICTS
+from meshtui.ui.actions import bindings
+from meshtui.ui.reach import flows_between, workload_ref
+from meshtui.ui.text import clean
+from meshtui.ui.verdicts import VERDICTS
 
 
 def open_pair(screen: Screen[None], session: Session, source: str, destination: str) -> None:
-    """Explain the flow between two workloads (NAMESPACE/KIND/NAME); ask which where there are several."""
+    """Explain the flow between two workloads (NAMESPACE/KIND/NAME); if there are several, ask which."""
     from meshtui.screens.why import WhyScreen
 
     if source == destination and len(getattr(session.snapshot.workloads.get(workload_ref(source)), "pods", ())) < 2:
@@ -47,9 +48,9 @@ def open_pair(screen: Screen[None], session: Session, source: str, destination: 
 
 
 class ChooseFlowScreen(ModalScreen[Flow | None]):
-    """Answers with one of some flows, or None."""
+    """Returns one of some flows, or None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", "Back", id="choose_flow.back")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("choose_flow")
 
     def __init__(self, session: Session, flows: list[Flow]) -> None:
         super().__init__()
@@ -68,9 +69,9 @@ class ChooseFlowScreen(ModalScreen[Flow | None]):
             yield Static("Enter explains · Esc goes back", classes="hint")
 
     def on_mount(self) -> None:
-        """Take the keys."""
+        """Focus the list."""
         self.query_one(OptionList).focus()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Answer."""
+        """Return the chosen flow."""
         self.dismiss(self._flows[int(event.option.id or 0)])

@@ -1,27 +1,24 @@
-"""A question before something is changed: what, where, and how to say yes or no."""
+"""The confirmation before a change."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
-from meshtui.widgets.document import Document
-from meshtui.widgets.pane_view import DocumentView
+from meshtui.ui.actions import bindings
+from meshtui.ui.document import Document
+from meshtui.ui.widgets.document_view import DocumentView
 
 
 class ConfirmScreen(ModalScreen[bool]):
-    """Answers True only when the person says yes."""
+    """Returns True only after a yes."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "dismiss(True)", "Yes", id="confirm.yes"),
-        Binding("n,escape,q", "dismiss(False)", "No", id="confirm.no"),
-        Binding("left,right", "app.focus_next", "Other button", show=False, id="confirm.other"),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("confirm")
 
     def __init__(self, document: Document, yes: str = "Yes") -> None:
         super().__init__()
@@ -29,7 +26,7 @@ class ConfirmScreen(ModalScreen[bool]):
         self._yes = yes
 
     def compose(self) -> ComposeResult:
-        """What would happen, and two buttons; No has the focus."""
+        """The document, and two buttons; No has the focus."""
         with Vertical(id="dialog"):
             yield DocumentView(id="what")
             with Horizontal(id="buttons"):
@@ -38,10 +35,10 @@ class ConfirmScreen(ModalScreen[bool]):
             yield Static("← → moves · Enter presses", classes="hint")
 
     def on_mount(self) -> None:
-        """Show what it is about."""
+        """Show the document."""
         self.query_one(DocumentView).show(self._document)
         self.query_one("#no", Button).focus()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Answer."""
+        """Return the answer."""
         self.dismiss(event.button.id == "yes")

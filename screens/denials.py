@@ -1,4 +1,4 @@
-"""What is being denied right now, as the proxies' logs say: who, whom, by which policy, and whether that was predicted."""
+"""Recent denials from the proxies' logs: source, destination, deciding policy, and whether they were predicted."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
 from meshtui.engine.explain.denials import JudgedDenial
@@ -16,29 +15,24 @@ from meshtui.engine.path.relations import workload_of
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind
 from meshtui.session import Session
-from meshtui.widgets.denied import COLUMNS, about, face, group_of, row_of, title
-from meshtui.widgets.document import BAD, DIM, WARN, Document, Line, Section, line
-from meshtui.widgets.pane_view import DocumentView
-from meshtui.widgets.prompt import Prompt
-from meshtui.widgets.status import StatusBar
-from meshtui.widgets.table import ObjectTable
+from meshtui.ui.action_screen import ActionScreen
+from meshtui.ui.actions import bindings
+from meshtui.ui.denied import COLUMNS, about, face, group_of, row_of, title
+from meshtui.ui.document import BAD, DIM, WARN, Document, Line, Section, line
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.prompt import Prompt
+from meshtui.ui.widgets.status import StatusBar
+from meshtui.ui.widgets.table import ObjectTable
 
 
-class DenialsScreen(Screen[None]):
-    """Denials in groups, the newest first; it follows the logs from when it is first opened to the end of the session."""
+class DenialsScreen(ActionScreen):
+    """Denials in groups, the newest first. Logs are followed from when it is first opened until the program ends."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("w", "why", "Why?", id="denials.why"),
-        Binding("p", "probe", "Probe", id="denials.probe"),
-        Binding("slash", "filter", "Filter", key_display="/", id="denials.filter"),
-        Binding("r", "retry", "Retry now", show=False, id="denials.retry"),
-        Binding("escape,q", "back", "Back", id="denials.back"),
-        Binding("question_mark", "app.help", "Help", key_display="?", id="denials.help"),
-    ]
+    PLACE = "denials"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("denials")
 
     def __init__(self, session: Session) -> None:
-        super().__init__()
-        self._session = session
+        super().__init__(session)
         self._needle = ""
         self._shown: dict[str, JudgedDenial] = {}
 
@@ -63,11 +57,11 @@ class DenialsScreen(Screen[None]):
         self._refresh()
 
     def on_unmount(self) -> None:
-        """Stop listening; the logs are followed on."""
+        """Stop listening. The logs are still followed."""
         self._stop_listening()
 
     def on_resize(self) -> None:
-        """Put the text below the table where there is no room beside it."""
+        """Put the detail below the table if there is no room beside it."""
         self.set_class(self.size.width < 110, "-narrow")
 
     # ---- showing
@@ -98,7 +92,7 @@ class DenialsScreen(Screen[None]):
         return [each for each in found if not namespace or namespace in _namespaces(each)]
 
     def _problem(self) -> Line:
-        """What may be missing, the worst first, in one line."""
+        """What may be missing, the most important first, in one line."""
         log = self._session.denials.log
         if log is None:
             return ()
@@ -110,7 +104,7 @@ class DenialsScreen(Screen[None]):
         if log.unreadable:
             sample = next((state.sample for state in reversed(log.logs) if state.sample), "")
             return line((f"⚠ {log.unreadable} line(s) couldn't be read, the last: {sample}", WARN))
-        return line(("Enter explains the flow, p probes it; ~ is a policy that the log doesn't name: predicted", DIM))
+        return line(("Enter explains the flow, p probes it; ~: predicted, the log names no policy", DIM))
 
     def _say(self, where: str, message: Line) -> None:
         self.query_one(where, Static).update(Document("", (Section("", (message,)),)).content().split("\n")[-1])
@@ -136,7 +130,7 @@ class DenialsScreen(Screen[None]):
         self.action_why()
 
     def action_why(self) -> None:
-        """The ladder of the flow under the cursor."""
+        """Explain the flow under the cursor."""
         from meshtui.screens.why import WhyScreen
 
         each = self._current()
@@ -148,7 +142,7 @@ class DenialsScreen(Screen[None]):
         self.app.push_screen(WhyScreen(self._session, each.denial.flow))
 
     def action_probe(self) -> None:
-        """Send the flow under the cursor again, from a probe pod."""
+        """Probe the flow under the cursor."""
         from meshtui.screens.probe import ProbeScreen
 
         each = self._current()
@@ -166,7 +160,7 @@ class DenialsScreen(Screen[None]):
         self.app.push_screen(ProbeScreen(self._session, str(workload.ref), [flow], at_once=True))
 
     def action_filter(self) -> None:
-        """Ask what to show only."""
+        """Open the prompt for the filter."""
         self.query_one(Prompt).ask("/", [], self._needle)
 
     @on(Input.Changed, "#prompt-input")
@@ -191,7 +185,7 @@ class DenialsScreen(Screen[None]):
         (table if table.display else self.query_one("#state", DocumentView)).focus()
 
     def action_retry(self) -> None:
-        """Try to read what couldn't be read, now."""
+        """Retry now to read what couldn't be read."""
         self._session.retry_now()
 
     def action_back(self) -> None:

@@ -1,4 +1,4 @@
-"""Everything there is to say about one object, live."""
+"""Everything about one object, updated live."""
 
 from __future__ import annotations
 
@@ -6,30 +6,28 @@ from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.binding import BindingType
 from textual.widgets import Footer
 from textual.worker import get_current_worker
 
-from meshtui.session import Session
-from meshtui.widgets.document import Document
-from meshtui.widgets.pane_view import DocumentView
-from meshtui.widgets.panes import Pane
-from meshtui.widgets.status import StatusBar
+from meshtui.ui.action_screen import ActionScreen
+from meshtui.ui.actions import bindings
+from meshtui.ui.document import Document
+from meshtui.ui.panes import Pane
+from meshtui.ui.view import View
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.status import StatusBar
 
 
-class DescribeScreen(Screen[None]):
-    """A pane's detail with the whole screen to itself."""
+class DescribeScreen(ActionScreen):
+    """A pane's detail on the whole screen."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "app.pop_screen", "Back", id="describe.back"),
-        Binding("y", "yaml", "YAML", id="describe.yaml"),
-        Binding("question_mark", "app.help", "Help", key_display="?", id="describe.help"),
-    ]
+    PLACE = "describe"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("describe")
 
-    def __init__(self, session: Session, pane: Pane, uid: str) -> None:
-        super().__init__()
-        self._session = session
+    def __init__(self, view: View, pane: Pane, uid: str) -> None:
+        super().__init__(view.session)
+        self._view = view
         self._pane = pane
         self._uid = uid
 
@@ -41,7 +39,7 @@ class DescribeScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Follow the session."""
-        self._stop_listening = self._session.listen(self._refresh)
+        self._stop_listening = self._view.session.listen(self._refresh)
         self.query_one(DocumentView).focus()
         self._refresh()
 
@@ -50,13 +48,13 @@ class DescribeScreen(Screen[None]):
         self._stop_listening()
 
     def _refresh(self) -> None:
-        self.query_one(StatusBar).show(self._session)
+        self.query_one(StatusBar).show(self._view.session)
         self._work_out()
 
     @work(thread=True, exclusive=True)
     def _work_out(self) -> None:
         worker = get_current_worker()
-        document = self._pane.detail(self._session, self._uid)
+        document = self._pane.detail(self._view, self._uid)
         if not worker.is_cancelled:
             self.app.call_from_thread(self._show, document)
 
@@ -67,5 +65,5 @@ class DescribeScreen(Screen[None]):
         """The object as YAML."""
         from meshtui.screens.yaml import YamlScreen
 
-        if (ref := self._pane.ref_of(self._session, self._uid)) is not None:
-            self.app.push_screen(YamlScreen(self._session, ref))
+        if (ref := self._pane.ref_of(self._view, self._uid)) is not None:
+            self.app.push_screen(YamlScreen(self._view.session, ref))

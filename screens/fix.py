@@ -1,4 +1,4 @@
-"""A finding's fix: the patch, what it would open and close; applied, probed, and undone."""
+"""The fix of a finding: the patch, and what it opens and closes; to be applied, probed, and undone."""
 
 from __future__ import annotations
 
@@ -6,39 +6,33 @@ from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.binding import BindingType
 from textual.widgets import Footer, Static
 
 from meshtui.model.errors import MeshtuiError
 from meshtui.model.finding import Finding
+from meshtui.remediate.fixing import Done, Proposal, carry_out, probe_again, propose, take_back
 from meshtui.screens.confirm import ConfirmScreen
 from meshtui.session import Session
-from meshtui.sources.writes import Confirmation
-from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Line, Section, line
-from meshtui.widgets.fixing import Done, Proposal, carry_out, done_in, probe_again, propose, take_back
-from meshtui.widgets.fixing_words import fix_document, question, undo_question
-from meshtui.widgets.pane_view import DocumentView
-from meshtui.widgets.status import StatusBar
+from meshtui.sources.kubernetes.writes import Confirmation
+from meshtui.ui.action_screen import ActionScreen
+from meshtui.ui.actions import bindings
+from meshtui.ui.document import BAD, DIM, OK, WARN, Document, Line, Section, line
+from meshtui.ui.fixing_words import fix_document, question, undo_question
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.status import StatusBar
 
 
-class FixScreen(Screen[None]):
-    """One fix, from its patch to the proof. It stays on the finding that it was opened on."""
+class FixScreen(ActionScreen):
+    """One fix, from the patch to the probes after it. It stays on its finding, whatever the session finds later."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "apply", "Apply", id="fix.apply"),
-        Binding("u", "undo", "Undo", id="fix.undo"),
-        Binding("r", "again", "Again", id="fix.again"),
-        Binding("y", "yaml", "YAML", id="fix.yaml"),
-        Binding("escape,q", "back", "Back", id="fix.back"),
-        Binding("question_mark", "app.help", "Help", key_display="?", id="fix.help"),
-    ]
+    PLACE = "fix"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("fix")
 
     def __init__(self, session: Session, finding: Finding) -> None:
-        super().__init__()
-        self._session = session
+        super().__init__(session)
         self._finding = finding
-        self._done: Done | None = next((d for d in reversed(done_in(session)) if d.proposal.finding == finding), None)
+        self._done: Done | None = next((d for d in reversed(session.fixes) if d.proposal.finding == finding), None)
         self._proposal: Proposal | None = self._done.proposal if self._done else None
         self._stage: Line = line(("… working out what it would open and close", WARN))
         self._busy = False
@@ -51,7 +45,7 @@ class FixScreen(Screen[None]):
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        """Follow the session, and work the fix out."""
+        """Follow the session, and compute the fix."""
         self._stop_listening = self._session.listen(self._show_status)
         self.query_one(DocumentView).focus()
         if self._done is not None:
@@ -106,7 +100,7 @@ class FixScreen(Screen[None]):
     # ---- applying
 
     def action_apply(self) -> None:
-        """Ask, then apply, and probe what was promised."""
+        """Apply the fix after a confirmation, and probe its effects."""
         proposal = self._proposal
         if self._busy or proposal is None:
             return
@@ -136,7 +130,7 @@ class FixScreen(Screen[None]):
             self._refresh()
 
     def _stage_of(self, done: Done) -> Line:
-        """How it ended, in a line."""
+        """The result in one line."""
         if done.error is not None:
             return line((f"✗ {done.error}", BAD))
         wrong = sum(seen.agrees is False for seen in done.observations)
@@ -149,7 +143,7 @@ class FixScreen(Screen[None]):
         return line((f"✓ applied{probed}", OK))
 
     def action_again(self) -> None:
-        """Probe the promised flows again; before anything is applied: look at the objects again."""
+        """Probe the effects again; before the fix is applied, compute it again."""
         if self._busy:
             return
         if self._done is None or not self._done.applied:
@@ -174,7 +168,7 @@ class FixScreen(Screen[None]):
     # ---- undoing
 
     def action_undo(self) -> None:
-        """Ask, then put the old objects back."""
+        """Restore the old objects after a confirmation."""
         done = self._done
         if self._busy or done is None or not done.applied:
             if not self._busy:
@@ -212,7 +206,7 @@ class FixScreen(Screen[None]):
             self.app.push_screen(YamlScreen(self._session, self._finding.objects[0]))
 
     def action_back(self) -> None:
-        """Go back; what is being applied is seen through first."""
+        """Go back, unless a change is in progress."""
         if self._busy:
             self.notify("it is being applied: a moment", severity="warning", timeout=3)
             return

@@ -1,4 +1,4 @@
-"""Type a flow, and see why it is allowed or denied while one types."""
+"""Explains a flow while it is typed."""
 
 from __future__ import annotations
 
@@ -9,24 +9,25 @@ from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.screen import Screen
 from textual.suggester import Suggester
 from textual.widgets import Footer, Input, Static
 from textual.worker import get_current_worker
 
-from meshtui.engine.explain.advice import advise
 from meshtui.engine.path.references import parse_flow, parse_reference
 from meshtui.engine.path.relations import workload_endpoint
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import Flow, HttpRequest
 from meshtui.model.snapshot import Snapshot
 from meshtui.session import Session
-from meshtui.widgets.document import BAD, DIM, STRONG, Document, Line, Section, line
-from meshtui.widgets.ladder import why
-from meshtui.widgets.pane_view import DocumentView
-from meshtui.widgets.status import StatusBar
+from meshtui.ui.action_screen import ActionScreen
+from meshtui.ui.actions import bindings
+from meshtui.ui.advising import Adviser
+from meshtui.ui.document import BAD, DIM, STRONG, Document, Line, Section, line
+from meshtui.ui.ladder import why
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.status import StatusBar
 
 _MOST_NAMES = 8
 _FIELDS = (
@@ -34,19 +35,19 @@ _FIELDS = (
     ("to", "TO:PORT", "inventory/svc/inventory-service:8000"),
     ("request", "METHOD /PATH", "optional"),
 )
-"""Each field's id, title, and what to type there."""
+"""The id, title and placeholder of each field."""
 _METHOD = re.compile(r"[A-Z]+\Z")
 
 
 def source_names(snapshot: Snapshot) -> Iterator[str]:
-    """What a flow can come from, as one types it: workloads, pods, the outside."""
+    """Possible sources of a flow, as references: workloads, external, pods."""
     yield from sorted(str(workload_endpoint(ref)) for ref in snapshot.workloads if ref.kind != "Pod")
     yield "external"
     yield from sorted(pod.key for pod in snapshot.pods.values() if not pod.completed)
 
 
 def destination_names(snapshot: Snapshot) -> Iterator[str]:
-    """What a flow can go to, as one types it: Services with their ports, workloads and pods with theirs."""
+    """Possible destinations of a flow, as references: Services with their ports, workloads and pods with theirs."""
     services = snapshot.services.values()
     yield from sorted(f"{s.meta.namespace}/svc/{s.meta.name}:{port.number}" for s in services for port in s.ports)
     for ref, workload in snapshot.workloads.items():
@@ -57,7 +58,7 @@ def destination_names(snapshot: Snapshot) -> Iterator[str]:
 
 
 class _Names:
-    """The names of the current Snapshot, read when they are first needed."""
+    """The names in the current Snapshot, computed when they are first used."""
 
     def __init__(self, session: Session, names: Callable[[Snapshot], Iterator[str]]) -> None:
         self._session = session
@@ -73,7 +74,7 @@ class _Names:
             self._sorted = sorted((name, index) for index, name in enumerate(self._ordered))
 
     def beginning(self, text: str) -> str | None:
-        """The first name, in the order of the kinds, that begins with a text."""
+        """The first name with a prefix, in the order of the kinds."""
         self._refresh()
         at = bisect_left(self._sorted, (text, -1))
         best: int | None = None
@@ -83,7 +84,7 @@ class _Names:
         return None if best is None else self._ordered[best]
 
     def holding(self, text: str) -> list[str]:
-        """Some names that hold every part of a text."""
+        """Some names that contain every part of a text."""
         self._refresh()
         words = [word for word in re.split(r"[\s/:]+", text.lower()) if word]
         found = (name for name in self._ordered if all(word in name for word in words))
@@ -91,33 +92,30 @@ class _Names:
 
 
 class _Completion(Suggester):
-    """Completes to a name."""
+    """Completes names in an input."""
 
     def __init__(self, names: _Names) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
         self._names = names
 
     async def get_suggestion(self, value: str) -> str | None:
-        """The rest of a name."""
+        """A name with the typed prefix."""
         return self._names.beginning(value) if value else None
 
 
-class FlowScreen(Screen[None]):
-    """FROM, TO:PORT and perhaps a request; beneath them the ladder, live."""
+class FlowScreen(ActionScreen):
+    """Fields for FROM, TO:PORT and a request; below them the explained verdict, updated live."""
 
     AUTO_FOCUS = "Input.-first"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "back", "Back", id="flow.back"),
-        Binding("tab", "next_field", "Complete, next field", id="flow.next", priority=True),
-        Binding("f1", "app.help", "Help", id="flow.help"),
-    ]
+    PLACE = "flow"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("flow")
 
     def __init__(self, session: Session, source: str = "", destination: str = "") -> None:
-        super().__init__()
-        self._session = session
+        super().__init__(session)
         self._given = {"from": source, "to": destination}
         self._names = {"from": _Names(session, source_names), "to": _Names(session, destination_names)}
         self._flow: Flow | None = None
+        self._adviser = Adviser(session.clock)
         self._unwatch: Callable[[], None] = lambda: None
 
     def compose(self) -> ComposeResult:
@@ -137,7 +135,7 @@ class FlowScreen(Screen[None]):
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        """Follow the session; the first empty field takes the keys."""
+        """Follow the session; the first empty field gets the focus."""
         self._stop_listening = self._session.listen(self._judge_typed)
         self.set_interval(1.0, self._tick)
         self.call_after_refresh(self._judge_typed)
@@ -148,7 +146,7 @@ class FlowScreen(Screen[None]):
         self._unwatch()
 
     def on_resize(self) -> None:
-        """One field a line where they don't fit beside each other."""
+        """Put each field on its own line if they don't fit side by side."""
         self.set_class(self.size.width < 110, "-narrow")
 
     def _field(self, name: str) -> Input:
@@ -166,7 +164,7 @@ class FlowScreen(Screen[None]):
         self._judge_typed()
 
     def _judge_typed(self) -> None:
-        """Read the fields; what can't be read is said in words."""
+        """Parse the fields and evaluate the flow, or show what is incomplete."""
         if not self.query(DocumentView) or len(self.query(Input)) < len(_FIELDS):
             return
         self.query_one(StatusBar).show(self._session)
@@ -202,7 +200,7 @@ class FlowScreen(Screen[None]):
             raise _NotYetError("TO:PORT isn't complete yet", self._offer("to", destination, error)) from error
 
     def _offer(self, field: str, text: str, error: UsageError | None = None) -> tuple[Section, ...]:
-        """What is off, and names that fit."""
+        """The error, and names that match."""
         lines: list[Line] = [line((str(error), BAD))] if error and text else []
         names = self._names[field].holding(text) if field == "from" or text else self._names[field].holding("svc")
         title = "Names that fit" if text else "For example"
@@ -219,7 +217,7 @@ class FlowScreen(Screen[None]):
             verdict = engine.judge(flow)
             session = self._session
             observation, change = session.observations.get(flow), session.change_of(flow)
-            advice, old = advise(engine, flow, verdict), session.outdated(flow)
+            advice, old = self._adviser.of(engine, flow, verdict), session.outdated(flow)
             document = why(flow, verdict, advice, session.clock(), observation, change, old=old)
         except UsageError as error:
             known = False
@@ -268,7 +266,7 @@ class FlowScreen(Screen[None]):
 
 
 class _NotYetError(Exception):
-    """The fields don't say a flow yet."""
+    """The fields don't describe a flow yet."""
 
     def __init__(self, title: str, sections: tuple[Section, ...]) -> None:
         super().__init__(title)
@@ -285,5 +283,5 @@ def _request(text: str) -> HttpRequest | None:
         method, words = "GET", ["GET", *words]
     path = words[1] if len(words) > 1 else "/"
     if not _METHOD.match(method) or len(words) > 2 or not path.startswith("/"):
-        raise UsageError(f"{text!r} is no request", "METHOD /PATH, like GET /health")
+        raise UsageError(f"{text!r} isn't a request", "METHOD /PATH, like GET /health")
     return HttpRequest(method, path)

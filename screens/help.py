@@ -1,21 +1,24 @@
-"""The keys, read from the bindings themselves, and what the marks mean."""
+"""The keys of a screen, from the table of actions, and the meaning of the marks."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen, Screen
+from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from meshtui.widgets.document import DIM, STRONG, Document, Section, line
-from meshtui.widgets.pane_view import DocumentView
+from meshtui.ui.actions import WIDGETS, Action, bindings, keys_of, on
+from meshtui.ui.document import DIM, STRONG, Document, Line, Section, line
+from meshtui.ui.widgets.document_view import DocumentView
 
 _MARKS = (
     ("✓ allow   ✗ deny   ± mixed   ? unknown", "a verdict: what policy says about a flow"),
     ("✓ all   ◐ some   ✗ none   ? unknown   · itself", "a pair in the matrix; * it changed"),
+    ("◇", "a pair in the matrix that depends on the request: its method, path, headers or token"),
     ("✗   !   i", "the worst finding about an object: error, warning, information; 5 lists them, f there shows the fix"),
     ("≠", "reality disagrees with the prediction"),
     ("DENIED →3 ←2   3 ~2", "in ten minutes: sent, received; by a policy that the log names, by a predicted one (~)"),
@@ -24,15 +27,20 @@ _MARKS = (
     ("HBONE 15008", "the port between ambient pods: where it is closed, connections time out whatever else is open"),
 )
 
+_KEYS_WIDTH = 12
+"""The least width of a section's column of keys; longer lists of keys make it wider."""
+
 
 class HelpScreen(ModalScreen[None]):
     """Help for the screen below."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark", "dismiss", "Back", id="help.back")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("help")
 
-    def __init__(self, below: Screen[object]) -> None:
+    def __init__(self, place: str, keymap: Mapping[str, str]) -> None:
+        """``place`` is the screen that the help is about; ``keymap`` has the keys that the user chose."""
         super().__init__()
-        self._below = below
+        self._place = place
+        self._keymap = keymap
 
     def compose(self) -> ComposeResult:
         """A box of text."""
@@ -42,29 +50,26 @@ class HelpScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Write the help."""
-        keys = [
-            line((self.app.get_key_display(binding).ljust(12), STRONG), binding.description) for binding in _bindings(self._below)
-        ]
-        moves = (
-            line(("↑ ↓  j k".ljust(12), STRONG), "move; g and G to the ends, PgUp PgDn by screens"),
-            line(("Enter".ljust(12), STRONG), "open; on a namespace: its workloads"),
-            line(("Esc".ljust(12), STRONG), "one step back"),
-            line(("1 2 3 4 5".ljust(12), STRONG), "namespaces, workloads, AuthorizationPolicies, NetworkPolicies, findings"),
-            line(("[  ]".ljust(12), STRONG), "to the table, to the detail beside it"),
-            line(("Ctrl-C".ljust(12), STRONG), "quit, and clean up"),
-        )
+        own = sorted(on(self._place), key=lambda action: not action.shown)
+        moves = [action for widget in WIDGETS.get(self._place, ()) for action in on(widget)]
         marks = tuple(line((mark, STRONG), ("  " + meaning, DIM)) for mark, meaning in _MARKS)
-        sections = (Section("Keys", tuple(keys)), Section("Everywhere", moves), Section("Marks", marks))
+        sections = (
+            Section("Keys", self._keys(own)),
+            Section("In tables and texts", self._keys(moves)),
+            Section("Everywhere", self._keys(on("app"))),
+            Section("Marks", marks),
+        )
         view = self.query_one(DocumentView)
-        view.show(Document("Help", sections))
+        view.show(Document("Help", tuple(section for section in sections if section.lines)))
         view.focus()
 
-
-def _bindings(screen: Screen[object]) -> list[Binding]:
-    """A screen's own bindings, one for each action, those of its footer first."""
-    seen: dict[str, Binding] = {}
-    for bindings in screen._bindings.key_to_bindings.values():  # noqa: SLF001  (Textual has no public list of them)
-        for binding in bindings:
-            if binding.description and binding.id and not binding.id.startswith(("main.kinds", "main.next", "main.prev")):
-                seen.setdefault(binding.action, binding)
-    return sorted(seen.values(), key=lambda binding: not binding.show)
+    def _keys(self, actions: Iterable[Action]) -> tuple[Line, ...]:
+        """One line for each action, with its footer words if it has any. Actions with the same description share a line."""
+        keys: dict[str, list[str]] = {}
+        for action in actions:
+            shown = [self.app.get_key_display(Binding(key, action.call)) for key in keys_of(action, self._keymap)]
+            if shown:
+                keys.setdefault(f"{action.footer}: {action.says}" if action.shown else action.says, []).extend(shown)
+        joined = {says: " ".join(shown) for says, shown in keys.items()}
+        width = max(_KEYS_WIDTH, *(len(shown) + 2 for shown in joined.values())) if joined else 0
+        return tuple(line((shown.ljust(width), STRONG), says) for says, shown in joined.items())

@@ -1,4 +1,4 @@
-"""What the ztunnels logged about one workload's connections, as it comes."""
+"""The ztunnels' log lines about one workload's connections, as they are logged."""
 
 from __future__ import annotations
 
@@ -8,33 +8,32 @@ from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.binding import BindingType
 from textual.widgets import Footer
 
+from meshtui.logs.ztunnel import AccessLine, parse_access_line
 from meshtui.model.errors import MeshtuiError
 from meshtui.model.workload import Pod, Workload
 from meshtui.session import Session
-from meshtui.sources.ztunnel_log import AccessLine, parse_access_line
-from meshtui.widgets.document import BAD, DIM, OK, WARN, Document, Line, Section, line
-from meshtui.widgets.pane_view import DocumentView
-from meshtui.widgets.status import StatusBar
+from meshtui.ui.action_screen import ActionScreen
+from meshtui.ui.actions import bindings
+from meshtui.ui.document import BAD, DIM, OK, WARN, Document, Line, Section, line
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.status import StatusBar
 
 _KEPT = 500
 _TAIL = 2000
+_DIRECTIONS = {True: "inbound", False: "outbound", None: ""}
 
 
-class LogScreen(Screen[None]):
+class LogScreen(ActionScreen):
     """Follows the logs of the ztunnels on the nodes where the workload's pods run."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "app.pop_screen", "Back", id="logs.back"),
-        Binding("question_mark", "app.help", "Help", key_display="?", id="logs.help"),
-    ]
+    PLACE = "logs"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("logs")
 
     def __init__(self, session: Session, workload: Workload) -> None:
-        super().__init__()
-        self._session = session
+        super().__init__(session)
         self._workload = workload
         self._lines: deque[AccessLine] = deque(maxlen=_KEPT)
         self._problems: list[str] = []
@@ -86,20 +85,23 @@ class LogScreen(Screen[None]):
 
 
 def _shown(entry: AccessLine) -> Line:
-    """One connection: when, who, whom, how it ended."""
-    fields = entry.fields
-    source = fields.get("src.workload") or fields.get("src.addr", "?")
-    target = fields.get("dst.service") or fields.get("dst.workload") or fields.get("dst.addr", "?")
-    identity = fields.get("src.identity")
+    """One connection: time, source, destination, result."""
+    source = entry.source.workload or entry.source.address or "?"
+    target = entry.service or entry.destination.workload or entry.destination.address or "?"
+    identity = entry.source.identity
     if entry.error:
         outcome = (f"✗ {entry.error}", BAD)
     else:
-        outcome = (f"✓ {fields.get('bytes_sent', '?')} B sent, {fields.get('bytes_recv', '?')} B received", OK)
+        outcome = (f"✓ {_known(entry.bytes_sent)} B sent, {_known(entry.bytes_received)} B received", OK)
     who = (f" as {identity}", DIM) if identity else (" plaintext, no identity", WARN)
     return line(
         (f"{entry.time[11:19] or entry.time} ", DIM),
-        (f"{fields.get('direction', ''):<8} ", DIM),
+        (f"{_DIRECTIONS[entry.inbound]:<8} ", DIM),
         f"{source} → {target}:{entry.port or '?'} ",
         outcome,
         who,
     )
+
+
+def _known(number: int | None) -> str:
+    return "?" if number is None else str(number)

@@ -1,4 +1,4 @@
-"""The main screen: a table of one kind, and beside it what there is to say of the object under the cursor."""
+"""The main screen: a table of one kind, and the detail of the object under the cursor."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
 from meshtui.engine.explain.denials import DeniedCount
@@ -18,54 +17,33 @@ from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus
 from meshtui.session import Session
-from meshtui.widgets import state
-from meshtui.widgets.detail import Detail
-from meshtui.widgets.document import Document
-from meshtui.widgets.pane_view import DocumentView
-from meshtui.widgets.panes import Pane, pane_called, panes
-from meshtui.widgets.prompt import Prompt
-from meshtui.widgets.status import StatusBar
-from meshtui.widgets.table import Column, ObjectTable, Row
-from meshtui.widgets.tabs import KindTabs
+from meshtui.ui import state
+from meshtui.ui.action_screen import ActionScreen
+from meshtui.ui.actions import bindings, typed
+from meshtui.ui.document import Document
+from meshtui.ui.panes import Pane, pane_called, panes
+from meshtui.ui.view import View
+from meshtui.ui.widgets.detail import Detail
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.prompt import Prompt
+from meshtui.ui.widgets.status import StatusBar
+from meshtui.ui.widgets.table import Column, ObjectTable, Row
+from meshtui.ui.widgets.tabs import KindTabs
 
 SMALLEST = (60, 12)
-"""Columns and rows below which nothing useful fits."""
+"""Minimum size of the terminal: columns and rows."""
 
 
-class MainScreen(Screen[None]):
-    """Where everything starts. Other screens are pushed on top of it, and Esc comes back here."""
+class MainScreen(ActionScreen):
+    """The first screen. Other screens are pushed on top of it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("p", "probe", "Probe", id="main.probe"),
-        Binding("P", "probe_all", "Probe all", show=False, id="main.probe_all"),
-        Binding("c", "app.checkout", "Checkout", id="main.checkout"),
-        Binding("A", "app.acceptance", "Acceptance", show=False, id="main.acceptance"),
-        Binding("m", "matrix", "Matrix", id="main.matrix"),
-        Binding("D", "denials", "Denials", key_display="D", id="main.denials"),
-        Binding("f", "flow", "Flow", show=False, id="main.flow"),
-        Binding("u", "undo", "Undo a fix", show=False, id="main.undo"),
-        Binding("w", "why", "Why?", id="main.why"),
-        Binding("d", "describe", "Describe", id="main.describe"),
-        Binding("colon", "command", "Go to", key_display=":", id="main.command"),
-        Binding("slash", "filter", "Filter", key_display="/", id="main.filter"),
-        Binding("1,2,3,4,5", "digit", "Kinds", show=False, id="main.kinds"),
-        Binding("tab", "next_pane", "Next kind", show=False, id="main.next"),
-        Binding("shift+tab", "previous_pane", "Previous kind", show=False, id="main.previous"),
-        Binding("r", "retry", "Retry now", show=False, id="main.retry"),
-        Binding("left_square_bracket", "focus_table", "Table", show=False, id="main.table"),
-        Binding("right_square_bracket", "focus_detail", "Detail", show=False, id="main.detail"),
-        Binding("escape", "back", "Back", show=False, id="main.back"),
-        Binding("question_mark", "app.help", "Help", key_display="?", id="main.help"),
-        Binding("q", "app.quit", "Quit", id="main.quit"),
-        Binding("n", "namespace", "Namespace", id="main.namespace"),
-        Binding("l", "logs", "Log", id="main.logs"),
-        Binding("y", "yaml", "YAML", id="main.yaml"),
-        Binding("s", "sort", "By change", id="main.sort"),
-    ]
+    PLACE = "main"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("main")
 
     def __init__(self, session: Session) -> None:
-        super().__init__()
+        super().__init__(session)
         self.session = session
+        self.view = View(session)
         self.pane = panes()[1]
         self.needle = ""
         self.by_change = False
@@ -80,13 +58,13 @@ class MainScreen(Screen[None]):
         with Horizontal(id="body"):
             yield ObjectTable(id="table", clock=self.session.clock)
             yield DocumentView(id="state")
-            yield Detail(self.session, id="detail")
+            yield Detail(self.view, id="detail")
         yield Static(id="tiny")
         yield Prompt(id="prompt")
         yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
-        """Follow the session, and keep the header's seconds running."""
+        """Follow the session, and update the header every second."""
         self._stop_listening = self.session.listen(self._changed)
         self.set_interval(1.0, self._second)
         self.query_one(ObjectTable).focus()
@@ -97,7 +75,7 @@ class MainScreen(Screen[None]):
         self._stop_listening()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Fold the detail away where there is no room beside the table."""
+        """Hide the detail if there is no room beside the table."""
         width = event.size.width
         self.set_class(width < 100, "-narrow")
         self.set_class(width >= 130, "-roomy")
@@ -112,7 +90,7 @@ class MainScreen(Screen[None]):
     # ---- showing
 
     def _changed(self) -> None:
-        """Something is new: show it after what is being done now, and once for all news until then."""
+        """Schedule a refresh, unless one is already scheduled."""
         if not self._due:
             self._due = True
             self.call_later(self._show_news)
@@ -138,7 +116,7 @@ class MainScreen(Screen[None]):
         self.query_one(Detail).renew(self.pane, self._uid_shown())
 
     def _second(self) -> None:
-        """Keep the header's seconds and the ages running; what was denied lately changes with the time, too."""
+        """Update the times in header and table, and the counts of recent denials, which also change with time."""
         self.query_one(StatusBar).show(self.session)
         self.query_one(ObjectTable).refresh()
         denied = self.session.denials.by_object()
@@ -152,7 +130,7 @@ class MainScreen(Screen[None]):
         return self.pane.columns
 
     def _rows(self) -> list[Row]:
-        rows = self.pane.rows(self.session)
+        rows = self.pane.rows(self.view)
         titles = [column.title for column in self.pane.columns]
         if self.session.namespace and "NAMESPACE" in titles:
             index = titles.index("NAMESPACE")
@@ -179,7 +157,9 @@ class MainScreen(Screen[None]):
         return None if rows else state.empty(self.pane.title, session.namespace, self.needle, self.pane.nothing)
 
     def _show_tabs(self) -> None:
-        entries = [(pane, pane.count(self.session), self.session.snapshot.kind_state(pane.kind).status) for pane in panes()]
+        known = None if not self.session.loading else KindStatus.LOADING  # no 0 before there is an answer
+        states = self.session.snapshot.kind_state
+        entries = [(pane, pane.count(self.view), known or states(pane.kind).status) for pane in panes()]
         self.query_one(KindTabs).show(entries, self.pane)
 
     @on(ObjectTable.Highlighted)
@@ -188,14 +168,14 @@ class MainScreen(Screen[None]):
         self.query_one(Detail).of(self.pane, self._uid_shown())
 
     def _uid_shown(self) -> str:
-        """The UID under the cursor, where there is a table to be seen."""
+        """The UID under the cursor, if the table is visible."""
         table = self.query_one(ObjectTable)
         return table.uid if table.display else ""
 
     @on(ObjectTable.Chosen)
     def _opened(self, event: ObjectTable.Chosen) -> None:
         if self.pane.id == "namespaces":
-            ref = self.pane.ref_of(self.session, event.uid)
+            ref = self.pane.ref_of(self.view, event.uid)
             self.session.namespace = ref.name if ref else ""
             self.show_pane(panes()[1])
         else:
@@ -204,7 +184,7 @@ class MainScreen(Screen[None]):
     # ---- actions
 
     def show_pane(self, pane: Pane) -> None:
-        """Show another kind; its cursor is where it was."""
+        """Show another pane. Its cursor is where it was left."""
         self._uids[self.pane.id] = self.query_one(ObjectTable).uid or self._uids.get(self.pane.id, "")
         self.pane = pane
         self.needle = ""
@@ -216,52 +196,32 @@ class MainScreen(Screen[None]):
             table.focus()
 
     def action_pane(self, order: int) -> None:
-        """Show the kind with this number."""
+        """Show the pane with this number."""
         self.show_pane(panes()[order - 1])
 
-    def key_1(self) -> None:
-        """Namespaces."""
-        self.action_pane(1)
-
-    def key_2(self) -> None:
-        """Workloads."""
-        self.action_pane(2)
-
-    def key_3(self) -> None:
-        """AuthorizationPolicies."""
-        self.action_pane(3)
-
-    def key_4(self) -> None:
-        """NetworkPolicies."""
-        self.action_pane(4)
-
-    def key_5(self) -> None:
-        """Findings."""
-        self.action_pane(5)
-
     def visit(self, pane_id: str, name: str = "") -> None:
-        """Show a kind, with the cursor on an object (``Kind NS/NAME``) if there is one of that name."""
+        """Show a pane, with the cursor on an object (``Kind NS/NAME``) if it exists."""
         self.show_pane(next(pane for pane in panes() if pane.id == pane_id))
         table = self.query_one(ObjectTable)
         for row in table.rows:
-            if name and str(self.pane.ref_of(self.session, row.uid)) == name:
+            if name and str(self.pane.ref_of(self.view, row.uid)) == name:
                 table.select(row.uid)
                 break
 
     def action_next_pane(self) -> None:
-        """The kind to the right."""
+        """Show the pane to the right."""
         self.show_pane(panes()[self.pane.order % len(panes())])
 
     def action_previous_pane(self) -> None:
-        """The kind to the left."""
+        """Show the pane to the left."""
         self.show_pane(panes()[(self.pane.order - 2) % len(panes())])
 
     def action_command(self) -> None:
-        """Ask where to go."""
+        """Open the prompt for a pane or a screen."""
         self.query_one(Prompt).ask(":", [alias for pane in panes() for alias in pane.aliases], "")
 
     def action_filter(self) -> None:
-        """Ask what to show only."""
+        """Open the prompt for the filter."""
         self.query_one(Prompt).ask("/", [], self.needle)
 
     @on(Input.Changed, "#prompt-input")
@@ -279,12 +239,9 @@ class MainScreen(Screen[None]):
             self.refresh_data()
             return
         word = event.text.strip().lower()
-        if word in {"q", "quit", "exit"}:
-            self.app.exit()
-        elif word in {"checkout", "acceptance", "help"}:
-            self.app.call_later(self.run_action, f"app.{word}")
-        elif word in {"probe", "matrix", "flow", "denials"}:
-            self.app.call_later(self.run_action, word)
+        action = typed(self.PLACE, word)
+        if action is not None:
+            self.app.call_later(self.run_action, action.call)
         elif (pane := pane_called(word)) is not None:
             self.show_pane(pane)
         elif word:
@@ -303,7 +260,7 @@ class MainScreen(Screen[None]):
         (table if table.display else self.query_one("#state", DocumentView)).focus()
 
     def action_sort(self) -> None:
-        """The newest change first, or by name."""
+        """Sort by the time of the last change, or by name."""
         self.by_change = not self.by_change
         self.refresh_data()
         self.query_one(ObjectTable).cursor = 0
@@ -325,15 +282,15 @@ class MainScreen(Screen[None]):
         self.session.retry_now()
 
     def action_focus_table(self) -> None:
-        """Keys go to the table."""
+        """Focus the table."""
         self._focus_body()
 
     def action_focus_detail(self) -> None:
-        """Keys go to the detail."""
+        """Focus the detail."""
         self.query_one(Detail).focus()
 
     def action_back(self) -> None:
-        """Undo one step: the filter, then the namespace."""
+        """Clear the filter, else the namespace."""
         if self.needle:
             self.needle = ""
         elif self.session.namespace:
@@ -346,15 +303,15 @@ class MainScreen(Screen[None]):
     def current(self) -> ObjectRef | None:
         """The object under the cursor."""
         uid = self.query_one(ObjectTable).uid
-        return self.pane.ref_of(self.session, uid) if uid else None
+        return self.pane.ref_of(self.view, uid) if uid else None
 
     def action_describe(self) -> None:
-        """The whole detail on a screen of its own."""
+        """Show the detail on a screen of its own."""
         from meshtui.screens.describe import DescribeScreen
 
         uid = self.query_one(ObjectTable).uid
         if uid:
-            self.app.push_screen(DescribeScreen(self.session, self.pane, uid))
+            self.app.push_screen(DescribeScreen(self.view, self.pane, uid))
 
     def action_yaml(self) -> None:
         """The object as YAML."""
@@ -364,7 +321,7 @@ class MainScreen(Screen[None]):
             self.app.push_screen(YamlScreen(self.session, ref))
 
     def action_logs(self) -> None:
-        """What the ztunnels say about this workload."""
+        """Show the ztunnels' log lines about this workload."""
         from meshtui.screens.logs import LogScreen
 
         ref = self.current()
@@ -375,24 +332,24 @@ class MainScreen(Screen[None]):
         self.app.push_screen(LogScreen(self.session, workload))
 
     def action_matrix(self) -> None:
-        """Who reaches whom: the workloads of this namespace, or all namespaces."""
+        """Show the matrix of the workloads of this namespace, or of all namespaces."""
         from meshtui.screens.matrix import MatrixScreen
 
         self.app.push_screen(MatrixScreen(self.session))
 
     def action_denials(self) -> None:
-        """What is being denied right now."""
+        """Show recent denials."""
         from meshtui.screens.denials import DenialsScreen
 
         self.app.push_screen(DenialsScreen(self.session))
 
     def action_fix(self) -> None:
-        """The patch for the finding under the cursor, and what it would open and close."""
+        """Show the fix of the finding under the cursor."""
         from meshtui.screens.fix import FixScreen
-        from meshtui.widgets.panes.findings import finding_of
+        from meshtui.ui.panes.findings import finding_of
 
         uid = self.query_one(ObjectTable).uid
-        finding = finding_of(self.session, uid) if self.pane.id == "findings" and uid else None
+        finding = finding_of(self.view, uid) if self.pane.id == "findings" and uid else None
         if finding is None:
             self.notify("fixes belong to findings: 5, then f", severity="warning")
         elif finding.fix is None:
@@ -401,11 +358,10 @@ class MainScreen(Screen[None]):
             self.app.push_screen(FixScreen(self.session, finding))
 
     def action_undo(self) -> None:
-        """The fix that was applied last, to undo it."""
+        """Open the fix that was applied last, and ask to undo it."""
         from meshtui.screens.fix import FixScreen
-        from meshtui.widgets.fixing import done_in
 
-        done = done_in(self.session)
+        done = self.session.fixes
         if not done:
             self.notify("no fix was applied in this session: there is nothing to undo", timeout=3)
             return
@@ -413,7 +369,7 @@ class MainScreen(Screen[None]):
         self.app.call_later(self.app.run_action, "screen.undo")
 
     def action_flow(self) -> None:
-        """Type a flow, and see why it is allowed or denied; on a finding: its fix."""
+        """Open the flow screen; on a finding, its fix."""
         if self.pane.id == "findings":
             self.action_fix()
             return
@@ -422,7 +378,7 @@ class MainScreen(Screen[None]):
         self.app.push_screen(FlowScreen(self.session))
 
     def action_why(self) -> None:
-        """Why may the workload under the cursor reach something? Its flow is typed."""
+        """Open the flow screen with the workload under the cursor as the source."""
         from meshtui.screens.flow import FlowScreen
 
         ref = self.current()
@@ -444,7 +400,7 @@ class MainScreen(Screen[None]):
             self.notify("probes start from a workload or a namespace: 2 or 1, then p; P probes all", severity="warning")
 
     def action_probe_all(self) -> None:
-        """Probe the flows of all workloads: those of the chosen namespace, or of the cluster."""
+        """Probe the flows of all workloads of the chosen namespace, or of the cluster."""
         name = self.session.namespace
         about = f"namespace {name}" if name else f"the cluster, context {self.session.label.context}"
         self._probe(about, flows_from_all(self.session.snapshot, name, PROBED))

@@ -1,4 +1,4 @@
-"""The matrix: who reaches whom, namespaces or workloads against each other, live; Enter goes into a pair, Esc comes back."""
+"""The matrix of all pairs of namespaces or workloads, updated live. Enter opens a pair, Esc goes back."""
 
 from __future__ import annotations
 
@@ -8,60 +8,63 @@ from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.binding import BindingType
 from textual.widgets import Footer, Static
 
+from meshtui.engine.decision.conclude import decided_of
+from meshtui.engine.decision.ruling import Decided
 from meshtui.engine.explain.causes import differences, near
-from meshtui.engine.explain.ports import answers
+from meshtui.engine.explain.ports import ON_REQUEST, answers
+from meshtui.engine.explain.wording import in_words
 from meshtui.engine.matrix.cells import Cell
+from meshtui.engine.matrix.proxied import Memo
 from meshtui.model.change import Cause
 from meshtui.model.flow import Flow
 from meshtui.model.snapshot import KindStatus
-from meshtui.model.verdict import Verdict
+from meshtui.model.verdict import Decision, Verdict
 from meshtui.screens.choose_flow import open_pair
 from meshtui.session import Session
-from meshtui.widgets import state
-from meshtui.widgets.document import BAD, DIM, STRONG, WARN, Document, Line, Section, line
-from meshtui.widgets.grid import Grid, Label, Mark, Place
-from meshtui.widgets.pane_view import DocumentView
-from meshtui.widgets.panes.base import policies_known
-from meshtui.widgets.reach import MARKS, Port, Reach, View, reach, settled
-from meshtui.widgets.status import StatusBar
-from meshtui.widgets.text import age
-from meshtui.widgets.verdicts import VERDICTS
+from meshtui.ui import state
+from meshtui.ui.action_screen import ActionScreen
+from meshtui.ui.actions import bindings
+from meshtui.ui.document import BAD, DIM, STRONG, WARN, Document, Line, Section, line
+from meshtui.ui.panes.base import policies_known
+from meshtui.ui.reach import DEPENDS, MARKS, Port, Reach, View, reach, settled
+from meshtui.ui.text import age
+from meshtui.ui.verdicts import VERDICTS
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.grid import Grid, Label, Mark, Place
+from meshtui.ui.widgets.status import StatusBar
 
 _SAID_LINES = 4
+_SHORT = {"some ports or pods": "some", ON_REQUEST: "depends on request"}
+"""Shorter words of marks, for the line below the grid."""
 _POLICIES = ("NetworkPolicy", "AuthorizationPolicy", "PeerAuthentication")
 
 
 @dataclass(frozen=True, slots=True)
 class _Changed:
-    """What a pair was before, when that was noticed, and what else changed at that moment."""
+    """The former code of a pair, when the change was noticed, and the objects that changed at that time."""
 
     before: int
     at: datetime
     because: tuple[Cause, ...]
 
 
-class MatrixScreen(Screen[None]):
-    """One view of all pairs. Everything is judged in a thread; the screen shows the last answer until the next is there."""
+class MatrixScreen(ActionScreen):
+    """One view of all pairs. It is computed in a thread; the screen shows the last result until the next one."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("a", "ports", "Declared/all ports", id="matrix.ports"),
-        Binding("n", "namespace", "Namespace", id="matrix.namespace"),
-        Binding("t", "turn", "Swap from/to", id="matrix.turn"),
-        Binding("escape,q", "back", "Back", id="matrix.back"),
-        Binding("question_mark", "app.help", "Help", key_display="?", id="matrix.help"),
-    ]
+    PLACE = "matrix"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("matrix")
 
     def __init__(self, session: Session) -> None:
-        super().__init__()
+        super().__init__(session)
         self.session = session
         self.view = View(session.namespace, session.namespace)
         self._declared = True
         self._above: list[tuple[View, tuple[str, str]]] = []
         self._shown: Reach | None = None
+        self._memo = Memo()
         self._version = -1
         self._busy = self._again = False
         self._wanted: tuple[str, str] | None = None
@@ -91,7 +94,7 @@ class MatrixScreen(Screen[None]):
     # ---- judging
 
     def refresh_data(self) -> None:
-        """Judge what the session knows now, unless that is being done: then once more after it."""
+        """Compute the view again. If that is in progress, compute it once more afterwards."""
         if not self.query(Grid):
             return
         self._tick()
@@ -108,7 +111,7 @@ class MatrixScreen(Screen[None]):
             if shown is not None and now == version and shown.view == view and shown.declared == declared:
                 found = shown
             else:
-                found = reach(matrix, view, declared=declared)
+                found = reach(matrix, view, declared=declared, memo=self._memo)
                 found = settled(found, self.session.engine.resolver, self.session.verdict)
         self.app.call_from_thread(self._judged, found, now)
 
@@ -127,7 +130,7 @@ class MatrixScreen(Screen[None]):
             self.refresh_data()
 
     def _note_changes(self, found: Reach) -> None:
-        """Mark the pairs whose answer isn't what it was a moment ago in the same view."""
+        """Mark the pairs whose code has changed in the same view."""
         old = self._shown
         if old is None or old is found or (old.view, old.declared) != (found.view, found.declared):
             return
@@ -182,7 +185,7 @@ class MatrixScreen(Screen[None]):
         self.query_one(selector, Static).update(body[2:], layout=False)  # their size is fixed
 
     def _face(self) -> Document | None:
-        """What to show where there are no marks to show."""
+        """The document to show if there is no grid to show."""
         session = self.session
         if session.error is not None:
             return state.failed(session.error)
@@ -215,9 +218,11 @@ class MatrixScreen(Screen[None]):
         missing = policies_known(self.session, "Namespace", "Pod", *_POLICIES)
         if missing:
             return line((f"not everything is known: {missing}", BAD))
+        if self._shown is not None and self._shown.left:
+            return line((f"{self._shown.left} pairs behind proxies were too many to judge: n chooses a namespace", WARN))
         words: list[str | tuple[str, str]] = []
         for glyph, word, tone in MARKS:
-            words += [(glyph, tone), (f" {word}  ", DIM)]
+            words += [(glyph, tone), (f" {_SHORT.get(word, word)}  ", DIM)]
         return line(*words, ("* changed", WARN))
 
     @on(Grid.Highlighted)
@@ -225,14 +230,14 @@ class MatrixScreen(Screen[None]):
         self._say()
 
     def _pair(self) -> tuple[Place, str, str] | None:
-        """Where the cursor is, and the names of its row and column."""
+        """The position of the cursor, and the names of its row and column."""
         place, shown = self.query_one(Grid).place, self._shown
         if place is None or shown is None or place[0] >= len(shown.rows) or place[1] >= len(shown.columns):
             return None
         return place, shown.rows[place[0]], shown.columns[place[1]]
 
     def _say(self) -> None:
-        """What the mark under the cursor means."""
+        """Show the meaning of the mark under the cursor."""
         pair, shown = self._pair(), self._shown
         if pair is None or shown is None:
             self._update("#said")
@@ -261,7 +266,7 @@ class MatrixScreen(Screen[None]):
 
     @on(Grid.Chosen)
     def _opened(self) -> None:
-        """A pair of namespaces: their workloads. A pair of workloads: why."""
+        """Open a pair: of namespaces, the matrix of their workloads; of workloads, the explained flow."""
         pair = self._pair()
         if pair is None:
             return
@@ -280,13 +285,13 @@ class MatrixScreen(Screen[None]):
         self.refresh_data()
 
     def action_ports(self) -> None:
-        """Judge by the declared ports, or by every TCP port."""
+        """Switch between declared ports and all TCP ports."""
         self._declared = not self._declared
         self._changed = {}
         self.refresh_data()
 
     def action_turn(self) -> None:
-        """Who was a source is a destination."""
+        """Swap sources and destinations."""
         if self.view.source != self.view.destination:
             self._go(View(self.view.destination, self.view.source))
 
@@ -302,7 +307,7 @@ class MatrixScreen(Screen[None]):
         self.app.push_screen(NamespaceScreen(self.session), chosen)
 
     def action_back(self) -> None:
-        """One step up, else to the screen below."""
+        """Go back to the view above, else to the screen below."""
         if self._above:
             view, at = self._above.pop()
             self._go(view, at)
@@ -311,20 +316,20 @@ class MatrixScreen(Screen[None]):
 
 
 def cell_lines(cell: Cell, ports: tuple[Port, ...], room: int) -> list[Line]:
-    """What a cell says in a few lines: the declared ports first, then everything."""
+    """The content of a cell in a few lines, declared ports first."""
     lines: list[Line] = []
     found: dict[tuple[str, str, str], list[str]] = {}
     for number, protocol in ports:
         decided = cell.at(number, protocol)
-        word, tone = VERDICTS[decided.decision]
+        word, tone = _verdict(decided)
         by = decided.ruling.decider
         rule = f" {by.rule}" if by and by.rule else ""
-        why = f"{decided.ruling.layer.value} {by.ref}{rule}" if by else "no policy selects it"
+        why = f"{decided.ruling.layer.value} {by.ref}{rule}" if by else _without_decider(decided)
         found.setdefault((word, tone, why), []).append(f"{protocol} {number}")
     for (word, tone, why), named in found.items():
         lines.append(line((word, tone), f" {', '.join(named)}  ", (f"by {why}", DIM)))
     for answer in answers(cell):
-        word, tone = VERDICTS[answer.decision]
+        word, tone = _verdict(Decided(answer.decision, answer.ruling))
         lines.append(line((f"{word}", tone), f" {answer.ports}  ", (f"by {answer.by}", DIM)))
     if len(lines) > room:
         left = len(lines) - room + 1
@@ -332,14 +337,24 @@ def cell_lines(cell: Cell, ports: tuple[Port, ...], room: int) -> list[Line]:
     return lines
 
 
+def _verdict(decided: Decided) -> tuple[str, str]:
+    """A verdict's glyph with its word, and its tone."""
+    glyph, word, tone = MARKS[DEPENDS]
+    return (f"{glyph} {word}", tone) if decided.ruling.on_request else VERDICTS[decided.decision]
+
+
+def _without_decider(decided: Decided) -> str:
+    return "no policy selects it" if decided.decision is Decision.ALLOW else decided.ruling.layer.value
+
+
 def _flow_line(flow: Flow, verdict: Verdict) -> Line:
-    word, tone = VERDICTS[verdict.decision]
-    by = f"{verdict.layer.value} {verdict.decided_by.ref}" if verdict.decided_by else verdict.reason or "no policy"
+    word, tone = _verdict(decided_of(verdict))
+    by = f"{verdict.layer.value} {verdict.decided_by.ref}" if verdict.decided_by else in_words(verdict.reason) or "no policy"
     return line((word, tone), f" {flow.destination}:{flow.port}  ", (f"by {by}", DIM))
 
 
 def _labels(names: tuple[str, ...]) -> list[Label]:
-    """Short names: a workload's own, with its kind where two kinds share it."""
+    """Short names: the workload's own, with its kind if two kinds share the name."""
     last = [name.rpartition("/")[2] for name in names]
     twice = {name for name in last if last.count(name) > 1} if len(set(last)) < len(last) else set()
     return [

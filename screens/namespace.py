@@ -1,11 +1,11 @@
-"""Choose a namespace, or all of them."""
+"""A dialog to choose a namespace, or all."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
@@ -13,16 +13,17 @@ from textual.widgets import OptionList, Static
 from textual.widgets.option_list import Option
 
 from meshtui.session import Session
-from meshtui.widgets.text import clean
+from meshtui.ui.actions import bindings
+from meshtui.ui.text import clean
 
 ALL = "\n"
-"""The option that stands for all namespaces: no namespace can be called so."""
+"""The option for all namespaces. No namespace can have this name."""
 
 
 class NamespaceScreen(ModalScreen[str | None]):
-    """Answers with a namespace's name, ``""`` for all, or None."""
+    """Returns a namespace's name, ``""`` for all, or None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q", "dismiss(None)", "Back", id="namespace.back")]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("namespace")
 
     def __init__(self, session: Session) -> None:
         super().__init__()
@@ -40,13 +41,13 @@ class NamespaceScreen(ModalScreen[str | None]):
             yield Static("Enter chooses · Esc goes back", classes="hint")
 
     def on_mount(self) -> None:
-        """Stand on the current one."""
+        """Highlight the current namespace."""
         chosen = self.query_one(OptionList)
         ids = [option.id for option in chosen.options]
         chosen.highlighted = ids.index(self._session.namespace) if self._session.namespace in ids else 0
         chosen.focus()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Answer."""
+        """Return the chosen namespace."""
         name = event.option.id or ""
         self.dismiss("" if name == ALL else name)

@@ -1,4 +1,4 @@
-"""The flows of a workload, a namespace or the cluster: predicted, then observed by a probe, side by side."""
+"""The flows of a workload, a namespace or the cluster, with predictions and the results of probes."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from typing import ClassVar
 
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
-from textual.screen import Screen
 from textual.timer import Timer
 from textual.widgets import Footer, Static
 
@@ -24,37 +23,31 @@ from meshtui.model.verdict import Verdict
 from meshtui.probe.plan import Plan, make_plan
 from meshtui.screens.confirm import ConfirmScreen
 from meshtui.session import Session
-from meshtui.sources.writes import Confirmation
-from meshtui.widgets import probing
-from meshtui.widgets.document import BAD, DIM, WARN, Document, Line, Section, line
-from meshtui.widgets.pane_view import DocumentView
-from meshtui.widgets.status import StatusBar
-from meshtui.widgets.table import ObjectTable, Row
+from meshtui.sources.kubernetes.writes import Confirmation
+from meshtui.ui import probing
+from meshtui.ui.action_screen import ActionScreen
+from meshtui.ui.actions import bindings
+from meshtui.ui.document import BAD, DIM, WARN, Document, Line, Section, line
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.status import StatusBar
+from meshtui.ui.widgets.table import ObjectTable, Row
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _MOST_SPINNING = 100
-"""Rows up to which each has a sign that turns; beyond, only the line below does."""
+"""Up to this number of rows each shows a spinner; with more, only the message line shows the progress."""
 
 
-class ProbeScreen(Screen[None]):
-    """Choose flows, confirm, and see what real traffic does."""
+class ProbeScreen(ActionScreen):
+    """Flows to choose and to probe after a confirmation."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space", "mark", "Mark", id="probe.mark"),
-        Binding("a", "mark_all", "All/none", id="probe.all"),
-        Binding("enter,p", "probe", "Probe", id="probe.run"),
-        Binding("r", "again", "Again", id="probe.again"),
-        Binding("w", "why", "Why?", id="probe.why"),
-        Binding("escape,q", "back", "Back", id="probe.back"),
-        Binding("question_mark", "app.help", "Help", key_display="?", id="probe.help"),
-    ]
+    PLACE = "probe"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("probe")
 
     def __init__(self, session: Session, about: str, flows: Iterable[Flow], *, at_once: bool = False) -> None:
-        """``about`` names where the flows come from; ``at_once``: ask to probe them now."""
-        super().__init__()
+        """``about`` says where the flows come from; ``at_once``: ask immediately to probe them."""
+        super().__init__(session)
         most = session.settings.probe.max_flows
         found = list(islice(flows, most + 1))
-        self._session = session
         self._about = about
         self._at_once = at_once
         self._cut = len(found) > most
@@ -81,7 +74,7 @@ class ProbeScreen(Screen[None]):
         """Predict, and follow the session."""
         self._stop_watching = self._session.watch(self._flows)
         self._stop_listening = self._session.listen(self._refresh)
-        hint = "Space marks flows, a marks all, Enter probes the marked ones (or the one under the cursor)"
+        hint = "Space marks a flow, a all; Enter probes the marked flows, or the current one"
         self._say(line((hint, DIM) if self._flows else ("no workload runs there: nothing to probe", WARN)))
         self.query_one(ObjectTable).focus()
         self._ticker = self.set_interval(0.12, self._tick, pause=True)
@@ -96,7 +89,7 @@ class ProbeScreen(Screen[None]):
         self._stop_watching()
 
     def on_resize(self) -> None:
-        """Fold the text away where there is no room beside the table."""
+        """Hide the detail if there is no room beside the table."""
         self.set_class(self.size.width < 110, "-narrow")
 
     # ---- showing
@@ -112,7 +105,7 @@ class ProbeScreen(Screen[None]):
         self._show_flow()
 
     def _show_title(self) -> None:
-        """Where the flows come from; and, louder than anything, how many of them reality contradicts."""
+        """Show where the flows come from, and how many observations disagree."""
         seen = self._session.observations
         fresh = [flow for flow in self._flows if flow in seen and not self._session.outdated(flow)]
         wrong = sum(seen[flow].agrees is False for flow in fresh)
@@ -160,7 +153,7 @@ class ProbeScreen(Screen[None]):
     # ---- actions
 
     def action_mark(self) -> None:
-        """Mark the flow under the cursor, and go on to the next."""
+        """Mark the flow under the cursor, and move to the next."""
         flow = self._current()
         if flow is not None:
             self._marked ^= {flow}
@@ -177,12 +170,12 @@ class ProbeScreen(Screen[None]):
         self.action_probe()
 
     def action_probe(self) -> None:
-        """Ask, then probe the marked flows, or the one under the cursor."""
+        """Probe the marked flows, or the one under the cursor, after a confirmation."""
         current = self._current()
         self._ask([flow for flow in self._flows if flow in self._marked] or ([current] if current else []))
 
     def action_again(self) -> None:
-        """Probe again what was probed before a policy changed."""
+        """Repeat the probes whose verdicts or policies have changed."""
         old = [flow for flow in self._flows if self._session.outdated(flow)]
         if not old:
             self.notify("nothing to probe again: no policy has changed since a probe", timeout=3)
@@ -208,7 +201,7 @@ class ProbeScreen(Screen[None]):
 
     @work(exclusive=True, group="probe")
     async def _run(self, plan: Plan) -> None:
-        """Run the plan; rows fill in as the observations come."""
+        """Run the plan. Rows are updated as observations arrive."""
         self._pending = {t.flow for batch in plan.batches for t in batch.targets} | {t.flow for t in plan.external}
         self._run_of = (monotonic(), len(self._pending), plan.seconds)
         self._say(probing.progress(0, len(self._pending), 0.0, plan.seconds))
@@ -233,7 +226,7 @@ class ProbeScreen(Screen[None]):
         self._pending.discard(observation.flow)
 
     def action_why(self) -> None:
-        """The ladder of the flow under the cursor."""
+        """Explain the flow under the cursor."""
         from meshtui.screens.why import WhyScreen
 
         if (flow := self._current()) is not None:

@@ -1,4 +1,4 @@
-"""Why? One flow's ladder, live."""
+"""The explained verdict of one flow, updated live."""
 
 from __future__ import annotations
 
@@ -6,34 +6,32 @@ from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.binding import BindingType
 from textual.widgets import Footer
-from textual.worker import get_current_worker
+from textual.worker import Worker, get_current_worker
 
 from meshtui.engine.explain.advice import advise
 from meshtui.model.flow import Flow
 from meshtui.session import Session
-from meshtui.widgets.document import Document
-from meshtui.widgets.ladder import why
-from meshtui.widgets.pane_view import DocumentView
-from meshtui.widgets.status import StatusBar
+from meshtui.ui.action_screen import ActionScreen
+from meshtui.ui.actions import bindings
+from meshtui.ui.advising import Adviser
+from meshtui.ui.document import Document
+from meshtui.ui.ladder import why
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.status import StatusBar
 
 
-class WhyScreen(Screen[None]):
-    """Explains the verdict on one flow, and goes on explaining while the cluster changes."""
+class WhyScreen(ActionScreen):
+    """Explains the verdict of one flow, and updates it when the cluster changes."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f", "edit", "Another flow", id="why.edit"),
-        Binding("p", "probe", "Probe", id="why.probe"),
-        Binding("escape,q", "app.pop_screen", "Back", id="why.back"),
-        Binding("question_mark", "app.help", "Help", key_display="?", id="why.help"),
-    ]
+    PLACE = "why"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("why")
 
     def __init__(self, session: Session, flow: Flow) -> None:
-        super().__init__()
-        self._session = session
+        super().__init__(session)
         self._flow = flow
+        self._adviser = Adviser(session.clock)
 
     def compose(self) -> ComposeResult:
         """Header, text, footer."""
@@ -69,9 +67,16 @@ class WhyScreen(Screen[None]):
         worker = get_current_worker()
         session, flow = self._session, self._flow
         engine, verdict = session.engine, session.verdict(flow)
-        advice = advise(engine, flow, verdict)
         observation, change = session.observations.get(flow), session.change_of(flow)
-        document = why(flow, verdict, advice, session.clock(), observation, change, old=session.outdated(flow))
+        old = session.outdated(flow)
+        if not self._adviser.has_seen(flow, verdict):  # The verdict first: its what-if takes seconds in a large cluster
+            brief = advise(engine, flow, verdict, propose=False)
+            document = why(flow, verdict, brief, session.clock(), observation, change, old=old)
+            self._show_from(worker, document)
+        advice = self._adviser.of(engine, flow, verdict)
+        self._show_from(worker, why(flow, verdict, advice, session.clock(), observation, change, old=old))
+
+    def _show_from(self, worker: Worker[None], document: Document) -> None:
         if not worker.is_cancelled:
             self.app.call_from_thread(self._show, document)
 
@@ -80,13 +85,13 @@ class WhyScreen(Screen[None]):
             self.query_one(DocumentView).show(document)
 
     def action_probe(self) -> None:
-        """Ask to probe this flow."""
+        """Probe this flow, after a confirmation."""
         from meshtui.screens.probe import ProbeScreen
 
         self.app.push_screen(ProbeScreen(self._session, str(self._flow.source), [self._flow], at_once=True))
 
     def action_edit(self) -> None:
-        """The same flow on the flow screen, to change one end of it."""
+        """Open the flow screen with this flow."""
         from meshtui.screens.flow import FlowScreen
 
         port = f":{self._flow.port}" if self._flow.port is not None else ""

@@ -1,4 +1,4 @@
-"""One object as YAML, read from the source when it is asked for."""
+"""One object as YAML, read from the source on request."""
 
 from __future__ import annotations
 
@@ -6,30 +6,27 @@ from typing import ClassVar
 
 from textual import work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.screen import Screen
+from textual.binding import BindingType
 from textual.widgets import Footer
 
 from meshtui.model.errors import MeshtuiError
 from meshtui.model.ids import ObjectRef
 from meshtui.session import Session
-from meshtui.widgets.document import BAD, Document, Section, line
-from meshtui.widgets.pane_view import DocumentView
-from meshtui.widgets.status import StatusBar
+from meshtui.ui.action_screen import ActionScreen
+from meshtui.ui.actions import bindings
+from meshtui.ui.document import BAD, Document, Section, line
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.status import StatusBar
 
 
-class YamlScreen(Screen[None]):
+class YamlScreen(ActionScreen):
     """Shows one object's manifest."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "app.pop_screen", "Back", id="yaml.back"),
-        Binding("r", "reload", "Read again", id="yaml.reload"),
-        Binding("question_mark", "app.help", "Help", key_display="?", id="yaml.help"),
-    ]
+    PLACE = "yaml"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("yaml")
 
     def __init__(self, session: Session, ref: ObjectRef) -> None:
-        super().__init__()
-        self._session = session
+        super().__init__(session)
         self._ref = ref
 
     def compose(self) -> ComposeResult:

@@ -1,4 +1,4 @@
-"""The tables of docs/guide/commands.md and the man page, made from the commands (``make docs``)."""
+"""The tables of docs/guide/commands.md and docs/contracts.md, and the man page, made from the commands (``make docs``)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tests.manpage import page
 
 ROOT = Path(__file__).parent.parent
 GUIDE = ROOT / "docs" / "guide" / "commands.md"
+CONTRACTS = ROOT / "docs" / "contracts.md"
 MAN = ROOT / "docs" / "man" / "meshtui.1"
 _BLOCK = re.compile(r"(<!-- (\w+): made by `make docs` -->\n).*?(<!-- end -->)", re.DOTALL)
 _SPECIFIC = (0, 1, 2, 3, 4)
@@ -60,10 +61,11 @@ TABLES = {"commands": commands_table, "flags": flags_table, "forms": forms_table
 
 
 def filled(text: str) -> str:
-    """The guide with its tables as the code has them."""
+    """A page with its tables as the code has them."""
     return _BLOCK.sub(lambda found: found[1] + "\n" + TABLES[found[2]]() + "\n" + found[3], text)
 
 
 if __name__ == "__main__":
-    GUIDE.write_text(filled(GUIDE.read_text("utf-8")), "utf-8")
+    for path in (GUIDE, CONTRACTS):
+        path.write_text(filled(path.read_text("utf-8")), "utf-8")
     MAN.write_text(page(), "utf-8")

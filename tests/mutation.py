@@ -18,7 +18,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-MODULES = ("networkpolicy", "selectors", "addresses", "authorization", "ztunnel", "peer_authentication")
+MODULES = (
+    "matching/addresses",
+    "matching/selectors",
+    "policy/authorization",
+    "policy/networkpolicy",
+    "policy/peer_authentication",
+    "policy/ztunnel",
+)
 TESTS = ("test_networkpolicy", "test_authorization", "test_selectors", "test_peer_authentication", "test_verdict_properties")
 _COMPARE = {ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt}
 _COMPARE |= {ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is}
@@ -58,7 +65,7 @@ def mutants() -> list[tuple[str, int, str, str]]:
     """Every mutant: module, line, what was there, and the module's new text."""
     found = []
     for module in MODULES:
-        text = (ROOT / "meshtui" / "engine" / "policy" / f"{module}.py").read_text()
+        text = (ROOT / "meshtui" / "engine" / f"{module}.py").read_text()
         for number, node in enumerate(ast.walk(ast.parse(text))):
             for which, _ in enumerate(_variants(node)):
                 tree = ast.parse(text)
@@ -90,7 +97,7 @@ def main() -> int:
         tests = [f"tests/unit/{test}.py" for test in TESTS]
         env = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
         for module, line, was, text in sample:
-            target = folder / "meshtui" / "engine" / "policy" / f"{module}.py"
+            target = folder / "meshtui" / "engine" / f"{module}.py"
             original = target.read_text()
             target.write_text(text)
             words = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout", "120", *tests]

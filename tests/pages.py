@@ -14,8 +14,11 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from meshtui.cni import profiles
+from meshtui.model.cni import Cni, HostPods
 from meshtui.settings import Settings, model
 from meshtui.settings.load import PREFIX
+from meshtui.ui.actions import ACTIONS, Action, keys_of
 
 GUIDE = Path(__file__).parents[1] / "docs" / "guide"
 
@@ -41,8 +44,8 @@ def _settings(kind: type[BaseModel] = Settings, path: tuple[str, ...] = ()) -> I
             groups.append((field.annotation, (*path, name)))
             continue
         default = field.default
-        shown = "" if default in ("", ()) else f"`{str(default).lower() if isinstance(default, bool) else default}`"
-        variable = PREFIX + "__".join((*path, name)).upper()
+        shown = "" if default in ("", (), {}) else f"`{str(default).lower() if isinstance(default, bool) else default}`"
+        variable = PREFIX + "__".join((*path, name)).upper() + ("__…" if default == {} else "")
         yield f"| `{'.'.join((*path, name))}` | `{variable}` | {shown} | {words[name]} |"
     for group, below in groups:
         yield from _settings(group, below)
@@ -54,6 +57,36 @@ def settings_table() -> str:
     return head + "\n".join(_settings()) + "\n"
 
 
+def keys_table() -> str:
+    """Every action: its id, its keys, and what it does."""
+    rows = [f"| `{action.id}` | {_keys(action)} | {_words(action)} |" for action in ACTIONS if action.keys]
+    return "| id | keys | what it does |\n|---|---|---|\n" + "\n".join(rows) + "\n"
+
+
+def _keys(action: Action) -> str:
+    return ", ".join(f"`{key}`" for key in keys_of(action, {}))
+
+
+def _words(action: Action) -> str:
+    several = f" (on {', '.join(action.places)})" if action.places else ""
+    return f"{action.footer}: {action.says}{several}"
+
+
+def cnis_table() -> str:
+    """Every CNI's profile: its name, and its readings."""
+    columns = ("`--cni`", "CNI", "enforces", "block matches pods", "block matches nodes", "pods on the host network")
+    head = f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|\n"
+    return head + "\n".join(_cni(profile.cni) for profile in profiles().values()) + "\n"
+
+
+def _cni(cni: Cni) -> str:
+    yes = {True: "yes", False: "no", None: "not known"}
+    if not cni.enforces:
+        return f"| `{cni.name}` | {cni.title} | no | | | |"
+    hosts = "not known" if cni.host_pods is HostPods.UNKNOWN else f"as {cni.host_pods.value}s"
+    return f"| `{cni.name}` | {cni.title} | yes | {yes[cni.blocks_match_pods]} | {yes[cni.blocks_match_nodes]} | {hosts} |"
+
+
 def _role(name: str) -> Callable[[], str]:
     return lambda: f"```yaml\n{(GUIDE / name).read_text()}```\n"
 
@@ -61,6 +94,8 @@ def _role(name: str) -> Callable[[], str]:
 ROLES = sorted(path.relative_to(GUIDE).as_posix() for path in (GUIDE / "roles").glob("*.yaml"))
 PARTS: Mapping[tuple[str, str], Callable[[], str]] = {
     ("settings.md", "settings"): settings_table,
+    ("keys.md", "keys"): keys_table,
+    ("verdicts.md", "cnis"): cnis_table,
     **{("permissions.md", name): _role(name) for name in ROLES},
 }
 """By page and name."""

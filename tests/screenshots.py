@@ -13,15 +13,15 @@ from typing import Any
 from textual.pilot import Pilot
 
 from meshtui.app import MeshtuiApp
-from meshtui.checkout.criteria import State
 from meshtui.cli.expectations import find, read_expectations
+from meshtui.journeys.bookstore.criteria import State
 from meshtui.sandbox import drills
 from meshtui.sandbox.run import running_sandbox
 from meshtui.screens.acceptance import AcceptanceScreen
 from meshtui.session import Session
 from meshtui.settings import load_settings
-from meshtui.sources.live import LiveSource
-from meshtui.widgets.table import ObjectTable
+from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.ui.widgets.table import ObjectTable
 
 FOLDER = Path(__file__).parent.parent / "screenshots"
 SIZE = (140, 40)

@@ -1,1 +1,1 @@
-"""meshtui cli."""
+"""The command line."""

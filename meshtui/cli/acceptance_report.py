@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from meshtui.checkout.criteria import Criterion, State
 from meshtui.cli.answer import Answer, Column, key
 from meshtui.cli.terminal import wrapped
+from meshtui.journeys.bookstore.criteria import Criterion, State
 from meshtui.model.plain import clean
 
 _MARKS = {State.PASS: "✓ pass", State.FAIL: "✗ FAIL", State.SKIP: "– skip", State.WAITING: "…", State.RUNNING: "…"}
@@ -26,7 +26,7 @@ def as_text(criteria: Sequence[Criterion]) -> str:
 
 
 def to_json(criteria: Sequence[Criterion]) -> dict[str, Any]:
-    """The answer of the contracts (JSON answers, acceptance)."""
+    """The JSON answer (docs/contracts.md, acceptance)."""
     return {
         "criteria": [
             {"id": each.id, "title": each.title, "status": each.state.value, "evidence": list(each.evidence)} for each in criteria
@@ -35,7 +35,7 @@ def to_json(criteria: Sequence[Criterion]) -> dict[str, Any]:
 
 
 def as_junit(criteria: Sequence[Criterion]) -> str:
-    """JUnit's XML as Jenkins and GitLab read it: one test case a criterion."""
+    """JUnit's XML as Jenkins and GitLab read it, with one test case per criterion."""
     from xml.etree import ElementTree as ET
 
     name = "meshtui acceptance"
@@ -58,7 +58,7 @@ def as_junit(criteria: Sequence[Criterion]) -> str:
 
 
 def answer(criteria: Sequence[Criterion]) -> Answer:
-    """The criteria in all forms."""
+    """The criteria as an Answer with all formats."""
     document = to_json(criteria)
     columns = (
         Column("STATUS", key("status")),

@@ -1,4 +1,4 @@
-"""An answer before it has a form: what it says as data, as rows, and in the forms that are its command's own."""
+"""The answer of a command, before it is formatted: JSON data, rows, and formats of the command's own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table: what it says of a record. ``wide``: only in the wide table and in CSV."""
+    """One column of a table: the cell of a record. ``wide``: only in the wide table and in CSV."""
 
     title: str
     cell: Callable[[Record], str]
@@ -22,9 +22,9 @@ class Column:
 class Answer:
     """What a command found.
 
-    ``document`` is the JSON answer of the contracts; ``records`` are its rows, for tables and JSON lines; ``names`` gives the
-    references of what a record is about (NS/KIND/NAME, as other commands take them); ``own`` are forms that only this command
-    has, as functions that give the text.
+    ``document`` is the JSON answer (docs/contracts.md, JSON answers); ``records`` are its rows, for tables and JSON lines;
+    ``names`` returns the references to the objects of a record (NS/KIND/NAME, as other commands accept them); ``own`` are
+    formats that only this command has, as functions that return the text.
     """
 
     document: Any = None
@@ -34,13 +34,13 @@ class Answer:
     own: Mapping[str, Callable[[], str]] = field(default_factory=dict)
 
     def rows(self, *, wide: bool) -> list[list[str]]:
-        """The titles, then a row a record."""
+        """The titles, then one row per record."""
         shown = [column for column in self.columns if wide or not column.wide]
         return [[column.title for column in shown], *([column.cell(record) for column in shown] for record in self.records)]
 
 
 def key(name: str) -> Callable[[Record], str]:
-    """The cell that shows one member of a record; null is an empty cell."""
+    """A function that returns the cell of one member of a record; null is an empty cell."""
 
     def cell(record: Record) -> str:
         found = record.get(name)
@@ -50,7 +50,7 @@ def key(name: str) -> Callable[[Record], str]:
 
 
 def object_name(found: Mapping[str, Any] | None) -> str:
-    """An object of the JSON answers as a reference, with its rule where it has one."""
+    """An object of a JSON answer as a reference, with its rule if it has one."""
     if not found:
         return ""
     parts = (found.get("namespace"), found.get("kind"), found.get("name"))
@@ -59,7 +59,7 @@ def object_name(found: Mapping[str, Any] | None) -> str:
 
 
 def end_name(found: Mapping[str, Any] | None) -> str:
-    """One end of a flow of the JSON answers, as a reference with its port."""
+    """One end of a flow of a JSON answer as a reference with its port."""
     if not found:
         return ""
     port = f":{found['port']}" if found.get("port") else ""

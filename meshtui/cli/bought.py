@@ -1,4 +1,4 @@
-"""What ``checkout`` and ``acceptance`` share: their flags as settings, and how far a purchase is."""
+"""Code that ``checkout`` and ``acceptance`` share: their flags as settings, and the progress of a purchase."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import uuid
 
 from pydantic import ValidationError
 
-from meshtui.checkout.trace import StepState, Trace
+from meshtui.journeys.bookstore.trace import StepState, Trace
 from meshtui.model.errors import UsageError
 from meshtui.settings import Checkout, Settings
 
 
 def with_flags(settings: Settings, *, book: str | None, quantity: int | None, gateway: str | None) -> Settings:
-    """Settings with what the command line says. Raises UsageError."""
+    """Settings with the flags of the command line. Raises UsageError."""
     given = {"book": book, "quantity": quantity, "gateway": gateway}
     if book is not None:
         try:
             uuid.UUID(book)
         except ValueError as error:
-            raise UsageError(f"--book {book!r} is no UUID") from error
+            raise UsageError(f"--book {book!r} isn't a UUID") from error
     changes = {name: value for name, value in given.items() if value is not None}
     try:
         checkout = Checkout.model_validate(settings.checkout.model_dump() | changes)
@@ -30,7 +30,7 @@ def with_flags(settings: Settings, *, book: str | None, quantity: int | None, ga
 
 
 def showing(trace: Trace) -> None:
-    """What is being waited for, on a terminal's last line; the evidence of all steps is only there at the end."""
+    """Show the running step in the last line of a terminal."""
     if sys.stderr.isatty():
         step = next((step for step in trace.steps if step.state is StepState.RUNNING), None)
         sys.stderr.write(f"\r\x1b[K… {step.title}" if step and not trace.finished else "\r\x1b[K")

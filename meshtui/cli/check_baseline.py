@@ -1,4 +1,4 @@
-"""A baseline: the findings that a cluster had when it was written, so that only new ones count."""
+"""Baselines: files with the findings of an earlier moment, so that only new findings count."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _NUMBERS = re.compile(r"\d+")
 
 
 def fingerprint(finding: Finding) -> str:
-    """What stays the same as long as a finding is the same one: rule, objects, and its words without their numbers.
+    """A key that stays the same while a finding persists: rule, objects, and message without numbers.
 
-    So it outlives another order of rules, and a count that grows.
+    Reordering the rules of a policy, or a growing count, doesn't change it.
     """
     about = str(finding.objects[0]) if finding.objects else ""
     words = _NUMBERS.sub("#", finding.message)
@@ -29,7 +29,7 @@ def fingerprint(finding: Finding) -> str:
 
 
 def baseline_of(findings: Sequence[Finding]) -> list[dict[str, str]]:
-    """The entries of a file; what is ignored anyway is left out."""
+    """The entries of a baseline file. Ignored findings are left out."""
     return [
         {"fingerprint": fingerprint(f), "rule": f.rule, "object": str(f.objects[0]) if f.objects else "", "message": f.message}
         for f in findings
@@ -48,7 +48,7 @@ def write_baseline(file: str, entries: Sequence[dict[str, str]]) -> None:
 
 
 def read_baseline(file: str) -> Counter[str]:
-    """The fingerprints of a file, each as often as it is in there. Raises UsageError for a file that isn't a baseline."""
+    """The fingerprints in a file, with their counts. Raises UsageError if the file isn't a baseline."""
     try:
         content: Any = json.loads(Path(file).read_text("utf-8"))
         if content["apiVersion"] != _API_VERSION:
@@ -57,11 +57,11 @@ def read_baseline(file: str) -> Counter[str]:
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror or error}", "--write-baseline makes one") from error
     except (ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{file} is no baseline", "--write-baseline makes one") from error
+        raise UsageError(f"{file} isn't a baseline file", "--write-baseline makes one") from error
 
 
 def without(findings: Sequence[Finding], known: Counter[str]) -> tuple[list[Finding], int]:
-    """(the findings that a baseline doesn't know, how many of its entries are gone). Ignored ones stay what they are."""
+    """The findings that aren't in the baseline, and the number of its entries that match none. Ignored findings are kept."""
     left = Counter(known)
     new = []
     for finding in findings:

@@ -1,18 +1,20 @@
-"""Findings as JUnit's XML: a test case for each rule that was looked at, a failure for each finding."""
+"""Findings as JUnit's XML: a test case for each evaluated rule, a failure for each finding."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
 
-from meshtui.findings import NotEvaluated, rules
+from meshtui.findings import NotEvaluated, Rule
 from meshtui.model.finding import Finding, Severity
 from meshtui.model.plain import clean
 
 _NAME = "meshtui check"
 
 
-def as_junit(findings: Sequence[Finding], ignored: Sequence[Finding], silent: Sequence[NotEvaluated]) -> str:
+def as_junit(
+    findings: Sequence[Finding], ignored: Sequence[Finding], silent: Sequence[NotEvaluated], rules: Sequence[Rule]
+) -> str:
     """As Jenkins and GitLab read it: errors and warnings fail, infos and ignored ones don't, rules not evaluated are skipped."""
     from xml.etree import ElementTree as ET
 
@@ -26,11 +28,11 @@ def as_junit(findings: Sequence[Finding], ignored: Sequence[Finding], silent: Se
             notes[finding.rule].append(finding)
     reasons = {each.rule: each.reason for each in silent}
     failures = sum(map(len, by_rule.values()))
-    cases = sum(max(1, len(by_rule[rule.id])) for rule in rules())
+    cases = sum(max(1, len(by_rule[rule.id])) for rule in rules)
     numbers = {"tests": str(cases), "failures": str(failures), "errors": "0", "skipped": str(len(reasons)), "time": "0"}
     suites = ET.Element("testsuites", {"name": _NAME, **numbers})
     suite = ET.SubElement(suites, "testsuite", {"name": _NAME, **numbers})
-    for rule in rules():
+    for rule in rules:
         for finding in by_rule[rule.id]:
             place = "/".join(filter(None, (finding.objects[0].namespace, finding.objects[0].kind, finding.objects[0].name)))
             case = ET.SubElement(suite, "testcase", {"name": clean(f"{rule.name}: {place}"), "classname": rule.id, "time": "0"})

@@ -1,4 +1,4 @@
-"""The YAML of the objects that fixes change, so that they can be shown as patches."""
+"""The YAML of the objects that fixes change, from which patches are made."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ _AT_ONCE = 8
 
 def changed_objects(findings: Iterable[Finding]) -> list[ObjectRef]:
     """The objects that are there already, and that some fix changes."""
-    changes = (change for finding in findings if finding.fix for change in finding.fix.changes)
+    changes = (change for finding in findings if finding.fix for change in finding.fix.edits)
     return list(dict.fromkeys(change.ref for change in changes if change.create is None))
 
 
-def from_files(paths: Sequence[str], findings: Iterable[Finding]) -> dict[ObjectRef, str]:
-    """From manifests. Standard input can be read only once: then there are none."""
+def from_files(paths: Sequence[str], findings: Iterable[Finding], *, render: bool = False) -> dict[ObjectRef, str]:
+    """The YAML from manifests; none from standard input, which can be read only once."""
     wanted = set(changed_objects(findings))
     if not wanted or "-" in paths:
         return {}
     import msgspec
 
-    from meshtui.sources.changes import to_yaml
+    from meshtui.kinds import ref_of
+    from meshtui.sources.edits import to_yaml
     from meshtui.sources.manifests import documents_of
 
     found = {}
-    for document in documents_of(paths):
-        metadata = document.get("metadata") or {}
-        ref = ObjectRef(str(document.get("kind")), str(metadata.get("namespace") or "default"), str(metadata.get("name")))
+    for document in documents_of(paths, render=render):
+        ref = ref_of(document)
         if ref in wanted:
             found[ref] = to_yaml(msgspec.to_builtins(document))
     return found
 
 
 def from_cluster(settings: Settings, findings: Iterable[Finding]) -> dict[ObjectRef, str]:
-    """From the cluster; what can't be read is left out."""
+    """The YAML from the cluster; objects that can't be read are left out."""
     wanted = changed_objects(findings)
     return asyncio.run(_fetch(settings, wanted)) if wanted else {}
 
 
 async def _fetch(settings: Settings, wanted: Sequence[ObjectRef]) -> dict[ObjectRef, str]:
-    from meshtui.sources.live import LiveSource
+    from meshtui.sources.kubernetes.live import LiveSource
 
     source, free = LiveSource(settings), asyncio.Semaphore(_AT_ONCE)
 

@@ -1,4 +1,4 @@
-"""Findings as text, JSON, SARIF and JUnit: one function a format."""
+"""Findings as text, JSON, SARIF and JUnit: one function per format."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from meshtui.cli.answer import Answer, Column, key, object_name
 from meshtui.cli.check_junit import as_junit
 from meshtui.cli.check_sarif import as_sarif
 from meshtui.cli.terminal import wrapped
-from meshtui.findings import NotEvaluated
+from meshtui.findings import NotEvaluated, Rule
 from meshtui.model.finding import Finding, Fix, Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.model.plain import clean
@@ -21,20 +21,24 @@ _INDENT = " " * 16
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check comes to. ``known`` counts what a baseline left out; ``manifests`` holds the YAML of what fixes change."""
+    """The result of a check.
+
+    ``known`` counts findings of the baseline; ``manifests`` has the YAML of objects that fixes change.
+    """
 
     findings: Sequence[Finding]
     ignored: Sequence[Finding]
     not_evaluated: Sequence[NotEvaluated]
     known: int
     manifests: dict[ObjectRef, str]
+    rules: Sequence[Rule]
 
 
 def to_json(shown: Checked) -> dict[str, Any]:
-    """The answer of the contracts (JSON answers, check), with more about each finding."""
+    """The JSON answer (docs/contracts.md, check)."""
     count = counted(shown.findings)
     return {
-        "findings": [_to_json(finding, shown.manifests) for finding in shown.findings],
+        "findings": [finding_to_json(finding, _fix(finding, shown.manifests)) for finding in shown.findings],
         "ignored": [{**_short(finding), "reason": finding.ignored} for finding in shown.ignored],
         "not_evaluated": [{"rule": each.rule, "name": each.name, "reason": each.reason} for each in shown.not_evaluated],
         "errors": count[Severity.ERROR],
@@ -54,35 +58,39 @@ def _short(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _to_json(finding: Finding, manifests: Mapping[ObjectRef, str]) -> dict[str, Any]:
+def finding_to_json(finding: Finding, fix: Mapping[str, str] | None) -> dict[str, Any]:
+    """One finding with its fix as JSON (docs/contracts.md, check)."""
+    return {**_short(finding), "why": finding.why, "flows": finding.flows, "fix": fix}
+
+
+def _fix(finding: Finding, manifests: Mapping[ObjectRef, str]) -> dict[str, str] | None:
     fix = finding.fix
-    patched = {"summary": fix.summary, "patch": patch_of(fix, manifests)} if fix else None
-    return {**_short(finding), "why": finding.why, "flows": finding.flows, "fix": patched}
+    return {"summary": fix.summary, "patch": patch_of(fix, manifests)} if fix else None
 
 
 def patch_of(fix: Fix, manifests: Mapping[ObjectRef, str]) -> str:
     """A fix as one unified diff; empty where an object's YAML couldn't be read, or has changed meanwhile."""
-    from meshtui.sources.changes import ChangeError, unified_diff
+    from meshtui.sources.edits import EditError, unified_diff
 
     pieces = []
-    for change in fix.changes:
+    for change in fix.edits:
         text = manifests.get(change.ref, "")
         if change.create is None and not text:
             return ""
         try:
             pieces.append(unified_diff(text, change))
-        except ChangeError:
+        except EditError:
             return ""
     return "".join(pieces)
 
 
 def counted(findings: Sequence[Finding]) -> Counter[Severity]:
-    """How many of each severity."""
+    """The number of findings of each severity."""
     return Counter(finding.severity for finding in findings)
 
 
 def as_text(shown: Checked) -> str:
-    """For people: each finding with why it matters here and what would fix it; then a count, and what wasn't looked at."""
+    """Text for people: each finding with its reason and fix, then the counts, and the rules that weren't evaluated."""
     lines: list[str] = []
     for finding in shown.findings:
         head = f"{finding.severity.name.lower():<8}{finding.rule:<8}{clean(finding.message)}"
@@ -101,7 +109,7 @@ def as_text(shown: Checked) -> str:
 
 
 def summary(shown: Checked) -> str:
-    """The count, in one line."""
+    """The counts in one line."""
     count = counted(shown.findings)
     parts = [f"{count[s]} {s.name.lower()}{'' if count[s] == 1 else 's'}" for s in Severity]
     parts += [f"{len(shown.ignored)} ignored"] if shown.ignored else []
@@ -110,7 +118,7 @@ def summary(shown: Checked) -> str:
 
 
 def not_evaluated(silent: Sequence[NotEvaluated]) -> list[str]:
-    """The rules that say nothing, by reason."""
+    """The rules that couldn't be evaluated, by reason."""
     by_reason: dict[str, list[str]] = defaultdict(list)
     for each in silent:
         by_reason[each.reason].append(each.rule)
@@ -118,7 +126,7 @@ def not_evaluated(silent: Sequence[NotEvaluated]) -> list[str]:
 
 
 def answer(shown: Checked) -> Answer:
-    """The findings in all forms."""
+    """The findings as an Answer with all formats."""
     document = to_json(shown)
     columns = (
         Column("SEVERITY", key("severity")),
@@ -130,7 +138,7 @@ def answer(shown: Checked) -> Answer:
     )
     own = {
         "text": lambda: as_text(shown),
-        "sarif": lambda: as_sarif(shown.findings, shown.ignored),
-        "junit": lambda: as_junit(shown.findings, shown.ignored, shown.not_evaluated),
+        "sarif": lambda: as_sarif(shown.findings, shown.ignored, shown.rules),
+        "junit": lambda: as_junit(shown.findings, shown.ignored, shown.not_evaluated, shown.rules),
     }
     return Answer(document, document["findings"], columns, lambda row: [object_name(found) for found in row["objects"]], own)

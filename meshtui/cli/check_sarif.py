@@ -8,7 +8,7 @@ from typing import Any
 from meshtui import __version__
 from meshtui.cli.check_baseline import fingerprint
 from meshtui.cli.jsontext import document
-from meshtui.findings import Rule, rules
+from meshtui.findings import Rule
 from meshtui.model.finding import Finding, Severity
 from meshtui.model.ids import ObjectRef
 
@@ -16,9 +16,8 @@ _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sa
 _LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.INFO: "note"}
 
 
-def as_sarif(findings: Sequence[Finding], ignored: Sequence[Finding]) -> str:
+def as_sarif(findings: Sequence[Finding], ignored: Sequence[Finding], known: Sequence[Rule]) -> str:
     """One run with one result a finding; those that are ignored carry a suppression with its reason."""
-    known = rules()
     places = {rule.id: place for place, rule in enumerate(known)}
     run = {
         "tool": {"driver": {"name": "meshtui", "version": __version__, "rules": [_rule(rule) for rule in known]}},

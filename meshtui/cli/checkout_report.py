@@ -1,12 +1,12 @@
-"""One checkout as text and as the JSON of the contracts."""
+"""One checkout as text and as JSON (docs/contracts.md, checkout)."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from meshtui.checkout.trace import Explanation, StepState, Stock, Trace, TraceStep
 from meshtui.cli.answer import Answer, Column, key
 from meshtui.cli.jsontext import json_text
+from meshtui.journeys.bookstore.trace import Explanation, LookAt, StepReport, StepState, Stock, Trace
 from meshtui.model.plain import clean
 
 _GLYPHS = {
@@ -19,13 +19,13 @@ _GLYPHS = {
 
 
 def as_text(trace: Trace) -> str:
-    """Every step with its evidence, then the stock and what came of it."""
+    """Every step with its evidence, then the stock and the result."""
     lines = [text for step in trace.steps for text in step_lines(step)]
     return "\n".join([*lines, *_summary(trace)]) + "\n"
 
 
 def answer(trace: Trace) -> Answer:
-    """The checkout in all forms: a row a step."""
+    """The checkout as an Answer with all formats; rows are steps."""
     document = trace_to_json(trace)
     columns = (
         Column("STEP", key("name")),
@@ -39,7 +39,7 @@ def answer(trace: Trace) -> Answer:
     return Answer(document, document["steps"], columns, own={"text": lambda: as_text(trace)})
 
 
-def step_lines(step: TraceStep) -> list[str]:
+def step_lines(step: StepReport) -> list[str]:
     """One step as text: what, how it ended, who called whom, the evidence."""
     status = str(step.status) if step.status is not None else step.cause
     took = f"{step.elapsed_ms:.0f} ms" if step.elapsed_ms is not None else ""
@@ -81,10 +81,10 @@ def _summary(trace: Trace) -> list[str]:
 
 
 def trace_to_json(trace: Trace) -> dict[str, Any]:
-    """One checkout (contracts, JSON answers), with more about each step."""
+    """The JSON answer (docs/contracts.md, checkout)."""
     return {
         "ok": trace.ok,
-        "steps": [_step_to_json(step) for step in trace.steps],
+        "steps": [step_to_json(step) for step in trace.steps],
         "stock": {"before": _stock_to_json(trace.before), "after": _stock_to_json(trace.after)},
         "order_id": trace.order_id or None,
         "event_id": trace.event_id or None,
@@ -99,7 +99,8 @@ def trace_to_json(trace: Trace) -> dict[str, Any]:
     }
 
 
-def _step_to_json(step: TraceStep) -> dict[str, Any]:
+def step_to_json(step: StepReport) -> dict[str, Any]:
+    """One step."""
     return {
         "name": step.name,
         "state": step.state.value,
@@ -135,14 +136,16 @@ def _explanation_to_json(explanation: Explanation | None) -> dict[str, Any] | No
         "code": explanation.code,
         "summary": explanation.summary,
         "why": list(explanation.why),
-        "look_at": [
-            {
-                "kind": look.ref.kind,
-                "namespace": look.ref.namespace,
-                "name": look.ref.name,
-                "why": look.why,
-                "command": look.command,
-            }
-            for look in explanation.look_at
-        ],
+        "look_at": [look_to_json(look) for look in explanation.look_at],
+    }
+
+
+def look_to_json(look: LookAt) -> dict[str, Any]:
+    """An object to look at."""
+    return {
+        "kind": look.ref.kind,
+        "namespace": look.ref.namespace,
+        "name": look.ref.name,
+        "why": look.why,
+        "command": look.command,
     }

@@ -1,4 +1,4 @@
-"""What a person may have meant."""
+"""Suggestions for misspelled words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``: did you mean 'x'?`` for the word that is the closest, or nothing."""
+    """``: did you mean 'x'?`` with the closest known word, or an empty string."""
     from difflib import get_close_matches
 
     found = get_close_matches(word, list(known), n=1)

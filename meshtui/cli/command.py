@@ -1,4 +1,4 @@
-"""What a command of the command line is: its words, its forms of answer, its exit codes, and the function that does it."""
+"""The class of commands: parameters, output formats, exit codes, and the function that runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from meshtui.cli import flags
 from meshtui.cli.closest import did_you_mean
 from meshtui.cli.given import settings_from
 from meshtui.cli.guarded import guarded
-from meshtui.model.errors import UsageError
+from meshtui.cli.reading import exit_code, recorded, say, say_skipped
+from meshtui.model.errors import MeshtuiError, UsageError
 
 if TYPE_CHECKING:
     from meshtui.settings import Settings
@@ -19,15 +20,15 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 AS_EXPECTED, SAYS_NO, BAD_USAGE, UNREACHABLE, NOT_KNOWN, INTERRUPTED, UNEXPECTED = 0, 1, 2, 3, 4, 130, 70
-"""The exit codes (docs/guide/commands.md)."""
+"""The exit codes (docs/contracts.md, Exit codes)."""
 
 
 class About(TypedDict, total=False):
-    """What there is to know of a command beside its words.
+    """Optional properties of a command.
 
-    ``outputs`` are the forms of its answer, the first by default. ``exits`` says when it ends with which code; every command
-    has 0, 2, 130 and 70. ``refused`` names the shared flags that can mean nothing to it: they are bad usage, never ignored.
-    ``more`` stands at the end of its help.
+    ``outputs`` are its output formats, the default first. ``exits`` describes its exit codes; every command has 0, 2, 130 and
+    70. ``refused`` names shared flags that don't apply to it: they are errors, not ignored. ``more`` is printed at the end of
+    its help.
     """
 
     outputs: Sequence[str]
@@ -37,7 +38,7 @@ class About(TypedDict, total=False):
 
 
 class Command(click.Command):
-    """One command: ``body`` gets the parsed words and the settings, and returns the exit code."""
+    """One command: ``body`` is called with the parsed parameters and the settings, and returns the exit code."""
 
     def __init__(
         self,
@@ -55,33 +56,45 @@ class Command(click.Command):
         self.body = body
         self.outputs = tuple(about.get("outputs", ()))
         self.exits = dict(about.get("exits", {}))
-        self.refused = frozenset(about.get("refused", ()))
+        refused = frozenset(about.get("refused", ()))
+        self.refused = refused | flags.OF_FILES if "filenames" in refused else refused
         self.more = about.get("more", "")
 
     def invoke(self, ctx: click.Context) -> int:
-        """Run it; the exit code. Raises MeshtuiError."""
+        """Run the command and return its exit code. Raises MeshtuiError."""
         places = [ctx.params, *([ctx.parent.params] if ctx.parent else [])]
         given = flags.merged(places)
         for flag in flags.FLAGS:
             if flag.name in given and flag.name in self.refused:
-                raise UsageError(f"{flag.long} means nothing to {self.name}", "leave it out")
+                raise UsageError(f"{flag.long} isn't a flag of {self.name}", "leave it out")
         words = {param.name: ctx.params[param.name] for param in self.own if param.name}
         output = self._output(given)
         if self.outputs:
             words["output"] = output
         settings = settings_from(given, probe_image=words.get("probe_image"))
         with guarded(data=bool(self.outputs) and self._is_data(output)):
-            return self.body(self.parsed(**words), settings)
+            return self._run(words, settings)
+
+    def _run(self, words: Mapping[str, Any], settings: Settings) -> int:
+        """Run the body, and say what it has read of files."""
+        with recorded() as read:
+            try:
+                code = self.body(self.parsed(**words), settings)
+            except MeshtuiError:
+                say_skipped(read, verbose=settings.verbose)
+                raise
+            say(read, verbose=settings.verbose)
+            return exit_code(code, read, settings)
 
     def _output(self, given: Mapping[str, Any]) -> str:
         output: str | None = given.get("output")
         if output is None:
             return self.outputs[0] if self.outputs else ""
         if not self.outputs:
-            raise UsageError(f"{self.name} has only one form of answer", "leave -o out")
+            raise UsageError(f"{self.name} has only one output format", "leave -o out")
         if output not in self.outputs:
             close = did_you_mean(output, self.outputs)
-            raise UsageError(f"{self.name} can't answer as {output!r}{close}", f"-o takes {', '.join(self.outputs)}")
+            raise UsageError(f"{self.name} can't print {output!r}{close}", f"-o takes {', '.join(self.outputs)}")
         return output
 
     @staticmethod
@@ -91,7 +104,7 @@ class Command(click.Command):
         return formats()[output].data
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Its own words first, then what all commands share."""
+        """The command's own options first, then the shared ones."""
         rows = [record for param in self.own if isinstance(param, click.Option) and (record := param.get_help_record(ctx))]
         if rows:
             with formatter.section("Options"):
@@ -102,18 +115,18 @@ class Command(click.Command):
                 formatter.write_dl([(str(code), words) for code, words in sorted({**COMMON_EXITS, **self.exits}.items())])
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  (click's)
-        """What there is to say beside the words, as it is laid out."""
+        """The additional text of the help, with its line breaks."""
         if self.more:
             formatter.write_paragraph()
             formatter.write("".join(f"{line}\n" if line else "\n" for line in self.more.strip("\n").split("\n")))
 
 
 COMMON_EXITS: Mapping[int, str] = {AS_EXPECTED: "as expected", BAD_USAGE: "bad usage or bad input"}
-"""Of every command; beside them 130 (interrupted) and 70 (a fault in meshtui itself)."""
+"""Exit codes of every command, in addition to 130 (interrupted) and 70 (a fault in meshtui itself)."""
 
 
 def shared_options(formatter: click.HelpFormatter, ctx: click.Context, outputs: Sequence[str]) -> None:
-    """The help on the flags that all commands share."""
+    """Write the help on the shared flags."""
     rows = [record for flag in flags.FLAGS if (record := flag.option().get_help_record(ctx))]
     with formatter.section("Where the cluster comes from (before or after the command)"):
         formatter.write_dl(rows)
@@ -132,7 +145,7 @@ def command(
     body: Callable[[T, Settings], int],
     **about: Unpack[About],
 ) -> Command:
-    """A command whose body gets what ``parsed`` makes of its words: a dataclass with a field for each parameter."""
+    """A command. ``parsed`` makes the object that its body gets: a dataclass with a field for each parameter."""
     return Command(name, summary, params, parsed, body, **about)
 
 
@@ -142,19 +155,19 @@ def switch(word: str, words: str) -> click.Option:
 
 
 def value(word: str, metavar: str, words: str, **more: Any) -> click.Option:
-    """An option with a value; ``more`` is click's."""
+    """An option with a value; ``more`` are arguments for click."""
     return click.Option([word], metavar=metavar, help=words, **more)
 
 
 def choice(word: str, known: Sequence[str], default: str, words: str) -> click.Option:
-    """An option that takes one of some words."""
+    """An option whose value is one of some words."""
     return click.Option([word], type=Choice(list(known)), default=default, help=f"{words} (default: {default})")
 
 
 class Choice(click.Choice[str]):
-    """One of some words; the complaint says which one may be meant."""
+    """A choice of words; the error suggests the closest one."""
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:  # noqa: ARG002  (click's)
-        """What is wrong with a word."""
+        """The error message for an unknown word."""
         known = [str(choice) for choice in self.choices]
-        return f"{value!r} is none of {', '.join(known)}{did_you_mean(str(value), known)}"
+        return f"{value!r} isn't one of {', '.join(known)}{did_you_mean(str(value), known)}"

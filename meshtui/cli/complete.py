@@ -1,4 +1,4 @@
-"""What a shell offers after a word: one function for each kind of value. They are silent: whatever fails offers nothing."""
+"""Completion of values in a shell, one function per kind of value. Errors are silent and complete nothing."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import click
 from click.shell_completion import CompletionItem
 
 _SAFE = re.compile(r"[\w.:/@%+=*-]+", re.ASCII)
-"""What a shell takes as it is: a name with anything else in it (from a hostile cluster or file) is not offered."""
+"""Characters that a shell doesn't interpret. Names with other characters (from a hostile cluster or file) aren't offered."""
 
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 
 def _offering(values: Callable[[dict[str, Any]], Iterable[str]]) -> Completer:
-    """A completer for those of some values that begin as the word does; ``values`` gets the shared flags given so far."""
+    """A completer that offers the values with the typed prefix; ``values`` gets the shared flags that were given so far."""
 
     def offer(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 (click's)
         found = values(_given(ctx))
@@ -26,7 +26,7 @@ def _offering(values: Callable[[dict[str, Any]], Iterable[str]]) -> Completer:
 
 
 def _given(ctx: click.Context) -> dict[str, Any]:
-    """The shared flags of the words so far, wherever they stand."""
+    """The shared flags on the command line so far, at any position."""
     from meshtui.cli import flags
 
     return flags.merged([place.params for place in (ctx, ctx.parent) if place is not None])
@@ -51,9 +51,9 @@ def _sources(given: dict[str, Any]) -> Iterable[str]:
 
 
 def _destinations(given: dict[str, Any]) -> Iterable[str]:
-    from meshtui.cli.completing import services_of, workloads_of
+    from meshtui.cli.completing import hosts_of, services_of, workloads_of
 
-    return [*services_of(given), *workloads_of(given)]
+    return [*services_of(given), *workloads_of(given), *hosts_of(given)]
 
 
 def _scenarios(_: dict[str, Any]) -> Iterable[str]:
@@ -74,6 +74,12 @@ def _schemas(_: dict[str, Any]) -> Iterable[str]:
     return sorted(SCHEMAS)
 
 
+def _journeys(_: dict[str, Any]) -> Iterable[str]:
+    from meshtui.cli.completing import journey_names as found
+
+    return found()
+
+
 def _commands(_: dict[str, Any]) -> Iterable[str]:
     from meshtui.cli.registry import names
 
@@ -81,12 +87,12 @@ def _commands(_: dict[str, Any]) -> Iterable[str]:
 
 
 def files(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 (click's)
-    """Files and folders: the shell itself knows them."""
+    """Files and folders, which the shell completes itself."""
     return [CompletionItem(incomplete, type="file")]
 
 
 def output_formats(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG001 (click's)
-    """The forms of answer that the command knows; before a command, all of them."""
+    """The output formats of the command; before a command, all of them."""
     from meshtui.cli.formats import formats
 
     known = formats()
@@ -101,4 +107,5 @@ destinations = _offering(_destinations)
 scenarios = _offering(_scenarios)
 rule_names = _offering(_rules)
 schema_names = _offering(_schemas)
+journey_names = _offering(_journeys)
 command_names = _offering(_commands)

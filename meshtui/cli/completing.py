@@ -1,7 +1,8 @@
-"""Where the values that a shell offers come from: kubeconfig, manifests, or the cluster, asked with a short patience."""
+"""Values for completion: from kubeconfig, manifests, or the cluster, with a short timeout."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -13,12 +14,12 @@ if TYPE_CHECKING:
     from meshtui.model.snapshot import Snapshot
 
 _MOST = 500
-"""Objects of a kind that are asked for: more names than this help nobody."""
+"""Maximum number of objects of a kind that are requested."""
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet")
 
 
 def contexts_of(kubeconfig: str) -> list[str]:
-    """The names of a kubeconfig's contexts (all of ``$KUBECONFIG``'s, merged)."""
+    """The names of the kubeconfig's contexts (with ``$KUBECONFIG`` merged)."""
     import yaml
 
     paths = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
@@ -53,8 +54,16 @@ def services_of(given: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def hosts_of(given: Mapping[str, Any]) -> list[str]:
+    """The hosts of all ServiceEntries, without wildcards, with each of their ports; none where the kind can't be listed."""
+    with contextlib.suppress(Exception):  # Istio may not be installed: then the other values are still offered
+        entries = _read(given, ["ServiceEntry"]).service_entries.values()
+        return sorted({f"{h}:{p.number}" for entry in entries for h in entry.hosts if "*" not in h for p in entry.ports})
+    return []
+
+
 def scenario_names() -> list[str]:
-    """The sandbox's scenarios: the folders that have a description."""
+    """The sandbox's scenarios: the folders with a description."""
     import meshtui.sandbox
 
     folder = Path(next(iter(meshtui.sandbox.__path__))) / "scenarios"
@@ -62,11 +71,22 @@ def scenario_names() -> list[str]:
 
 
 def rule_ids() -> list[str]:
-    """The ids of the rules: each has a page."""
+    """The ids of all rules: the names of their pages."""
     import meshtui
 
-    folder = Path(next(iter(meshtui.__path__))) / "findings" / "pages"
-    return sorted(page.stem for page in folder.glob("MT*.md"))
+    package = Path(next(iter(meshtui.__path__)))
+    pages = (*package.glob("findings/pages/MT*.md"), *package.glob("journeys/*/pages/MT*.md"))
+    return sorted(page.stem for page in pages)
+
+
+def journey_names() -> list[str]:
+    """The names of the files that hold journeys: those that come with meshtui, and those beside the settings."""
+    import meshtui
+    from meshtui.settings import config_file
+
+    package = Path(next(iter(meshtui.__path__)))
+    files = (*package.glob("journeys/*/*.toml"), *(config_file().parent / "journeys").glob("*.toml"))
+    return sorted({file.stem for file in files})
 
 
 def _in(given: Mapping[str, Any], namespace: str) -> bool:
@@ -74,14 +94,14 @@ def _in(given: Mapping[str, Any], namespace: str) -> bool:
 
 
 def _read(given: Mapping[str, Any], kinds: Iterable[str]) -> Snapshot:
-    """What manifests hold, or of a cluster only some kinds."""
+    """A Snapshot of manifests, or of some kinds of a cluster."""
     from meshtui.cli.given import settings_from
 
     settings = settings_from(given)
     if settings.filenames:
         from meshtui.sources.manifests import load_manifests
 
-        return load_manifests([path for path in settings.filenames if path != "-"])
+        return load_manifests([path for path in settings.filenames if path != "-"])  # a program is never run to complete a word
     import asyncio
 
     return asyncio.run(asyncio.wait_for(_list(settings, list(kinds)), patience_s()))
@@ -90,10 +110,10 @@ def _read(given: Mapping[str, Any], kinds: Iterable[str]) -> Snapshot:
 async def _list(settings: Any, kinds: list[str]) -> Snapshot:
     import asyncio
 
+    from meshtui.kinds import KINDS
     from meshtui.model.snapshot import Snapshot
-    from meshtui.sources.decode import KINDS
-    from meshtui.sources.listing import read_first
-    from meshtui.sources.live import LiveSource
+    from meshtui.sources.kubernetes.listing import read_first
+    from meshtui.sources.kubernetes.live import LiveSource
 
     source = LiveSource(settings)
     try:

@@ -1,4 +1,4 @@
-"""What a change does, as text and as JSON."""
+"""The effects of a change as text and JSON."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from meshtui.cli.answer import Answer, Column, end_name, key, object_name
 from meshtui.cli.flowfile import decider_to_json
+from meshtui.engine.decision.ruling import Decided
 from meshtui.engine.explain.shifts import asked_in_words, ports_in_words, shift_in_words
-from meshtui.engine.matrix.ports import Decided
 from meshtui.engine.whatif.compare import Comparison
 from meshtui.engine.whatif.shifts import Shift, What
 from meshtui.model.ids import ObjectRef
@@ -26,19 +26,19 @@ _TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A comparison, the objects that differ, and for each opened flow what of it nobody wants (with ``--allow``)."""
+    """A comparison, the changed objects, and for each opened flow the ports that ``--allow`` doesn't cover."""
 
     comparison: Comparison
     objects: tuple[tuple[ObjectRef, str], ...] = ()
     unwanted: Mapping[Shift, Shift | None] = field(default_factory=dict)
 
     def is_wanted(self, shift: Shift) -> bool:
-        """Whether an entry of the file covers all of an opened flow."""
+        """Whether an entry of the file covers all ports of an opened flow."""
         return shift in self.unwanted and self.unwanted[shift] is None
 
     @property
     def exit_code(self) -> int:
-        """1 when something is opened that isn't wanted, 4 when something can't be told any more (contracts)."""
+        """1 when an unwanted flow is opened, 4 when a verdict becomes unknown, else 0 (docs/contracts.md, Exit codes)."""
         if not all(map(self.is_wanted, self.comparison.of(What.OPENED))):
             return 1
         return 4 if self.comparison.of(What.UNSURE) else 0
@@ -77,7 +77,7 @@ def _count(shifts: tuple[Shift, ...]) -> str:
 
 
 def to_json(report: Report) -> dict[str, Any]:
-    """The answer of the contracts (diff)."""
+    """The JSON answer (docs/contracts.md, diff)."""
     comparison = report.comparison
     return {
         "objects": [{"kind": r.kind, "namespace": r.namespace, "name": r.name, "what": what} for r, what in report.objects],
@@ -88,8 +88,16 @@ def to_json(report: Report) -> dict[str, Any]:
 
 
 def _shift(report: Report, shift: Shift) -> dict[str, Any]:
+    answer = shift_to_json(shift)
+    if shift.what is What.OPENED:
+        left = report.unwanted.get(shift, shift)
+        answer["not_allowed"] = None if left is None else ports_in_words(left.ports)
+    return answer
+
+
+def shift_to_json(shift: Shift) -> dict[str, Any]:
+    """A shift as JSON (docs/contracts.md, A shift)."""
     http = shift.flow.http if shift.flow else None
-    left = report.unwanted.get(shift, shift)
     answer: dict[str, Any] = {
         "from": _end(shift.source),
         "to": _end(shift.destination),
@@ -102,13 +110,11 @@ def _shift(report: Report, shift: Shift) -> dict[str, Any]:
     if http is not None:
         answer["http"] = {"method": http.method, "path": http.path} | ({"host": http.host} if http.host else {})
         answer["http"] |= {"headers": dict(http.headers)} if http.headers else {}
-    if shift.what is What.OPENED:
-        answer["not_allowed"] = None if left is None else ports_in_words(left.ports)
     return answer
 
 
 def _end(name: str) -> dict[str, Any]:
-    """One end of a flow (contracts, A flow), from the name that a shift gives it."""
+    """One end of a flow (docs/contracts.md, A flow), from its name in a shift."""
     if name == "external":
         return {"external": True}
     namespace, kind, own = name.split("/", 2)
@@ -129,7 +135,7 @@ def _side(decided: Decided | None) -> dict[str, Any] | None:
 
 
 def answer(report: Report) -> Answer:
-    """The report in all of its forms; its rows are the flows, each with what becomes of it."""
+    """The report as an Answer with all formats; rows are shifts."""
     found = to_json(report)
     rows = [{"what": what.value, **shift} for what in What for shift in found[what.value]]
     columns = (

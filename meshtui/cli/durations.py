@@ -1,4 +1,4 @@
-"""Spans of time as kubectl's flags take them."""
+"""Durations in the format of kubectl's flags."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 def seconds_of(text: str) -> float:
-    """``30s``, ``1m``, ``2m30s``, ``500ms``; a plain number is seconds. Raises UsageError for anything else.
+    """The seconds in ``30s``, ``1m``, ``2m30s``, ``500ms`` or a plain number.
 
-    The answer is in seconds, 0 or more.
+    The result is 0 or more. Raises UsageError for any other text.
     """
     if _NUMBER.fullmatch(text):
         return float(text)
     parts = _PART.findall(text)
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise UsageError(f"{text!r} is no span of time", "write 30s, 1m, 2m30s, or a number of seconds")
+        raise UsageError(f"{text!r} isn't a duration", "write 30s, 1m, 2m30s, or a number of seconds")
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 def timeout_of(text: str) -> float:
-    """The same for a timeout: as in kubectl, 0 means that there is none (infinity). Raises UsageError."""
+    """The same for a timeout: as in kubectl, 0 means no timeout (infinity). Raises UsageError."""
     seconds = seconds_of(text)
     return seconds if seconds > 0 else math.inf

@@ -1,4 +1,4 @@
-"""Reads an expectations file (docs/guide/verify.md): whatever is off is named with its line."""
+"""Reads an expectations file (docs/guide/verify.md). Errors name the line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from meshtui.model.flow import HttpRequest, Jwt
 
 API_VERSION = "meshtui/v1"
 BOOKSTORE = "bookstore"
-"""The name under which the shipped file is found; a file of that name is ``./bookstore``."""
+"""The name of the file that comes with meshtui. ``./bookstore`` is a file of that name."""
 
 _FIELDS = {"id", "name", "from", "to", "protocol", "http", "jwt", "expect"}
 _HTTP = {"method", "path", "host", "headers"}
@@ -28,7 +28,7 @@ _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
 def find(name: str) -> tuple[str, bytes]:
-    """The text of a file, of the shipped one, or of standard input (``-``), and what to call it. Raises UsageError."""
+    """The name and the text of a file, of the one that comes with meshtui, or of standard input (``-``). Raises UsageError."""
     if name == "-":
         import sys
 
@@ -112,7 +112,7 @@ def _line(node: yaml.Node) -> int:
 
 
 def _members(file: str, node: yaml.Node, what: str, known: set[str]) -> Mapping[str, yaml.Node]:
-    """A mapping's values by key; each key once, and none that isn't known."""
+    """The values of a mapping by key. Duplicate and unknown keys are errors."""
     if not isinstance(node, yaml.MappingNode):
         raise UsageError(f"{file}:{_line(node)}: {what} is a mapping of {', '.join(sorted(known))}")
     found: dict[str, yaml.Node] = {}
@@ -121,7 +121,7 @@ def _members(file: str, node: yaml.Node, what: str, known: set[str]) -> Mapping[
         if name not in known:
             raise UsageError(f"{file}:{_line(key)}: {what} has no field {name!r}", f"there are {', '.join(sorted(known))}")
         if name in found:
-            raise UsageError(f"{file}:{_line(key)}: {name!r} stands there twice")
+            raise UsageError(f"{file}:{_line(key)}: {name!r} is there twice")
         found[name] = value
     return found
 
@@ -137,7 +137,7 @@ def _expected(value: Any) -> str:
     word = str(value)
     if not is_expectable(word):
         raise UsageError(
-            f"expect: {word!r} is nothing that can be expected",
+            f"expect: {word!r} isn't a possible expectation",
             "allow, deny, connected, timeout, refused, closed, dns, tls, or http_ with a status",
         )
     return word
@@ -151,7 +151,7 @@ def _words(value: Any) -> str:
 
 def _protocol(value: Any) -> str:
     if value not in {"TCP", "UDP", "SCTP"}:
-        raise UsageError(f"protocol {value!r} is none of TCP, UDP, SCTP")
+        raise UsageError(f"protocol {value!r} isn't one of TCP, UDP, SCTP")
     return str(value)
 
 
@@ -160,12 +160,12 @@ def _request(value: dict[str, Any]) -> HttpRequest:
         raise UsageError("http.headers is a mapping")
     request = request_from_json(value)
     if not _TOKEN.fullmatch(request.method):
-        raise UsageError(f"http.method {request.method!r} is no method")
+        raise UsageError(f"http.method {request.method!r} isn't a method")
     if not request.path.startswith("/") or not request.path.isprintable() or " " in request.path:
-        raise UsageError(f"http.path {request.path!r} is no path", "it begins with / and has no spaces")
+        raise UsageError(f"http.path {request.path!r} isn't a path", "it begins with / and has no spaces")
     for name, said in (("host", request.host), *request.headers):
         if not _TOKEN.fullmatch(name) or _UNPRINTABLE.search(said):
-            raise UsageError(f"http: {name!r} is no header, or its value goes over lines")
+            raise UsageError(f"http: {name!r} isn't a header, or its value spans lines")
     return request
 
 

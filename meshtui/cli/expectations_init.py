@@ -1,4 +1,4 @@
-"""A first expectations file from what is predicted now: ``meshtui verify --init``."""
+"""A first expectations file from the current predictions: ``meshtui verify --init``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from meshtui.cli.expectations import API_VERSION
 from meshtui.engine import Engine
-from meshtui.engine.expect.expectations import in_words
+from meshtui.engine.expect.expectations import flow_in_words
+from meshtui.engine.explain.wording import in_words
 from meshtui.engine.path.references import parse_flow
 from meshtui.engine.path.relations import flows_from, service_endpoint
 from meshtui.engine.path.routes import entries, sample
@@ -25,15 +26,15 @@ flows:
 
 
 def first_file(engine: Engine, namespace: str = "") -> str:
-    """The file: all workloads with each Service, by destination, and what a Gateway's routes let in.
+    """The text of the file: all workloads with each Service, by destination, and requests for the routes of Gateways.
 
-    ``namespace`` takes only destinations there; without it those of the cluster's own namespaces are left out.
-    What is mixed or unknown becomes a comment: nothing can be expected of it. Raises UsageError when nothing is left.
+    ``namespace`` limits it to destinations there; without it, destinations in the cluster's own namespaces are left out. Mixed
+    and unknown verdicts become comments. Raises UsageError if there is no entry.
     """
     blocks = [*_inside(engine, namespace), *_outside(engine, namespace)]
     if not any(not line.lstrip().startswith("#") for block in blocks for line in block):
         raise UsageError(
-            "there is nothing to expect: no workload, Service and prediction that is sure", "is it the right namespace?"
+            "there is nothing to write: no workload and Service with a definite prediction", "is it the right namespace?"
         )
     return _HEAD + "\n".join("\n".join(block) for block in blocks) + "\n"
 
@@ -48,7 +49,7 @@ def _wanted(snapshot: Snapshot, flow: Flow, namespace: str) -> bool:
 
 
 def _sources(snapshot: Snapshot) -> Iterator[Workload]:
-    """Workloads that a probe can stand in for: running, none of the cluster's own, no gateways."""
+    """The workloads that can be probed: running, not of the cluster's own namespaces, no gateways."""
     for ref, workload in snapshot.workloads.items():
         running = [pod for pod in workload.pods if not pod.completed]
         proxies = any(snapshot.mesh_mode(pod) is MeshMode.GATEWAY or pod.host_network for pod in running)
@@ -61,7 +62,7 @@ def _inside(engine: Engine, namespace: str) -> Iterator[list[str]]:
     for workload in _sources(engine.snapshot):
         for flow in flows_from(engine.snapshot, workload):
             if _wanted(engine.snapshot, flow, namespace):
-                groups.setdefault(in_words(flow), []).append((flow, engine.summarize(flow)))
+                groups.setdefault(flow_in_words(flow), []).append((flow, engine.summarize(flow)))
     for destination, judged in sorted(groups.items()):
         for decision in (Decision.ALLOW, Decision.DENY):
             sources = [str(flow.source) for flow, verdict in judged if verdict.decision is decision]
@@ -71,7 +72,7 @@ def _inside(engine: Engine, namespace: str) -> Iterator[list[str]]:
 
 
 def _outside(engine: Engine, namespace: str) -> Iterator[list[str]]:
-    """One request for each match of each route of each Gateway, to each of its Services."""
+    """One request for each match of each route of each Gateway, and each of its Services."""
     seen: set[Flow] = set()
     services = {(s.meta.namespace, s.meta.name): s for s in engine.snapshot.services.values()}
     for gateway in sorted((g for g in engine.snapshot.gateways.values() if not g.is_waypoint), key=lambda g: str(g.meta.ref)):
@@ -100,12 +101,12 @@ def _outside(engine: Engine, namespace: str) -> Iterator[list[str]]:
 def _unsure(judged: list[tuple[Flow, Verdict]]) -> Iterator[list[str]]:
     for flow, verdict in judged:
         if verdict.decision in {Decision.MIXED, Decision.UNKNOWN}:
-            why = "".join(c if c.isprintable() else " " for c in verdict.reason)
-            yield [f"  # {verdict.decision.value}: {flow.source} → {in_words(flow)}: {why}"]
+            why = "".join(c if c.isprintable() else " " for c in in_words(verdict.reason))
+            yield [f"  # {verdict.decision.value}: {flow.source} → {flow_in_words(flow)}: {why}"]
 
 
 def _block(name: str, sources: list[str], destination: str, expect: str, http: dict[str, object] | None = None) -> list[str]:
-    """One entry; JSON's strings are YAML's too."""
+    """One entry. JSON strings are valid YAML."""
     start = [f"from: {sources[0]}"] if len(sources) == 1 else ["from:", *(f"  - {source}" for source in sources)]
     lines = [f"name: {json.dumps(name, ensure_ascii=False)}"] if name else []
     lines += [*start, f"to: {destination}"]

@@ -1,4 +1,4 @@
-"""Results of ``meshtui verify`` as text, TAP, JUnit and JSON: one function a format."""
+"""Results of ``meshtui verify`` as text, TAP, JUnit and JSON: one function per format."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from meshtui.cli.flowfile import decider_to_json, flow_to_json
 from meshtui.cli.jsontext import json_text
 from meshtui.cli.terminal import wrapped
 from meshtui.engine.expect.verification import Result, Status
+from meshtui.engine.explain.expectations import why
 from meshtui.model.plain import clean
 
 _MARKS = {Status.PASS: "✓", Status.FAIL: "✗", Status.UNKNOWN: "?"}
@@ -18,12 +19,12 @@ _FIRST = (Status.FAIL, Status.UNKNOWN, Status.PASS)
 
 
 def counted(results: Sequence[Result]) -> Counter[Status]:
-    """How many of each."""
+    """The number of results of each status."""
     return Counter(result.status for result in results)
 
 
 def to_json(results: Sequence[Result]) -> dict[str, Any]:
-    """The answer of the contracts (JSON answers, verify), with more about each result."""
+    """The JSON answer (docs/contracts.md, verify)."""
     count = counted(results)
     return {
         "passed": count[Status.PASS],
@@ -42,7 +43,7 @@ def _to_json(result: Result) -> dict[str, Any]:
         "predicted": result.predicted,
         "observed": result.observed,
         "status": result.status.value,
-        "reason": result.reason,
+        "reason": why(result),
         "flow": flow_to_json(each.flow),
         "layer": result.verdict.layer.value,
         "decided_by": decider_to_json(result.verdict.decided_by),
@@ -52,12 +53,12 @@ def _to_json(result: Result) -> dict[str, Any]:
 
 
 def as_tap(results: Sequence[Result]) -> str:
-    """TAP version 14 (testanything.org). Unknown is a skip: it was not tested; the exit code says so too."""
+    """TAP version 14 (testanything.org). An unknown result is a skipped test; the exit code shows it too."""
     lines = ["TAP version 14", f"1..{len(results)}"]
     for number, result in enumerate(results, 1):
         word = "not ok" if result.status is Status.FAIL else "ok"
         description = clean(result.expectation.name).replace("\\", "\\\\").replace("#", "\\#")
-        directive = f" # SKIP {clean(result.reason)}" if result.status is Status.UNKNOWN else ""
+        directive = f" # SKIP {clean(why(result))}" if result.status is Status.UNKNOWN else ""
         lines.append(f"{word} {number} - {description}{directive}")
         if result.status is Status.FAIL:
             lines += ["  ---", *(f"  {name}: {json_text(value)}" for name, value in _facts(result)), "  ..."]
@@ -70,12 +71,12 @@ def _facts(result: Result) -> list[tuple[str, str]]:
         ("expected", result.expectation.expected),
         ("predicted", result.predicted),
         *observed,
-        ("reason", clean(result.reason)),
+        ("reason", clean(why(result))),
     ]
 
 
 def as_junit(results: Sequence[Result]) -> str:
-    """JUnit's XML as Jenkins and GitLab read it; unknown is skipped."""
+    """JUnit's XML as Jenkins and GitLab read it; unknown results are skipped."""
     from xml.etree import ElementTree as ET
 
     count, name = counted(results), "meshtui verify"
@@ -94,9 +95,9 @@ def as_junit(results: Sequence[Result]) -> str:
         case = ET.SubElement(suite, "testcase", attributes)
         facts = "\n".join(clean(f"{name}: {value}") for name, value in _facts(result))
         if result.status is Status.FAIL:
-            ET.SubElement(case, "failure", {"message": clean(result.reason), "type": "mismatch"}).text = facts
+            ET.SubElement(case, "failure", {"message": clean(why(result)), "type": "mismatch"}).text = facts
         elif result.status is Status.UNKNOWN:
-            ET.SubElement(case, "skipped", {"message": clean(result.reason)})
+            ET.SubElement(case, "skipped", {"message": clean(why(result))})
     ET.indent(suites)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suites, encoding="unicode") + "\n"
 
@@ -107,7 +108,7 @@ def _seconds(result: Result) -> float:
 
 
 def as_text(results: Sequence[Result]) -> str:
-    """A table for people: what failed first, each with its reason, then what passed, and a count."""
+    """A table for people: failures first, each with its reason, then passes, and the counts."""
     rows = sorted(results, key=lambda result: _FIRST.index(result.status))
     probed = any(result.observation for result in results)
     titles = ["STATUS", "EXPECTED", "PREDICTED", *(["OBSERVED"] if probed else []), "EXPECTATION"]
@@ -126,7 +127,7 @@ def as_text(results: Sequence[Result]) -> str:
     for row, result in zip(cells, rows, strict=True):
         lines.append(_row(row, widths))
         if result.status is not Status.PASS:
-            lines += wrapped(clean(result.reason), "    ", "    ")
+            lines += wrapped(clean(why(result)), "    ", "    ")
     return "\n".join([*lines, "", summary(results)]) + "\n"
 
 
@@ -135,13 +136,13 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def summary(results: Sequence[Result]) -> str:
-    """The count, in one line."""
+    """The counts in one line."""
     count = counted(results)
     return f"{count[Status.PASS]} passed, {count[Status.FAIL]} failed, {count[Status.UNKNOWN]} unknown, of {len(results)}"
 
 
 def answer(results: Sequence[Result]) -> Answer:
-    """The results in all forms."""
+    """The results as an Answer with all formats."""
     document = to_json(results)
     columns = (
         Column("STATUS", key("status")),

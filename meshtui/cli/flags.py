@@ -1,4 +1,4 @@
-"""The flags that every command shares. Each stands before or after the command; what they say together is one set of values."""
+"""The flags that all commands share. They may be before or after the command; the values of both places are merged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from meshtui.model.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One shared flag. ``kind`` is ``one`` (a value, given once), ``many`` (values that add up) or ``switch``."""
+    """One shared flag. ``kind`` is ``one`` (a value, given once), ``many`` (repeatable) or ``switch``."""
 
     name: str
     words: tuple[str, ...]
@@ -25,15 +25,15 @@ class Flag:
 
     @property
     def long(self) -> str:
-        """How messages name it."""
+        """The name of the flag in messages."""
         return self.words[-1]
 
     def value(self, word: str) -> str:
-        """The value in a word: ``-n=shop`` means shop, as in kubectl."""
+        """The value in an argument: ``-n=shop`` means shop, as in kubectl."""
         return word.removeprefix("=") if len(self.words) > 1 else word
 
     def option(self) -> click.Option:
-        """The flag as click reads it. Values are collected, so that a second one doesn't silently replace the first."""
+        """The flag as a click option. All values are collected, so that a second one doesn't silently replace the first."""
         words = [*self.words, self.name]
         if self.kind == "switch":
             return click.Option(words, is_flag=True, help=self.help)
@@ -49,13 +49,21 @@ FLAGS = (
     Flag("impersonate_groups", ("--as-group",), "many", "impersonate a group (repeatable)", "GROUP"),
     Flag("request_timeout", ("--request-timeout",), "one", "how long one request may take: 30s, 1m, 2m30s; 0: no limit", "TIME"),
     Flag("filenames", ("-f", "--filename"), "many", "read manifests instead: a file, a folder, - (repeatable)", "PATH", files),
+    Flag("cni", ("--cni",), "one", "the CNI, whose reading of NetworkPolicies counts (default: detected)", "NAME"),
+    Flag("pod_cidrs", ("--pod-cidr",), "many", "the addresses of pods that have none yet, as in manifests (repeatable)", "CIDR"),
+    Flag("render", ("--render",), "switch", "with -f: run kubectl kustomize and helm template for what has to be rendered"),
+    Flag("skip_unreadable", ("--skip-unreadable",), "switch", "with -f: files that were skipped don't make the exit code 2"),
+    Flag("verbose", ("-v", "--verbose"), "switch", "with -f: list what was skipped and which kinds weren't read"),
     Flag("read_only", ("--read-only",), "switch", "never change anything in the cluster"),
     Flag("write", ("--write",), "switch", "fixes may be applied, each after a confirmation (the sandbox has it)"),
 )
-"""Where the cluster comes from, and what may be done there."""
+"""The flags that choose the cluster, and what may be changed there."""
+
+OF_FILES = frozenset({"filenames", "render", "skip_unreadable", "verbose"})
+"""The flags about files. A command that reads none refuses all of them."""
 
 OUTPUT = Flag("output", ("-o", "--output"), "one", "how to answer", "FORMAT", output_formats)
-"""The form of the answer; a command says which it knows."""
+"""The flag for the output format. Each command has its own formats."""
 
 SHARED = (*FLAGS, OUTPUT)
 NAMES = frozenset(flag.name for flag in SHARED)
@@ -67,10 +75,10 @@ def options() -> list[click.Parameter]:
 
 
 def merged(places: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    """What was given at all places together, by name; what wasn't given is left out.
+    """The values from all places by name; flags that weren't given are left out.
 
-    Raises UsageError for a flag that takes one value and got different ones, and for an empty value: it would act elsewhere
-    than was meant.
+    Raises UsageError for different values of a flag that takes one, and for empty values: an unset shell variable would
+    otherwise select another cluster.
     """
     found: dict[str, Any] = {}
     given = list(places)

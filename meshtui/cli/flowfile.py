@@ -1,23 +1,25 @@
-"""Flows and verdicts as the JSON of the contracts."""
+"""Flows and verdicts as JSON (docs/contracts.md, A flow; predict)."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
+from meshtui.engine.explain.wording import in_words
+from meshtui.engine.path.references import host_endpoint
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint, HttpRequest, Jwt
 from meshtui.model.verdict import Decider, Decision, Step, Verdict
 
 
 def flow_from_json(line: Any) -> Flow:
-    """One flow; raises UsageError that says what is off."""
+    """A flow from JSON. Raises UsageError that says what is invalid."""
     if not isinstance(line, dict):
         raise UsageError("a flow is a JSON object")
     source, destination = _endpoint(line.get("from"), "from"), _endpoint(line.get("to"), "to")
     protocol = line.get("protocol") or "TCP"
     if protocol not in {"TCP", "UDP", "SCTP"}:
-        raise UsageError(f"protocol {protocol!r} is none of TCP, UDP, SCTP")
+        raise UsageError(f"protocol {protocol!r} isn't one of TCP, UDP, SCTP")
     port = line["to"].get("port")
     if isinstance(port, bool) or not (port is None or isinstance(port, int | str)):
         raise UsageError("to.port is a number or a name")
@@ -36,7 +38,7 @@ def flow_from_json(line: Any) -> Flow:
 
 
 def request_from_json(http: dict[str, Any]) -> HttpRequest:
-    """The request that a flow carries (contracts, A flow)."""
+    """The request that a flow carries (docs/contracts.md, A flow)."""
     return HttpRequest(
         str(http.get("method") or "GET").upper(),
         str(http.get("path") or "/"),
@@ -46,7 +48,7 @@ def request_from_json(http: dict[str, Any]) -> HttpRequest:
 
 
 def token_from_json(jwt: dict[str, Any]) -> Jwt:
-    """The claims of the token that a request carries (contracts, A flow)."""
+    """The claims of the token that a request carries (docs/contracts.md, A flow)."""
     return Jwt(str(jwt.get("iss") or ""), str(jwt.get("sub") or ""), _audiences(jwt.get("aud")), _claims(jwt.get("claims")))
 
 
@@ -76,16 +78,19 @@ def _endpoint(value: Any, side: str) -> FlowEndpoint:
         raise UsageError(f"{side!r} is an object, not {json.dumps(value)[:60]}", _SHAPE)
     kinds = [kind for kind in EndpointKind if value.get(kind.value)]
     if len(kinds) != 1:
-        raise UsageError(f"{side!r} names exactly one of pod, workload, service, ip, external")
+        raise UsageError(f"{side!r} names exactly one of pod, workload, service, ip, host, external")
     kind = kinds[0]
-    allowed = {"to": EndpointKind.EXTERNAL, "from": EndpointKind.SERVICE}
-    if kind is allowed[side]:
+    refused = {"to": {EndpointKind.EXTERNAL}, "from": {EndpointKind.SERVICE, EndpointKind.HOST}}
+    if kind in refused[side]:
         raise UsageError(f"{kind.value!r} can't be {side!r}")
-    if kind is EndpointKind.EXTERNAL:
-        return FlowEndpoint(kind)
-    text = str(value[kind.value])
+    return FlowEndpoint(kind) if kind is EndpointKind.EXTERNAL else _named(kind, str(value[kind.value]))
+
+
+def _named(kind: EndpointKind, text: str) -> FlowEndpoint:
     if kind is EndpointKind.IP:
         return FlowEndpoint(kind, ip=text)
+    if kind is EndpointKind.HOST:
+        return host_endpoint(text)
     parts = text.split("/")
     if kind is EndpointKind.WORKLOAD:
         if len(parts) != 3:
@@ -97,10 +102,12 @@ def _endpoint(value: Any, side: str) -> FlowEndpoint:
 
 
 def endpoint_to_json(endpoint: FlowEndpoint) -> dict[str, Any]:
-    """One end of a flow."""
+    """One end of a flow as JSON."""
     match endpoint.kind:
         case EndpointKind.IP:
             return {"ip": endpoint.ip}
+        case EndpointKind.HOST:
+            return {"host": endpoint.name}
         case EndpointKind.EXTERNAL:
             return {"external": True}
         case EndpointKind.WORKLOAD:
@@ -110,7 +117,7 @@ def endpoint_to_json(endpoint: FlowEndpoint) -> dict[str, Any]:
 
 
 def flow_to_json(flow: Flow) -> dict[str, Any]:
-    """A flow; what it doesn't say is left out."""
+    """A flow as JSON; unknown parts are left out."""
     answer: dict[str, Any] = {"id": flow.id} if flow.id else {}
     answer["from"] = endpoint_to_json(flow.source)
     answer["to"] = {**endpoint_to_json(flow.destination), "port": flow.port}
@@ -123,14 +130,14 @@ def flow_to_json(flow: Flow) -> dict[str, Any]:
 
 
 def decider_to_json(decider: Decider | None) -> dict[str, Any] | None:
-    """The deciding object and rule."""
+    """The deciding object and rule as JSON."""
     if decider is None:
         return None
     return {"kind": decider.ref.kind, "namespace": decider.ref.namespace, "name": decider.ref.name, "rule": decider.rule}
 
 
 def verdict_to_json(verdict: Verdict, flow_id: str = "") -> dict[str, Any]:
-    """A predict line."""
+    """A verdict as JSON, as ``predict`` prints it."""
     answer: dict[str, Any] = {
         "id": flow_id,
         "verdict": verdict.decision.value,
@@ -139,18 +146,19 @@ def verdict_to_json(verdict: Verdict, flow_id: str = "") -> dict[str, Any]:
         "decided_by": decider_to_json(verdict.decided_by),
     }
     if verdict.decision is Decision.UNKNOWN or verdict.notes:
-        answer["reason"] = verdict.reason
+        answer["reason"] = in_words(verdict.reason)
     if verdict.pairs:
         answer["pairs"] = [{"from": p.source, "to": p.destination, **verdict_to_json(p.verdict, flow_id)} for p in verdict.pairs]
     return answer
 
 
 def step_to_json(step: Step) -> dict[str, Any]:
-    """One step of an explanation."""
+    """One step of an explanation as JSON."""
     return {
         "layer": step.layer.value,
         "where": step.where,
         "result": step.result.value,
         "objects": [decider_to_json(decider) for decider in step.objects],
-        "reason": step.reason,
+        "code": step.reason.code.value,
+        "reason": in_words(step.reason),
     }

@@ -1,4 +1,4 @@
-"""The command line as a whole: the shared flags, then a command, or none for the terminal program."""
+"""The command line as a whole: shared flags, then a command, or none for the terminal program."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONTEXT: dict[str, Any] = {"help_option_names": ["-h", "--help"], "max_content_w
 
 
 class Meshtui(click.Group):
-    """Finds its commands by looking, and imports only the one that is asked for."""
+    """Discovers its commands, and imports only the requested one."""
 
     def __init__(self) -> None:
         version = click.Option(
@@ -38,7 +38,7 @@ class Meshtui(click.Group):
         )
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (the signature is click's)
-        """All names."""
+        """The names of all commands."""
         return list(names())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  (the signature is click's)
@@ -46,13 +46,13 @@ class Meshtui(click.Group):
         return command_named(cmd_name)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command that the next word names. Raises UsageError that says which one may be meant."""
+        """The command that the next argument names. Raises UsageError with a suggestion."""
         if not ctx.resilient_parsing and args[0] not in names():
             raise UsageError(f"no command {args[0]!r}{did_you_mean(args[0], names())}", "see 'meshtui --help'")
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> int:
-        """The exit code of the command, or of the terminal program."""
+        """Run the command, or the terminal program, and return the exit code."""
         if ctx._protected_args:  # noqa: SLF001  (click tells nobody else whether a command follows)
             return int(super().invoke(ctx))
         given = flags.merged([ctx.params])
@@ -60,15 +60,16 @@ class Meshtui(click.Group):
             raise UsageError("the terminal program has no -o", "name a command: see 'meshtui --help'")
         from meshtui.cli.tui import run_tui
 
-        return run_tui(settings_from(given))
+        from_stdin = "-" in given.get("filenames", ())
+        return run_tui(lambda warn: settings_from(given, warn=warn), stdin_first=from_stdin)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The commands first: they are what is looked for."""
+        """Write the list of commands first, then the shared flags."""
         self.format_commands(ctx, formatter)
         shared_options(formatter, ctx, ())
         with formatter.section("More"):
             formatter.write_dl(
-                [("--version", "show the version"), ("meshtui help COMMAND", "a command, its words and its exit codes")]
+                [("--version", "show the version"), ("meshtui help COMMAND", "a command, its flags and its exit codes")]
             )
 
 

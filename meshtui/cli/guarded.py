@@ -1,4 +1,4 @@
-"""Standard output and error for people: what a cluster says is printed, and never obeyed by the terminal."""
+"""Guards standard output and error: text from a cluster can't control the terminal."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from meshtui.model.plain import clean
 
 
 def clean_lines(text: str) -> str:
-    """The same lines with every character visible that a terminal would obey, or that turns text round."""
+    """The text with visible escapes for control characters and bidirectional characters, line by line."""
     if text.isascii() and text.replace("\n", "").isprintable():
         return text
     return "\n".join(clean(line) for line in text.split("\n"))
 
 
 class _Guarded:
-    """A stream that writes clean lines; everything else is the stream's own. ``stream`` is the bare one."""
+    """A stream that cleans what is written; other methods are those of the stream. ``bare`` is the stream itself."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
 
     def write(self, text: str) -> int:
-        """Write, cleaned."""
+        """Write the cleaned text."""
         return self.stream.write(clean_lines(text))
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write, cleaned."""
+        """Write the cleaned lines."""
         self.stream.writelines(map(clean_lines, lines))
 
     def __getattr__(self, name: str) -> Any:
@@ -36,14 +36,14 @@ class _Guarded:
 
 
 def bare(stream: Any) -> TextIO:
-    """The stream itself, for who writes colours of its own and cleans what is in them."""
+    """The unguarded stream, for code that writes colours and cleans its own text."""
     found: TextIO = stream.stream if isinstance(stream, _Guarded) else stream
     return found
 
 
 @contextmanager
 def guarded(*, data: bool) -> Iterator[None]:
-    """Guard both streams while a command runs; with ``data`` standard output is for programs, and stays as it is."""
+    """Guard both streams while a command runs. With ``data``, standard output is for programs, and not guarded."""
     out, err = sys.stdout, sys.stderr
     sys.stderr = _Guarded(err)
     if not data:

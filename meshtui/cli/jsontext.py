@@ -1,4 +1,4 @@
-"""JSON as text that is safe on a terminal and in a log: the same values, and no character that steers or ends a line."""
+"""JSON as text that is safe on a terminal and in a log: control characters and line ends are escaped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _ESCAPED = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
 
 
 def json_text(value: Any, *, indent: int | None = None, compact: bool = False) -> str:
-    """A value as JSON. Letters of all alphabets stay as they are, control and invisible characters become escapes."""
+    """A value as JSON. Letters of all alphabets are kept; control and invisible characters are escaped."""
     text = json.dumps(value, ensure_ascii=False, indent=indent, separators=(",", ":") if compact else None)
     if text.isascii() and "\x7f" not in text:
         return text
@@ -24,5 +24,5 @@ def _escaped(char: str) -> str:
 
 
 def document(value: Any) -> str:
-    """One JSON document, laid out for reading, with an end of line."""
+    """One JSON document, indented, with a final newline."""
     return json_text(value, indent=2) + "\n"

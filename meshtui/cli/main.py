@@ -1,4 +1,4 @@
-"""The command line's outermost step: runs one, and turns every end into one line and an exit code."""
+"""The entry point of the command line: runs a command, and turns every error into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -13,27 +13,30 @@ import click
 from meshtui.cli.closest import did_you_mean
 from meshtui.cli.command import AS_EXPECTED, BAD_USAGE, INTERRUPTED, UNEXPECTED
 from meshtui.cli.group import Meshtui
+from meshtui.cli.hangup import let_go
 from meshtui.cli.shell import VARIABLE, answer
 from meshtui.model.errors import MeshtuiError, UsageError
 from meshtui.model.plain import clean
 
 PROGRAM = "meshtui"
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-"""How a disk says that nothing more fits."""
+"""Error numbers of a full disk."""
 
 
-def _interrupt(*_: object) -> None:
-    """End as Ctrl-C does: what was made in a cluster is removed.
+def _interrupt(number: int, _: object) -> None:
+    """Handle SIGTERM and SIGHUP like Ctrl-C: objects that were created in a cluster are removed.
 
-    Shells start background jobs with Ctrl-C ignored; whoever asks the program to end means it all the same.
+    SIGINT is also handled if it was ignored at the start, as in background jobs of shells.
     """
+    if number == signal.SIGHUP:
+        let_go()
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.raise_signal(signal.SIGINT)
 
 
 def run(argv: Sequence[str] | None = None) -> int:
-    """Run one command line; the exit code (contracts, Exit codes)."""
+    """Run one command line and return its exit code (docs/contracts.md, Exit codes)."""
     words = list(sys.argv[1:] if argv is None else argv)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _interrupt)
@@ -54,7 +57,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         return _failed(_with_way_out(error, ctx), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except BrokenPipeError:  # the reader of our output went away: that is its right
+    except BrokenPipeError:  # the reader of the output has closed it, as in `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return AS_EXPECTED
     except Exception as error:  # noqa: BLE001  (the boundary: no traceback reaches a person)
@@ -63,13 +66,13 @@ def run(argv: Sequence[str] | None = None) -> int:
 
 
 def _unexpected(error: Exception, words: Sequence[str]) -> int:
-    """The exit code for an error that no command saw coming, after one line about it."""
+    """Report an unexpected error in one line and return its exit code."""
     while isinstance(error, ExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    if isinstance(error, MeshtuiError):  # the only failure among tasks that ran together
+    if isinstance(error, MeshtuiError):  # a group with a single failed task
         return _failed(str(error), error.exit_code)
     if isinstance(error, OSError) and error.errno in _FULL:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still to be written can't be
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # discard what can't be written
         return _failed(f"the answer can't be written: {error.strerror}", BAD_USAGE)
     from meshtui.reporting import report_unexpected
 
@@ -77,7 +80,7 @@ def _unexpected(error: Exception, words: Sequence[str]) -> int:
 
 
 def _failed(words: str, code: int) -> int:
-    """Say what went wrong in one line, after everything else."""
+    """Print the error in one line, after all other output."""
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -87,7 +90,7 @@ def _failed(words: str, code: int) -> int:
 
 
 def _with_way_out(error: MeshtuiError, ctx: click.Context | None) -> str:
-    """An error's words; where the words of the command are off and nothing says what helps, the help does."""
+    """The message with a hint. If a usage error has no hint, it refers to the command's help."""
     if type(error) is not UsageError or error.hint:
         return str(error)
     command = ctx.invoked_subcommand if ctx else None
@@ -95,7 +98,7 @@ def _with_way_out(error: MeshtuiError, ctx: click.Context | None) -> str:
 
 
 def _words_of(error: click.UsageError) -> str:
-    """What click has against the words, as a sentence of ours, with the way out."""
+    """A message of ours for an error of click, with a hint."""
     if isinstance(error, click.NoSuchOption):
         words = f"no option {error.option_name!r}{did_you_mean(error.option_name, error.possibilities or ())}"
     else:

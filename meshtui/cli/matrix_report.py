@@ -1,4 +1,4 @@
-"""The matrix in its forms. Pairs are many, so each form is a stream of text, and words are made once for all equal cells."""
+"""The matrix in all formats. Each format is a stream of text; the words of equal cells are computed once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from meshtui.cli.formats import rendered
 from meshtui.cli.formats.csv import cell as csv_cell
 from meshtui.cli.jsontext import json_text
 from meshtui.cli.progress import Progress
-from meshtui.engine.explain.ports import Answer, answers, ports_in_words
+from meshtui.engine.explain.ports import ON_REQUEST, Answer, answers, answers_of_services, ports_in_words
 from meshtui.engine.matrix.cells import Cell
 from meshtui.engine.matrix.groups import Group
 from meshtui.model.plain import clean
@@ -25,7 +25,7 @@ Rows = Iterator[tuple[Group, list[Cell | None]]]
 
 
 def in_scope(groups: Sequence[Group], rows: Rows, namespace: str) -> Rows:
-    """Only pairs with an end in the namespace that was asked for."""
+    """The pairs with an end in the requested namespace."""
     for source, cells in rows:
         if not namespace or source.namespace == namespace:
             yield source, cells
@@ -34,7 +34,7 @@ def in_scope(groups: Sequence[Group], rows: Rows, namespace: str) -> Rows:
 
 
 def counted(rows: Rows, total: int) -> Rows:
-    """The same rows, with a word on standard error about how far they are."""
+    """The same rows, with progress on standard error."""
     progress = Progress("judging all pairs", total)
     for row in rows:
         yield row
@@ -43,7 +43,7 @@ def counted(rows: Rows, total: int) -> Rows:
 
 
 class _Memo(dict[Cell, str]):
-    """What is printed for a cell; cells are few, pairs are many."""
+    """Cache of the printed text by cell: there are few different cells, and many pairs."""
 
     def __init__(self, words: Callable[[Cell], str]) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ def _lines(starts: Sequence[str], memo: _Memo, head: str, cells: Sequence[Cell |
 
 
 def _text(groups: Sequence[Group], rows: Rows, words: Words) -> Iterator[str]:
-    """The open pairs under their source; closed ones are counted."""
+    """The open pairs by source; closed pairs are counted."""
     memo = _Memo(lambda cell: _text_of(cell, closed=words.closed))
     names = [clean(group.name) for group in groups]
     width = max(map(len, names), default=0)
@@ -81,11 +81,15 @@ def _text(groups: Sequence[Group], rows: Rows, words: Words) -> Iterator[str]:
 
 def _text_of(cell: Cell, *, closed: bool) -> str:
     found = answers(cell)
-    if not closed and all(answer.decision is Decision.DENY for answer in found):
+    if not closed and all(answer.decision is Decision.DENY for answer in (*found, *answers_of_services(cell))):
         return ""
     open_ports = [a for a in found if a.decision is not Decision.DENY]
-    shown = open_ports if open_ports and not closed else found
-    return clean("; ".join(f"{_SIGNS[a.decision]} {a.ports} ({a.by})" for a in shown)) + "\n"
+    shown = [*(open_ports if open_ports and not closed else found), *answers_of_services(cell)]
+    return clean("; ".join(f"{_sign(a)} {a.ports} ({a.by})" for a in shown)) + "\n"
+
+
+def _sign(answer: Answer) -> str:
+    return f"◇ {ON_REQUEST}" if answer.on_request else _SIGNS[answer.decision]
 
 
 _SIGNS = {Decision.ALLOW: "✓", Decision.DENY: "✗", Decision.MIXED: "± mixed", Decision.UNKNOWN: "? unknown"}
@@ -94,7 +98,7 @@ _SIGNS = {Decision.ALLOW: "✓", Decision.DENY: "✗", Decision.MIXED: "± mixed
 # ---- csv
 
 
-_COLUMNS = "from,to,allowed,mixed,unknown,allowed_by,denied_by,unknown_by\n"
+_COLUMNS = "from,to,allowed,mixed,unknown,allowed_by,denied_by,unknown_by,depends_on_request\n"
 
 
 def _csv(groups: Sequence[Group], rows: Rows, _: Words) -> Iterator[str]:
@@ -108,12 +112,14 @@ def _csv(groups: Sequence[Group], rows: Rows, _: Words) -> Iterator[str]:
 def _csv_of(cell: Cell) -> str:
     found = answers(cell)
     columns = [_all_ports(cell, found, decision) for decision in (Decision.ALLOW, Decision.MIXED, Decision.UNKNOWN)]
+    depends = [answer for answer in found if answer.on_request]
     columns += [_all_by(found, decision) for decision in (Decision.ALLOW, Decision.DENY, Decision.UNKNOWN)]
+    columns.append("; ".join(answer.ports for answer in depends))
     return ",".join(map(csv_cell, columns)) + "\n"
 
 
 def _all_ports(cell: Cell, found: Sequence[Answer], decision: Decision) -> str:
-    """The ports of all answers with one verdict."""
+    """The ports of all answers with one verdict, as text."""
     ports = [answer.ports for answer in found if answer.decision is decision]
     return ports_in_words(cell, decision) if len(ports) > 1 else "".join(ports)
 
@@ -127,7 +133,7 @@ def _all_by(found: Sequence[Answer], decision: Decision) -> str:
 
 
 def _json(groups: Sequence[Group], rows: Rows, _: Words) -> Iterator[str]:
-    """One array, an object a line: from, to, and the answers, each with its ports, verdict and deciding object."""
+    """One array with one object per line: from, to, and the answers with ports, verdict and deciding object."""
     memo = _Memo(_json_of)
     starts = [f'"to":{json_text(group.name)},' for group in groups]
     separator = "[\n"
@@ -140,25 +146,31 @@ def _json(groups: Sequence[Group], rows: Rows, _: Words) -> Iterator[str]:
 
 
 def _json_of(cell: Cell) -> str:
-    found = [
-        {
-            "verdict": answer.decision.value,
-            "ports": answer.ports,
-            "layer": answer.ruling.layer.value,
-            "decided_by": answer.decided_by,
-        }
-        for answer in answers(cell)
-    ]
-    allowed = _all_ports(cell, answers(cell), Decision.ALLOW)
-    body = json_text({"allowed": allowed, "answers": found}, compact=True)
-    return f"{body[1:]},\n"
+    found = answers(cell)
+    body: dict[str, Any] = {"allowed": _all_ports(cell, found, Decision.ALLOW), "answers": [_answer(a) for a in found]}
+    if cell.services:
+        through = zip(cell.services, answers_of_services(cell), strict=True)
+        body["services"] = [
+            {"service": each.service, "port": each.port, **_answer(answer, ports=False)} for each, answer in through
+        ]
+    return f"{json_text(body, compact=True)[1:]},\n"
+
+
+def _answer(answer: Answer, *, ports: bool = True) -> dict[str, Any]:
+    return {
+        "verdict": answer.decision.value,
+        **({"ports": answer.ports} if ports else {}),
+        "layer": answer.ruling.layer.value,
+        "decided_by": answer.decided_by,
+        **({"depends_on": "request"} if answer.on_request else {}),
+    }
 
 
 # ---- dot
 
 
 def _dot(groups: Sequence[Group], rows: Rows, _: Words) -> Iterator[str]:
-    """A graph of who reaches whom; the label of an edge is its open ports."""
+    """A graph with an edge for each pair with open ports, which are its label."""
     memo = _Memo(_dot_of)
     targets = [f"{json_text(group.name)} " for group in groups]
     yield "digraph reachability {\n  rankdir=LR;\n  node [shape=box];\n"
@@ -202,7 +214,8 @@ def _generic(name: str) -> Form:
 
 
 def _by(answer: dict[str, Any]) -> str:
-    return f"{answer['verdict']} {answer['ports']} ({answer['layer']} {object_name(answer['decided_by']) or 'no policy'})"
+    verdict = ON_REQUEST if "depends_on" in answer else answer["verdict"]
+    return f"{verdict} {answer['ports']} ({answer['layer']} {object_name(answer['decided_by']) or 'no policy'})"
 
 
 Form = Callable[[Sequence[Group], Rows, "Words"], Iterator[str]]

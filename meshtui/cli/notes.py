@@ -1,4 +1,4 @@
-"""What is said to the person beside the answer: one line a note on standard error."""
+"""Notes for people on standard error, one line each."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ if TYPE_CHECKING:
 
 
 def note(text: str) -> None:
-    """One line, whatever stands in the text."""
+    """Print one note in one line, whatever characters the text has."""
     sys.stderr.write(f"meshtui: note: {clean(text)}\n")
 
 
 def note_problems(snapshot: Snapshot) -> None:
-    """The objects of the input that couldn't be understood, each with its place."""
+    """Print the objects of the input that couldn't be decoded, each with its place."""
     for problem in snapshot.problems:
         note(f"{problem.where}: {problem.path}: {problem.reason}")
 
 
 def note_trust_domain(snapshot: Snapshot) -> None:
-    """Say when the mesh's trust domain is a guess."""
+    """Print a note if the mesh's trust domain is assumed."""
     if snapshot.live and not snapshot.mesh.found:
         note(f"no ConfigMap istio can be read: the trust domain is taken to be {snapshot.mesh.trust_domain}")

@@ -14,7 +14,7 @@ _AGREES = {True: "= agrees", False: "≠ DISAGREES", None: "~ can't tell"}
 
 
 def observation_to_json(observation: Observation) -> dict[str, Any]:
-    """One probe answer (contracts, JSON answers)."""
+    """One probe answer (docs/contracts.md, probe)."""
     pod = observation.pod
     return {
         "flow": flow_to_json(observation.flow),
@@ -51,7 +51,7 @@ COLUMNS = (
 
 
 def observations_answer(observations: Sequence[Observation]) -> Answer:
-    """What the probes found, a row a flow; the JSON document is an object for one flow, an array for several."""
+    """The observations as an Answer; rows are flows. The JSON document is an object for one flow, an array for several."""
     rows = [observation_to_json(observation) for observation in observations]
     answer = Answer(rows[0] if len(rows) == 1 else rows, rows, COLUMNS)
     return Answer(answer.document, rows, COLUMNS, own={"text": lambda: laid_out(answer.rows(wide=False))})

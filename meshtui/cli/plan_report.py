@@ -1,4 +1,4 @@
-"""A plan of probes: in words for the question before it, and as the JSON of the contracts."""
+"""A plan of probes as text for the confirmation, and as JSON (docs/contracts.md, plan)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from meshtui.probe.plan import Plan
 
 
 def plan_in_words(plan: Plan, context: str) -> list[str]:
-    """What would be done, for the question."""
+    """The lines of the confirmation: pods, flows and what is left out."""
     lines = [f"context {context}: {plan.flows} flow(s), {len(plan.batches)} probe pod(s), up to {plan.seconds} s"]
     lines += [
         f"  pod in {b.namespace} as {b.service_account}, like {b.stands_for}: {len(b.targets)} flow(s)" for b in plan.batches
@@ -23,7 +23,7 @@ def plan_in_words(plan: Plan, context: str) -> list[str]:
 
 
 def plan_to_json(plan: Plan, context: str) -> dict[str, Any]:
-    """The answer of ``probe --plan``."""
+    """The JSON answer of ``probe --plan``."""
     return {
         "context": context,
         "seconds": plan.seconds,
@@ -44,7 +44,7 @@ def plan_to_json(plan: Plan, context: str) -> dict[str, Any]:
 
 
 def plan_answer(plan: Plan, context: str) -> Answer:
-    """The plan in all forms: a row a flow, with the pod that would send it."""
+    """The plan as an Answer with all formats; rows are flows, each with the pod that would send it."""
     document = plan_to_json(plan, context)
     rows = [
         {"pod": f"{pod['namespace']} as {pod['service_account']}", **flow} for pod in document["pods"] for flow in pod["flows"]

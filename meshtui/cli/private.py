@@ -1,4 +1,4 @@
-"""Files that meshtui writes hold what it saw of a cluster: they are their owner's alone."""
+"""Creates files that only their owner may read, for data from a cluster."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ import os
 
 
 def private(path: str, flags: int) -> int:
-    """An ``opener`` for ``open``: a new file gets mode 0600; one that is there keeps its own."""
+    """An ``opener`` for ``open``: a new file gets mode 0600; an existing file keeps its mode."""
     return os.open(path, flags, 0o600)

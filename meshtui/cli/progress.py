@@ -1,4 +1,4 @@
-"""How far something is that takes long, on standard error: a line that renews itself on a terminal, nothing in a log."""
+"""Progress on standard error: a line that is rewritten on a terminal, and nothing in a log."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 _SILENT_S = 1.0
-"""What is done within this time says nothing."""
+"""Nothing is shown for the first second."""
 _RENEWED_S = 0.25
 Count = Callable[[], tuple[int, int]]
 _CLEAR = "\r\x1b[K"
 
 
 def shown() -> bool:
-    """Whether anybody can see it: standard error is a terminal."""
+    """Whether standard error is a terminal."""
     return sys.stderr.isatty()
 
 
 class Progress:
-    """Steps of a known number, with an estimate of the time that is left. Nothing is written in the first second."""
+    """The progress of a known number of steps, with an estimate of the remaining time. Nothing is written in the first second."""
 
     def __init__(self, what: str, total: int) -> None:
         self._what = what
@@ -31,7 +31,7 @@ class Progress:
         self._any = False
 
     def step(self) -> None:
-        """One more step is done."""
+        """Count one step."""
         self._done += 1
         now = time.monotonic()
         if now - self._written < _RENEWED_S or not shown():
@@ -40,12 +40,12 @@ class Progress:
         _write(f"{_CLEAR}… {self.words(now - self._started)}")
 
     def words(self, elapsed_s: float) -> str:
-        """How far it is, and how long it may still take."""
+        """The progress and the remaining time as text."""
         left_s = elapsed_s / max(self._done, 1) * max(self._total - self._done, 0)
         return f"{self._what}: {self._done} of {self._total}, about {_span(left_s)} left"
 
     def end(self) -> None:
-        """Take the line away."""
+        """Erase the line."""
         if self._any:
             self._any = False
             _write(_CLEAR)
@@ -53,9 +53,9 @@ class Progress:
 
 @asynccontextmanager
 async def progress(what: str, seconds: float | None = None, count: Count | None = None) -> AsyncIterator[None]:
-    """Say how long something has been going on, and how long it may still take.
+    """Show the elapsed and the remaining time of an operation while the block runs.
 
-    ``seconds`` is how long it takes at most, where that is known; ``count`` tells how much is done, and how much remains.
+    ``seconds`` is its maximum duration, if known; ``count`` returns how much is done, and how much remains.
     """
     import asyncio
 

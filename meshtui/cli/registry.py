@@ -1,4 +1,4 @@
-"""The commands that there are: the files of a folder."""
+"""The commands: one per module of ``commands``."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from meshtui.cli.command import Command
 
 @cache
 def names() -> tuple[str, ...]:
-    """The names of all commands, sorted; none is imported for it."""
+    """The names of all commands, sorted, without importing them."""
     return tuple(sorted(info.name.replace("_", "-") for info in pkgutil.iter_modules(meshtui.cli.commands.__path__)))
 
 
 def command_named(name: str) -> Command | None:
-    """One command, imported now, or None."""
+    """Import and return one command, or None."""
     if name not in names():
         return None
     module = importlib.import_module(f"meshtui.cli.commands.{name.replace('-', '_')}")
@@ -26,5 +26,5 @@ def command_named(name: str) -> Command | None:
 
 
 def commands() -> list[Command]:
-    """All commands."""
+    """Import and return all commands."""
     return [found for name in names() if (found := command_named(name))]

@@ -1,7 +1,7 @@
-"""Completion for shells: the scripts that they load, and what answers them.
+"""Shell completion: the scripts that shells load, and the answers to them.
 
-click has the scripts and reads the words of a shell; here is what makes it harmless: an answer within a few seconds or none,
-and never a word of error in the middle of somebody's command line.
+click has the scripts and parses the shell's words. This module adds a time limit, and suppresses all errors, which would be
+printed in the middle of a command line.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import click
 from click.shell_completion import get_completion_class
 
 VARIABLE = "_MESHTUI_COMPLETE"
-"""Set by the script: the program then answers the shell instead of running."""
+"""An environment variable that the script sets: the program then answers the shell instead of running."""
 SHELLS = ("bash", "zsh", "fish")
 PROGRAMS = ("meshtui", "kubectl-meshtui")
 _PATIENCE_S = 1.5
@@ -22,7 +22,7 @@ _SECONDS = f"{VARIABLE}_SECONDS"
 
 
 def patience_s() -> float:
-    """How many seconds a cluster may take to answer; ``$_MESHTUI_COMPLETE_SECONDS`` says otherwise, for slow links."""
+    """The timeout for a cluster in seconds; ``$_MESHTUI_COMPLETE_SECONDS`` changes it, for slow connections."""
     try:
         return max(float(os.environ.get(_SECONDS, _PATIENCE_S)), 0.1)
     except ValueError:
@@ -30,7 +30,7 @@ def patience_s() -> float:
 
 
 def script(shell: str, group: click.Group) -> str:
-    """What a shell has to load, for both names of the program."""
+    """The script for a shell, for both names of the program."""
     made = get_completion_class(shell)
     if made is None:
         raise KeyError(shell)
@@ -42,13 +42,13 @@ def script(shell: str, group: click.Group) -> str:
 
 
 def answer(group: click.Group, instruction: str) -> None:
-    """Answer a shell, and end the process: at once, whatever a plugin or a server is still doing. Does not return."""
+    """Answer a shell, then end the process at once, whatever a plugin or a server is still doing. Does not return."""
     shell = instruction.partition("_")[0]
     found: list[str] = []
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115, PTH123  (for the rest of the process: a shell must not see errors)
     thread = threading.Thread(target=_complete, args=(group, shell, found), daemon=True)
     thread.start()
-    thread.join(2 * patience_s())  # whatever it is that waits: a plugin, a server, a file that never ends
+    thread.join(2 * patience_s())  # whatever still blocks: a plugin, a server, an endless file
     sys.stdout.write("".join(f"{text}\n" for text in found))
     sys.stdout.flush()
     os._exit(0)

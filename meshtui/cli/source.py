@@ -1,6 +1,6 @@
-"""The source that the flags ask for, and one Snapshot of it for commands that don't stay.
+"""The source that the flags choose, and one Snapshot of it for commands.
 
-What only a cluster needs (httpx, kubernetes) is imported where a cluster is asked: reading manifests starts without it.
+Imports for clusters only (httpx, kubernetes) are made when a cluster is used, so that reading manifests starts faster.
 """
 
 from __future__ import annotations
@@ -8,62 +8,92 @@ from __future__ import annotations
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meshtui.cli.closest import did_you_mean
 from meshtui.cli.progress import progress
+from meshtui.cli.reading import record
 from meshtui.model.errors import ClusterError, ManifestError, SessionExpiredError, UsageError
 from meshtui.model.plain import clean
 from meshtui.model.snapshot import KindStatus, Snapshot
 
 if TYPE_CHECKING:
+    from meshtui.model.reading import Reading
     from meshtui.session import Session
     from meshtui.settings import Settings
-    from meshtui.sources.live import LiveSource
+    from meshtui.sources.kubernetes.live import LiveSource
     from meshtui.sources.ports import Source
 
 
 _NAMED = 3
-"""Probe pods that are named."""
+"""Maximum number of probe pods, or of skipped files, that are named."""
 
 
 def source_for(settings: Settings) -> Source:
-    """Manifests where ``-f`` names some, else the cluster. Raises ManifestError."""
+    """Manifests if ``-f`` was given, else the cluster. Raises ManifestError."""
     if settings.filenames:
-        from meshtui.sources.recording import ManifestSource
+        from meshtui.sources.manifest_source import ManifestSource
 
-        return ManifestSource(manifests(settings.filenames), settings.filenames)
-    from meshtui.sources.live import LiveSource
+        return ManifestSource(manifests(settings.filenames, settings), settings.filenames, render=settings.render)
+    from meshtui.sources.kubernetes.live import LiveSource
 
     return LiveSource(settings)
 
 
-def manifests(paths: Sequence[str]) -> Snapshot:
-    """What files and folders hold. Raises ManifestError for one that can't be read, and for input that holds nothing.
+def manifests(paths: Sequence[str], settings: Settings) -> Snapshot:
+    """The objects of files and folders.
 
-    Nothing to judge is a mistake in the words, never an answer without findings.
+    Raises ManifestError if one can't be read, or if there are no objects: a check of nothing never passes.
     """
-    from meshtui.sources.decode import KINDS
-    from meshtui.sources.manifests import SUFFIXES, load_manifests
+    from meshtui.cni import detect, named, pod_cidrs
+    from meshtui.kinds import KINDS
+    from meshtui.sources.manifest_files import SUFFIXES
+    from meshtui.sources.manifest_packages import KUSTOMIZATIONS
+    from meshtui.sources.manifests import load_manifests
 
     for path in map(Path, paths):
-        if path.is_dir() and not any(file.suffix in SUFFIXES for file in path.rglob("*")):
+        if path.is_dir() and not any(file.suffix in SUFFIXES or file.name in KUSTOMIZATIONS for file in path.rglob("*")):
             raise ManifestError(f"{path} holds no manifest", f"a folder is read for {', '.join(sorted(SUFFIXES))}")
-    snapshot = load_manifests(paths)
-    if not snapshot.problems and not any(getattr(snapshot, kind.field) for kind in KINDS.values()):
-        raise ManifestError(f"{', '.join(paths)}: no object that meshtui reads", "pods, workloads, Services, policies, routes")
-    return snapshot
+    snapshot = load_manifests(paths, render=settings.render)
+    known = named(settings.cni) if settings.cni else detect(snapshot.controllers.values(), snapshot.foreign.values())
+    snapshot = replace(snapshot, cni=known, pod_cidrs=pod_cidrs(settings.pod_cidrs))
+    if any(getattr(snapshot, kind.field) for kind in KINDS.values()):
+        return record(snapshot, paths)
+    if snapshot.reading and snapshot.reading.skipped:
+        raise _nothing_left(paths, snapshot.reading, may_render=not settings.render)
+    if not snapshot.problems:
+        raise ManifestError(f"{', '.join(paths)}: no object that meshtui reads", _hint(paths))
+    return record(snapshot, paths)
+
+
+def _hint(paths: Sequence[str]) -> str:
+    """What to give instead of files in which there is no object."""
+    from meshtui.sources.manifest_packages import CHART, KUSTOMIZATIONS
+
+    if any(Path(path).name in {*KUSTOMIZATIONS, CHART} for path in paths):
+        return "give its folder, and --render to run kubectl kustomize or helm template"
+    return "pods, workloads, Services, policies, routes"
+
+
+def _nothing_left(paths: Sequence[str], reading: Reading, *, may_render: bool) -> ManifestError:
+    """The error where everything was skipped, with the first reasons. ``may_render``: ``--render`` isn't given yet."""
+    more = f"; and {len(reading.skipped) - _NAMED} more" if len(reading.skipped) > _NAMED else ""
+    reasons = "; ".join(map(str, reading.skipped[:_NAMED])) + more
+    renders = may_render and any(each.command for each in reading.skipped)
+    hint = "--render runs kubectl kustomize and helm template" if renders else "correct it, or give other files"
+    return ManifestError(f"{', '.join(paths)}: nothing to judge; skipped: {reasons}", hint)
 
 
 def one_snapshot(settings: Settings) -> Snapshot:
     """One Snapshot of the cluster or of the manifests. Raises ManifestError, ConfigError, ClusterError, UsageError."""
     if settings.filenames:
-        return in_scope(manifests(settings.filenames), settings)
+        return in_scope(manifests(settings.filenames, settings), settings)
 
     import asyncio
 
-    from meshtui.sources.live import LiveSource
+    from meshtui.sources.kubernetes.live import LiveSource
 
     async def read() -> Snapshot:
         source = LiveSource(settings)
@@ -76,14 +106,14 @@ def one_snapshot(settings: Settings) -> Snapshot:
 
 
 async def listed(source: LiveSource) -> Snapshot:
-    """A cluster's objects, with a word on standard error where that takes long."""
+    """List a cluster's objects, with progress on standard error."""
     async with progress("reading the cluster", count=source.progress):
         return await source.snapshot()
 
 
 def checked(snapshot: Snapshot) -> Snapshot:
-    """A Snapshot in which at least pods could be read. Raises ClusterError with the cluster's own words."""
-    if snapshot.own_probes:  # they count nowhere: somebody who imitates one must not vanish
+    """A Snapshot in which at least pods could be read. Raises ClusterError with the server's message."""
+    if snapshot.own_probes:  # they are excluded everywhere, so a pod that imitates a probe has to be reported
         names = ", ".join(sorted(clean(pod.key) for pod in snapshot.own_probes.values())[:_NAMED])
         sys.stderr.write(f"meshtui: warning: {len(snapshot.own_probes)} pod(s) of meshtui's own probes are left out: {names}\n")
     pods = snapshot.kind_state("Pod")
@@ -95,9 +125,9 @@ def checked(snapshot: Snapshot) -> Snapshot:
 
 
 def in_scope(snapshot: Snapshot, settings: Settings) -> Snapshot:
-    """The same Snapshot. Raises UsageError when ``-n`` names a namespace that isn't in it: nothing would be looked at.
+    """The same Snapshot. Raises UsageError if the namespace of ``-n`` doesn't exist.
 
-    Where namespaces couldn't be listed, a namespace that holds no pod that could be read isn't known to be missing.
+    If namespaces couldn't be listed, a namespace without readable pods isn't known to be missing.
     """
     wanted = "" if settings.all_namespaces else settings.namespace
     if not wanted or wanted in snapshot.namespace_by_name or wanted in snapshot.pods_by_namespace:
@@ -111,9 +141,9 @@ def in_scope(snapshot: Snapshot, settings: Settings) -> Snapshot:
 
 @asynccontextmanager
 async def open_session(settings: Settings) -> AsyncIterator[Session]:
-    """A session on one Snapshot of a live cluster, for commands that do something there."""
+    """A session on one Snapshot of a live cluster, for commands that change something there."""
     from meshtui.session import Session
-    from meshtui.sources.live import LiveSource
+    from meshtui.sources.kubernetes.live import LiveSource
 
     source = source_for(settings)
     session = Session(source, settings)

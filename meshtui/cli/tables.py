@@ -1,4 +1,4 @@
-"""Rows of cells as aligned text."""
+"""Rows of cells as an aligned table."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from meshtui.model.plain import clean
 
 _GAP = "  "
 _NARROWEST = 12
-"""A column of prose isn't made narrower than this."""
+"""Minimum width of a wrapped column, in characters."""
 
 
 def laid_out(rows: Sequence[Sequence[str]]) -> str:
-    """A table; the first row has the titles. Every cell is one line of plain text, a dash where it is empty.
+    """A table; the first row has the titles. Every cell is one line of plain text, a dash if it is empty.
 
-    In a pipe every row is one line. On a terminal the cells of the last column are wrapped between words where that makes the
-    row fit; where it doesn't, each row becomes a block of lines, ``TITLE  cell``. A word is never broken.
+    In a pipe every row is one line. On a terminal the last column is wrapped between words if the row then fits; otherwise each
+    row becomes a block of lines, ``TITLE cell``. Words are never broken.
     """
     plain = [[clean(cell) or "-" for cell in row] for row in rows]
     columns = width()
@@ -37,7 +37,7 @@ def laid_out(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cells(text: str) -> int:
-    """How many columns a text takes on a terminal."""
+    """The width of a text on a terminal, in columns."""
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
@@ -50,7 +50,7 @@ def _row(cells: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def _wrapped(cells: Sequence[str], widths: Sequence[int], left: int) -> list[str]:
-    """One row with its last cell over several lines."""
+    """One row with its last cell wrapped."""
     pieces = textwrap.wrap(cells[-1], left, break_long_words=False, break_on_hyphens=False) or [""]
     first = _row([*cells[:-1], pieces[0]], [*widths[:-1], left])
     start = " " * (sum(widths[:-1]) + len(_GAP) * (len(widths) - 1))
@@ -67,6 +67,6 @@ def _blocks(rows: Sequence[Sequence[str]]) -> str:
 
 
 def _with_title(lines: Sequence[str]) -> str:
-    """The lines, the first in bold on a terminal that has it."""
+    """The lines, with the first one in bold if the terminal supports it."""
     first = f"\x1b[1m{lines[0]}\x1b[0m" if colours(bare(sys.stdout)) else lines[0]
     return "\n".join([first, *lines[1:]]) + "\n"

@@ -1,4 +1,4 @@
-"""What standard output is: a terminal of some width, which may show colours, or a pipe that gets lines as they are."""
+"""Properties of standard output: the width and the colours of a terminal, or neither in a pipe."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ _NARROWEST = 40
 
 
 def width() -> int | None:
-    """Columns of the terminal, or None where nothing is to be wrapped: in a pipe or a file."""
+    """The columns of the terminal, or None in a pipe or a file, where nothing is wrapped."""
     if not sys.stdout.isatty():
         return None
     return max(shutil.get_terminal_size((80, 24)).columns, _NARROWEST)
 
 
 def colours(stream: TextIO) -> bool:
-    """Whether a stream may get colours: a terminal that can, and nobody who says no (no-color.org)."""
+    """Whether a stream supports colours: it is a terminal, and NO_COLOR isn't set (no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def wrapped(text: str, first: str = "", rest: str = "") -> list[str]:
-    """Lines that fit the terminal, broken only between words: a name or an address is never broken."""
+    """Lines that fit the terminal, broken only between words."""
     columns = width()
     if columns is None:
         return [first + text]

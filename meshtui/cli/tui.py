@@ -1,33 +1,67 @@
-"""Opens the terminal program; textual is imported here and nowhere else in the command line."""
+"""Opens the terminal program. No other module of the command line imports textual."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from meshtui.cli.source import source_for
+from meshtui.cli.hangup import watch
 from meshtui.model.errors import UsageError
-from meshtui.session import Session
 
 if TYPE_CHECKING:
+    from meshtui.engine.expect.expectations import Entry
     from meshtui.sandbox.drills import Drill, Tour
+    from meshtui.session import Session
     from meshtui.settings import Settings
 
 
-def run_tui(settings: Settings, guided_by: Drill | Tour | None = None, *, offered: bool = False) -> int:
-    """Run the TUI until the person quits; in the sandbox, with a drill or the tour beside it."""
+Warn = Callable[[str], None]
+
+
+def run_tui(
+    read_settings: Callable[[Warn], Settings],
+    guided_by: Drill | Tour | None = None,
+    *,
+    offered: bool = False,
+    stdin_first: bool = False,
+) -> int:
+    """Run the TUI until the person quits; in the sandbox, with a drill or the tour beside it.
+
+    Settings are read, and the source and session are made, once the first frame is drawn; before it where manifests come
+    from standard input, which is the terminal's keys then. Warnings about settings are written when the terminal is
+    restored. Raises MeshtuiError.
+    """
+    warnings: list[str] = []
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        read_settings(warnings.append)  # what is wrong with them is said first
         raise UsageError("this is not a terminal", "commands that print text: meshtui --help")
     try:
         from meshtui.app import MeshtuiApp
     except ModuleNotFoundError as error:
         hint = "install meshtui with its dependencies (docs/guide/installing.md)"
         raise UsageError(f"the terminal program needs {error.name}", hint) from error
-    from meshtui.cli.expectations import find, read_expectations
 
-    session = Session(source_for(settings), settings)
-    app = MeshtuiApp(session, lambda: read_expectations(*find(settings.checkout.expectations)))
+    def open_session() -> Session:
+        from meshtui.cli.source import source_for
+        from meshtui.session import Session
+
+        settings = read_settings(warnings.append)
+        _ = settings.timeouts  # those that are read late are read now: on the event loop that would be too slow
+        return Session(source_for(settings), settings)
+
+    def read_entries() -> list[Entry]:
+        from meshtui.cli.expectations import find, read_expectations
+
+        return read_expectations(*find(app.session.settings.checkout.expectations))
+
+    app = MeshtuiApp(open_session() if stdin_first else open_session, read_entries)
     if guided_by is not None:
         app.guided_by(guided_by, offered=offered)
+    watch()
     app.run()
+    for text in warnings:
+        sys.stderr.write(f"meshtui: warning: {text}\n")
+    if app.failed is not None:
+        raise app.failed
     return app.return_code or 0

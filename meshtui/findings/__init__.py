@@ -1,54 +1,70 @@
-"""Findings: every module of this folder with a ``RULE`` is a rule. Pure."""
+"""Findings: each module of ``rules`` is a rule, and applications add their own. Pure."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from types import ModuleType
 
 from meshtui.engine import Engine
+from meshtui.findings import rules
 from meshtui.findings.base import NotKnownError, Rule
 from meshtui.findings.context import Context
-from meshtui.model.evidence import Evidence
 from meshtui.model.finding import Finding
 from meshtui.model.snapshot import Snapshot
 
-__all__ = ["NotEvaluated", "Report", "Rule", "evaluate", "look", "rules"]
+__all__ = ["NotEvaluated", "Report", "Rule", "all_rules", "evaluate", "look", "rules_in"]
 
 
 @dataclass(frozen=True, slots=True)
 class NotEvaluated:
-    """A rule that says nothing, and why: silence would look like "all is well"."""
+    """A rule that wasn't evaluated, with the reason. It is reported, because silence would look like "no problem found"."""
 
     rule: str
     name: str
     reason: str
-    observed: bool = False
-    """Whether it looks at what a running bookstore shows."""
+    observed: str = ""
+    """The application whose evidence the rule needs, in addition to the snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All findings, the worst first, those that are ignored last; and the rules that couldn't be evaluated."""
+    """All findings, the most severe first, ignored ones last; and the rules that couldn't be evaluated."""
 
     findings: tuple[Finding, ...]
     not_evaluated: tuple[NotEvaluated, ...] = ()
 
 
+def rules_in(package: ModuleType) -> tuple[Rule, ...]:
+    """The rules of a package: one in each module."""
+    names = (info.name for info in pkgutil.iter_modules(package.__path__))
+    return tuple(importlib.import_module(f"{package.__name__}.{name}").RULE for name in names)
+
+
 @cache
-def rules() -> tuple[Rule, ...]:
-    """All rules, by id."""
-    modules = (importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__))
-    return tuple(sorted((m.RULE for m in modules if hasattr(m, "RULE")), key=lambda rule: rule.id))
+def _own() -> tuple[Rule, ...]:
+    return rules_in(rules)
 
 
-def look(snapshot: Snapshot, evidence: Evidence | None = None, engine: Engine | None = None) -> Report:
-    """Evaluate all rules. ``evidence`` is what was observed beside the snapshot, ``engine`` one on this snapshot."""
+def all_rules(more: Iterable[Rule] = ()) -> tuple[Rule, ...]:
+    """The rules for every mesh, and ``more`` rules of applications, sorted by id."""
+    return tuple(sorted((*_own(), *more), key=lambda rule: rule.id))
+
+
+def look(
+    snapshot: Snapshot,
+    evidence: Mapping[str, object] | None = None,
+    engine: Engine | None = None,
+    more: Sequence[Rule] = (),
+) -> Report:
+    """Evaluate all rules, and ``more``. ``evidence`` is observations of applications, ``engine`` an engine on this snapshot."""
     context = Context(snapshot, evidence, engine)
     found: list[Finding] = []
     silent: list[NotEvaluated] = []
-    for rule in rules():
+    for rule in all_rules(more):
         reason = rule.blind(context)
         if not reason:
             try:
@@ -61,10 +77,10 @@ def look(snapshot: Snapshot, evidence: Evidence | None = None, engine: Engine | 
 
 
 def _order(finding: Finding) -> tuple[object, ...]:
-    """Ignored ones last; then by severity, flows affected, id, object."""
+    """A sort key: ignored last; then severity, number of flows, id, objects."""
     return bool(finding.ignored), finding.severity, -finding.flows, finding.rule, finding.objects, finding.message
 
 
-def evaluate(snapshot: Snapshot, evidence: Evidence | None = None, engine: Engine | None = None) -> tuple[Finding, ...]:
-    """All findings, the worst first; those that are ignored last."""
-    return look(snapshot, evidence, engine).findings
+def evaluate(snapshot: Snapshot, engine: Engine | None = None) -> tuple[Finding, ...]:
+    """All findings of the rules for every mesh, the most severe first, ignored ones last."""
+    return look(snapshot, engine=engine).findings

@@ -1,4 +1,4 @@
-"""What rules ask about AuthorizationPolicies: whom they cover, and whom a rule means once ztunnel has read it."""
+"""Queries about AuthorizationPolicies for rules: the pods that they cover, and what ztunnel reads of their rules."""
 
 from __future__ import annotations
 
@@ -6,16 +6,14 @@ from collections.abc import Iterator
 
 from meshtui.engine.classes.classifier import PodClass
 from meshtui.engine.classes.index import Bits
-from meshtui.engine.policy.authorization import compile_policy, reaches_ztunnel
+from meshtui.engine.policy.authorization import L4_CONDITIONS, compile_policy, reaches_ztunnel
 from meshtui.findings.context import Context
 from meshtui.findings.pods import declared_ports, is_ambient
 from meshtui.model.policy import AuthorizationOperation, AuthorizationPolicy, AuthorizationRule, AuthorizationSource
 
-_L4 = {"source.ip", "source.namespace", "source.principal", "destination.ip", "destination.port"}
-
 
 def policies(context: Context) -> list[AuthorizationPolicy]:
-    """All of them, by namespace and name."""
+    """All AuthorizationPolicies, sorted by namespace and name."""
     return sorted(context.snapshot.authorization_policies.values(), key=lambda p: p.meta.ref)
 
 
@@ -29,7 +27,7 @@ def at_ztunnel(context: Context) -> Iterator[tuple[AuthorizationPolicy, tuple[Po
 
 
 def without_l7(rule: AuthorizationRule) -> AuthorizationRule:
-    """A rule as it would be without what needs HTTP."""
+    """The rule without the fields that need HTTP."""
     sources = tuple(
         AuthorizationSource(
             principals=s.principals,
@@ -47,12 +45,12 @@ def without_l7(rule: AuthorizationRule) -> AuthorizationRule:
     return AuthorizationRule(
         tuple(s for s in sources if s != AuthorizationSource()),
         tuple(o for o in operations if o != AuthorizationOperation()),
-        tuple(c for c in rule.conditions if c.key in _L4),
+        tuple(c for c in rule.conditions if c.key in L4_CONDITIONS),
     )
 
 
 def meant_sources(context: Context, policy: AuthorizationPolicy, rule: AuthorizationRule) -> Bits:
-    """The classes that fulfil what a rule says about sources, at layer 4."""
+    """The classes that match the source fields of a rule, at layer 4."""
     one = AuthorizationPolicy(policy.meta, rules=(rule,))
     bits = context.index.all
     for _, clauses in compile_policy(one).rules:
@@ -66,12 +64,12 @@ def meant_sources(context: Context, policy: AuthorizationPolicy, rule: Authoriza
 
 
 def meant_ports(context: Context, rule: AuthorizationRule, target: PodClass) -> tuple[int, ...]:
-    """The declared ports of a class that a rule's operations mean; all of them where it names none."""
+    """The declared ports of a class that a rule's operations name; all of them if the rule names none."""
     named = {int(text) for o in rule.operations for text in o.ports if text.isdecimal()}
     declared = declared_ports(context, target)
     return tuple(p for p in declared if p in named) if named else declared
 
 
 def has_source(rule: AuthorizationRule) -> bool:
-    """Whether a rule names anybody."""
+    """Whether a rule restricts sources."""
     return any(s != AuthorizationSource() for s in rule.sources) or any(c.key.startswith("source.") for c in rule.conditions)

@@ -1,4 +1,4 @@
-"""What a rule is, and what it finds."""
+"""The types of rules and of their results."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from meshtui.findings.context import Context
+from meshtui.findings.fixes import opens_mesh
 from meshtui.model.finding import Finding, Fix, Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus
@@ -14,15 +15,15 @@ _SEEN = {KindStatus.SYNCED, KindStatus.NOT_INSTALLED, KindStatus.STALE}
 
 
 class NotKnownError(Exception):
-    """Raised by a rule that finds out on the way that it can't tell; the text says why."""
+    """Raised by a rule that can't be evaluated after all; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One place where a rule fires.
+    """One result of a rule.
 
-    ``severity`` None means the rule's own. ``flows`` counts the flows that it breaks or opens: pairs of workloads and a port.
-    ``affected`` are those of its objects that only feel it.
+    ``severity`` None means the rule's own. ``flows`` is the number of flows that the problem breaks or opens: pairs of workloads
+    and a port. ``affected`` are those of its objects that are affected without being the cause.
     """
 
     objects: tuple[ObjectRef, ...]
@@ -38,9 +39,9 @@ class Found:
 class Rule:
     """One rule.
 
-    ``reads`` are the kinds without which it can't tell: when one of them can't be seen, the rule is not evaluated. Most
-    rules conclude something from what isn't there; so a kind that was listed in some namespaces only counts as not seen,
-    unless ``partial``. ``observed`` rules need evidence that a snapshot doesn't hold.
+    ``reads`` are the kinds that the rule needs: when one of them can't be read, the rule isn't evaluated. Most rules conclude
+    something from missing objects, so a kind that was only listed in some namespaces counts as unreadable, unless ``partial``.
+    ``observed`` names the application of which the rule needs evidence that a snapshot doesn't contain.
     """
 
     id: str
@@ -49,22 +50,24 @@ class Rule:
     look: Callable[[Context], Iterable[Found]]
     reads: tuple[str, ...] = ()
     partial: bool = False
-    observed: bool = False
+    observed: str = ""
 
     def blind(self, context: Context) -> str:
-        """Why it can't be evaluated, or empty."""
-        if self.observed and context.evidence is None:
-            return "needs observation of a running bookstore"
+        """The reason why the rule can't be evaluated, or an empty string."""
+        if self.observed and self.observed not in context.evidence:
+            return f"needs observation of a running {self.observed}"
         for kind in self.reads:
             state = context.snapshot.kind_state(kind)
             if state.status not in _SEEN:
                 return f"{kind} objects can't be seen ({state.status.value}{': ' + state.message if state.message else ''})"
+            if state.missing and not self.partial:
+                return f"{kind} objects can't all be seen ({state.missing})"
             if state.scope and not self.partial:
                 return f"{kind} objects were listed in some namespaces only ({state.scope})"
         return ""
 
     def findings(self, context: Context) -> list[Finding]:
-        """All findings of this rule. Raises NotKnownError."""
+        """All findings of this rule. A fix that would allow more in the root namespace is left out. Raises NotKnownError."""
         return [
             Finding(
                 self.id,
@@ -73,7 +76,7 @@ class Rule:
                 found.objects,
                 found.message,
                 found.why,
-                found.fix,
+                None if found.fix is not None and opens_mesh(context, found.fix) else found.fix,
                 found.flows,
                 context.ignored(self.id, found.objects),
                 found.affected,

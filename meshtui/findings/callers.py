@@ -1,4 +1,4 @@
-"""Who is meant to call whom: by configuration, by a gateway's route, or because a NetworkPolicy names them."""
+"""Flows that are meant to work: by configuration, by a gateway's route, or because a NetworkPolicy names the caller."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from meshtui.model.ids import ObjectRef
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """One flow that somebody means to work, and where that is written."""
+    """One flow that is meant to work, and the object that states it."""
 
     source: PodClass
     target: PodClass
@@ -24,17 +24,17 @@ class Meant:
 
     @property
     def configured(self) -> bool:
-        """Whether it is made for sure: a NetworkPolicy only says that it may be."""
+        """Whether the flow is certain to be used: a NetworkPolicy only permits a flow."""
         return self.said_by.kind != "NetworkPolicy"
 
 
 def meant(context: Context) -> tuple[Meant, ...]:
-    """All flows that somebody means to work."""
+    """All flows that are meant to work."""
     return context.once(_meant_flows)
 
 
 def _meant_flows(context: Context) -> Iterator[Meant]:
-    """The flows of all configured calls and routes, and those that an ingress rule lets in by the caller's labels."""
+    """The flows of all configured calls and routes, and those that an ingress rule allows by the caller's labels."""
     for call in context.calls:
         source = context.matrix.class_of(call.source.key)
         for pod, port in call.targets:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from meshtui.engine.path.gateway_address import GATEWAY_NAME
 from meshtui.engine.path.resolution import Resolver
+from meshtui.model.constants import GATEWAY_NAME
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.workload import Pod, Service, ServicePort
@@ -24,14 +24,14 @@ _PORTS = {
     "amqp": 5672,
     "nats": 4222,
 }
-"""The port of a URL that names none."""
+"""The default ports of URLs, by scheme."""
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One call: ``source`` is a pod that makes it, ``targets`` are the pods behind the Service, each with its own port.
 
-    ``said_by`` is where it is written: a workload, with ``words`` like ``INVENTORY_SERVICE_URL``, or an HTTPRoute.
+    ``said_by`` is the object that contains it: a workload, with ``words`` such as ``INVENTORY_SERVICE_URL``, or an HTTPRoute.
     """
 
     source: Pod
@@ -43,12 +43,12 @@ class Call:
 
     @property
     def goes_to(self) -> str:
-        """The Service and its port, as people write it."""
+        """The Service and its port as NAMESPACE/NAME:PORT."""
         return f"{self.service.meta.namespace}/{self.service.meta.name}:{self.port.number}"
 
 
 def calls_of(snapshot: Snapshot, resolver: Resolver, workloads: Iterable[Sequence[Pod]]) -> tuple[Call, ...]:
-    """All calls, one pod of each workload speaking for it unless its replicas' variables differ."""
+    """All calls; those of a workload are taken from one pod, plus others whose variables differ."""
     services = {(s.meta.namespace, s.meta.name): s for s in snapshot.services.values()}
     found = list(_configured(snapshot, resolver, services, workloads))
     found += _routed(snapshot, resolver, services)
@@ -87,7 +87,7 @@ def _ports(pod: Pod, port: ServicePort) -> Iterator[int]:
 
 
 def service_in(url: str, namespace: str, services: dict[tuple[str, str], Service]) -> tuple[Service, int] | None:
-    """The Service and port that a URL names, seen from a namespace: NAME, NAME.NS, NAME.NS.svc[.DOMAIN]; None for others."""
+    """The Service and port in a URL, resolved in a namespace: NAME, NAME.NS, NAME.NS.svc[.DOMAIN]; None for other hosts."""
     try:
         parts = urlsplit(url.removeprefix("jdbc:").strip())
         host, port = (parts.hostname or "").rstrip("."), parts.port or _PORTS.get(parts.scheme, 0)

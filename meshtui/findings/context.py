@@ -1,4 +1,4 @@
-"""What the rules share: one snapshot with its indexes, each worked out when a rule first asks for it."""
+"""The state shared by all rules: one snapshot with its indexes, each computed on first access."""
 
 from __future__ import annotations
 
@@ -11,14 +11,18 @@ from meshtui.engine import Engine
 from meshtui.engine.classes.bitsets import members
 from meshtui.engine.classes.classifier import PodClass
 from meshtui.engine.classes.index import Bits, Index
+from meshtui.engine.decision.ruling import Decided
 from meshtui.engine.endpoints import Endpoint
+from meshtui.engine.matrix.cells import Cell
 from meshtui.engine.matrix.matrix import Matrix
+from meshtui.engine.matrix.proxied import Proxied
 from meshtui.engine.path.resolution import Resolver
 from meshtui.engine.policy.authorization import Authorization
 from meshtui.engine.policy.networkpolicy import NetworkPolicies
 from meshtui.engine.policy.peer_authentication import PeerAuthentications
+from meshtui.engine.whatif.narrow import Narrow
 from meshtui.findings.calls import Call, calls_of
-from meshtui.model.evidence import Evidence
+from meshtui.kinds.registry import FIELDS, objects_in
 from meshtui.model.ids import ObjectRef, principal
 from meshtui.model.policy import AuthorizationPolicy, NetworkPeer
 from meshtui.model.selectors import LabelSelector
@@ -31,47 +35,53 @@ IGNORE = "meshtui.dev/ignore"
 
 
 class Context:
-    """One snapshot as the rules see it. Pure: nothing of the snapshot changes."""
+    """One snapshot, as rules query it. Pure: the snapshot isn't changed."""
 
-    def __init__(self, snapshot: Snapshot, evidence: Evidence | None = None, engine: Engine | None = None) -> None:
+    def __init__(self, snapshot: Snapshot, evidence: Mapping[str, object] | None = None, engine: Engine | None = None) -> None:
         self.snapshot = snapshot
-        self.evidence = evidence
+        self.evidence: Mapping[str, object] = evidence or {}
+        """The evidence of applications, by their names."""
         self._engine = engine
         self._owners: dict[int, frozenset[ObjectRef]] = {}
         self._done: dict[Callable[[Context], Iterable[Any]], tuple[Any, ...]] = {}
 
     @cached_property
     def engine(self) -> Engine:
-        """An engine on the snapshot."""
+        """The engine on the snapshot."""
         return self._engine or Engine(self.snapshot)
 
     @property
     def resolver(self) -> Resolver:
-        """From Services to pods."""
+        """The resolver of Services to pods."""
         return self.engine.resolver
 
     @cached_property
     def matrix(self) -> Matrix:
-        """All pairs."""
+        """The verdicts of all pairs."""
         return Matrix(self.snapshot)
 
     @cached_property
     def network(self) -> NetworkPolicies:
-        """NetworkPolicies by the pods that they select."""
+        """The NetworkPolicies by the pods that they select."""
         return NetworkPolicies(self.snapshot)
 
     @cached_property
     def authorization(self) -> Authorization:
-        """AuthorizationPolicies that ztunnel enforces, by the pods that they cover."""
+        """The AuthorizationPolicies that ztunnel enforces, by the pods that they cover."""
         return Authorization(self.snapshot)
 
     @cached_property
     def peer_authentication(self) -> PeerAuthentications:
-        """Which plaintext is refused."""
+        """The PeerAuthentications, which determine the plaintext connections that are refused."""
         return PeerAuthentications(self.snapshot)
 
+    @cached_property
+    def narrow(self) -> Narrow:
+        """What belongs to one workload alone: labels and policies, for fixes that let somebody in."""
+        return Narrow(self.snapshot)
+
     def endpoint(self, pod: Pod) -> Endpoint:
-        """A pod as an end of flows."""
+        """The endpoint of a pod."""
         return self.engine.endpoint(pod)
 
     # ---- pods, workloads, classes
@@ -83,13 +93,13 @@ class Context:
 
     @cached_property
     def workloads(self) -> tuple[tuple[Workload, tuple[Pod, ...]], ...]:
-        """Each workload that has running pods, with these, by kind, namespace and name."""
+        """Each workload with running pods, and these pods, sorted by kind, namespace and name."""
         found = ((w, tuple(pod for pod in w.pods if not pod.completed)) for w in self.snapshot.workloads.values())
         return tuple((workload, pods) for workload, pods in found if pods)
 
     @cached_property
     def namespaces_with_pods(self) -> frozenset[str]:
-        """The namespaces that have running pods."""
+        """The namespaces with running pods."""
         return frozenset(pod.namespace for pod in self.running)
 
     @cached_property
@@ -102,16 +112,16 @@ class Context:
 
     @cached_property
     def identities(self) -> frozenset[str]:
-        """The identities that pods have, or will have when a controller makes some (a CronJob, a Deployment scaled to none)."""
+        """The identities of pods, including future pods of a controller (a CronJob, a Deployment scaled to zero)."""
         mesh = self.snapshot.mesh
         coming = {principal(mesh.trust_domain, c.meta.namespace, c.template.service_account) for c in self.makers}
         return frozenset(self.principals) | coming
 
     @cached_property
     def makers(self) -> tuple[Controller, ...]:
-        """The controllers whose template new pods would be made from.
+        """The controllers from whose templates new pods would be created.
 
-        A ReplicaSet scaled to none is an earlier revision of its Deployment: its template is nobody's any more.
+        A ReplicaSet scaled to zero is an earlier revision of its Deployment: no pod is created from its template.
         """
         controllers = self.snapshot.controllers.values()
         return tuple(c for c in controllers if c.meta.kind != "ReplicaSet" or c.replicas > 0)
@@ -127,12 +137,12 @@ class Context:
 
     @cached_property
     def classes(self) -> tuple[PodClass, ...]:
-        """The classes of pods that no rule of a policy tells apart, by number."""
+        """The classes of pods that no rule of a policy distinguishes, by number."""
         return tuple(self.matrix.classes)
 
     @cached_property
     def index(self) -> Index:
-        """The classes by what selectors, peers and sources ask for."""
+        """The index of the classes by selectors, peers and sources."""
         index = Index()
         for member in self.classes:
             index.add(member)
@@ -146,11 +156,11 @@ class Context:
         return {name: tuple(several) for name, several in found.items()}
 
     def classes_in(self, namespace: str) -> tuple[PodClass, ...]:
-        """The classes of one namespace's pods."""
+        """The classes of the pods of one namespace."""
         return self._classes_in.get(namespace, ())
 
     def of(self, bits: Bits) -> Iterator[PodClass]:
-        """The classes of a bitset."""
+        """The classes in a bitset."""
         return (self.classes[number] for number in members(bits))
 
     def selected(self, namespace: str, selector: LabelSelector) -> Bits:
@@ -165,7 +175,7 @@ class Context:
         return found
 
     def covered(self, policy: AuthorizationPolicy) -> tuple[PodClass, ...]:
-        """The classes in an untargeted AuthorizationPolicy's scope; an empty selector selects nothing (ztunnel)."""
+        """The classes in the scope of an AuthorizationPolicy without targetRefs; an empty selector selects nothing (ztunnel)."""
         if policy.target_refs:
             return ()
         home = policy.meta.namespace
@@ -175,32 +185,45 @@ class Context:
         return tuple(self.of(bits))
 
     def owners(self, member: PodClass) -> frozenset[ObjectRef]:
-        """The workloads that have pods in a class."""
+        """The workloads with pods in a class."""
         known = self._owners.get(member.number)
         if known is None:
             known = self._owners[member.number] = frozenset(map(self.snapshot.owner_of, member.pods.values()))
         return known
 
     def owners_of(self, several: Iterable[PodClass]) -> tuple[ObjectRef, ...]:
-        """The workloads of several classes, in order."""
+        """The workloads of several classes, sorted."""
         found: set[ObjectRef] = set()
         for member in several:
             found |= self.owners(member)
         return tuple(sorted(found))
 
     def count(self, flows: Iterable[tuple[PodClass, PodClass, int]]) -> int:
-        """How many flows between workloads these are: different workloads at both ends, or a different port."""
-        distinct = {(id(source), id(target), port): (source, target, port) for source, target, port in flows}
+        """The number of distinct flows between workloads: (source workload, destination workload, port)."""
         ends: set[tuple[ObjectRef, ObjectRef, int]] = set()
-        for source, target, port in distinct.values():
+        for source, target, port in set(flows):
             ends.update((a, b, port) for a in self.owners(source) for b in self.owners(target))
         return len(ends)
 
-    # ---- what is meant to work
+    def decided(self, source: PodClass, target: PodClass, port: int, known: Cell | None = None) -> Decided:
+        """The verdict on TCP between two classes. Pairs whose membership in the mesh is open are evaluated one by one.
+
+        ``known`` is the matrix's cell, if it is at hand.
+        """
+        cell = known or self.matrix.cell(source, target)
+        if cell.open is not None and (source.endpoint.membership or target.endpoint.membership):
+            cell = self._proxied.whole(source, target, cell)
+        return cell.at(port)
+
+    @cached_property
+    def _proxied(self) -> Proxied:
+        return Proxied(self.matrix)
+
+    # ---- calls that are meant to work
 
     @cached_property
     def calls(self) -> tuple[Call, ...]:
-        """The calls that workloads are configured to make, and gateways by their routes."""
+        """The calls that workloads are configured to make, and those of gateways by their routes."""
         return calls_of(self.snapshot, self.resolver, [pods for _, pods in self.workloads])
 
     @cached_property
@@ -217,7 +240,7 @@ class Context:
         return tuple(found)
 
     def once(self, work: Callable[[Context], Iterable[T]]) -> tuple[T, ...]:
-        """What several rules work out from the same function, the first time that one asks for it."""
+        """The result of a function that several rules use, computed on first use."""
         if work not in self._done:
             self._done[work] = tuple(work(self))
         return self._done[work]
@@ -226,25 +249,11 @@ class Context:
 
     @cached_property
     def _ignores(self) -> Mapping[ObjectRef, Mapping[str, str]]:
-        s = self.snapshot
-        metas = [
-            *(each.meta for each in s.namespaces.values()),
-            *(each.meta for each in s.pods.values()),
-            *(each.meta for each in s.controllers.values()),
-            *(each.meta for each in s.services.values()),
-            *(each.meta for each in s.service_accounts.values()),
-            *(each.meta for each in s.network_policies.values()),
-            *(each.meta for each in s.admin_policies.values()),
-            *(each.meta for each in s.authorization_policies.values()),
-            *(each.meta for each in s.peer_authentications.values()),
-            *(each.meta for each in s.request_authentications.values()),
-            *(each.meta for each in s.gateways.values()),
-            *(each.meta for each in s.http_routes.values()),
-        ]
+        metas = (each.meta for each in objects_in(self.snapshot, FIELDS))
         return {meta.ref: ignored_rules(meta.annotations[IGNORE]) for meta in metas if IGNORE in meta.annotations}
 
     def ignored(self, rule: str, objects: tuple[ObjectRef, ...]) -> str:
-        """The reason for which a finding is ignored, by its first object's annotation or that of its namespace; else empty."""
+        """The reason given in the annotation of the first object or its namespace if the finding is ignored; else empty."""
         if not objects or not self._ignores:
             return ""
         first = objects[0]
@@ -256,7 +265,7 @@ class Context:
 
 
 def ignored_rules(text: str) -> Mapping[str, str]:
-    """``MT208: behind a firewall, MT301`` as reasons by rule; a comma within a reason is a part of it."""
+    """Parse ``MT208: behind a firewall, MT301`` to reasons by rule; a comma inside a reason is part of it."""
     found: dict[str, str] = {}
     last = ""
     for piece in text.split(","):

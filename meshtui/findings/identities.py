@@ -1,4 +1,4 @@
-"""The identities that policies name, and who was meant where nobody has one."""
+"""The identities that policies name, and the workloads that are meant by identities that no pod has."""
 
 from __future__ import annotations
 
@@ -8,45 +8,44 @@ from dataclasses import dataclass
 from meshtui.engine.classes.classifier import PodClass
 from meshtui.findings.context import Context
 from meshtui.findings.pods import declared_ports
+from meshtui.model.constants import IDENTITY_LAYERS
 from meshtui.model.ids import ObjectRef, principal
 from meshtui.model.policy import AuthorizationPolicy
 from meshtui.model.snapshot import Snapshot
-from meshtui.model.verdict import Decision, Layer, StepResult
-
-_MESH = {Layer.ZTUNNEL, Layer.SIDECAR, Layer.WAYPOINT}
+from meshtui.model.verdict import Decision, StepResult
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """One identity as a policy writes it: in which rule, at which place of the manifest, and what it comes to."""
+    """One identity as written in a policy: its rule, its path in the manifest, and its full form."""
 
     policy: AuthorizationPolicy
     rule: int
     path: tuple[str | int, ...]
     text: str
     identity: str
-    """TRUST_DOMAIN/ns/NAMESPACE/sa/ACCOUNT, or the text itself where it isn't of that form."""
+    """TRUST_DOMAIN/ns/NAMESPACE/sa/ACCOUNT, or the text itself if it doesn't have this form."""
 
     @property
     def namespace(self) -> str:
-        """The namespace in it, or empty."""
+        """The namespace of the identity, or an empty string."""
         return parts_of(self.identity)[1]
 
     @property
     def account(self) -> str:
-        """The ServiceAccount in it, or empty."""
+        """The ServiceAccount of the identity, or an empty string."""
         return parts_of(self.identity)[2]
 
 
 def parts_of(identity: str) -> tuple[str, str, str]:
-    """Trust domain, namespace and ServiceAccount; three empty strings for what isn't an identity."""
+    """Trust domain, namespace and ServiceAccount; three empty strings for a text that isn't an identity."""
     domain, mark, rest = identity.removeprefix("spiffe://").partition("/ns/")
     namespace, second, account = rest.partition("/sa/")
     return (domain, namespace, account) if mark and second else ("", "", "")
 
 
 def named_in(snapshot: Snapshot, policy: AuthorizationPolicy) -> Iterator[Named]:
-    """The identities that a policy's rules name in full, positively, in sources and conditions."""
+    """The identities that a policy's rules name in full, in sources and conditions, without not-fields."""
     domain, home = snapshot.mesh.trust_domain, policy.meta.namespace
     for index, rule in enumerate(policy.rules):
         for place, source in enumerate(rule.sources):
@@ -67,7 +66,7 @@ def named_in(snapshot: Snapshot, policy: AuthorizationPolicy) -> Iterator[Named]
 
 @dataclass(frozen=True, slots=True)
 class Meant:
-    """A workload that a policy means by an identity that it doesn't run as: the flows that this breaks."""
+    """A workload that a policy means by an identity that it doesn't run as, and the flows that this breaks."""
 
     workload: ObjectRef
     account: str
@@ -76,7 +75,7 @@ class Meant:
 
 
 def meant_workloads(context: Context) -> Mapping[ObjectRef, Meant]:
-    """Workloads ``NS/NAME`` that don't run as ``ns/NS/sa/NAME``, where policies name just that and nobody has it."""
+    """Workloads ``NS/NAME`` that don't run as ``ns/NS/sa/NAME``, when a policy names this identity and no pod has it."""
     wanted: dict[tuple[str, str], list[Named]] = {}
     for policy in context.snapshot.authorization_policies.values():
         for named in named_in(context.snapshot, policy):
@@ -93,7 +92,7 @@ def meant_workloads(context: Context) -> Mapping[ObjectRef, Meant]:
 
 
 def broken_flows(context: Context, named: Named, workload: ObjectRef) -> Iterator[tuple[PodClass, PodClass, int]]:
-    """What the mesh denies a workload at the pods that an ALLOW policy covers, port by port."""
+    """The flows of a workload that the mesh denies at the pods that an ALLOW policy covers, one for each port."""
     if named.policy.action != "ALLOW":
         return
     sources = [member for member in context.classes_in(workload.namespace) if workload in context.owners(member)]
@@ -103,12 +102,12 @@ def broken_flows(context: Context, named: Named, workload: ObjectRef) -> Iterato
             for port in declared_ports(context, target):
                 decided = cell.at(port)
                 if decided.decision is Decision.DENY and (
-                    decided.ruling.layer in _MESH or _denied_in_mesh(context, source, target, port)
+                    decided.ruling.layer in IDENTITY_LAYERS or _denied_in_mesh(context, source, target, port)
                 ):
                     yield source, target, port
 
 
 def _denied_in_mesh(context: Context, source: PodClass, target: PodClass, port: int) -> bool:
-    """Whether the mesh would deny what a network policy already stops."""
+    """Whether the mesh would deny a flow that a network policy already blocks."""
     verdict = context.engine.between(source.endpoint, target.endpoint, port)
-    return any(step.layer in _MESH and step.result is StepResult.BLOCK for step in verdict.steps)
+    return any(step.layer in IDENTITY_LAYERS and step.result is StepResult.BLOCK for step in verdict.steps)

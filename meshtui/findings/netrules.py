@@ -1,4 +1,4 @@
-"""What rules ask about NetworkPolicies: which ports a rule opens at whom, and who gets through the tunnel."""
+"""Queries about NetworkPolicies for rules: the ports that a rule opens, and the peers that it allows through the tunnel."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from meshtui.engine.classes.classifier import PodClass
 from meshtui.engine.classes.index import Bits
-from meshtui.engine.path.layers import HBONE_PORT, network_port
+from meshtui.engine.path.layers import network_port
 from meshtui.engine.policy.networkpolicy import Direction, allows_port, applies, rules
 from meshtui.findings.context import Context
 from meshtui.findings.pods import declared_ports
+from meshtui.model.constants import HBONE_PORT
 from meshtui.model.policy import NetworkPeer, NetworkPolicy, NetworkPolicyRule
 from meshtui.model.workload import Pod
 
@@ -28,12 +29,12 @@ class Written:
 
     @property
     def place(self) -> str:
-        """``egress[1]``."""
+        """The place of the rule: ``egress[1]``."""
         return f"{self.direction.value}[{self.index}]"
 
 
 def written_rules(context: Context) -> Iterator[Written]:
-    """All rules that count, policy by policy."""
+    """All rules of all policies in the directions in which the policy applies."""
     for policy in sorted(context.snapshot.network_policies.values(), key=lambda p: p.meta.ref):
         for direction in Direction:
             if applies(policy, direction):
@@ -42,7 +43,7 @@ def written_rules(context: Context) -> Iterator[Written]:
 
 
 def opened(context: Context, rule: NetworkPolicyRule, target: PodClass) -> tuple[int, ...]:
-    """The application's TCP ports that a rule names and a class's pods declare; a number counts where they declare nothing."""
+    """The application's TCP ports that a rule names and the class's pods declare; all named numbers if they declare none."""
     declared = declared_ports(context, target)
     numbers = [
         p for p in declared if any(_names(entry.port) for entry in rule.ports) and allows_port(rule, p, "TCP", _pod(target))
@@ -61,7 +62,7 @@ def _pod(member: PodClass) -> Pod | None:
 
 
 def permitted(context: Context, member: PodClass, direction: Direction, port: int) -> Bits:
-    """The peers with which a class's own NetworkPolicies let it exchange TCP on a port, as far as no port name is asked."""
+    """The peers that a class's own NetworkPolicies allow on a TCP port, without egress rules by port name."""
     selecting = context.network.selecting(member.endpoint, direction)
     if not selecting:
         return context.index.all
@@ -74,12 +75,12 @@ def permitted(context: Context, member: PodClass, direction: Direction, port: in
 
 
 def peers_of(context: Context, rule: NetworkPolicyRule, namespace: str) -> Bits:
-    """The classes that a rule's peers match; without peers, all."""
+    """The classes that a rule's peers match; all classes if it has no peers."""
     return context.peers(rule.peers, namespace) if rule.peers else context.index.all
 
 
 def particular(peers: Iterable[NetworkPeer]) -> list[NetworkPeer]:
-    """The peers that name somebody in particular: by pod labels."""
+    """The peers that are restricted by pod labels."""
     return [p for p in peers if p.pod_selector is not None and not p.pod_selector.is_empty]
 
 
@@ -89,6 +90,6 @@ def through_tunnel(source: PodClass, target: PodClass) -> bool:
 
 
 def main_policy(context: Context, member: PodClass, direction: Direction) -> NetworkPolicy | None:
-    """The policy to change for a class: the one that is about it most of all, before the namespace's default."""
+    """The policy to change for a class: one with a selector in preference to the namespace's default, and with the most rules."""
     selecting = context.network.selecting(member.endpoint, direction)
     return max(selecting, key=lambda p: (not p.pod_selector.is_empty, len(rules(p, direction))), default=None)

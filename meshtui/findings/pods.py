@@ -1,4 +1,4 @@
-"""What rules ask about pods and their classes."""
+"""Queries about pods and their classes for rules."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ DATABASES = {
     11211: "Memcached",
     26257: "CockroachDB",
 }
-"""Ports by which a database is known, where a container declares them."""
+"""The well-known ports of databases, for containers that declare them."""
 
 
 def declared_ports(context: Context, member: PodClass) -> tuple[int, ...]:
-    """The TCP ports that the containers of a class's pods declare, in order."""
+    """The TCP ports that the containers of a class's pods declare, sorted."""
     return context.ports.get(member.number, ())
 
 
 def is_ambient(member: PodClass) -> bool:
-    """Whether ztunnel carries the traffic of a class's pods."""
+    """Whether a ztunnel carries the traffic of a class's pods."""
     return member.endpoint.mode is MeshMode.AMBIENT
 
 
 def guarded(context: Context, pod: Pod) -> bool:
-    """Whether an ALLOW policy that something enforces covers a pod: then what isn't allowed is denied."""
+    """Whether an enforced ALLOW policy covers a pod, so that whatever isn't allowed is denied."""
     if context.snapshot.mesh_mode(pod) not in {MeshMode.AMBIENT, MeshMode.SIDECAR}:
         return False
     return any(not compiled.denies for compiled in context.authorization.covering(pod))

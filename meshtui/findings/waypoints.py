@@ -1,4 +1,4 @@
-"""Which pods are reached through which waypoint."""
+"""The pods behind waypoints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from meshtui.model.workload import Pod, Service
 
 @dataclass(frozen=True, slots=True)
 class Behind:
-    """A Service whose callers in the mesh come through a waypoint: its pods, and those of the waypoint."""
+    """A Service that callers in the mesh reach through a waypoint, with its pods and those of the waypoint."""
 
     service: Service
     waypoint: Gateway
@@ -26,7 +26,7 @@ class Behind:
 
 
 def waypoint_of(context: Context, service: Service) -> ObjectRef | None:
-    """The Gateway that a Service's label, or its namespace's, names."""
+    """The Gateway named by a Service's label or by its namespace's label, or None."""
     home = context.snapshot.namespace_by_name.get(service.meta.namespace)
     for labels in (service.meta.labels, home.labels if home else {}):
         if USE_WAYPOINT in labels:
@@ -38,7 +38,7 @@ def waypoint_of(context: Context, service: Service) -> ObjectRef | None:
 
 
 def behind_waypoints(context: Context) -> Iterator[Behind]:
-    """The Services that are served by a waypoint that is there, and is for Services."""
+    """The Services with an existing waypoint that handles traffic to Services."""
     endpoints = Endpoints(context.snapshot)
     for service in services_with_waypoint(context.snapshot):
         ref = waypoint_of(context, service)

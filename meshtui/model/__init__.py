@@ -1,1 +1,1 @@
-"""The types that everything above the sources speaks in: immutable, without I/O."""
+"""The types that all packages above the sources share: immutable, without I/O."""

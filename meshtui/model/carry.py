@@ -1,47 +1,60 @@
-"""Hands on from one Snapshot to the next what was worked out already: where 100 of 10,000 pods change, only they are new."""
+"""Copies computed attributes from one Snapshot to the next: when 100 of 10,000 pods change, only those are computed again."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
-from meshtui.model.ids import ObjectRef
-from meshtui.model.snapshot import Snapshot, is_top, sorted_refs, workload_of
-from meshtui.model.workload import Controller, Pod, Workload
-
-_OF_ONE_KIND = {
-    "namespaces": ("namespace_by_name",),
-    "controllers": ("tops", "controllers_by_ref"),
-    "pods": ("pod_by_key", "pod_by_ip"),
-}
-"""What follows from one kind alone, by its field."""
+from meshtui.model.ids import ObjectRef, Uid
+from meshtui.model.snapshot import Derived, Snapshot, is_top, sorted_refs, workload_of
+from meshtui.model.workload import Controller, MeshMode, Pod, Workload
 
 
-def carry(before: Snapshot, after: Snapshot) -> None:
-    """Give ``after`` its pods by namespace and its workloads from those of ``before``, where that has them.
+def carry(before: Snapshot, after: Snapshot) -> Snapshot:
+    """``after`` with derived attributes, computed from those of ``before`` and from the objects that differ.
 
-    What didn't change stays the same object, so that ``is`` tells. Both must be of one source: equal UIDs, equal things.
+    Objects that didn't change stay identical (``is``). Both Snapshots must come from the same source, so that equal UIDs mean the
+    same object.
     """
-    known, new = before.__dict__, after.__dict__
-    for field, worked_out in _OF_ONE_KIND.items():
-        if getattr(before, field) is getattr(after, field):
-            new.update({name: known[name] for name in worked_out if name in known})
-    if "tops" in known and "controllers_by_ref" in known and before.controllers is not after.controllers:
-        _controllers(before, after)
     gone, come = differing(before.pods, after.pods)
-    if before.namespaces is after.namespaces and before.live == after.live:
-        new["modes"] = dict(before.modes)
-        for pod in gone:
-            new["modes"].pop(id(pod), None)
-    if "pods_by_namespace" in known or "workloads" in known:
-        new["pods_by_namespace"] = _by_namespace(before.pods_by_namespace, gone, come)
-    if "workloads" in known:
-        new["workloads"] = _workloads(before, after, gone, come)
+    same_pods, same_controllers = before.pods is after.pods, before.controllers is after.controllers
+    tops, by_ref = (before.tops, before.controllers_by_ref) if same_controllers else _controllers(before, after)
+    derived = Derived(
+        namespace_by_name=before.namespace_by_name if before.namespaces is after.namespaces else None,
+        pods_by_namespace=_by_namespace(before.pods_by_namespace, gone, come),
+        pod_by_key=before.pod_by_key if same_pods else None,
+        pod_by_ip=before.pod_by_ip if same_pods else None,
+        tops=tops,
+        controllers_by_ref=by_ref,
+    )
+    owned = replace(after, derived=derived)
+    modes = _mesh_modes(before, owned, gone, come) if _same_modes(before, after) else None
+    return replace(after, derived=replace(derived, workloads=_workloads(before, owned, gone, come), mesh_modes=modes))
+
+
+def _same_modes(before: Snapshot, after: Snapshot) -> bool:
+    """Whether the mesh mode of an unchanged pod is unchanged."""
+    same = (
+        before.namespaces is after.namespaces
+        and before.live == after.live
+        and before.installation == after.installation
+        and before.mesh.discovery == after.mesh.discovery
+    )
+    return same and (after.live or before.has_istio == after.has_istio)
+
+
+def _mesh_modes(before: Snapshot, after: Snapshot, gone: Iterable[Pod], come: Iterable[Pod]) -> Mapping[Uid, MeshMode]:
+    modes = dict(before.mesh_modes)
+    for pod in gone:
+        modes.pop(pod.uid, None)
+    modes.update({pod.uid: after.mesh_mode_of(pod) for pod in come})
+    return modes
 
 
 def differing(old: Mapping[Any, Any], new: Mapping[Any, Any]) -> tuple[list[Any], list[Any]]:
-    """(what is gone or was written anew, what came or is written anew), by identity."""
+    """The removed or replaced values of ``old``, and the added or replaced values of ``new``, compared by identity."""
     if old is new:
         return [], []
     gone = [value for uid, value in old.items() if new.get(uid) is not value]
@@ -64,7 +77,8 @@ def _by_namespace(old: Mapping[str, tuple[Pod, ...]], gone: Iterable[Pod], come:
     return found
 
 
-def _controllers(before: Snapshot, after: Snapshot) -> None:
+def _controllers(before: Snapshot, after: Snapshot) -> tuple[Mapping[ObjectRef, Controller], Mapping[ObjectRef, Controller]]:
+    """The topmost controllers and all controllers, by reference."""
     gone, come = differing(before.controllers, after.controllers)
     tops, by_ref = dict(before.tops), dict(before.controllers_by_ref)
     for controller in gone:
@@ -74,7 +88,7 @@ def _controllers(before: Snapshot, after: Snapshot) -> None:
         by_ref[controller.meta.ref] = controller
         if is_top(controller):
             tops[controller.meta.ref] = controller
-    after.__dict__.update(tops=tops, controllers_by_ref=by_ref)
+    return tops, by_ref
 
 
 def _workloads(before: Snapshot, after: Snapshot, gone: Iterable[Pod], come: Iterable[Pod]) -> Mapping[ObjectRef, Workload]:
@@ -104,7 +118,7 @@ def _workloads(before: Snapshot, after: Snapshot, gone: Iterable[Pod], come: Ite
 
 
 def _changed_controllers(before: Snapshot, after: Snapshot) -> tuple[set[ObjectRef], set[str]]:
-    """(owners that are still the same thing, with another number of replicas …; namespaces where owners came, went or moved)."""
+    """The controllers whose owners are unchanged but other fields changed, and the namespaces in which owners changed."""
     if before.controllers is after.controllers:
         return set(), set()
     gone, come = differing(before.controllers, after.controllers)

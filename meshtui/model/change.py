@@ -1,4 +1,4 @@
-"""A verdict that changed while somebody watched: from what to what, when, and because of which objects."""
+"""A verdict that changed while it was watched: before, after, when, and the objects that caused it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Cause:
     by: str = ""
 
     def __str__(self) -> str:
-        """``NetworkPolicy ecom/ecom-netpol was edited by kubectl``; who deleted an object isn't written anywhere."""
+        """``NetworkPolicy ecom/ecom-netpol was edited by kubectl``; for a deletion the author isn't known."""
         return f"{self.ref} was {self.what}" + (f" by {self.by}" if self.by and self.what != DELETED else "")
 
 
 @dataclass(frozen=True, slots=True)
 class VerdictChange:
-    """A flow's verdict before and after, when it was noticed, and the changed objects that explain it."""
+    """A flow's verdict before and after, when the change was noticed, and the changed objects that explain it."""
 
     flow: Flow
     before: Verdict

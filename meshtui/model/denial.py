@@ -1,4 +1,4 @@
-"""A denial: traffic that a proxy's log says was turned away."""
+"""A denial: traffic that was denied according to a proxy's log."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from meshtui.model.flow import Flow, FlowEndpoint, HttpRequest
 from meshtui.model.verdict import Decider
 
 WINDOW_S = 600
-"""How far back the denials of a table's column count, in seconds."""
+"""The denials in a table's column are those of the last so many seconds."""
 BUCKET_S = 10
-"""Recent denials are counted by so many seconds."""
+"""Recent denials are counted in time slots of so many seconds."""
 
 
 class DenialKind(Enum):
-    """What the log line says happened. Only ``TIMED_OUT`` isn't certain: ztunnel itself says "maybe a NetworkPolicy"."""
+    """What happened, according to the log line. Only ``TIMED_OUT`` is uncertain: ztunnel itself says "maybe a NetworkPolicy"."""
 
     REJECTED = "rejected"
     """The destination's proxy closed the connection: policy rejection."""
     POLICY_CHANGE = "policy_change"
     """An open connection was closed, because policy no longer allows it."""
     REFUSED = "refused"
-    """The source's ztunnel got 401 from the other end, whose own line hasn't been seen."""
+    """The source's ztunnel got 401 from the destination's ztunnel, whose own log line isn't available."""
     TIMED_OUT = "timed_out"
     """The source's ztunnel got no answer on port 15008."""
     FORBIDDEN = "http_403"
@@ -31,13 +31,13 @@ class DenialKind(Enum):
 
     @property
     def certain(self) -> bool:
-        """Whether the line leaves no doubt that policy decided."""
+        """Whether the line proves that a policy denied the connection."""
         return self is not DenialKind.TIMED_OUT
 
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """One end of a connection as a log line names it: an address, and where the proxy knew it, the pod."""
+    """One end of a connection in a log line: an address, and the pod if the proxy knew it."""
 
     ip: str = ""
     namespace: str = ""
@@ -46,10 +46,10 @@ class Peer:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """One log line that tells of a denial.
+    """One log line about a denial.
 
-    ``port`` is the application's, None where the line doesn't say; ``named`` is the policy that the line itself names;
-    ``identity`` the source's SPIFFE id, empty for plaintext; ``inbound`` says whether the destination's side wrote it.
+    ``port`` is the application's, None where the line doesn't have it; ``named`` is the policy that the line names;
+    ``identity`` is the source's SPIFFE id, empty for plaintext; ``inbound`` says whether the destination's side wrote the line.
     """
 
     at: datetime
@@ -62,7 +62,7 @@ class Rejection:
     proxy: str
     identity: str = ""
     service: tuple[str, str] | None = None
-    """Namespace and name of the Service that was called, where a waypoint's line names one; then ``port`` is its port."""
+    """Namespace and name of the called Service, if a waypoint's line names one. ``port`` is then the Service's port."""
     http: HttpRequest | None = None
     named: Decider | None = None
     raw: str = ""
@@ -72,8 +72,8 @@ class Rejection:
 class Denial:
     """Equal denials of one flow, counted.
 
-    ``source`` and ``destination`` are None where the log doesn't say who it was. ``recent`` holds the counts of the last
-    ``WINDOW_S`` seconds as pairs of a time (seconds since the epoch, a multiple of ``BUCKET_S``) and a number.
+    ``source`` and ``destination`` are None where the log doesn't identify them. ``recent`` has the counts of the last
+    ``WINDOW_S`` seconds, as pairs of a time (seconds since the epoch, a multiple of ``BUCKET_S``) and a number.
     """
 
     source: FlowEndpoint | None
@@ -90,26 +90,26 @@ class Denial:
     last: datetime
     recent: tuple[tuple[int, int], ...] = ()
     pods: tuple[str, str] = ("", "")
-    """The pods of the last one, ``namespace/name`` each."""
+    """The pods of the last denial, each as ``namespace/name``."""
     raw: str = ""
-    """The last line."""
+    """The log line of the last denial."""
 
     @property
     def flow(self) -> Flow | None:
-        """The question whose answer it is, or None when an end or the port isn't known."""
+        """The denied flow, or None if an end or the port isn't known."""
         if self.source is None or self.destination is None or self.port is None:
             return None
         return Flow(self.source, self.destination, self.port, http=self.http)
 
     def since(self, moment: datetime) -> int:
-        """How many there were since a moment, to ``BUCKET_S`` seconds, and no further back than ``WINDOW_S``."""
+        """The number of denials since a moment, to ``BUCKET_S`` seconds, and at most for the last ``WINDOW_S`` seconds."""
         start = moment.timestamp() - BUCKET_S
         return sum(number for at, number in self.recent if at > start)
 
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """How one proxy's log is read. ``problem`` says why it isn't, or why something is missing; ``unreadable`` counts lines."""
+    """How one proxy's log is read. ``problem`` says why it isn't read, or what may be missing; ``unreadable`` counts lines."""
 
     pod: str
     node: str
@@ -120,6 +120,6 @@ class LogState:
     forbidden: bool = False
     reading: bool = False
     cut: bool = False
-    """Whether it was too long to be read back as far as was asked for."""
+    """Whether the log was too long to be read back to the requested time."""
     sample: str = ""
-    """The last line that couldn't be read."""
+    """The last line that couldn't be parsed."""

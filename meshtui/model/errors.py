@@ -1,10 +1,10 @@
-"""The one tree of errors: each says what happened and what the person can do about it."""
+"""The errors of meshtui. Each has a message and, where there is one, a hint for the user."""
 
 from __future__ import annotations
 
 
 class MeshtuiError(Exception):
-    """Something that stops a command. ``hint`` is the way out; ``exit_code`` is the command line's (contracts)."""
+    """Stops a command: ``hint`` says how to proceed, ``exit_code`` is the process's (docs/contracts.md, Exit codes)."""
 
     exit_code = 2
 
@@ -14,36 +14,36 @@ class MeshtuiError(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        """Message and way out, in one line."""
+        """Message and hint in one line."""
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
 
 class UsageError(MeshtuiError):
-    """The words of a command are off."""
+    """The arguments of a command are invalid."""
 
 
 class NotReadableError(UsageError):
-    """An object that was named can't be found, because objects of its kind may not be listed: it may well be there."""
+    """A named object can't be looked up because objects of its kind may not be listed. It may exist."""
 
     exit_code = 3
 
 
 class ManifestError(MeshtuiError):
-    """A manifest can't be read: which file, which line, why."""
+    """A manifest can't be read; the message has file, line and reason."""
 
 
 class ConfigError(MeshtuiError):
-    """Settings or kubeconfig can't be used."""
+    """The settings or the kubeconfig can't be used."""
 
 
 class ClusterError(MeshtuiError):
-    """The cluster can't be reached, or says no."""
+    """The cluster can't be reached, or refuses a request."""
 
     exit_code = 3
 
 
 class ForbiddenError(ClusterError):
-    """The cluster says no to one verb on one kind."""
+    """The cluster refuses one verb on one kind (403)."""
 
     def __init__(self, verb: str, resource: str, message: str) -> None:
         super().__init__(message, f"ask for the verb {verb} on {resource}")
@@ -56,14 +56,14 @@ class SessionExpiredError(ClusterError):
 
 
 class NotFoundError(ClusterError):
-    """An object that was named is not there."""
+    """A named object doesn't exist."""
 
     exit_code = 2
 
 
 class ReadOnlyError(MeshtuiError):
-    """A write was asked for in read-only mode, or without a confirmation."""
+    """A write in read-only mode, or without a confirmation."""
 
 
 class SourceEndedError(ClusterError):
-    """What reads the cluster ended, and nobody foresaw why."""
+    """The task that reads the cluster ended with an unexpected error."""

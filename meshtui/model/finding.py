@@ -1,4 +1,4 @@
-"""What is wrong, before anybody asks; and the smallest change that would put it right."""
+"""A problem that a rule found, and the smallest change that resolves it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from meshtui.model.ids import ObjectRef
 
 
 class Severity(IntEnum):
-    """How bad a finding is; the worst sorts first."""
+    """How severe a finding is; the most severe sorts first."""
 
     ERROR = 0
     WARNING = 1
@@ -20,9 +20,9 @@ class Severity(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One step of a change to a manifest, as RFC 6902 has it: ``op`` is add, replace or remove; ``path`` is in pieces.
+    """One JSON Patch operation (RFC 6902): ``op`` is add, replace or remove; ``path`` is split into keys.
 
-    ``add`` at the piece ``-`` appends to a list. Maps and lists that are missing on the way are made.
+    ``add`` with the last key ``-`` appends to a list. Missing maps and lists on the path are created.
     """
 
     op: str
@@ -31,7 +31,7 @@ class Operation:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class Edit:
     """What becomes of one object: ``operations`` on what is there, or ``create``, the whole manifest of a new one."""
 
     ref: ObjectRef
@@ -41,18 +41,18 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """A change that would put a finding right, in one line, and object by object in the order to apply it."""
+    """A change that resolves a finding: a summary, and the changes of objects in the order in which to apply them."""
 
     summary: str
-    changes: tuple[Change, ...]
+    edits: tuple[Edit, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One finding: the rule (``MTnnn``), what it is about, what is wrong, and why that matters here.
+    """One finding: the rule (``MTnnn``), the objects, the problem, and why it matters in this cluster.
 
-    ``flows`` counts the flows that it breaks or opens. ``fix`` is there where a change is safe to propose.
-    ``ignored`` is the reason that an annotation ``meshtui.dev/ignore`` of its object gives.
+    ``flows`` counts the flows that it breaks or opens. ``fix`` is None where no change is safe to propose. ``ignored`` is the
+    reason in the annotation ``meshtui.dev/ignore`` of its object.
     """
 
     rule: str
@@ -65,11 +65,11 @@ class Finding:
     flows: int = 0
     ignored: str = ""
     affected: frozenset[ObjectRef] = frozenset()
-    """Those of its objects that only feel it: they are named, and not marked as what is wrong."""
+    """The objects that are only affected: they are listed, but not marked as faulty."""
 
     @property
     def at_fault(self) -> tuple[ObjectRef, ...]:
-        """The objects that are to be changed."""
+        """The objects that have to be changed."""
         return tuple(ref for ref in self.objects if ref not in self.affected)
 
     @property

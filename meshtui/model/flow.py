@@ -1,4 +1,4 @@
-"""A flow: the question that a verdict answers."""
+"""A flow: the connection or request that a verdict is about."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from enum import Enum
 
 
 class EndpointKind(Enum):
-    """What one end of a flow is."""
+    """The kinds of endpoints of a flow."""
 
     POD = "pod"
     WORKLOAD = "workload"
     SERVICE = "service"
     IP = "ip"
+    HOST = "host"
     EXTERNAL = "external"
 
 
 @dataclass(frozen=True, slots=True)
 class FlowEndpoint:
-    """One end of a flow: ``namespace``/``name`` of a pod, workload (with its ``owner_kind``) or Service, or an ``ip``."""
+    """One end of a flow: ``namespace``/``name`` of a pod, workload (with its ``owner_kind``) or Service, or an ``ip``.
+
+    The ``name`` of a host is its DNS name, in lower case.
+    """
 
     kind: EndpointKind
     namespace: str = ""
@@ -27,12 +31,14 @@ class FlowEndpoint:
     ip: str = ""
 
     def __str__(self) -> str:
-        """The reference that the command line takes for it (contracts, References)."""
+        """The reference that the command line accepts for it (docs/contracts.md, References)."""
         match self.kind:
             case EndpointKind.IP:
                 return self.ip
             case EndpointKind.EXTERNAL:
                 return "external"
+            case EndpointKind.HOST:
+                return self.name
             case EndpointKind.SERVICE:
                 return f"{self.namespace}/svc/{self.name}"
             case EndpointKind.WORKLOAD:

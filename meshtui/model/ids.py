@@ -1,4 +1,4 @@
-"""Names of things: what identifies an object, and what the field calls an identity."""
+"""Names that identify objects and workloads."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ObjectRef:
 
 
 def principal(trust_domain: str, namespace: str, service_account: str) -> Principal:
-    """Compose the principal of a ServiceAccount (istio.io: Security, identity)."""
+    """The principal of a ServiceAccount (istio.io: Security, identity)."""
     return Principal(f"{trust_domain}/ns/{namespace}/sa/{service_account}")
 
 

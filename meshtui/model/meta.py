@@ -1,4 +1,4 @@
-"""What every object carries."""
+"""Metadata that every object has."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from types import MappingProxyType
 
 from meshtui.model.ids import ObjectRef, Uid
 
+METADATA_NAME = "kubernetes.io/metadata.name"
+"""The label of every namespace, with its name."""
 NO_LABELS: Mapping[str, str] = MappingProxyType({})
 
 

@@ -1,4 +1,4 @@
-"""What a probe saw."""
+"""The result of a probe for one flow."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class ProbePod:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One flow as a probe saw it.
+    """One flow as a probe observed it.
 
-    ``outcome`` is one of the contracts' words; times are milliseconds, None where they weren't measured; ``from_proxy``
+    ``outcome`` is a word of docs/contracts.md, Words; times are milliseconds, None where they weren't measured; ``from_proxy``
     says that an HTTP status came from a proxy on the way, not from the application.
     """
 
@@ -54,7 +54,7 @@ class Observation:
 
     @property
     def agrees(self) -> bool | None:
-        """Whether reality agrees with the prediction; None when one of them can't tell."""
+        """Whether the observation agrees with the prediction; None when one of them can't tell."""
         if self.predicted.decision in {Decision.MIXED, Decision.UNKNOWN} or self.reached is None:
             return None
         return self.reached == (self.predicted.decision is Decision.ALLOW)

@@ -1,15 +1,15 @@
-"""Text from a cluster or a file, made safe to show: names and log lines are shown, never executed, and never end a line."""
+"""Makes text from a cluster or a file safe to show: it can't control the terminal and can't start a new line."""
 
 from __future__ import annotations
 
 import unicodedata
 
 _HIDDEN = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
-"""Unicode's categories of characters that a terminal obeys, that nobody sees, or that begin a new line."""
+"""Unicode categories of characters that a terminal interprets, that are invisible, or that begin a new line."""
 
 
 def clean(text: str) -> str:
-    """Replace control, bidi and invisible characters and line ends by visible escapes; everything else stays as it is."""
+    """Replace control, bidirectional and invisible characters and line ends by visible escapes. All other characters are kept."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(_visible(char) for char in text)
@@ -22,7 +22,7 @@ def _visible(char: str) -> str:
 
 
 def escaped(char: str) -> str:
-    """One character as Python would write it in a string."""
+    """The escape sequence of one character, as Python writes it in a string."""
     code = ord(char)
     if code < 0x100:
         return f"\\x{code:02x}"

@@ -1,9 +1,10 @@
-"""Policies as written: NetworkPolicies, the admin tiers, Istio's security kinds. What they mean is the engine's business."""
+"""Policies as written: NetworkPolicies, the admin tiers, Istio's security kinds. ``engine.policy`` evaluates them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 
 from meshtui.model.meta import Meta
 from meshtui.model.selectors import LabelSelector
@@ -13,7 +14,7 @@ from meshtui.model.selectors import LabelSelector
 
 @dataclass(frozen=True, slots=True)
 class IPBlock:
-    """A CIDR and what is cut out of it, as written."""
+    """A CIDR and its exceptions, as written."""
 
     cidr: str
     excepts: tuple[str, ...] = ()
@@ -39,7 +40,7 @@ class PolicyPort:
 
 @dataclass(frozen=True, slots=True)
 class NetworkPolicyRule:
-    """One rule; no peers means everybody, no ports means all ports."""
+    """One rule; no peers means all peers, no ports means all ports."""
 
     peers: tuple[NetworkPeer, ...] = ()
     ports: tuple[PolicyPort, ...] = ()
@@ -55,6 +56,11 @@ class NetworkPolicy:
     ingress: tuple[NetworkPolicyRule, ...] | None = None
     egress: tuple[NetworkPolicyRule, ...] | None = None
     unmodelled: tuple[str, ...] = ()
+
+    def names_port(self, number: int) -> bool:
+        """Whether a rule is for this one port."""
+        rules = (*(self.ingress or ()), *(self.egress or ()))
+        return any(port.port == number for rule in rules for port in rule.ports)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,11 +207,25 @@ class PeerAuthentication:
 
 @dataclass(frozen=True, slots=True)
 class JwtRule:
-    """One ``jwtRules`` entry."""
+    """One ``jwtRules`` entry.
+
+    ``from_headers`` are names with the prefix before the token; without any place, it is looked for where clients usually put it.
+    ``forwards`` is whether the token stays in the request; ``outputs`` are headers into which its content is written.
+    """
 
     issuer: str
     audiences: tuple[str, ...] = ()
     jwks_uri: str = ""
+    from_headers: tuple[tuple[str, str], ...] = ()
+    from_params: tuple[str, ...] = ()
+    from_cookies: tuple[str, ...] = ()
+    forwards: bool = False
+    outputs: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> bool:
+        """Whether it says itself where the token is, in place of the default."""
+        return bool(self.from_headers or self.from_params or self.from_cookies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,10 +239,36 @@ class RequestAuthentication:
     unmodelled: tuple[str, ...] = ()
 
 
+class Enforcer(Enum):
+    """Who enforces a policy that isn't judged."""
+
+    CNI = "cni"
+    PROXY = "proxy"
+    CLIENT = "client"
+    """The proxy of whoever connects."""
+    NOBODY = "nobody"
+
+
 @dataclass(frozen=True, slots=True)
 class ForeignPolicy:
-    """An object that decides about traffic and isn't modelled (EnvoyFilter, Cilium's and Calico's own kinds …)."""
+    """A policy that isn't judged (EnvoyFilter, Cilium's and Calico's own kinds …): what it may select is unknown.
+
+    ``selector`` are labels that all pods have which it selects; None: it may select any pod in its namespace, or, without
+    a namespace, in the cluster. ``egress_only``: it says nothing about who may come in; ``hosts_only``: it selects nodes.
+    ``ingress_only``: it only changes what comes in; ``outside_only``: only the way to addresses outside the cluster.
+    ``anywhere``: it may concern every namespace, although it has one. ``target_refs`` are the Gateways or Services whose proxies
+    an extension of Istio's proxies is for.
+    ``hosts`` are the names of the Services that a DestinationRule is about, or that a Sidecar object lets through, as written.
+    """
 
     meta: Meta
     api_version: str
     selector: LabelSelector | None = None
+    enforcer: Enforcer = Enforcer.CNI
+    egress_only: bool = False
+    hosts_only: bool = False
+    ingress_only: bool = False
+    outside_only: bool = False
+    anywhere: bool = False
+    target_refs: tuple[TargetRef, ...] = ()
+    hosts: tuple[str, ...] = ()

@@ -1,16 +1,19 @@
-"""One cluster at one moment: immutable, replaced whole."""
+"""Everything known about one cluster at one moment: immutable, replaced as a whole."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from datetime import datetime
 from enum import Enum
 from functools import cached_property
 
-from meshtui.model.gateway import Gateway, GatewayClass, HTTPRoute
+from meshtui.model.cni import UNKNOWN_CNI, Cni
+from meshtui.model.gateway import Gateway, GatewayClass, HTTPRoute, OtherRoute
 from meshtui.model.ids import ObjectRef, Principal, Uid, principal
+from meshtui.model.membership import Installation, Membership, asks_for_mesh, by_labels, wants_capture, was_captured
+from meshtui.model.meta import METADATA_NAME
 from meshtui.model.policy import (
     AdminPolicy,
     AuthorizationPolicy,
@@ -19,7 +22,13 @@ from meshtui.model.policy import (
     PeerAuthentication,
     RequestAuthentication,
 )
+from meshtui.model.reading import Reading
+from meshtui.model.reason import Code, because
+from meshtui.model.selectors import LabelSelector, matches_as_far_as_known
+from meshtui.model.service_entry import ServiceEntry, WorkloadEntry
+from meshtui.model.virtual_service import IstioGateway, VirtualService
 from meshtui.model.workload import (
+    MESHED,
     Controller,
     EndpointSlice,
     MeshMode,
@@ -32,13 +41,13 @@ from meshtui.model.workload import (
     Workload,
 )
 
-AMBIENT_REDIRECTION = "ambient.istio.io/redirection"
-DATAPLANE_MODE = "istio.io/dataplane-mode"
+_CONTROL_PLANE = frozenset({"istiod", "ztunnel"})
+_TUNNEL = 15008
 GATEWAY_LABELS = frozenset({"gateway.networking.k8s.io/gateway-name", "istio.io/gateway-name"})
 
 
 class KindStatus(Enum):
-    """The faces of "no answer": none of them looks like an empty list."""
+    """How the data of a kind was obtained. The statuses without data are distinct from each other and from an empty list."""
 
     SYNCED = "synced"
     LOADING = "loading"
@@ -48,12 +57,16 @@ class KindStatus(Enum):
     EXPIRED = "expired"
     UNREACHABLE = "unreachable"
     BROKEN = "broken"
-    """Somebody answers, and the answer can't be read; what was known before stays, and nothing is concluded from it."""
+    """The server's answer can't be parsed. The last data is kept, and the failure implies nothing about the objects."""
+
+
+_BLIND = frozenset({KindStatus.FORBIDDEN, KindStatus.LOADING, KindStatus.EXPIRED, KindStatus.UNREACHABLE})
+"""The statuses of a kind for which its objects, or their present state, aren't known."""
 
 
 @dataclass(frozen=True, slots=True)
 class KindState:
-    """How one kind is known. ``since`` is when it became stale; ``retry_at`` when the source tries again."""
+    """The state of one kind. ``since`` is when it became stale; ``retry_at`` when the source tries again."""
 
     status: KindStatus
     message: str = ""
@@ -61,12 +74,21 @@ class KindState:
     since: datetime | None = None
     retry_at: datetime | None = None
     scope: str = ""
-    """Namespaces that were listed, where the whole cluster may not be."""
+    """The namespaces that were listed, when the whole cluster can't be listed."""
+    missing: str = ""
+    """Why objects are missing although the status has data: one can't be decoded, or none was ever read."""
+
+    @property
+    def blind(self) -> str:
+        """Why objects of this kind may exist that aren't known, or an empty string: then what they decide is unknown."""
+        if self.status in _BLIND or (self.missing and self.status is KindStatus.BROKEN):
+            return f"{self.status.value}: {self.message}" if self.message else self.status.value
+        return self.missing
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something in the input that could not be understood, and where: it is a finding, never silence."""
+    """A part of the input that couldn't be parsed, and its place. It becomes a finding."""
 
     where: str
     path: str
@@ -75,20 +97,51 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class MeshConfig:
-    """What the ConfigMap ``istio`` of the control plane says."""
+    """The mesh's configuration, of all control planes together (``kinds.mesh_config``, ``kinds.installation``)."""
 
     trust_domain: str = "cluster.local"
     root_namespace: str = "istio-system"
     found: bool = False
+    trust_domain_aliases: tuple[str, ...] = ()
+    path_normalization: str = "BASE"
+    """How proxies normalise paths before policies see them: NONE, BASE, MERGE_SLASHES or DECODE_AND_MERGE_SLASHES."""
     sidecars_send_hbone: bool = False
     """Whether sidecars reach ambient pods through HBONE (proxyMetadata, ISTIO_META_ENABLE_HBONE)."""
+    auto_mtls: bool = True
+    """Whether proxies speak mutual TLS to Services without being told (enableAutoMtls)."""
+    virtual_service_export_to: tuple[str, ...] = ("*",)
+    """The namespaces that see VirtualServices without exportTo (defaultVirtualServiceExportTo)."""
+    registry_only: bool = False
+    """Whether sidecars reach only what is registered (outboundTrafficPolicy.mode REGISTRY_ONLY)."""
+    export_to: tuple[str, ...] = ()
+    """Where ServiceEntries without ``exportTo`` are exported to (defaultServiceExportTo); empty for everywhere."""
+    entries_hidden: bool = False
+    """Whether some ServiceEntries may be hidden from some namespaces, or from all (serviceEntryVisibility)."""
+    discovery: tuple[LabelSelector, ...] = ()
+    """The namespaces that istiod knows (discoverySelectors); empty for all."""
     unread: str = ""
-    """Why the ConfigMap couldn't be read, where it may well be there: the values above are Istio's defaults then."""
+    """Why the ConfigMap couldn't be read although it may exist. The values above are then Istio's defaults."""
+    doubt: str = ""
+    """Why the configuration isn't known although there is one: what depends on it is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """Derived attributes of a Snapshot that are already known (``model.carry``); those that are None are computed on access."""
+
+    namespace_by_name: Mapping[str, Namespace] | None = None
+    pods_by_namespace: Mapping[str, tuple[Pod, ...]] | None = None
+    pod_by_key: Mapping[str, Pod] | None = None
+    pod_by_ip: Mapping[str, Pod] | None = None
+    tops: Mapping[ObjectRef, Controller] | None = None
+    controllers_by_ref: Mapping[ObjectRef, Controller] | None = None
+    workloads: Mapping[ObjectRef, Workload] | None = None
+    mesh_modes: Mapping[Uid, MeshMode] | None = None
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that is known, keyed by UID within each kind."""
+    """All objects, by kind and UID."""
 
     namespaces: Mapping[Uid, Namespace] = field(default_factory=dict)
     pods: Mapping[Uid, Pod] = field(default_factory=dict)
@@ -98,7 +151,7 @@ class Snapshot:
     service_accounts: Mapping[Uid, ServiceAccount] = field(default_factory=dict)
     nodes: Mapping[Uid, Node] = field(default_factory=dict)
     own_probes: Mapping[Uid, Pod] = field(default_factory=dict)
-    """meshtui's own probe pods: none of the cluster's, so they stand in no other mapping (nor do their Jobs)."""
+    """The pods of meshtui's own probes. No other mapping has them, or their Jobs."""
     disruption_budgets: Mapping[Uid, PodDisruptionBudget] = field(default_factory=dict)
     network_policies: Mapping[Uid, NetworkPolicy] = field(default_factory=dict)
     admin_policies: Mapping[Uid, AdminPolicy] = field(default_factory=dict)
@@ -108,42 +161,71 @@ class Snapshot:
     gateways: Mapping[Uid, Gateway] = field(default_factory=dict)
     gateway_classes: Mapping[Uid, GatewayClass] = field(default_factory=dict)
     http_routes: Mapping[Uid, HTTPRoute] = field(default_factory=dict)
+    other_routes: Mapping[Uid, OtherRoute] = field(default_factory=dict)
+    istio_gateways: Mapping[Uid, IstioGateway] = field(default_factory=dict)
+    virtual_services: Mapping[Uid, VirtualService] = field(default_factory=dict)
+    service_entries: Mapping[Uid, ServiceEntry] = field(default_factory=dict)
+    workload_entries: Mapping[Uid, WorkloadEntry] = field(default_factory=dict)
     foreign: Mapping[Uid, ForeignPolicy] = field(default_factory=dict)
     mesh: MeshConfig = field(default_factory=MeshConfig)
+    installation: Installation = field(default_factory=Installation)
+    """How the mesh is installed, where manifests say it: what is injected, and what is captured."""
     kinds: Mapping[str, KindState] = field(default_factory=dict)
-    """By kind name ("Pod", "AuthorizationPolicy" …); a kind that isn't there counts as synced (manifests)."""
+    """By kind name ("Pod", "AuthorizationPolicy" …). A kind without an entry counts as synced (manifests)."""
     problems: tuple[Problem, ...] = ()
     live: bool = False
-    """Whether it comes from an API server: then annotations, not labels, say who is captured."""
+    """Whether the data comes from an API server. Then annotations, not labels, show which pods are captured."""
     taken_at: datetime | None = None
+    cni: Cni = UNKNOWN_CNI
+    """The CNI, whose readings of NetworkPolicies verdicts follow."""
+    pod_cidrs: tuple[str, ...] = ()
+    """The networks from which pods without an address get one, as the user says; empty: what the Nodes say counts."""
+    reading: Reading | None = None
+    """What was read of files and folders, and what wasn't; None for a cluster, where ``kinds`` says it."""
+    derived: InitVar[Derived | None] = None
+    _derived: Derived = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self, derived: Derived | None) -> None:
+        """Store the derived attributes that are already computed."""
+        object.__setattr__(self, "_derived", derived or Derived())
 
     def kind_state(self, kind: str) -> KindState:
-        """How a kind is known."""
+        """The state of a kind."""
         return self.kinds.get(kind, KindState(KindStatus.SYNCED))
 
     @cached_property
     def namespace_by_name(self) -> Mapping[str, Namespace]:
         """Namespaces by name."""
+        if self._derived.namespace_by_name is not None:
+            return self._derived.namespace_by_name
         return {namespace.name: namespace for namespace in self.namespaces.values()}
 
     @cached_property
     def pods_by_namespace(self) -> Mapping[str, tuple[Pod, ...]]:
         """Pods by namespace name."""
+        if self._derived.pods_by_namespace is not None:
+            return self._derived.pods_by_namespace
         return _by_namespace(self.pods.values())
 
     @cached_property
     def pod_by_key(self) -> Mapping[str, Pod]:
         """Pods by ``namespace/name``."""
+        if self._derived.pod_by_key is not None:
+            return self._derived.pod_by_key
         return {pod.key: pod for pod in self.pods.values()}
 
     @cached_property
     def pod_by_ip(self) -> Mapping[str, Pod]:
         """Running pods by each of their addresses; host-network pods are left out."""
+        if self._derived.pod_by_ip is not None:
+            return self._derived.pod_by_ip
         return {ip: pod for pod in self.pods.values() if not pod.host_network and not pod.completed for ip in pod.ips}
 
     @cached_property
     def workloads(self) -> Mapping[ObjectRef, Workload]:
         """Workloads by reference: every topmost owner that has pods or is a controller, and every bare pod."""
+        if self._derived.workloads is not None:
+            return self._derived.workloads
         pods: dict[ObjectRef, list[Pod]] = defaultdict(list)
         for pod in self.pods.values():
             pods[self.owner_of(pod)].append(pod)
@@ -153,12 +235,16 @@ class Snapshot:
 
     @cached_property
     def tops(self) -> Mapping[ObjectRef, Controller]:
-        """The controllers that nobody controls."""
+        """The controllers without a controller, by reference."""
+        if self._derived.tops is not None:
+            return self._derived.tops
         return {c.meta.ref: c for c in self.controllers.values() if is_top(c)}
 
     @cached_property
     def controllers_by_ref(self) -> Mapping[ObjectRef, Controller]:
         """Controllers by reference."""
+        if self._derived.controllers_by_ref is not None:
+            return self._derived.controllers_by_ref
         return {controller.meta.ref: controller for controller in self.controllers.values()}
 
     def owner_of(self, pod: Pod) -> ObjectRef:
@@ -167,7 +253,7 @@ class Snapshot:
         if owner is None:
             return pod.meta.ref
         ref = ObjectRef(owner.kind, pod.namespace, owner.name)
-        for _ in range(4):  # owners form no circles, but manifests may say anything
+        for _ in range(4):  # owners form no cycles in a cluster, but manifests may contain one
             controller = self.controllers_by_ref.get(ref)
             above = next((o for o in controller.owners if o.controller), None) if controller else None
             if above is None:
@@ -182,45 +268,120 @@ class Snapshot:
         return ref
 
     def mesh_mode(self, pod: Pod) -> MeshMode:
-        """How a pod's traffic meets the mesh (istio.io: ambient, add workloads; sidecar injection).
+        """How a pod takes part in the mesh (istio.io: ambient, add workloads; sidecar injection).
 
-        Live, ambient's own annotation says so; from manifests the labels do: the pod's wins over its namespace's.
+        In a live cluster its containers and Istio's annotation on the pod decide, in manifests labels (``model.membership``).
         """
-        known = self.modes.get(id(pod))
-        if known is None or known[0] is not pod:
-            known = self.modes[id(pod)] = (pod, self._mesh_mode(pod))
-        return known[1]
+        known = self._derived.mesh_modes
+        if known is not None and self.pods.get(pod.uid) is pod:
+            return known[pod.uid]
+        return self.mesh_mode_of(pod)
 
     @cached_property
-    def modes(self) -> dict[int, tuple[Pod, MeshMode]]:
-        """The mesh modes that were asked for, by the identity of the pod."""
-        return {}
+    def mesh_modes(self) -> Mapping[Uid, MeshMode]:
+        """The mesh mode of every pod."""
+        if self._derived.mesh_modes is not None:
+            return self._derived.mesh_modes
+        return {uid: self.mesh_mode_of(pod) for uid, pod in self.pods.items()}
 
-    def _mesh_mode(self, pod: Pod) -> MeshMode:
-        if pod.labels.keys() & GATEWAY_LABELS:
-            return MeshMode.GATEWAY
+    def mesh_mode_of(self, pod: Pod) -> MeshMode:
+        """The mesh mode of a pod that needn't be in the Snapshot; the likeliest, if its labels leave it open."""
+        return self.membership_of(pod).modes[0]
+
+    def membership_of(self, pod: Pod) -> Membership:
+        """The mesh modes that a pod may have, by what is known; in a live cluster its containers and annotations show it."""
+        if not self.live and self.pods.get(pod.uid) is pod:
+            return self._memberships[pod.uid]
+        return self._as_far_as_discovered(pod)
+
+    @cached_property
+    def _memberships(self) -> Mapping[Uid, Membership]:
+        return {uid: self._as_far_as_discovered(pod) for uid, pod in self.pods.items()}
+
+    def _as_far_as_discovered(self, pod: Pod) -> Membership:
+        found = self._membership_of(pod)
+        if not self.mesh.discovery or not MESHED & set(found.modes):
+            return found
+        policies = (self.authorization_policies, self.peer_authentications, self.request_authentications)
+        root = self.mesh.root_namespace
+        needed = [pod.namespace, *([root] if any(p.meta.namespace == root for each in policies for p in each.values()) else [])]
+        hidden = next((name for name in needed if self._discovered(name) is not True), None)
+        if hidden is None:
+            return found
+        return Membership(found.modes, because(Code.NAMESPACE_NOT_DISCOVERED, namespace=hidden), evaluable=False)
+
+    def open_membership_of(self, pod: Pod) -> Membership | None:
+        """The membership of a pod whose mode isn't known, else None."""
+        if self.live and not self.mesh.discovery:
+            return None
+        found = self.membership_of(pod)
+        return found if found.is_open else None
+
+    def mesh_modes_of(self, pod: Pod) -> tuple[MeshMode, ...]:
+        """The modes that a pod may have: one, unless its labels leave it open."""
+        membership = self.open_membership_of(pod)
+        return membership.modes if membership else (self.mesh_mode(pod),)
+
+    def _discovered(self, name: str) -> bool | None:
+        """Whether istiod knows a namespace (istio/istio pkg/kube/namespace/filter.go); None if its labels aren't known."""
+        namespace = self.namespace_by_name.get(name)
+        labels, known = (namespace.labels, namespace.known) if namespace else ({METADATA_NAME: name}, False)
+        found = {matches_as_far_as_known(selector, labels, known=known) for selector in self.mesh.discovery}
+        return True if True in found else None if None in found else False
+
+    def _membership_of(self, pod: Pod) -> Membership:
+        if pod.is_router or pod.labels.keys() & GATEWAY_LABELS:
+            return Membership((MeshMode.GATEWAY,))
         if pod.has_sidecar:
-            return MeshMode.SIDECAR
+            return Membership((MeshMode.SIDECAR,))
         if pod.host_network:
-            return MeshMode.NONE
-        if self.live and pod.meta.annotations.get(AMBIENT_REDIRECTION) == "enabled":
-            return MeshMode.AMBIENT
+            return Membership((MeshMode.NONE,))
         namespace = self.namespace_by_name.get(pod.namespace)
         labels = namespace.labels if namespace else {}
-        wanted = (pod.labels.get(DATAPLANE_MODE) or labels.get(DATAPLANE_MODE)) == "ambient"
         if not self.live:
-            if wanted:
-                return MeshMode.AMBIENT
-            return MeshMode.SIDECAR if _sidecar_injected(pod, labels) else MeshMode.NONE
-        return MeshMode.WANTED if wanted else MeshMode.NONE
+            open_ = namespace is not None and not namespace.known and self.has_istio
+            return by_labels(pod, None if open_ else labels, self.installation)
+        if was_captured(pod):
+            return Membership((MeshMode.AMBIENT,))
+        wanted = wants_capture(pod, labels)
+        return Membership((MeshMode.WANTED if wanted else MeshMode.NONE,))
+
+    @cached_property
+    def unlabelled(self) -> tuple[str, ...]:
+        """The namespaces whose labels aren't known, sorted."""
+        return tuple(sorted(namespace.name for namespace in self.namespaces.values() if not namespace.known))
+
+    @cached_property
+    def has_istio(self) -> bool:
+        """Whether anything shows that there is a mesh: an object of Istio's, a proxy, a label, or a rule for its tunnel."""
+        kinds = (
+            self.authorization_policies,
+            self.peer_authentications,
+            self.request_authentications,
+            self.istio_gateways,
+            self.virtual_services,
+            self.service_entries,
+            self.workload_entries,
+        )
+        unread = self.reading.unread if self.reading else ()
+        return (
+            any(kinds)
+            or self.mesh != MeshConfig()
+            or self.installation != Installation()
+            or any(gateway.class_name.startswith("istio") for gateway in self.gateways.values())
+            or any(kind.group.endswith("istio.io") for kind in unread)
+            or any(asks_for_mesh(namespace.labels) for namespace in self.namespaces.values())
+            or any(map(_shows_istio, self.pods.values()))
+            or any(policy.names_port(_TUNNEL) for policy in self.network_policies.values())
+        )
 
     def principal_of(self, pod: Pod) -> Principal:
-        """The identity that a pod has in the mesh (whether it is used depends on its mesh mode)."""
+        """The pod's identity in the mesh. Whether it is used depends on the pod's mesh mode."""
         return principal(self.mesh.trust_domain, pod.namespace, pod.service_account)
 
 
 def workload_of(ref: ObjectRef, pods: Iterable[Pod], top: Controller | None) -> Workload | None:
-    """The workload with these pods, whose topmost owner may be there; None for one that neither is, nor stands for, anything."""
+    """The workload of some pods and their topmost owner, if that exists. None if there are neither pods nor an owner."""
     members = tuple(sorted(pods, key=lambda pod: pod.name))
     if not members and (top is None or top.meta.kind in {"ReplicaSet", "Job"}):
         return None
@@ -230,23 +391,18 @@ def workload_of(ref: ObjectRef, pods: Iterable[Pod], top: Controller | None) -> 
 
 
 def sorted_refs(refs: Iterable[ObjectRef]) -> list[ObjectRef]:
-    """References by kind, namespace and name."""
+    """References, sorted by kind, namespace and name."""
     return sorted(refs, key=lambda ref: (ref.kind, ref.namespace, ref.name))
 
 
 def is_top(controller: Controller) -> bool:
-    """Whether nobody controls a controller, and it is one that runs pods itself or through its own (a CronJob's Jobs do)."""
+    """Whether a controller has no controller itself, and runs pods, directly or (like a CronJob) through Jobs."""
     return controller.meta.kind != "CronJob" and not any(owner.controller for owner in controller.owners)
 
 
-def _sidecar_injected(pod: Pod, namespace_labels: Mapping[str, str]) -> bool:
-    """Istio's injection webhook: the pod's label wins; a namespace opts in by istio-injection or a revision."""
-    own = pod.labels.get("sidecar.istio.io/inject", pod.meta.annotations.get("sidecar.istio.io/inject", ""))
-    if own:
-        return own == "true"
-    if namespace_labels.get("istio-injection"):
-        return namespace_labels["istio-injection"] == "enabled"
-    return "istio.io/rev" in namespace_labels or "istio.io/rev" in pod.labels
+def _shows_istio(pod: Pod) -> bool:
+    asks = asks_for_mesh(pod.labels) or asks_for_mesh(pod.meta.annotations)
+    return asks or pod.has_sidecar or pod.is_router or pod.labels.get("app") in _CONTROL_PLANE
 
 
 def _by_namespace(pods: Iterable[Pod]) -> Mapping[str, tuple[Pod, ...]]:

@@ -1,15 +1,17 @@
-"""A verdict: never a bool. What decides, everything that was considered, in order, and what was assumed."""
+"""A verdict: the decision, the deciding object, every step in order, and the assumptions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from meshtui.model.ids import ObjectRef
+from meshtui.model.reason import Reason
+from meshtui.model.workload import Pod
 
 
 class Decision(Enum):
-    """What policy says about a flow."""
+    """What policy decides about a flow."""
 
     ALLOW = "allow"
     DENY = "deny"
@@ -18,7 +20,7 @@ class Decision(Enum):
 
 
 class Layer(Enum):
-    """Where a flow is decided."""
+    """The layer that decides a flow."""
 
     NONE = "none"
     EGRESS_POLICY = "egress_policy"
@@ -32,7 +34,7 @@ class Layer(Enum):
 
 
 class StepResult(Enum):
-    """What one step of the ladder says."""
+    """The result of one step."""
 
     PASS = "pass"
     BLOCK = "block"
@@ -51,21 +53,43 @@ def http_outcome(status: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Decider:
-    """The object and rule that decides; ``rule`` is ``ingress[0]``, ``rules[0]``, ``spec.mtls`` … or None."""
+    """The object and rule that decide; ``rule`` is ``ingress[0]``, ``rules[0]``, ``spec.mtls`` … or None."""
 
     ref: ObjectRef
     rule: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
+class Hop:
+    """One connection of a flow as the policies of a step see it, as from a client to a waypoint, or from a gateway to a backend.
+
+    ``source`` and ``destination`` are ``namespace/name`` of a pod, an address, or ``external``. ``port`` is the destination's
+    port that these policies compare: 15008 for NetworkPolicies in front of a tunnel, the Service's port at a waypoint, else the
+    pod's own. ``service`` is the Service that a waypoint sees; the pods are None for addresses.
+    """
+
+    source: str
+    destination: str
+    port: int
+    protocol: str = "TCP"
+    service: ObjectRef | None = None
+    source_pod: Pod | None = field(default=None, compare=False, repr=False)
+    destination_pod: Pod | None = field(default=None, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """One rung of the ladder: a layer, where it is enforced, what it says and why, and what it looked at."""
+    """One step: a layer, where it is enforced, its result with the reason, and the objects that it considered.
+
+    ``hop`` is the connection that a blocking step blocks; None for other results, and where no connection is made.
+    """
 
     layer: Layer
     where: str
     result: StepResult
-    reason: str
+    reason: Reason
     objects: tuple[Decider, ...] = ()
+    hop: Hop | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +105,7 @@ class PairVerdict:
 class Verdict:
     """The answer to one flow.
 
-    ``outcome`` is what a client would see (contracts, Words); ``decided_by`` is None when nothing selects the flow;
+    ``outcome`` is what a client would see (docs/contracts.md, Words); ``decided_by`` is None when nothing selects the flow;
     ``pairs`` is filled for a workload or Service whose pods differ.
     """
 
@@ -90,15 +114,15 @@ class Verdict:
     layer: Layer
     decided_by: Decider | None = None
     steps: tuple[Step, ...] = ()
-    assumptions: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    assumptions: tuple[Reason, ...] = ()
+    notes: tuple[Reason, ...] = ()
     pairs: tuple[PairVerdict, ...] = ()
 
     @property
-    def reason(self) -> str:
-        """The deciding step's reason, else the first note."""
+    def reason(self) -> Reason | None:
+        """The deciding step's reason, else the first note, if there is one."""
         wanted = {Decision.DENY: StepResult.BLOCK, Decision.UNKNOWN: StepResult.UNKNOWN}.get(self.decision)
         for step in self.steps:
             if step.result is wanted or (wanted is None and step.layer is self.layer and step.objects):
                 return step.reason
-        return self.notes[0] if self.notes else ""
+        return self.notes[0] if self.notes else None

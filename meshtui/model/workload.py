@@ -13,7 +13,7 @@ from meshtui.model.selectors import LabelSelector
 
 
 class MeshMode(Enum):
-    """How a pod's traffic meets the mesh."""
+    """How a pod takes part in the mesh."""
 
     NONE = "none"
     AMBIENT = "ambient"
@@ -21,7 +21,7 @@ class MeshMode(Enum):
     GATEWAY = "gateway"
     """A proxy of its own, with its own mTLS identity: a Gateway's or waypoint's pod."""
     WANTED = "wanted"
-    """Labelled for ambient, but not captured: judged as un-meshed."""
+    """Labelled for ambient, but not captured; evaluated as a pod outside the mesh."""
 
     @property
     def is_ambient(self) -> bool:
@@ -29,20 +29,28 @@ class MeshMode(Enum):
         return self is MeshMode.AMBIENT
 
 
+MESHED = frozenset({MeshMode.AMBIENT, MeshMode.SIDECAR, MeshMode.GATEWAY})
+"""Mesh modes in which a pod has an identity that others can verify."""
+
+
 @dataclass(frozen=True, slots=True)
 class Namespace:
-    """A namespace. ``labels`` always holds kubernetes.io/metadata.name."""
+    """A namespace. ``labels`` always holds kubernetes.io/metadata.name.
+
+    ``known``: whether its other labels are known. They aren't if manifests mention the namespace and don't hold it.
+    """
 
     meta: Meta
+    known: bool = True
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The name."""
         return self.meta.name
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """Its labels."""
+        """The labels, with kubernetes.io/metadata.name."""
         return self.meta.labels
 
 
@@ -53,6 +61,8 @@ class ContainerPort:
     number: int
     name: str = ""
     protocol: str = "TCP"
+    host_port: int = 0
+    """The port of the node that leads to it; 0 if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +77,10 @@ class OwnerRef:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """One pod. ``ips`` may be empty (not scheduled yet, or derived from a template); ``status`` is what kubectl prints."""
+    """One pod.
+
+    ``ips`` may be empty (not scheduled yet, or derived from a template); ``status`` is the word that kubectl prints.
+    """
 
     meta: Meta
     service_account: str = "default"
@@ -84,32 +97,34 @@ class Pod:
     env: Mapping[str, str] = field(default_factory=dict)
     owners: tuple[OwnerRef, ...] = ()
     has_sidecar: bool = False
+    is_router: bool = False
+    """Whether its only container is an Istio proxy in the role of a gateway."""
     deleting: bool = False
     probe_ports: tuple[int | str, ...] = ()
-    """The ports, or their names, that the kubelet's probes ask."""
+    """The ports, as numbers or names, that the kubelet's probes connect to."""
     trouble: str = ""
-    """What is said of a container that failed and waits to be started again: one line, or empty."""
+    """Why a container that failed and is to be restarted failed: one line, or empty."""
     derived: bool = False
-    """Made from a controller's template, because the manifests hold no pod for it."""
+    """Whether the pod was made from a controller's template, because the manifests contain no pod of that controller."""
 
     @property
     def uid(self) -> Uid:
-        """Its UID."""
+        """metadata.uid."""
         return self.meta.uid
 
     @property
     def namespace(self) -> str:
-        """Its namespace."""
+        """metadata.namespace."""
         return self.meta.namespace
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """metadata.name."""
         return self.meta.name
 
     @property
     def labels(self) -> Mapping[str, str]:
-        """Its labels."""
+        """metadata.labels as a mapping."""
         return self.meta.labels
 
     @property
@@ -119,18 +134,18 @@ class Pod:
 
     @property
     def completed(self) -> bool:
-        """Whether it has ended: such a pod has no address and no policy."""
+        """Whether the pod has ended. Such a pod has no address, and no policy applies to it."""
         return self.phase in {"Succeeded", "Failed"}
 
     @property
     def controller(self) -> OwnerRef | None:
-        """The owner that manages it."""
+        """The owner that is its controller, or None."""
         return next((owner for owner in self.owners if owner.controller), None)
 
 
 @dataclass(frozen=True, slots=True)
 class PodTemplate:
-    """What a controller makes its pods from."""
+    """The fields of spec.template that verdicts and workloads depend on."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
@@ -140,6 +155,7 @@ class PodTemplate:
     images: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     has_sidecar: bool = False
+    is_router: bool = False
     probe_ports: tuple[int | str, ...] = ()
 
 
@@ -165,12 +181,12 @@ class Workload:
     desired: int | None = None
     created: datetime | None = None
     ready: int = field(init=False, compare=False)
-    """How many of its pods are Ready."""
+    """How many of the pods are Ready."""
     service_accounts: tuple[str, ...] = field(init=False, compare=False)
-    """The ServiceAccounts that its pods run as (two during a rollout that changes it)."""
+    """The ServiceAccounts of the pods (two, during a rollout that changes the account)."""
 
     def __post_init__(self) -> None:
-        """Look at the pods once: this is read far more often than it changes."""
+        """Compute both from the pods once, since they are read far more often than pods change."""
         object.__setattr__(self, "ready", sum(pod.ready for pod in self.pods))
         object.__setattr__(self, "service_accounts", tuple(dict.fromkeys(pod.service_account for pod in self.pods)))
 
@@ -189,7 +205,7 @@ class ServicePort:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A Service. ``selector`` None means that its endpoints are written by hand (or it is an ExternalName)."""
+    """A Service. ``selector`` None means that its EndpointSlices are managed by hand, or that it is an ExternalName."""
 
     meta: Meta
     type: str = "ClusterIP"
@@ -198,11 +214,19 @@ class Service:
     ports: tuple[ServicePort, ...] = ()
     external_name: str = ""
     publish_not_ready: bool = False
+    outside_ips: tuple[str, ...] = ()
+    """Its external IPs, and the addresses of its load balancer."""
+    local_only: bool = False
+    """Whether clients inside the cluster only reach the endpoints on their own node (internalTrafficPolicy Local)."""
 
     @property
     def headless(self) -> bool:
-        """Whether it has no address of its own."""
+        """Whether it has no cluster IP."""
         return self.cluster_ips == ("None",)
+
+    def selects(self, labels: Mapping[str, str]) -> bool:
+        """Whether the selector selects a pod with some labels; without a selector it selects none."""
+        return bool(self.selector) and all(labels.get(key) == value for key, value in self.selector or ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +252,7 @@ class EndpointPort:
 
 @dataclass(frozen=True, slots=True)
 class EndpointSlice:
-    """An EndpointSlice of the Service that its label names."""
+    """An EndpointSlice; ``service`` is the name in its label kubernetes.io/service-name, or empty."""
 
     meta: Meta
     service: str = ""
@@ -245,7 +269,10 @@ class ServiceAccount:
 
 @dataclass(frozen=True, slots=True)
 class PodDisruptionBudget:
-    """A PodDisruptionBudget. ``relative`` says that it counts by its pods' controllers: maxUnavailable, or a percentage."""
+    """A PodDisruptionBudget.
+
+    ``relative``: it is computed from the size of the pods' controllers (maxUnavailable, or a percentage).
+    """
 
     meta: Meta
     selector: LabelSelector | None = None
@@ -254,7 +281,7 @@ class PodDisruptionBudget:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node and its addresses."""
+    """A Node: ``ips`` are its internal and external addresses, ``pod_cidrs`` the ranges of its pods."""
 
     meta: Meta
     ips: tuple[str, ...] = ()

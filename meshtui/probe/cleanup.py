@@ -1,7 +1,7 @@
-"""Finds and removes what ended (or killed) runs left in a cluster.
+"""Finds and removes objects that ended (or killed) runs left in a cluster.
 
-A Job is a run's when name and both labels say so; a pod, when besides that such a Job owns it. Anybody can put the labels on
-a pod of their own: that alone never makes it one of ours.
+A Job belongs to a run if its name and both labels say so; a pod, if such a Job owns it as well. Anybody can set the labels on a
+pod, so labels alone don't count.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from meshtui.kinds import KINDS, Kind
 from meshtui.model.meta import Meta
 from meshtui.model.own_probe import MANAGED_BY, RUN, is_own_job, is_own_pod
 from meshtui.model.workload import Controller, Pod
 from meshtui.probe.podspec import EXPIRES
-from meshtui.sources.api import Api, segment
-from meshtui.sources.decode import KINDS, Kind
-from meshtui.sources.listing import read_list
-from meshtui.sources.writes import Confirmation, Writes
+from meshtui.sources.kubernetes.api import Api, segment
+from meshtui.sources.kubernetes.listing import read_list
+from meshtui.sources.kubernetes.writes import Confirmation, Writes
 
 _SELECTOR = f"{MANAGED_BY}=meshtui,{RUN}"
 
@@ -35,7 +35,7 @@ class Leftover:
     path: str
 
     def expired(self, now: datetime) -> bool:
-        """Whether its run must have ended; an object that doesn't say when counts as not expired."""
+        """Whether its run must have ended. An object without an expiry time counts as not expired."""
         return self.expires is not None and self.expires <= now
 
 
@@ -59,7 +59,7 @@ def _leftover(kind: Kind, meta: Meta) -> Leftover:
 
 
 async def remove(leftovers: list[Leftover], writes: Writes, confirmation: Confirmation) -> list[Leftover]:
-    """Delete these objects; those that were still there. Raises ClusterError and ReadOnlyError."""
+    """Delete some objects, and return those that still existed. Raises ClusterError and ReadOnlyError."""
     return [item for item in leftovers if await writes.delete(item.path, item.uid, confirmation, grace_s=0)]
 
 

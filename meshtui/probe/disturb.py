@@ -1,8 +1,8 @@
-"""Whom a probe pod would disturb: everything that selects pods by label, held against the labels that the pod will have. Pure.
+"""Finds controllers and Services that a probe pod would disturb: all objects whose selectors match its labels. Pure.
 
-Adoption: a controller takes a pod without a controller that its selector matches (kubernetes/kubernetes
-pkg/controller/controller_ref_manager.go). A Job does so too when its selector was written by hand (``manualSelector``);
-otherwise it selects by its own UID. A StatefulSet also looks at the name, a Deployment at its ReplicaSets.
+Adoption: a controller adopts a pod without a controller that its selector matches (kubernetes/kubernetes
+pkg/controller/controller_ref_manager.go). A Job does so only if its selector was written by hand (``manualSelector``);
+otherwise it selects by its own UID. A StatefulSet also checks the pod's name; a Deployment adopts through its ReplicaSets.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ADOPTING = frozenset({"ReplicaSet", "ReplicationController", "DaemonSet", "Job"}
 
 @dataclass(frozen=True, slots=True)
 class Selecting:
-    """The objects of one namespace that select pods by label, probes' own Jobs aside."""
+    """The objects of one namespace that select pods by label, except the Jobs of probes."""
 
     services: tuple[Service, ...] = ()
     controllers: tuple[Controller, ...] = ()
@@ -28,11 +28,11 @@ class Selecting:
 
 
 KINDS = ("Service", "ReplicaSet", "ReplicationController", "DaemonSet", "Job", "PodDisruptionBudget")
-"""The kinds that ``Selecting`` is made of."""
+"""The kinds in ``Selecting``."""
 
 
 def selecting_of(objects: Iterable[Service | Controller | PodDisruptionBudget]) -> Selecting:
-    """Objects of one namespace, sorted by what they are; Jobs of probes are left out."""
+    """Sort the objects of one namespace by kind, without the Jobs of probes."""
     services, controllers, budgets = [], [], []
     for obj in objects:
         if isinstance(obj, Service):
@@ -45,7 +45,7 @@ def selecting_of(objects: Iterable[Service | Controller | PodDisruptionBudget]) 
 
 
 def selecting_in(snapshot: Snapshot, namespace: str) -> Selecting:
-    """Those of a Snapshot."""
+    """The selecting objects of one namespace in a Snapshot."""
     return Selecting(
         tuple(s for s in snapshot.services.values() if s.meta.namespace == namespace),
         tuple(c for c in snapshot.controllers.values() if c.meta.namespace == namespace),
@@ -54,7 +54,7 @@ def selecting_in(snapshot: Snapshot, namespace: str) -> Selecting:
 
 
 def adopters(controllers: Iterable[Controller], labels: Mapping[str, str]) -> tuple[str, ...]:
-    """The controllers that would take a pod with these labels, and no controller, for their own."""
+    """The controllers that would adopt a pod with these labels and without a controller."""
     return tuple(
         str(controller.meta.ref)
         for controller in controllers
@@ -63,16 +63,12 @@ def adopters(controllers: Iterable[Controller], labels: Mapping[str, str]) -> tu
 
 
 def harm(selecting: Selecting, labels: Mapping[str, str]) -> str:
-    """Why a probe pod with these labels would disturb somebody, or empty."""
+    """What a probe pod with these labels would disturb, as a sentence, or empty."""
     for service in selecting.services:
-        if service.publish_not_ready and _selects(service, labels):
+        if service.publish_not_ready and service.selects(labels):
             return f"{service.meta.ref} publishes pods that aren't ready: it would send the probe its traffic"
     if adopters(selecting.controllers, labels):
         for budget in selecting.budgets:
             if budget.relative and budget.selector is not None and matches(budget.selector, labels):
                 return f"{budget.meta.ref} counts pods by their controllers: the probe would block evictions"
     return ""
-
-
-def _selects(service: Service, labels: Mapping[str, str]) -> bool:
-    return bool(service.selector) and all(labels.get(key) == value for key, value in service.selector or ())

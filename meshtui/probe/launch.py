@@ -1,4 +1,4 @@
-"""Runs a plan: the only place that starts pods. Whatever happens, what it made is removed."""
+"""Runs a plan. No other code starts pods. All objects that a run creates are removed, however it ends."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from meshtui.kinds import KINDS, Kind
+from meshtui.logs.ztunnel import AccessLine
+from meshtui.model.constants import PROXY_LAYERS
 from meshtui.model.errors import ClusterError, ForbiddenError, MeshtuiError, NotFoundError
 from meshtui.model.flow import Flow
+from meshtui.model.membership import AMBIENT_REDIRECTION
 from meshtui.model.observation import Observation, ProbePod
-from meshtui.model.snapshot import AMBIENT_REDIRECTION
-from meshtui.model.verdict import NOT_SETTLED, UNKNOWN, Layer, StepResult, Verdict
+from meshtui.model.verdict import NOT_SETTLED, UNKNOWN, StepResult, Verdict
 from meshtui.model.workload import Pod
 from meshtui.probe import disturb, podspec
-from meshtui.probe.classify import Attempt, classify, is_last_line, parse_attempt
+from meshtui.probe.classify import classify, is_last_line, parse_attempt
 from meshtui.probe.disturb import Selecting, selecting_of
 from meshtui.probe.evidence import Evidence
 from meshtui.probe.plan import Batch, Plan, Target
-from meshtui.sources.api import Api, NotServedError, segment
-from meshtui.sources.decode import KINDS, Kind
-from meshtui.sources.listing import read_all, read_object
-from meshtui.sources.writes import Access, Confirmation, Writes
-from meshtui.sources.ztunnel_log import AccessLine
+from meshtui.probe.protocols import PROTOCOLS, Attempt
+from meshtui.sources.kubernetes.api import Api, NotServedError, segment
+from meshtui.sources.kubernetes.listing import read_all, read_object
+from meshtui.sources.kubernetes.writes import Access, Confirmation, Writes
 
 if TYPE_CHECKING:
     from meshtui.settings import Settings
@@ -42,9 +44,9 @@ Progress = Callable[[Observation], None]
 
 
 def needed(plan: Plan) -> list[Access]:
-    """What the plan must be allowed to do, namespace by namespace.
+    """The permissions that a plan needs, by namespace.
 
-    The lists are those that a plan reads to disturb nobody: what can't be seen could adopt a probe, or send it traffic.
+    They include listing everything that selects pods: an object that isn't visible could adopt a probe, or send traffic to it.
     """
     return [
         access
@@ -67,7 +69,7 @@ def needed(plan: Plan) -> list[Access]:
 
 
 async def check_access(plan: Plan, writes: Writes) -> None:
-    """Ask before starting. Raises ForbiddenError that names the first missing verb."""
+    """Check the permissions before the start. Raises ForbiddenError that names the first missing one."""
     wanted = needed(plan)
     answers = await asyncio.gather(*(writes.allowed(access) for access in wanted))
     for access, (allowed, reason) in zip(wanted, answers, strict=True):
@@ -76,7 +78,7 @@ async def check_access(plan: Plan, writes: Writes) -> None:
 
 
 class Launcher:
-    """One run of a plan on one cluster. ``progress`` gets each Observation as soon as it is settled."""
+    """One run of a plan on one cluster. ``progress`` is called with each Observation as soon as it is settled."""
 
     def __init__(self, api: Api, writes: Writes, settings: Settings, progress: Progress) -> None:
         self._api = api
@@ -90,9 +92,10 @@ class Launcher:
         self.run_id = secrets.token_hex(4)
 
     async def run(self, plan: Plan, confirmation: Confirmation, gateway_urls: list[str]) -> list[Observation]:
-        """Do everything in the plan; all Observations, those of refused flows (as unknown) included.
+        """Run the whole plan and return all Observations, including those of refused flows (outcome unknown).
 
-        Raises ReadOnlyError before anything is sent, ForbiddenError before anything is made when a verb is missing, ClusterError.
+        Raises ReadOnlyError before anything is sent; ForbiddenError if a verb is missing, before anything is created;
+        ClusterError.
         """
         self._writes.permit(confirmation)
         observations = [self._tell(_refused(r.flow, r.predicted, r.reason)) for r in plan.refused]
@@ -129,7 +132,7 @@ class Launcher:
     async def _batch(
         self, number: int, batch: Batch, owner_uid: str, confirmation: Confirmation, evidence: Evidence
     ) -> list[Observation]:
-        """One pod from creation to removal."""
+        """Run one pod, from its creation to its removal."""
         async with self._slots:
             started = datetime.now(UTC)
             try:
@@ -160,9 +163,9 @@ class Launcher:
             return [self._tell(_failed(t, who, reason)) for t in batch.targets]
 
     async def _checked_again(self, batch: Batch) -> Batch:
-        """The batch, held against what selects pods right now: the plan's Snapshot may be minutes old.
+        """The batch, after a check against everything that selects pods now: the plan's Snapshot may be minutes old.
 
-        Raises ClusterError when somebody would be disturbed, or when that can't be told.
+        Raises ClusterError if something would be disturbed, or if that can't be determined.
         """
         selecting, final = await self._selecting_in(batch.namespace), batch.final_labels(self.run_id)
         reason = disturb.harm(selecting, final)
@@ -171,7 +174,10 @@ class Launcher:
         return replace(batch, controlled=bool(disturb.adopters(selecting.controllers, final)))
 
     async def _selecting_in(self, namespace: str) -> Selecting:
-        """What selects pods in a namespace, at most ``_FRESH_S`` old: pods that are made together share one look."""
+        """Everything that selects pods in a namespace, at most ``_FRESH_S`` old.
+
+        Pods that are created together share one request.
+        """
         async with self._looks[namespace]:
             listed_at, selecting = self._selecting.get(namespace, (-_FRESH_S, Selecting()))
             if time.monotonic() - listed_at < _FRESH_S:
@@ -183,7 +189,7 @@ class Launcher:
             return selecting
 
     async def _list(self, kind: Kind, namespace: str) -> list[Any]:
-        """All objects of a kind in a namespace; none of a kind that isn't installed. Raises ClusterError."""
+        """All objects of a kind in a namespace; empty if the kind isn't installed. Raises ClusterError."""
         try:
             return await read_all(self._api, kind, kind.path_in(kind.versions[0], segment(namespace)))
         except NotServedError:
@@ -196,7 +202,7 @@ class Launcher:
         return pod
 
     async def _started(self, path: str) -> Pod:
-        """Wait until the container runs or has ended. Raises ClusterError when it never will."""
+        """Wait until the container runs or has ended. Raises ClusterError if it can't start."""
         while True:
             pod = await self._get(path)
             if pod.phase in {"Running", "Succeeded"} or (pod.phase == "Failed" and pod.status != "Evicted"):
@@ -208,7 +214,7 @@ class Launcher:
             await asyncio.sleep(_POLL_S)
 
     async def _read(self, pod: Pod, batch: Batch, who: ProbePod, evidence: Evidence, started: datetime) -> list[Observation]:
-        """Follow the pod's output; a flow is told as soon as its last attempt is there."""
+        """Follow the pod's output, and report each flow as soon as its last attempt was printed."""
         attempts: dict[str, list[Attempt]] = {target.id: [] for target in batch.targets}
         ended = ""
         path = f"/api/v1/namespaces/{batch.namespace}/pods/{who.name}"
@@ -231,7 +237,7 @@ class Launcher:
         ]
 
     async def _follow(self, path: str, attempts: dict[str, list[Attempt]]) -> bool:
-        """Read the pod's output from its beginning, as long as it comes; whether its last line was there."""
+        """Read the pod's output from its beginning while the stream lasts. Returns whether its last line was read."""
         for seen in attempts.values():
             seen.clear()
         params = {"follow": "true"}
@@ -245,7 +251,7 @@ class Launcher:
         return False
 
     async def _external(self, target: Target, urls: list[str]) -> Observation:
-        """A flow from outside: sent by meshtui itself, through the gateway's address."""
+        """Send a flow from outside: meshtui itself connects to the gateway's address."""
         import httpx
 
         if not urls:
@@ -282,7 +288,7 @@ class Launcher:
         self._made = [(p, u) for p, u in self._made if u != uid]
 
     async def _remove(self, confirmation: Confirmation) -> None:
-        """Remove whatever is left of this run. What can't be removed now, the cluster removes by the Job's TTL."""
+        """Remove all remaining objects of this run. If that fails, the cluster removes them by the Job's TTL."""
         for path, uid in reversed(self._made):
             try:
                 await self._writes.delete(path, uid, confirmation, grace_s=0)
@@ -294,7 +300,7 @@ class Launcher:
 def _observed(
     target: Target, attempts: list[Attempt], who: ProbePod, lines: list[AccessLine], *, captured: bool, ended: str = ""
 ) -> Observation:
-    """One flow's Observation from its attempts and the ztunnels' lines; ``ended`` says why the pod didn't end by itself."""
+    """A flow's Observation from its attempts and the ztunnels' lines. ``ended`` is why the pod was ended early, or empty."""
     seen = classify(attempts, target.protocol)
     attempt = seen.attempt
     ports = {target.port, *target.backend_ports}
@@ -307,7 +313,7 @@ def _observed(
         flow=target.flow,
         outcome=outcome,
         predicted=target.predicted,
-        http_status=attempt.status if attempt and target.protocol.startswith("http") else None,
+        http_status=attempt.status if attempt and PROTOCOLS[target.protocol].has_status else None,
         connect_ms=attempt.connect_s * 1000 if attempt and attempt.connect_s else None,
         total_ms=attempt.total_s * 1000 if attempt else None,
         bytes_received=attempt.bytes_received if attempt else 0,
@@ -319,31 +325,28 @@ def _observed(
     )
 
 
-_PROXIES = {Layer.WAYPOINT, Layer.SIDECAR, Layer.GATEWAY}
-
-
 def _from_proxy(target: Target, attempt: Attempt | None) -> bool:
-    """Whether a proxy on the way answered by itself.
+    """Whether a proxy on the way answered itself.
 
-    Envoy names itself as the server; what it hands on from an application has the upstream's time beside it
-    (Envoy: router filter, response headers).
+    Envoy sets itself as the server; if it forwards an application's answer, it adds the upstream's time (Envoy: router filter,
+    response headers).
     """
-    on_the_way = any(step.layer in _PROXIES and step.result is not StepResult.SKIP for step in target.predicted.steps)
+    on_the_way = any(step.layer in PROXY_LAYERS and step.result is not StepResult.SKIP for step in target.predicted.steps)
     return on_the_way and attempt is not None and "envoy" in attempt.server.lower() and not attempt.upstream
 
 
 def _refused(flow: Flow, predicted: Verdict, reason: str) -> Observation:
-    """A flow that wasn't sent."""
+    """The Observation of a flow that wasn't sent."""
     return Observation(flow, UNKNOWN, predicted, detail=reason, at=datetime.now(UTC))
 
 
 def _failed(target: Target, who: ProbePod, reason: str) -> Observation:
-    """A flow whose pod didn't do its work."""
+    """The Observation of a flow whose pod failed."""
     return Observation(target.flow, NOT_SETTLED, target.predicted, pod=who, detail=reason, at=datetime.now(UTC))
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """The error that a person can do something about, else the first one."""
+    """Of several errors, the first that a person can resolve, else the first."""
     flat: list[BaseException] = []
     pending: list[BaseException] = [group]
     while pending:

@@ -1,8 +1,7 @@
-"""What a probe would do: which pods, with which identity, what each is to send, and what has to be left out. Pure."""
+"""Plans a probe: which pods with which identities, what each sends, and which flows are left out. Pure."""
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -11,43 +10,34 @@ from meshtui.engine.engine import Engine
 from meshtui.engine.matching.selectors import matches
 from meshtui.engine.path.resolution import Resolved
 from meshtui.engine.policy.labels import label_selectors, labels_that_matter
+from meshtui.model.constants import REVISION_LABELS
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind, Flow, HttpRequest
 from meshtui.model.own_probe import labels as own_labels
+from meshtui.model.reason import Code, because
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import UNKNOWN, Decision, Layer, Verdict
 from meshtui.model.workload import MeshMode, Pod
 from meshtui.probe.disturb import adopters, harm, selecting_in
+from meshtui.probe.protocols import PROTOCOLS, protocol_of
 
 if TYPE_CHECKING:
     from meshtui.settings import Probe
 
 HARMLESS = {"GET", "HEAD", "OPTIONS"}
-_HTTP_PORTS = {80, 3000, 8000, 8080, 8081, 9090, 15020, 15021}
-_DNS_PORT = 53
-_POSTGRES_PORTS = {5432, 5433, 6432}
-NEVER_COPIED = {
-    "pod-template-hash",
-    "controller-revision-hash",
-    "statefulset.kubernetes.io/pod-name",
-    "apps.kubernetes.io/pod-index",
-}
-_CANT_TELL = {
-    "udp": "can't tell: over UDP silence and loss look the same, only DNS answers a question",
-    "sctp": "can't tell: SCTP can't be sent by a probe",
-}
 _ATTEMPTS = 2
 SOME_RUN = "00000000"
-"""Stands for the id of a run that isn't there yet: no selector names it."""
+"""A placeholder for the run's id, which doesn't exist yet. No selector matches it."""
 PARALLEL = 12
-"""Flows that one pod sends at the same time."""
+"""The number of flows that one pod sends in parallel."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What one flow is to send. ``protocol`` is http, http2, postgres, tcp or dns; ``address`` an IP address or a DNS name.
+    """What is sent for one flow.
 
-    ``backend_ports`` are the pods' own ports behind a Service: those that ztunnel's log names.
+    ``protocol`` is http, http2, postgres, tcp or dns; ``address`` is an IP address or a DNS name. ``backend_ports`` are the
+    container ports behind a Service, which ztunnel logs.
     """
 
     id: str
@@ -62,9 +52,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One pod: the identity that it stands for, and all that it is to send.
+    """One pod: the identity with which it runs, and everything that it sends.
 
-    ``controlled`` says that a controller would otherwise adopt it; ``ambient`` that it must be captured before it counts.
+    ``controlled``: without an own controller, another controller would adopt the pod. ``ambient``: results count only after the
+    mesh has captured the pod.
     """
 
     namespace: str
@@ -83,7 +74,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A flow that won't be probed, and why."""
+    """A flow that can't be probed, and the reason."""
 
     flow: Flow
     predicted: Verdict
@@ -92,7 +83,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything that a run would do."""
+    """All pods and flows of a run."""
 
     batches: tuple[Batch, ...] = ()
     external: tuple[Target, ...] = ()
@@ -102,19 +93,19 @@ class Plan:
 
     @property
     def flows(self) -> int:
-        """How many flows would be sent."""
+        """The number of flows that would be sent."""
         return sum(len(batch.targets) for batch in self.batches) + len(self.external)
 
     @property
     def asked(self) -> Iterator[Flow]:
-        """Every flow that was asked for: those that would be sent, and those that are refused."""
+        """Every requested flow: those that would be sent, and those that are refused."""
         yield from (target.flow for target in self.external)
         yield from (target.flow for batch in self.batches for target in batch.targets)
         yield from (refusal.flow for refusal in self.refused)
 
     @property
     def namespaces(self) -> tuple[str, ...]:
-        """Where pods would be made."""
+        """The namespaces in which pods would be created."""
         return tuple(dict.fromkeys(batch.namespace for batch in self.batches))
 
 
@@ -122,7 +113,7 @@ _Key = tuple[str, str, tuple[tuple[str, str], ...], str]
 
 
 def make_plan(engine: Engine, flows: Sequence[Flow], settings: Probe, *, any_method: bool = False) -> Plan:
-    """Plan the probing of some flows. ``any_method`` allows requests that may change something."""
+    """Plan a probe of some flows. ``any_method`` also allows requests that may change something."""
     snapshot = engine.snapshot
     keys = labels_that_matter(snapshot)
     groups: dict[_Key, list[Target]] = {}
@@ -137,7 +128,7 @@ def make_plan(engine: Engine, flows: Sequence[Flow], settings: Probe, *, any_met
             external.append(planned)
         else:
             target, pod = planned
-            labels = tuple(sorted((k, v) for k, v in pod.labels.items() if k in keys and k not in NEVER_COPIED))
+            labels = tuple(sorted((k, v) for k, v in pod.labels.items() if k in keys and k not in REVISION_LABELS))
             key = (pod.namespace, pod.service_account, labels, pod.node)
             groups.setdefault(key, []).append(target)
             stands_for.setdefault(key, pod)
@@ -148,18 +139,22 @@ def make_plan(engine: Engine, flows: Sequence[Flow], settings: Probe, *, any_met
 def _plan_flow(
     engine: Engine, number: str, flow: Flow, keys: Collection[str], *, any_method: bool
 ) -> tuple[Target, Pod] | Target | Refusal:
-    """What one flow is to send, and the pod that it stands for (none: sent from outside), or why it can't be sent."""
+    """What is sent for a flow and the pod that it represents (None: sent from outside), or why it can't be sent."""
     outside = flow.source.kind is EndpointKind.EXTERNAL
     asked = replace(flow, http=flow.http or HttpRequest()) if outside else flow  # what is really sent through the gateway
     try:
         verdict, resolved = engine.judge(asked), engine.resolver.resolve(flow)
     except UsageError as error:
-        return Refusal(flow, Verdict(Decision.UNKNOWN, UNKNOWN, Layer.NONE, notes=(str(error),)), str(error))
+        return Refusal(
+            flow, Verdict(Decision.UNKNOWN, UNKNOWN, Layer.NONE, notes=(because(Code.NOT_FOUND, error=str(error)),)), str(error)
+        )
     if flow.http and flow.http.method not in HARMLESS and not any_method:
         return Refusal(flow, verdict, f"prediction only: {flow.http.method} may change something (--unsafe-methods sends it)")
     target = _target(number, flow, verdict, resolved)
-    if target is None or target.protocol in _CANT_TELL:
-        return Refusal(flow, verdict, _CANT_TELL[target.protocol] if target else "there is no address behind it to send to")
+    if target is None:
+        return Refusal(flow, verdict, "there is no address behind it to send to")
+    if PROTOCOLS[target.protocol].cant_tell:
+        return Refusal(flow, verdict, PROTOCOLS[target.protocol].cant_tell)
     if flow.jwt is not None and not any(name.lower() == "authorization" for name, _ in target.request.headers):
         return Refusal(
             flow, verdict, "prediction only: there is no token with these claims (an Authorization header carries one)"
@@ -168,17 +163,17 @@ def _plan_flow(
         turned_away = verdict.layer is Layer.GATEWAY and verdict.decision is Decision.DENY
         elsewhere = turned_away and (
             flow.http is None or verdict.outcome == UNKNOWN
-        )  # what another request would tell is no answer
+        )  # the result of another request wouldn't answer the question
         return Refusal(flow, verdict, "no route of the gateway sends this request there") if elsewhere else target
     pod = next((endpoint.pod for endpoint in resolved.sources if endpoint.pod is not None and not endpoint.pod.derived), None)
     if pod is None:
-        return Refusal(flow, verdict, f"{flow.source} is no running pod: nothing can run in its place")
+        return Refusal(flow, verdict, f"{flow.source} isn't a running pod: nothing can run in its place")
     reason = _no_stand_in(engine.snapshot, pod) or _told_apart(engine.snapshot, pod, keys)
     return Refusal(flow, verdict, reason) if reason else (target, pod)
 
 
 def _no_stand_in(snapshot: Snapshot, pod: Pod) -> str:
-    """Why no other pod can send what this one would, or empty."""
+    """Why a probe pod can't represent this pod, or empty."""
     if pod.host_network:
         return f"{pod.key} is on its node's network: a probe would have another address"
     if snapshot.mesh_mode(pod) is MeshMode.GATEWAY:
@@ -187,11 +182,12 @@ def _no_stand_in(snapshot: Snapshot, pod: Pod) -> str:
 
 
 def _told_apart(snapshot: Snapshot, pod: Pod, keys: Collection[str]) -> str:
-    """Why a policy would judge a probe otherwise than the pod that it stands for, or empty. ``keys``: those that policies read.
+    """Why a policy would treat a probe differently from the pod that it represents, or empty.
 
-    A probe can't carry some labels (its pod would be taken for a controller's own), and has two of its own.
+    ``keys`` are the label keys that policies use. A probe can't have some labels (a controller would adopt its pod), and has
+    two labels of its own.
     """
-    final = {**{key: value for key, value in pod.labels.items() if key not in NEVER_COPIED}, **own_labels(SOME_RUN)}
+    final = {**{key: value for key, value in pod.labels.items() if key not in REVISION_LABELS}, **own_labels(SOME_RUN)}
     others = {key for key in {*pod.labels, *final} if pod.labels.get(key) != final.get(key)}
     if others.isdisjoint(keys):
         return ""
@@ -203,16 +199,23 @@ def _told_apart(snapshot: Snapshot, pod: Pod, keys: Collection[str]) -> str:
 
 
 def _target(number: str, flow: Flow, verdict: Verdict, resolved: Resolved) -> Target | None:
-    """Where to send: a Service's cluster IP (what an application gets from DNS), a pod's own address, or the address."""
+    """The address to send to: a Service's cluster IP (which applications get from DNS), a pod's address, or the flow's."""
     service = resolved.service
-    if service is not None:
+    if flow.destination.kind is EndpointKind.HOST:
+        sent = resolved.service_port.number if resolved.service_port else flow.port
+        if not isinstance(sent, int):
+            return None
+        hint = resolved.service_port.app_protocol if resolved.service_port else ""
+        address, number_sent, name = flow.destination.name, sent, flow.destination.name
+        protocol = protocol_of(flow, number_sent, hint).name
+    elif service is not None:
         port = next((p for p in service.ports if flow.port in {None, p.number, p.name}), None)
         if port is None:
             return None
         ips = [ip for ip in service.cluster_ips if ip != "None"]
         name = f"{service.meta.name}.{service.meta.namespace}"
         address = ips[0] if ips else f"{name}.svc"
-        protocol = _protocol(flow, port.number, port.app_protocol or port.name)
+        protocol = protocol_of(flow, port.number, port.app_protocol or port.name).name
         number_sent = port.number
     elif resolved.targets and resolved.targets[0].endpoint.pod is not None:
         endpoint, number_sent = resolved.targets[0].endpoint, resolved.targets[0].port
@@ -220,33 +223,17 @@ def _target(number: str, flow: Flow, verdict: Verdict, resolved: Resolved) -> Ta
             return None
         address, name = endpoint.pod.ips[0], ""
         declared = next((p.name for p in endpoint.pod.ports if p.number == number_sent), "")
-        protocol = _protocol(flow, number_sent, declared)
+        protocol = protocol_of(flow, number_sent, declared).name
     else:
         if flow.destination.kind is not EndpointKind.IP or not isinstance(flow.port, int):
             return None
         address, number_sent, name = flow.destination.ip, flow.port, ""
-        protocol = _protocol(flow, number_sent, "")
+        protocol = protocol_of(flow, number_sent, "").name
     request = flow.http or HttpRequest()
     if not request.host and name:
         request = replace(request, host=name if number_sent == 80 else f"{name}:{number_sent}")
     behind = tuple(dict.fromkeys(item.port for item in resolved.targets))
     return Target(number, flow, verdict, protocol, address, number_sent, request, behind)
-
-
-def _protocol(flow: Flow, port: int, hint: str) -> str:
-    """How to talk: what the flow says, what the port is called, what usually listens there."""
-    hint = hint.lower()
-    if flow.protocol == "SCTP":
-        return "sctp"
-    if flow.protocol == "UDP":
-        return "dns" if port == _DNS_PORT or hint.startswith("dns") else "udp"
-    if hint.startswith(("http2", "grpc", "h2c", "kubernetes.io/h2c")) and not hint.startswith("grpc-web"):
-        return "http2"
-    if flow.http is not None or hint.startswith(("http", "grpc-web", "kubernetes.io/ws", "web")):
-        return "http"
-    if hint.startswith(("postgres", "pg", "sql")) or (not hint and port in _POSTGRES_PORTS):
-        return "postgres"
-    return "http" if not hint and port in _HTTP_PORTS else "tcp"
 
 
 def _batch(snapshot: Snapshot, pod: Pod, labels: Mapping[str, str], targets: Sequence[Target]) -> Batch:
@@ -265,7 +252,7 @@ def _batch(snapshot: Snapshot, pod: Pod, labels: Mapping[str, str], targets: Seq
 def _checked(
     snapshot: Snapshot, batches: Iterable[Batch], external: list[Target], refused: list[Refusal], settings: Probe
 ) -> Plan:
-    """Leave out what would disturb somebody, and work out how long the rest takes at the most."""
+    """The plan without batches that would disturb something, and with the maximum duration of the others."""
     kept, waves = [], 0
     for batch in batches:
         reason = harm(selecting_in(snapshot, batch.namespace), batch.final_labels(SOME_RUN))
@@ -282,12 +269,3 @@ def _checked(
         seconds = settings.attempt_timeout_s if external else 0
     warnings = ("autoscalers that count pods by these labels see the probe pods while they run",) if kept else ()
     return Plan(tuple(kept), tuple(external), tuple(refused), warnings, seconds)
-
-
-def is_address(text: str) -> bool:
-    """Whether a target's address is an IP address (else a DNS name)."""
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

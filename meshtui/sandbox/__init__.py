@@ -1,1 +1,1 @@
-"""meshtui sandbox."""
+"""The embedded cluster of ``meshtui demo`` and ``meshtui sandbox``."""

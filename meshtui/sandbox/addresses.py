@@ -1,9 +1,9 @@
-"""The one place that decides which addresses the sandbox's pods have.
+"""Allocates the addresses of the sandbox's pods.
 
-On Linux every address of 127.0.0.0/8 is the machine's own: a pod gets 127.1.x.y, its outbound listeners 127.2.x.y.
-Where only 127.0.0.1 exists (macOS) a pod keeps such an address as its name in the cluster, and ports of 127.0.0.1
-stand in for it (see `listen_at`). Each sandbox claims whole blocks 127.1.x.0/24, held by a guard socket, so that
-several can run on one machine.
+On Linux every address of 127.0.0.0/8 belongs to the machine: a pod gets 127.1.x.y, and its outbound listeners 127.2.x.y. If
+only 127.0.0.1 exists (macOS), such an address is only the pod's name in the cluster, and it is represented by ports of
+127.0.0.1 (see `listen_at`). Each sandbox claims whole blocks 127.1.x.0/24, reserved by a bound socket, so that several
+sandboxes can run on one machine.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from meshtui.sandbox.ports import POD_PREFIX
 from meshtui.sandbox.user import is_free
 
 OUTBOUND_PREFIX = "127.2"
-"""A pod's outbound listeners stand on its address with this beginning."""
+"""Prefix of the addresses of a pod's outbound listeners; the rest is that of the pod's address."""
 
 _GUARD_PORT = 15999
 _FIRST_UNPRIVILEGED_PORT = 1024
@@ -50,7 +50,7 @@ class AddressPool:
         return self._by_uid[uid]
 
     def release(self, uid: str) -> None:
-        """Give an address back; it is the last to be handed out again."""
+        """Release an address. Released addresses are reused last."""
         address = self._by_uid.pop(uid, None)
         if address is not None:
             self._free.append(address)
@@ -59,19 +59,19 @@ class AddressPool:
                 del self._stand_ins[key]
 
     def claim(self) -> int:
-        """Return the number of the first block, claimed now if there is none yet."""
+        """Return the number of the first block, and claim it if there is none yet."""
         if not self._blocks:
             self._claim_block()
         return self._blocks[0]
 
     def is_foreign(self, address: str) -> bool:
-        """Whether an address is the one of another sandbox's pod."""
+        """Whether an address belongs to a pod of another sandbox."""
         prefix, _, _ = address.rpartition(".")
         start, _, block = prefix.rpartition(".")
         return LOOPBACK_BLOCK and start == POD_PREFIX and int(block) not in self._blocks
 
     def listen_at(self, address: str, port: int) -> tuple[str, int]:
-        """Return where a listener for ``address:port`` really stands."""
+        """Return the real address of a listener for ``address:port``."""
         if LOOPBACK_BLOCK:
             return address, unprivileged(port)
         key = (address, port)
@@ -96,7 +96,7 @@ class AddressPool:
 
 
 def _guard(block: int) -> socket.socket | None:
-    """Hold a block for as long as this process lives; None when another sandbox holds it."""
+    """Reserve a block for the life of this process; None if another sandbox has it."""
     guard = socket.socket()
     address = (f"{POD_PREFIX}.{block}.0", _GUARD_PORT) if LOOPBACK_BLOCK else ("127.0.0.1", _GUARD_PORT + block)
     try:
@@ -116,7 +116,7 @@ def _free_port() -> int:
 
 
 def unprivileged(port: int) -> int:
-    """Return the port itself, or its stand-in where it would need root (the sandbox never does)."""
+    """Return the port itself, or a substitute if it needs root."""
     return port if port >= _FIRST_UNPRIVILEGED_PORT else port + _PRIVILEGED_SHIFT
 
 
@@ -126,7 +126,7 @@ def outbound_address(pod_address: str) -> str:
 
 
 def source_address(pod_address: str) -> str | None:
-    """Return what a pod's sockets bind to before they connect; None where only 127.0.0.1 exists."""
+    """Return the address to which a pod's client sockets are bound; None if only 127.0.0.1 exists."""
     return pod_address if LOOPBACK_BLOCK else None
 
 
@@ -139,7 +139,7 @@ def claim_block() -> int:
 
 
 def is_foreign(address: str) -> bool:
-    """Whether an address is the one of another sandbox's pod."""
+    """Whether an address belongs to a pod of another sandbox."""
     return _POOL.is_foreign(address)
 
 
@@ -149,10 +149,10 @@ def allocate_pod_address(uid: str) -> str:
 
 
 def release_pod_address(uid: str) -> None:
-    """Give a pod's address back."""
+    """Release the address of a pod."""
     _POOL.release(uid)
 
 
 def listen_at(address: str, port: int) -> tuple[str, int]:
-    """Return where a listener for ``address:port`` really stands (see `AddressPool.listen_at`)."""
+    """Return the real address of a listener for ``address:port`` (see `AddressPool.listen_at`)."""
     return _POOL.listen_at(address, port)

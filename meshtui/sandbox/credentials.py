@@ -1,4 +1,4 @@
-"""Passwords of the sandbox's databases: made anew at each start, and kept in the Secrets that the manifests name."""
+"""Passwords of the sandbox's databases: generated at each start, and stored in the Secrets that the manifests name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BYTES = 24
 
 
 def missing_secrets(objects: Iterable[Obj]) -> list[Obj]:
-    """Secrets with random values for every key that a workload among ``objects`` takes from one that isn't there."""
+    """Secrets with random values for every key that a workload among ``objects`` refers to and that doesn't exist."""
     objects = list(objects)
     there = {(obj["metadata"].get("namespace", ""), obj["metadata"]["name"]) for obj in objects if obj["kind"] == "Secret"}
     wanted: dict[tuple[str, str], dict[str, str]] = {}

@@ -1,7 +1,7 @@
-"""Drills as data: what is seen, what to ask, which key answers it, and how the program knows that it was found and fixed.
+"""Drills as data: symptom, questions, keys, and the conditions for found and fixed.
 
 ``drill.yaml`` beside a scenario is a ``Drill``; ``tour/tour.yaml`` is the ``Tour`` of the healthy bookstore. A condition holds
-when all that it names holds; what it can name is listed in ``Condition``, and nothing else can be said.
+when all of its fields hold; ``Condition`` has all possible fields.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class _Part(BaseModel):
 
 
 class FlowIs(_Part):
-    """A flow (references as on the command line), and what is to be true of it."""
+    """A flow (with references as on the command line), and the expected result."""
 
     source: str = Field(alias="from")
     to: str
@@ -31,22 +31,22 @@ class FlowIs(_Part):
 
 
 class Condition(_Part):
-    """What has to be so. At least one; all that are given have to hold."""
+    """A condition on the state of the program. At least one field is set; all that are set have to hold."""
 
     screen: tuple[str, ...] = ()
-    """The screen on top is one of these: main, checkout, denials, why …"""
+    """The top screen is one of these: main, checkout, denials, why …"""
     pane: str = ""
-    """The main screen is on top and shows this kind: namespaces, workloads, findings …"""
+    """The main screen is the top screen and shows this pane: namespaces, workloads, findings …"""
     shows: str = ""
-    """The screen on top shows this text."""
+    """The top screen contains this text."""
     finding: tuple[str, ...] = ()
     """Each of these is found: a rule, or a rule and an object's name."""
     no_finding: tuple[str, ...] = ()
     """None of these is found."""
     verdict: FlowIs | None = None
-    """Policy allows or denies a flow."""
+    """The verdict of a flow is allow or deny."""
     observed: FlowIs | None = None
-    """A probe that is not outdated agrees or disagrees with the prediction, got through (reached) or not (blocked)."""
+    """A current probe agrees or disagrees with the prediction, or reached its destination or was blocked."""
     checkout: str = ""
     """The last purchase was ``ok``, ``failed``, or its reserve call failed for a cause: closed, timeout, no_call, http_404 …"""
     any: tuple[Condition, ...] = ()
@@ -60,7 +60,7 @@ class Condition(_Part):
 
 
 class Step(_Part):
-    """A question, the keys that answer it, and hints, from vague to plain. The last step has no ``done`` of its own."""
+    """A question, the keys that answer it, and hints, from vague to specific. The last step has no ``done``."""
 
     question: str
     keys: str
@@ -69,14 +69,14 @@ class Step(_Part):
 
 
 class Milestone(_Part):
-    """When something is reached, and what is said then."""
+    """The condition of a milestone, and the text that is shown then."""
 
     when: Condition
     says: str
 
 
 class Drill(_Part):
-    """One drill. ``repair`` is asked once it is found; what ``found`` says is the answer, and is never shown before."""
+    """One drill. ``repair`` is asked after it was found; the text of ``found`` is the answer, and is not shown before."""
 
     name: str = ""
     symptom: str
@@ -87,10 +87,10 @@ class Drill(_Part):
 
 
 class Station(_Part):
-    """A stop of the tour: what to say, and what is on the screen then.
+    """A station of the tour: its text, and what it opens.
 
-    ``pane`` is the main screen's kind, ``select`` the object under its cursor (``Kind NS/NAME``); on top of it either ``flow``
-    (why it is allowed or denied) or ``open``, an action of the main screen or of the program.
+    ``pane`` is a pane of the main screen, ``select`` the object under its cursor (``Kind NS/NAME``); on top of it either
+    ``flow`` is explained, or ``open`` is run, an action of the main screen or of the app.
     """
 
     title: str
@@ -108,7 +108,7 @@ class Tour(_Part):
 
 
 def drill(name: str) -> Drill | None:
-    """A scenario's drill, or None where it has none."""
+    """A scenario's drill, or None if it has none."""
     path = _FOLDER / name / "drill.yaml"
     if not path.exists():
         return None
@@ -123,5 +123,5 @@ def tour() -> Tour:
 def _read(path: Path) -> dict[str, object]:
     content = yaml.safe_load(path.read_text("utf-8"))
     if not isinstance(content, dict):
-        raise ScenarioError(f"{path} is no mapping")
+        raise ScenarioError(f"{path} isn't a mapping")
     return content

@@ -1,4 +1,4 @@
-"""The one table of image names: what a container in the sandbox may run on this machine."""
+"""The table of images: what containers of the sandbox may run on this machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from meshtui.sandbox.ports import Image, Images
 from meshtui.sandbox.runtime import Runtime
 
 PROBE_IMAGE = "docker.io/curlimages/curl:8.16.0"
-"""The probe image that meshtui uses unless told otherwise."""
+"""meshtui's default probe image."""
 
 
 def _service(module: str, **env: str) -> Image:
@@ -19,7 +19,7 @@ def _service(module: str, **env: str) -> Image:
 
 
 def _ecom(*, reserve: bool = True, changesets: int = 5, http: str = "1.1") -> Image:
-    """One build of ecom-service: does it reserve stock, which changesets has it, how does it speak to inventory."""
+    """A variant of ecom-service: whether it reserves stock, which changesets it has, and how it calls inventory."""
     return _service(
         "ecom",
         BOOKSTORE_RESERVE="yes" if reserve else "no",
@@ -51,7 +51,7 @@ _REFERENCE = re.compile(r"^(?P<repository>[a-z0-9._/-]+?)(?::(?P<tag>[\w][\w.-]{
 
 
 def lookup(name: str) -> Image | None:
-    """The image of that name, or None: then nothing runs, and the pod says ErrImagePull."""
+    """The image with a name, or None: then nothing runs, and the pod has ErrImagePull."""
     plain = _REGISTRY.sub("", name)
     if plain in _IMAGES:
         return _IMAGES[plain]

@@ -1,8 +1,8 @@
-"""What a killed sandbox left behind: found by its run folder, proven to be ours and dead, and removed.
+"""Removes what killed sandboxes left behind: processes and run folders.
 
-A living sandbox holds a lock in its folder. The folder records every process that was started for it, each with its
-start time: a process id that has meanwhile gone to somebody else never matches. Processes that were not recorded in
-time are recognised by a variable of their environment that names the folder.
+A running sandbox holds a lock in its folder. The folder has a record of every process that was started for it, with its start
+time, so that a reused process id doesn't match. Processes that were not recorded in time are identified by an environment
+variable with the folder's path.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ _MARK = b"MESHTUI_POD_ROOT="
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A process that can't be taken for a later one of the same id."""
+    """A process id with its start time, which identifies the process even if the id is reused."""
 
     pid: int
     started: str
 
     def is_alive(self) -> bool:
-        """Whether this very process still runs."""
+        """Whether this process is still running."""
         return started_at(self.pid) == self.started
 
 
 def started_at(pid: int) -> str:
-    """When a process started, as text that is only good for comparing; "" when there is none (or only a zombie)."""
+    """When a process started, as text that is only good for comparison; "" if there is none (or only a zombie)."""
     if sys.platform.startswith("linux"):
         with contextlib.suppress(OSError):
             fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -53,10 +53,10 @@ def started_at(pid: int) -> str:
 
 
 class RunFolder:
-    """A running sandbox's folder: short, closed to others (0700), and registered until ``remove``.
+    """A running sandbox's folder: its path is short, its mode 0700, and it exists until ``remove``.
 
-    It is alive for as long as this process holds the lock in it, in whatever PID namespace; the kernel lets go of the
-    lock when the process ends, however it does.
+    The sandbox counts as running while this process holds the lock in it, in any PID namespace; the kernel releases the lock
+    when the process ends.
     """
 
     def __init__(self, path: Path, lock: int) -> None:
@@ -65,12 +65,12 @@ class RunFolder:
 
     @staticmethod
     def make(*, demo: bool = False) -> RunFolder:
-        """Make one under the temporary folder, for a sandbox or for the demo that starts one. Raises OSError."""
+        """Create a folder in the temporary folder, for a sandbox or for the demo that starts one. Raises OSError."""
         parent = _parent()
         _demand_safe(parent)
         path = Path(tempfile.mkdtemp(prefix=_DEMO_PREFIX if demo else _PREFIX, dir=parent))
         try:
-            # Locked before it has its name: a sweeper that finds the name finds it locked.
+            # It is locked before it gets its final name, so that a sweep never finds it unlocked.
             lock = os.open(path / f".{_LOCK}", os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             (path / f".{_LOCK}").rename(path / _LOCK)
@@ -80,15 +80,15 @@ class RunFolder:
         return RunFolder(path, lock)
 
     def record(self, pid: int) -> None:
-        """Remember a process that was started for this sandbox."""
+        """Record a process that was started for this sandbox."""
         started = started_at(pid)
         if started:
-            # On a full disk the process goes unrecorded, and is known by its environment instead.
+            # On a full disk the process isn't recorded, but identified by its environment.
             with contextlib.suppress(OSError), (self.path / _CHILDREN).open("a") as file:
                 file.write(f"{pid} {started}\n")
 
     def let_in(self, user: User) -> None:
-        """Let a user walk through to what is theirs; they can't list names here. Raises OSError."""
+        """Let a user enter the folder; they can't list its content. Raises OSError."""
         folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
             os.fchown(folder, -1, user.gid)
@@ -105,9 +105,9 @@ class RunFolder:
 
 
 def _parent() -> Path:
-    """Where run folders stand: the temporary folder.
+    """The parent of run folders: the temporary folder.
 
-    Or /tmp, when that is too deep for a Unix socket's path, or root's own: root's sandbox runs as another user.
+    Or /tmp, if that path is too long for a Unix socket, or if it is root's own, since root's sandbox runs as another user.
     """
     usual = Path(tempfile.gettempdir())
     suits = len(str(usual)) < 60 and (os.geteuid() != 0 or _is_open(usual))
@@ -115,14 +115,14 @@ def _parent() -> Path:
 
 
 def _is_open(folder: Path) -> bool:
-    """Whether everybody may walk through a folder; what isn't there is left to whoever tries to use it."""
+    """Whether every user may enter a folder. A missing folder counts as open."""
     with contextlib.suppress(OSError):
         return all(each.stat().st_mode & 0o001 for each in (folder.resolve(), *folder.resolve().parents))
     return True
 
 
 def _demand_safe(parent: Path) -> None:
-    """Raise PermissionError for a folder in which another user could put something else in our folder's place."""
+    """Raise PermissionError for a folder in which another user could replace our folder."""
     for folder in (parent.resolve(), *parent.resolve().parents):
         status = folder.stat()
         shared = status.st_mode & 0o022 and not status.st_mode & stat.S_ISVTX
@@ -131,7 +131,7 @@ def _demand_safe(parent: Path) -> None:
 
 
 def sweep() -> list[Path]:
-    """End what dead sandboxes of this user left running, and delete their folders; returns those folders."""
+    """Kill the processes of this user's dead sandboxes, delete their folders, and return the folders."""
     removed = []
     for path in sorted([*_parent().glob(f"{_PREFIX}*"), *_parent().glob(f"{_DEMO_PREFIX}*")]):
         lock = _abandoned(path)
@@ -147,7 +147,7 @@ def sweep() -> list[Path]:
 
 
 def _abandoned(path: Path) -> int | None:
-    """The lock of a dead sandbox's folder, now ours; None for one that lives, or isn't certainly a sandbox's and ours."""
+    """The lock of a dead sandbox's folder, which is now ours; None if it is running, or isn't certainly a sandbox's and ours."""
     try:
         status = path.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
@@ -185,7 +185,7 @@ def _recorded(path: Path) -> list[Identity]:
 
 
 def _marked(path: Path) -> list[Identity]:
-    """Processes whose environment says that they belong to a pod in this folder (where /proc tells)."""
+    """Processes whose environment has the path of a pod in this folder (if /proc is available)."""
     mark = _MARK + os.fsencode(path) + b"/"
     found = []
     for entry in Path("/proc").glob("[0-9]*"):

@@ -29,7 +29,7 @@ class Pki:
 
     @property
     def ca_certificate(self) -> Path:
-        """What clients trust."""
+        """The CA's certificate, for clients."""
         return self.directory / "ca.crt"
 
     @property
@@ -119,7 +119,7 @@ def _pem(certificate: x509.Certificate) -> bytes:
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Write a file that only its owner can read, whole or not at all."""
+    """Write a file that only its owner can read, atomically."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     temporary.unlink(missing_ok=True)
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
@@ -128,7 +128,7 @@ def write_private(path: Path, data: bytes) -> None:
 
 
 def write_kubeconfig(path: Path, url: str, pki: Pki, user: str, groups: list[str]) -> None:
-    """Write a kubeconfig (0600) for a user, with everything in it: cluster, CA, client certificate."""
+    """Write a kubeconfig (0600) for a user, with cluster, CA and client certificate embedded."""
     certificate, key = pki.client(user, groups)
     cluster = {"server": url, "certificate-authority-data": _base64(pki.ca_certificate.read_bytes())}
     login = {"client-certificate-data": _base64(certificate), "client-key-data": _base64(key)}

@@ -1,7 +1,7 @@
-"""The network as a bookstore service sees it: names resolve, sockets bind and servers listen as in a pod.
+"""The network of a bookstore service: names, client sockets and servers behave as in a pod.
 
-A service learns its surroundings from ``MESHTUI_POD_ROOT/net.json`` (see ``ports.PodPaths``), which the data plane
-rewrites whenever something changes; nothing here asks the machine's own resolver.
+A service reads it from ``MESHTUI_POD_ROOT/net.json`` (see ``ports.PodPaths``), which the data plane rewrites whenever something
+changes. The machine's resolver isn't used.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _read(path: Path) -> _View:
 
 
 class PodNetwork:
-    """One pod's view of the network; re-read when its file changes."""
+    """One pod's view of the network; read again when its file changes."""
 
     def __init__(self, root: Path) -> None:
         self.paths = PodPaths(root)
@@ -73,7 +73,7 @@ class PodNetwork:
         return self._view
 
     def resolve(self, host: str, port: int) -> tuple[str, int]:
-        """Where to dial for a host and port; raises UnknownNameError when the pod's view has no such route."""
+        """The address to connect to for a host and port. Raises UnknownNameError if the pod's network has no such route."""
         name = f"[{host}]" if ":" in host else host
         route = self._current().routes.get(f"{name.lower().rstrip('.')}:{port}")
         if route is None:
@@ -81,16 +81,16 @@ class PodNetwork:
         return route
 
     def source_address(self) -> str | None:
-        """The address that this pod's sockets bind to, where it has one of its own."""
+        """The address to which this pod's sockets are bound, or None."""
         address = self._current().ip
-        # Where pods share 127.0.0.1 (macOS) there is nothing to bind to.
+        # If pods share 127.0.0.1 (macOS), sockets aren't bound.
         return address if address and address != "127.0.0.1" else None
 
     def postgres(self, url: str) -> dict[str, Any]:
         """psycopg's connection parameters for ``postgresql://USER@HOST:PORT/DATABASE``.
 
-        libpq can't bind a source address. A captured pod doesn't need it: its routes are outbound listeners of its own,
-        and these dial from the pod's address.
+        libpq can't bind a source address. A captured pod doesn't need it: its routes are its own outbound listeners, which
+        connect from the pod's address.
         """
         parts = urlsplit(url)
         host, port = parts.hostname or "localhost", parts.port or 5432
@@ -103,17 +103,17 @@ class PodNetwork:
             "dbname": parts.path.lstrip("/") or "postgres",
             "sslmode": "disable",
             "gssencmode": "disable",
-            # Whoever answers, the password (PGPASSWORD) itself is never sent.
+            # The password (PGPASSWORD) itself is never sent, whatever server answers.
             "require_auth": "scram-sha-256",
             "connect_timeout": 3,
         }
 
     def transport(self) -> httpx.BaseTransport:
-        """An httpx transport, HTTP/1.1 only, that dials through this view and binds to the pod's address."""
+        """An httpx transport, HTTP/1.1 only, that resolves names with this network and binds to the pod's address."""
         import httpx
 
         class Transport(httpx.BaseTransport):
-            """Rewrites where a request is dialled, and leaves its Host header alone."""
+            """Rewrites the address of a request, and keeps its Host header."""
 
             def __init__(self, network: PodNetwork) -> None:
                 self._network = network
@@ -134,7 +134,7 @@ class PodNetwork:
         return Transport(self)
 
     def client(self, timeout_s: float = 3.0) -> httpx.Client:
-        """A client for one or a few calls: no proxies, no certificates read, connections not kept for later."""
+        """A client for a few calls: without proxies and certificates, and without keep-alive."""
         import httpx
 
         return httpx.Client(transport=self.transport(), timeout=timeout_s, trust_env=False)
@@ -145,7 +145,7 @@ def serve(app: Any, port: int, network: PodNetwork | None = None) -> None:
     import uvicorn
 
     class Server(uvicorn.Server):
-        """Goes on for a moment after SIGTERM: the proxies need it to learn that this pod is leaving."""
+        """Keeps serving for a moment after SIGTERM, until the proxies know that this pod is terminating."""
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             threading.Timer(_LINGER_S, super().handle_exit, (sig, frame)).start()

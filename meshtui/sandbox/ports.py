@@ -1,7 +1,7 @@
-"""What the rooms of the sandbox promise each other.
+"""The interfaces between the parts of the sandbox.
 
-The API server's store, the controllers, the kubelet and the data plane run in one asyncio process and meet here only;
-the bookstore's services are processes of their own and meet the sandbox through files (see ``PodPaths``).
+The API server's store, the controllers, the kubelet and the data plane run in one asyncio process, and use each other only
+through these; the bookstore's services are separate processes, and interact with the sandbox through files (see ``PodPaths``).
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class StoreEvent:
 
 
 class ClusterStore(Protocol):
-    """What controllers, kubelet and data plane see of the API server's store. Plurals are unique in the sandbox."""
+    """The interface of the API server's store for controllers, kubelet and data plane. Plurals are unique in the sandbox."""
 
     def list(self, plural: str, namespace: str | None = None) -> list[Obj]:
         """Every object of a kind, in all namespaces or one."""
         ...
 
     def get(self, plural: str, namespace: str | None, name: str) -> Obj | None:
-        """One object, or None."""
+        """One object, or None if it doesn't exist."""
         ...
 
     def create(self, plural: str, obj: Obj) -> Obj:
@@ -47,19 +47,19 @@ class ClusterStore(Protocol):
         ...
 
     def delete(self, plural: str, namespace: str | None, name: str) -> Obj | None:
-        """Remove an object now; its dependants are collected by ownerReferences."""
+        """Delete an object now; its dependents are collected by ownerReferences."""
         ...
 
     def events(self, *plurals: str) -> AsyncIterator[StoreEvent]:
-        """Follow changes of some kinds from now on (all kinds when none is named)."""
+        """Changes of some kinds from now on (none: all kinds)."""
         ...
 
 
 class PodLogs(Protocol):
-    """Containers' logs. Lines are stamped when they are appended."""
+    """Container logs. Lines get a timestamp when they are appended."""
 
     def append(self, pod_uid: str, line: str) -> None:
-        """Add one line, without its newline, to a pod's log (the data plane writes the ztunnels' logs so)."""
+        """Append one line, without its newline, to a pod's log (the data plane writes the ztunnels' logs this way)."""
         ...
 
 
@@ -80,7 +80,7 @@ class PodPaths:
     root: Path
 
     def socket(self, port: int) -> Path:
-        """Where the container serves this port."""
+        """The socket on which the container serves this port."""
         return self.root / "s" / str(port)
 
     @property
@@ -96,10 +96,10 @@ class PodPaths:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """How the kubelet runs an image: the command, and what is added to its environment.
+    """How the kubelet runs an image: the command, and additional environment variables.
 
-    ``command`` None means that the container's own ``command`` and ``args`` are run (the probe image); an ``idle`` image
-    runs no process at all (istiod, ztunnel, the gateway: their work is done by Envoy).
+    ``command`` None means that the container's own ``command`` and ``args`` are run (the probe image); an ``idle`` image runs
+    no process (istiod, ztunnel, the gateway: Envoy does their work).
     """
 
     command: tuple[str, ...] | None
@@ -108,7 +108,7 @@ class Image:
 
 
 class Images(Protocol):
-    """The one table of image names. An unknown name runs nothing: ErrImagePull."""
+    """The table of images. A container with an unknown one doesn't run: ErrImagePull."""
 
     def __call__(self, name: str) -> Image | None:
         """The image, or None when there is no such image."""

@@ -1,4 +1,4 @@
-"""What the sandbox needs of the machine: looked for before anything starts, prepared, and said plainly when it isn't there."""
+"""What the sandbox requires of the machine. It is checked before anything starts, with one-line errors."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _FILES_HINT = "raise the limit, for instance: ulimit -n 4096"
 
 
 class SandboxError(MeshtuiError):
-    """The sandbox can't start: why, and what helps."""
+    """The sandbox can't start; the message says why, and the hint what helps."""
 
     exit_code = 3
 
 
 def check_requirements() -> None:
-    """Raise ``SandboxError`` for what the machine lacks."""
+    """Raise ``SandboxError`` for a requirement that isn't met."""
     missing = [name for name in _EXTRA if importlib.util.find_spec(name) is None]
     if missing:
         raise SandboxError(f"the sandbox needs packages that are not installed: {', '.join(missing)}", _EXTRA_HINT)
@@ -41,7 +41,7 @@ def check_requirements() -> None:
 
 @contextlib.contextmanager
 def plain_errors(doing: str, hint: str = "") -> Iterator[None]:
-    """Turn the machine's refusals into one line, with the way out."""
+    """Convert OSErrors to SandboxErrors with one line and a hint."""
     try:
         yield
     except OSError as error:
@@ -61,7 +61,7 @@ def plain_errors(doing: str, hint: str = "") -> Iterator[None]:
 
 
 def prepare_machine(folder: RunFolder) -> tuple[Runtime, Path]:
-    """What pods run from, and the databases' template. Raises SandboxError with the words of what failed."""
+    """Prepare the programs that pods run and the databases' template. Raises SandboxError with the message of the failure."""
     import platformdirs
 
     from meshtui.sandbox.addresses import claim_block
@@ -85,7 +85,7 @@ def prepare_machine(folder: RunFolder) -> tuple[Runtime, Path]:
 
 
 def demand_files() -> None:
-    """Raise this process's limit of open files as far as it may go. Raises SandboxError when that is too low."""
+    """Raise this process's limit of open files as far as possible. Raises SandboxError if that is too low."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = _FILES if hard == resource.RLIM_INFINITY else min(hard, _FILES)
     if wanted < _FILES_AT_LEAST:

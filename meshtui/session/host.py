@@ -1,36 +1,41 @@
-"""What the parts of a session see of it."""
+"""The interface of a session for its parts."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from meshtui.engine import Engine
 from meshtui.model.snapshot import Snapshot
+from meshtui.session.application import Application
 from meshtui.settings import Settings
-from meshtui.sources.api import Api
+from meshtui.sources.kubernetes.api import Api
 from meshtui.sources.ports import Source, SourceLabel
 
 SMALL = 1000
-"""Pods up to which everything is worked out at once; beyond, what takes long is done in a thread, and told when it is there."""
+"""The number of pods up to which everything is computed synchronously; above it, slow work is done in a thread."""
 
 
 class Host(Protocol):
-    """The session, for its parts."""
+    """The session, as its parts use it."""
 
     @property
     def source(self) -> Source:
-        """Where the data comes from."""
+        """The source of the data."""
 
     @property
     def settings(self) -> Settings:
-        """How it is to be read."""
+        """The settings."""
+
+    @property
+    def applications(self) -> Sequence[Application]:
+        """The applications known to findings."""
 
     @property
     def snapshot(self) -> Snapshot:
-        """The current one."""
+        """The current Snapshot."""
 
     @property
     def engine(self) -> Engine:
@@ -38,7 +43,7 @@ class Host(Protocol):
 
     @property
     def label(self) -> SourceLabel:
-        """The source's name, and what may be done with it."""
+        """The source's name and properties."""
 
     @property
     def running(self) -> bool:
@@ -49,13 +54,13 @@ class Host(Protocol):
         """Whether no kind is still being read for the first time."""
 
     def in_background(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
-        """Run something beside the event loop's other work; when it fails, the screens say that what they show isn't live."""
+        """Run a background task; when it fails, listeners are notified and screens mark its data as not live."""
 
     def clock(self) -> datetime:
-        """The time of day."""
+        """The current local time."""
 
     def api(self) -> Api:
-        """The API server. Raises UsageError when there is no cluster."""
+        """The client of the API server. Raises UsageError when there is no cluster."""
 
     def tell(self) -> None:
-        """Tell all listeners that something changed."""
+        """Notify all listeners of a change."""

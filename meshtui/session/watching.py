@@ -1,4 +1,4 @@
-"""Flows that somebody looks at: judged anew on every Snapshot, so that a change is noticed and explained."""
+"""Watched flows: their verdicts are recomputed on every Snapshot, to detect and explain changes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from meshtui.session.judging import gist, gone, judge, judge_all
 
 
 class Watching:
-    """The session's watched flows, with what is said of each now, and what changed last."""
+    """The session's watched flows, with the current verdict and the last change of each."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
@@ -26,11 +26,11 @@ class Watching:
         self._task: asyncio.Task[None] | None = None
 
     def verdict(self, flow: Flow) -> Verdict | None:
-        """What is said of a flow, when it is watched."""
+        """The verdict on a flow if it is watched, else None."""
         return self._verdicts.get(flow)
 
     def watch(self, flows: Iterable[Flow]) -> Callable[[], None]:
-        """Remember what is said of some flows; the answer stops that."""
+        """Keep the verdicts on some flows. Returns a function that stops this."""
         watched = tuple(flows)
         self._watchers.update(watched)
         for flow in watched:
@@ -47,17 +47,17 @@ class Watching:
         return stop
 
     def change_of(self, flow: Flow) -> VerdictChange | None:
-        """The last change of a watched flow's verdict in this session."""
+        """The last change of a watched flow's verdict in this session, or None."""
         return self._changes.get(flow)
 
     async def stop(self) -> None:
-        """End what still judges."""
+        """Stop the background computation."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
     def renew(self, old: Snapshot) -> None:
-        """Judge on the new Snapshot: at once where that is quick, else in a thread, and tell when it is done."""
+        """Recompute verdicts on the new Snapshot: at once on a small cluster, else in a thread that notifies listeners."""
         if not self._verdicts:
             return
         host = self._host
@@ -76,7 +76,7 @@ class Watching:
             self._host.tell()
 
     def _note_changes(self, old: Snapshot, new: Snapshot, verdicts: Mapping[Flow, Verdict]) -> None:
-        """Take new verdicts; one with another decision, outcome or decider is a change."""
+        """Store new verdicts. A different decision, outcome, layer or decider is a change."""
         changed = None
         for flow, after in verdicts.items():
             before = self._verdicts.get(flow)

@@ -1,4 +1,4 @@
-"""Where settings come from: flags, then ``MESHTUI_…`` variables, then the configuration file."""
+"""Loads settings from flags, ``MESHTUI_…`` variables and the configuration file, in this order of precedence."""
 
 from __future__ import annotations
 
@@ -18,19 +18,21 @@ from meshtui.settings.model import Settings
 PREFIX = "MESHTUI_"
 CONFIG = "MESHTUI_CONFIG"
 """The variable that names the configuration file."""
-RESERVED = frozenset({CONFIG, "MESHTUI_CNI"})
-"""Variables that are no settings (yet), and are accepted."""
+RESERVED = frozenset({CONFIG})
+"""Variables that are accepted although they aren't settings."""
+KEYS = "MESHTUI_KEYS__"
+"""Prefix of variables that give an action another key: ``MESHTUI_KEYS__MAIN__PROBE``. ``ui.actions`` checks the action."""
 FOR_TESTS = "MESHTUI_E2E_"
-"""Variables that begin so belong to the end-to-end tests."""
+"""Prefix of variables for the end-to-end tests."""
 
 
 def config_file() -> Path:
-    """Where the configuration file is: ``$MESHTUI_CONFIG``, else ``config.toml`` in the user's configuration folder."""
+    """The path of the configuration file: ``$MESHTUI_CONFIG``, else ``config.toml`` in the user's configuration folder."""
     return Path(os.environ.get(CONFIG) or user_config_path("meshtui") / "config.toml")
 
 
 def variables(model: type[BaseModel] = Settings, prefix: str = PREFIX) -> Mapping[str, tuple[str, ...]]:
-    """Every environment variable that sets something, with the setting's path: ``MESHTUI_PROBE__IMAGE``: ``(probe, image)``."""
+    """Every environment variable for a setting, with the setting's path: ``MESHTUI_PROBE__IMAGE``: ``(probe, image)``."""
     found: dict[str, tuple[str, ...]] = {}
     for name, field in model.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
@@ -46,10 +48,10 @@ def _to_stderr(text: str) -> None:
 
 
 def load_settings(flags: Mapping[str, Any] | None = None, warn: Callable[[str], None] = _to_stderr) -> Settings:
-    """Read settings; ``flags`` are those that were given on the command line.
+    """Load settings; ``flags`` are the values that were given on the command line.
 
-    ``warn`` is told, in one line each, of variables that set nothing. Raises ConfigError that names what is wrong, and
-    where it was said.
+    ``warn`` is called with one line for each variable that isn't a setting. Raises ConfigError that names the invalid setting
+    and where it was set.
     """
     given = flags or {}
     named = os.environ.get(CONFIG)
@@ -61,7 +63,7 @@ def load_settings(flags: Mapping[str, Any] | None = None, warn: Callable[[str], 
         settings = Settings.model_validate(_from_outside(given)) if outside else Settings(**given)
     except ValidationError as error:
         raise _wrong(error, given) from error
-    except (ValueError, OSError) as error:  # a file that is no TOML, or can't be read
+    except (ValueError, OSError) as error:  # the file isn't TOML, or can't be read
         raise ConfigError(f"{config_file()}: {error}") from error
     for text in _unknown(ours):
         warn(text)
@@ -69,14 +71,15 @@ def load_settings(flags: Mapping[str, Any] | None = None, warn: Callable[[str], 
 
 
 def _from_outside(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Flags over environment over the configuration file, as plain data.
+    """Settings as plain data, with flags over environment over the configuration file.
 
-    pydantic-settings costs a tenth of the program's start, so it is asked only where there is something to read.
+    Importing pydantic-settings takes a tenth of the program's startup time, so this is called only if there is a file or a
+    variable.
     """
     from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
     class Outside(Settings, BaseSettings):
-        """Settings that look for themselves outside."""
+        """Settings that are read from the environment and the file."""
 
         model_config = SettingsConfigDict(
             env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, enable_decoding=False
@@ -98,7 +101,7 @@ def _from_outside(flags: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _wrong(error: ValidationError, flags: Mapping[str, Any]) -> ConfigError:
-    """The first thing that is wrong, and who said it: a flag, a variable, or the file."""
+    """A ConfigError about the first invalid setting, which names the flag, variable or file that set it."""
     first = error.errors()[0]
     path = tuple(str(part) for part in first["loc"])
     name = ".".join(path) or "?"
@@ -116,9 +119,10 @@ def _wrong(error: ValidationError, flags: Mapping[str, Any]) -> ConfigError:
 
 
 def _unknown(names: Iterable[str]) -> list[str]:
-    """What to say of variables that look like ours and set nothing."""
+    """The warnings about variables with meshtui's prefix that aren't settings."""
     known = variables()
-    found = sorted(n for n in names if n.upper() not in known and n.upper() not in RESERVED and not n.startswith(FOR_TESTS))
+    others = (n for n in names if n.upper() not in RESERVED and not n.upper().startswith((FOR_TESTS, KEYS)))
+    found = sorted(name for name in others if name.upper() not in known)
     return [f"${name} sets nothing: there is no such setting{_suggestion(name, '; ')}" for name in found]
 
 

@@ -1,1 +1,1 @@
-"""meshtui sources."""
+"""Sources of Snapshots: a cluster, or manifests."""

@@ -1,64 +1,86 @@
-"""A folder of manifests as a Snapshot: what a cluster would hold once they were applied."""
+"""A folder of manifests as a Snapshot: the state of a cluster after they were applied."""
 
 from __future__ import annotations
 
 import gc
-import os
-import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from meshtui.model.errors import ManifestError
-from meshtui.model.ids import ObjectRef, Uid
-from meshtui.model.meta import Meta
-from meshtui.model.own_probe import own_jobs, own_pods
-from meshtui.model.snapshot import MeshConfig, Problem, Snapshot
-from meshtui.model.workload import Controller, Namespace, OwnerRef, Pod
-from meshtui.sources.decode import (
+from meshtui.kinds import (
     BY_GROUP_KIND,
     KINDS,
     Kind,
     decode_json,
     decode_plain,
     decode_unreadable,
-    mesh_config,
     problem,
-    wire,
+    undecoded,
 )
+from meshtui.kinds.foreign import other_policy
+from meshtui.kinds.installation import REVISION, both, is_installer, of_config_map, of_installer, of_webhooks
+from meshtui.kinds.mesh_config import ConfigMap, Written, is_mesh_config, together, written_in
+from meshtui.kinds.scalars import with_texts
+from meshtui.kinds.unread import makes_pods, may_matter
+from meshtui.model.errors import ManifestError
+from meshtui.model.ids import ObjectRef, Uid
+from meshtui.model.injection import with_injected_labels
+from meshtui.model.membership import Installation
+from meshtui.model.meta import Meta
+from meshtui.model.own_probe import own_jobs, own_pods
+from meshtui.model.reading import KindCount, Reading, Skipped
+from meshtui.model.snapshot import KindState, KindStatus, MeshConfig, Problem, Snapshot
+from meshtui.model.workload import Controller, Namespace
+from meshtui.sources.manifest_files import Input
+from meshtui.sources.manifest_packages import TEMPLATE, unprocessed
+from meshtui.sources.manifest_pods import derive_pods
+from meshtui.sources.manifest_text import JsonList, decode_head, documents, parsed, reason_of, refuse_depth
 
-SUFFIXES = {".yaml", ".yml", ".json"}
-"""What is read from a folder, as kubectl does; a file of JSON lines must be named itself."""
-_MOST_DERIVED = 10
-"""Pods that are derived from one template at the most: they are all alike."""
+if TYPE_CHECKING:
+    from meshtui.sources.manifest_yaml import Twice
+
+_WEBHOOKS = ("admissionregistration.k8s.io", "MutatingWebhookConfiguration")
+_IN_PART = frozenset({"foreign", "other_routes"})
+"""The mappings of kinds of which only the scope is read."""
+_NAMED_TWICE = 3
+"""Maximum number of objects that an error about duplicates names."""
 
 
-def load_manifests(paths: Sequence[str]) -> Snapshot:
-    """Read files, folders (whole) and ``-`` (standard input) into one Snapshot.
+def load_manifests(paths: Sequence[str], *, render: bool = False) -> Snapshot:
+    """Read files, folders (recursively) and ``-`` (standard input) into one Snapshot, whose ``reading`` says what was read.
 
-    Raises ManifestError with file, line and reason when a file can't be read or parsed: nothing is half-read. An object
-    that parses but isn't of its kind's shape becomes a Problem in the Snapshot, and the others are still judged.
+    A file in a folder that can't be read or parsed is skipped, and so are kustomizations and charts, unless ``render`` allows
+    to run kubectl and helm on them. Raises ManifestError with file, line and reason if a file that is given itself can't be
+    read or parsed, and with both places if two different objects have one identity. An object that can't be decoded to its
+    kind becomes a Problem of the Snapshot, and the others are still evaluated.
     """
-    builder = _Builder()
+    builder, source = _Builder(), Input(paths, render=render)
+    files = 0
     with _no_collection():
-        for file, text in _texts(paths):
-            members = _members(text)
-            if members is not None:
-                for raw in members.items:
-                    builder.add_raw(raw, members, file)
+        for text in source.texts():
+            twice: list[Twice] = []
+            try:
+                found = parsed(text.name, text.content, twice)
+            except ManifestError as error:
+                if text.given:
+                    raise
+                source.skip(text.name, reason_of(error, text.name))
                 continue
-            for document in _documents(file, text):
-                builder.add(document, file)
-        return builder.snapshot()
+            files += 1
+            builder.problems += [_said_twice(text.name, each) for each in twice]
+            builder.add_all(found, text.name)
+        builder.refuse_duplicates()
+        skipped = (*source.skipped, *builder.templates)
+        reading = replace(builder.reading(), files=files, skipped=skipped, rendered=tuple(source.rendered))
+        return replace(builder.snapshot(), reading=reading)
 
 
 def read_documents(documents: Iterable[Mapping[str, Any]], origin: str) -> Snapshot:
-    """The same from objects as plain data; ``origin`` stands in messages where a file's name would."""
+    """A Snapshot of objects as plain data; ``origin`` replaces the file name in messages."""
     builder = _Builder()
     for document in documents:
         builder.add(dict(document), origin)
@@ -67,7 +89,7 @@ def read_documents(documents: Iterable[Mapping[str, Any]], origin: str) -> Snaps
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Without Python's search for garbage in circles: there is none here, and it would walk all objects again and again."""
+    """Without the garbage collector: there are no reference cycles here, and it would visit all objects again and again."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -77,115 +99,57 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-class _Head(msgspec.Struct, rename="camel"):
-    """What says how the rest is to be read."""
+def documents_of(paths: Sequence[str], *, render: bool = False) -> list[dict[str, Any]]:
+    """All objects of files and folders as plain data, with Lists expanded; what ``load_manifests`` skips is left out.
 
-    kind: Any = None
-    api_version: Any = None
-
-
-class _List(_Head, kw_only=True):
-    """A List whose members are left as they are, to be decoded straight into their kind's type."""
-
-    items: list[msgspec.Raw]
-
-    @property
-    def member_kind(self) -> str | None:
-        """What members are that don't say it themselves."""
-        return str(self.kind)[:-4] if self.kind and self.kind != "List" else None
-
-
-_decode_head = msgspec.json.Decoder(_Head).decode
-_decode_list = msgspec.json.Decoder(_List).decode
-
-
-def _members(text: bytes) -> _List | None:
-    """A JSON text as a List, or None when it is anything else (also when it is broken: that is found out elsewhere)."""
-    if text.lstrip()[:1] != b"{":
-        return None
-    try:
-        found = _decode_list(text)
-    except (msgspec.DecodeError, RecursionError):
-        return None
-    return found if found.kind is None or str(found.kind).endswith("List") else None
-
-
-def documents_of(paths: Sequence[str]) -> list[dict[str, Any]]:
-    """All objects of files and folders as they are written, Lists taken apart. Raises ManifestError."""
+    Raises ManifestError.
+    """
     found: list[dict[str, Any]] = []
-    for file, text in _texts([path for path in paths if path != "-"]):
-        for document in _documents(file, text):
+    for text in Input([path for path in paths if path != "-"], render=render).texts():
+        try:
+            several = documents(text.name, text.content)
+        except ManifestError:
+            if text.given:
+                raise
+            continue
+        for document in several:
             if isinstance(document, dict):
                 items = document.get("items")
                 found += [item for item in items if isinstance(item, dict)] if isinstance(items, list) else [document]
     return found
 
 
-def _texts(paths: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-    for given in paths:
-        if given == "-":
-            yield "-", sys.stdin.buffer.read()
-            continue
-        path = Path(given)
-        if not path.exists():
-            raise ManifestError(f"{given}: no such file or folder")
-        for file in _files(path):
-            try:
-                yield str(file), file.read_bytes()
-            except OSError as error:
-                raise ManifestError(f"{file}: {error.strerror}") from error
-
-
-def _files(path: Path) -> list[Path]:
-    """A file, or all manifests below a folder. Raises ManifestError for a folder that can't be read whole."""
-    if not path.is_dir():
-        return [path]
-
-    def refuse(error: OSError) -> None:
-        raise ManifestError(f"{error.filename}: {error.strerror}") from error
-
-    found = (Path(folder) / name for folder, _, names in os.walk(path, onerror=refuse) for name in names)
-    return sorted(file for file in found if file.suffix in SUFFIXES and file.is_file())
-
-
-def _documents(file: str, text: bytes) -> Iterator[Any]:
-    """JSON is tried first where it looks like JSON: it is ten times faster, and YAML reads what remains."""
-    if file.endswith(".jsonl"):
-        yield from _json_lines(file, text)
-        return
-    if text.lstrip()[:1] in {b"{", b"["}:
-        try:
-            yield msgspec.json.decode(text)
-        except RecursionError as error:
-            raise ManifestError(f"{file}: nested too deeply") from error
-        except msgspec.DecodeError:
-            pass
-        else:
-            return
-    from meshtui.sources.manifest_yaml import yaml_documents  # PyYAML is slow to import, and JSON alone doesn't need it
-
-    yield from yaml_documents(file, text)
-
-
-def _json_lines(file: str, text: bytes) -> Iterator[Any]:
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.strip():
-            try:
-                yield msgspec.json.decode(line)
-            except (msgspec.DecodeError, RecursionError) as error:
-                raise ManifestError(f"{file}:{number}: {error}") from error
-
-
 class _Builder:
-    """Collects objects by kind, then completes what manifests leave out: namespaces, and pods of templates."""
+    """Collects objects by kind, then adds what manifests leave out: Namespaces, and the pods of templates."""
 
     def __init__(self) -> None:
         self.objects: dict[str, dict[Uid, Any]] = defaultdict(dict)
         self.problems: list[Problem] = []
-        self.mesh: MeshConfig | None = None
+        self.missing: dict[str, str] = {}
+        """By kind: why an object is missing."""
+        self.mesh: list[Written] = []
+        self.installation = Installation()
+        self.templates: list[Skipped] = []
+        self._file, self._number = "", 0
+        self._places: dict[tuple[str, Uid], tuple[str, int]] = {}
+        self._twice: list[str] = []
+        self._counts: Counter[tuple[str, str]] = Counter()
+        self._makers: list[ObjectRef] = []
+
+    def add_all(self, found: JsonList | list[Any], file: str) -> None:
+        """Add everything that one text holds."""
+        if isinstance(found, JsonList):
+            for raw in found.items:
+                try:
+                    self.add_raw(raw, found, file)
+                except ManifestError as error:
+                    self._leave_out(raw, found, Problem(file, "", error.message))
+            return
+        for document in found:
+            self.add(document, file)
 
     def add(self, document: Any, file: str) -> None:
-        """Take one document: an object, or a List of them."""
+        """Add one document: an object, or a List."""
         if document is None:
             return
         if isinstance(document, list):
@@ -201,44 +165,80 @@ class _Builder:
             for item in document["items"]:
                 self.add(_as_member(item, member, version), file)
             return
-        if not isinstance(kind, str) or not isinstance(version, str):
+        self._count_place(file)
+        if isinstance(kind, str) and isinstance(version, str):
+            self._add_object(document, kind, version, file)
+        else:
             self.problems.append(Problem(file, "kind", "no kind or apiVersion"))
-            return
+
+    def _add_object(self, document: Mapping[str, Any], kind: str, version: str, file: str) -> None:
         group = version.rpartition("/")[0]
-        known = BY_GROUP_KIND.get((group, kind))
+        if (group, kind) == ("", "ConfigMap"):
+            self._config(document, file)
+            return
+        known = BY_GROUP_KIND.get((group, kind)) or _other_policy(document, group, kind, version)
         if known is not None:
             self._decode(known, document, file)
-        elif (group, kind) == ("", "ConfigMap"):
-            self._config(document, file)
+            return
+        if (group, kind) == TEMPLATE:
+            self.templates.append(unprocessed(_ref(document), file))
+            return
+        if is_installer(group, kind):
+            self._installed(document)
+        else:
+            self._counts[group, kind] += 1
+        if (group, kind) == _WEBHOOKS:
+            self.installation = both(self.installation, of_webhooks(document))
+        if makes_pods(group, document):
+            self._makers.append(_ref(document))
 
-    def add_raw(self, raw: msgspec.Raw, members: _List, file: str) -> None:
-        """Take one member of a JSON List: straight into its type where its kind is known."""
-        try:
-            head = _decode_head(raw)
-        except msgspec.ValidationError:
-            self.add(_decoded(raw, file), file)
-            return
-        kind, version = head.kind, head.api_version
-        if kind is None and members.member_kind:
-            kind, version = members.member_kind, version or members.api_version
-        known = BY_GROUP_KIND.get((version.rpartition("/")[0], kind)) if isinstance(version, str) else None
+    def add_raw(self, raw: msgspec.Raw, members: JsonList, file: str) -> None:
+        """Add one member of a JSON List, decoded directly to its type if its kind is known."""
+        known = _kind_of(raw, members)
         if known is None:
-            self.add(_as_member(_decoded(raw, file), members.member_kind, members.api_version), file)
+            self._add_decoded(raw, members, file)
             return
+        self._count_place(file)
         try:
             converted = decode_json(known, raw, file)
-        except (ValueError, OverflowError) as error:
-            self._reject(known, _decoded(raw, file), error, file)
+        except (ValueError, OverflowError):
+            self._decode(known, _as_member(_decoded(raw, file), members.member_kind, members.api_version), file)
         else:
             self._keep(known, converted, file)
+
+    def _leave_out(self, raw: msgspec.Raw, members: JsonList, why: Problem) -> None:
+        """Note a member of a List that isn't plain data, for example because it is nested too deeply."""
+        self.problems.append(why)
+        known = _kind_of(raw, members)
+        if known is not None:
+            self.missing.setdefault(known.name, undecoded(why))
+
+    def _add_decoded(self, raw: msgspec.Raw, members: JsonList, file: str) -> None:
+        self.add(_as_member(_decoded(raw, file), members.member_kind, members.api_version), file)
+
+    def _count_place(self, file: str) -> None:
+        """Count the objects of a file, so that one of them can be named."""
+        self._file, self._number = file, self._number + 1 if file == self._file else 1
 
     def _decode(self, kind: Kind, document: Mapping[str, Any], file: str) -> None:
         try:
             converted = decode_plain(kind, document, file)
         except (ValueError, OverflowError) as error:
-            self._reject(kind, document, error, file)
+            self._decode_texts(kind, document, file, error)
         else:
             self._keep(kind, converted, file)
+
+    def _decode_texts(self, kind: Kind, document: Mapping[str, Any], file: str, error: Exception) -> None:
+        """Decode an object that may have numbers or booleans in place of strings."""
+        try:
+            converted = decode_plain(kind, with_texts(document, kind.wire), file)
+        except (ValueError, OverflowError):
+            self._reject(kind, document, error, file)
+            return
+        why = problem(f"{file}: {kind.name} {_name(document)}", ValueError(str(error)))
+        reason = f"{why.reason}: it is taken as text, and the API server refuses it"
+        self.problems.append(replace(why, reason=reason))
+        self._keep(kind, converted, file)
 
     def _reject(self, kind: Kind, document: Mapping[str, Any], error: Exception, file: str) -> None:
         why = problem(f"{file}: {kind.name} {_name(document)}", ValueError(str(error)))
@@ -246,127 +246,168 @@ class _Builder:
         stand_in = decode_unreadable(kind, document, why, file)
         if stand_in is not None:
             self._keep(kind, stand_in, file)
+        else:
+            self.missing.setdefault(kind.name, undecoded(why))
 
     def _keep(self, kind: Kind, converted: Any, file: str) -> None:
         meta: Meta = converted.meta
         if not meta.name:
-            self.problems.append(Problem(f"{file}: {kind.name}", "metadata.name", "no name"))
+            self.problems.append(why := Problem(f"{file}: {kind.name}", "metadata.name", "no name"))
+            self.missing.setdefault(kind.name, undecoded(why))
             return
-        known = self.objects[kind.field]
+        known, identity = self.objects[kind.field], (kind.field, meta.uid)
         if meta.uid in known:
-            self.problems.append(Problem(f"{file}: {meta.ref}", "metadata.name", "defined twice: the last one counts"))
+            self._note_twice(known[meta.uid], converted, self._places[identity])
         known[meta.uid] = converted
+        self._places[identity] = self._file, self._number
+
+    def _note_twice(self, before: Any, after: Any, first: tuple[str, int]) -> None:
+        places = f"in {_place(first)} and in {_place((self._file, self._number))}"
+        if _without_origin(before) == _without_origin(after):
+            reason = f"defined twice with the same content, {places}"
+        else:
+            reason = f"defined twice with different content, {places}"
+            self._twice.append(f"{after.meta.ref} is {reason}")
+        self.problems.append(Problem(f"{self._file}: {after.meta.ref}", "metadata.name", reason))
+
+    def refuse_duplicates(self) -> None:
+        """Raises ManifestError with both places if objects of one identity differ: which one applies can't be known."""
+        if self._twice:
+            more = f"; and {len(self._twice) - _NAMED_TWICE} more" if len(self._twice) > _NAMED_TWICE else ""
+            hint = "is one a patch or an overlay? render it: kubectl kustomize DIR | meshtui -f - …; else give one of them"
+            raise ManifestError("; ".join(self._twice[:_NAMED_TWICE]) + more, hint)
 
     def _config(self, document: Mapping[str, Any], file: str) -> None:
-        try:
-            raw = msgspec.convert(document, wire.ConfigMap)
-        except msgspec.ValidationError as error:
-            self.problems.append(problem(f"{file}: ConfigMap {_name(document)}", ValueError(str(error))))
+        by = f"ConfigMap {_name(document)}"
+        if not _name(document).partition("/")[2].startswith("istio"):
+            self._counts["", "ConfigMap"] += 1
             return
-        if raw.metadata.name == "istio" and "mesh" in (raw.data or {}):
-            self.mesh = mesh_config(raw)
+        try:
+            raw = msgspec.convert(document, ConfigMap)
+        except msgspec.ValidationError as error:
+            self.problems.append(why := problem(f"{file}: {by}", ValueError(str(error))))
+            self.mesh.append(Written(by, MeshConfig(found=True, doubt=undecoded(why))))
+            return
+        self.installation = both(self.installation, of_config_map(raw, by))
+        if not is_mesh_config(raw):
+            self._counts["", "ConfigMap"] += 1
+            return
+        self._read_config(written_in(raw), file)
+
+    def _installed(self, document: Mapping[str, Any]) -> None:
+        """Read how an operator installs the mesh."""
+        found, written = of_installer(document, str(_ref(document)))
+        self.installation = both(self.installation, found)
+        if written is not None:
+            self._read_config(written, self._file)
+
+    def _read_config(self, written: Written, file: str) -> None:
+        self.mesh.append(written)
+        if written.config.doubt:
+            self.problems.append(Problem(f"{file}: {written.by}", "meshConfig", written.config.doubt))
+
+    def reading(self) -> Reading:
+        """What was read, apart from files. Kinds of which only the scope is read count as not read."""
+        unread: Counter[tuple[str, str]] = Counter()
+        for foreign in self.objects["foreign"].values():
+            kind = foreign.meta.kind.partition(".")[0]
+            unread[foreign.api_version.rpartition("/")[0], kind] += 1
+        for route in self.objects["other_routes"].values():
+            unread[KINDS[route.meta.kind].group, route.meta.kind] += 1
+        ignored: Counter[tuple[str, str]] = Counter()
+        for (group, kind), count in self._counts.items():
+            (unread if may_matter(group, kind) else ignored)[group, kind] += count
+        kept = sum(len(objects) for field, objects in self.objects.items() if field not in _IN_PART) + len(self.mesh)
+        return Reading(
+            objects=kept,
+            problems=len(self.problems),
+            unread=_counted(unread),
+            ignored=_counted(ignored),
+            makers=tuple(sorted(set(self._makers))),
+        )
 
     def snapshot(self) -> Snapshot:
-        """Everything together."""
+        """The Snapshot of all objects."""
         objects: dict[str, Any] = {kind.field: self.objects[kind.field] for kind in KINDS.values()}
         probes, jobs = own_pods(objects["pods"]), own_jobs(objects["controllers"])
         for field, own in (("pods", probes), ("controllers", jobs)):
             for uid in own:
                 del objects[field][uid]
-        self._derive_pods(objects["pods"], objects["controllers"])
+        derive_pods(objects["pods"], objects["controllers"])
         namespaces = objects["namespaces"]
         named = {namespace.name for namespace in namespaces.values()}
         members = (o.meta.namespace for field in objects for o in objects[field].values() if field != "namespaces")
         for name in sorted({member for member in members if member} - named):
             meta = Meta("Namespace", "", name, Uid(f"Namespace//{name}"), {"kubernetes.io/metadata.name": name})
-            namespaces[meta.uid] = Namespace(meta)
-        return Snapshot(**objects, own_probes=probes, mesh=self.mesh or MeshConfig(), problems=tuple(self.problems))
-
-    def _derive_pods(self, pods: dict[Uid, Pod], controllers: dict[Uid, Controller]) -> None:
-        """Pods for each topmost controller that has none in the manifests."""
-        if not controllers:
-            return
-        by_ref = {c.meta.ref: c for c in controllers.values()}
-        owned = _owned(pods.values(), by_ref)
-        taken = {pod.key for pod in pods.values()}
-        bare: dict[str, list[Pod]] = defaultdict(list)
-        for pod in pods.values():
-            if pod.controller is None:
-                bare[pod.namespace].append(pod)
-        for controller in controllers.values():
-            if any(owner.controller for owner in controller.owners) or controller.meta.ref in owned:
-                continue
-            if _selects_any(controller, bare.get(controller.meta.namespace, ())):
-                continue
-            for number in range(min(max(controller.replicas, 1), _MOST_DERIVED)):
-                derived = _derived(controller, number)
-                if derived.key not in taken:
-                    pods[derived.uid] = derived
+            namespaces[meta.uid] = Namespace(meta, known=False)
+        kinds = {name: KindState(KindStatus.SYNCED, missing=why) for name, why in self.missing.items()}
+        made = Snapshot(
+            **objects,
+            own_probes=probes,
+            mesh=together(self.mesh),
+            installation=both(self.installation, _revisions(objects["controllers"].values())),
+            kinds=kinds,
+            problems=tuple(self.problems),
+        )
+        return with_injected_labels(made)
 
 
-def _owned(pods: Iterable[Pod], controllers: Mapping[ObjectRef, Controller]) -> set[ObjectRef]:
-    """Everything that owns pods; siblings are asked once."""
-    siblings: dict[tuple[str, OwnerRef, str], Pod] = {}
-    for pod in pods:
-        owner = pod.controller
-        if owner is not None:
-            siblings[pod.namespace, owner, pod.labels.get("pod-template-hash", "")] = pod
-    return {ref for pod in siblings.values() for ref in _chain(pod, controllers)}
+def _revisions(controllers: Iterable[Controller]) -> Installation:
+    """The revisions of the control planes that are in the manifests themselves."""
+    istiods = (each for each in controllers if each.template.labels.get("app") == "istiod")
+    return Installation(frozenset(each.template.labels.get(REVISION, "default") for each in istiods))
 
 
-def _selects_any(controller: Controller, bare: Sequence[Pod]) -> bool:
-    """Whether bare pods of the folder are this controller's: they carry its template's labels."""
-    wanted = controller.selector.labels if controller.selector and not controller.selector.requirements else ()
-    return bool(wanted) and any(all(pod.labels.get(key) == value for key, value in wanted) for pod in bare)
+def _said_twice(file: str, twice: Twice) -> Problem:
+    said = f"a key twice, in line {twice.first} and in line {twice.last}: the last counts for kubectl, and kustomize refuses it"
+    return Problem(f"{file}:{twice.last}", twice.key, said)
 
 
-def _chain(pod: Pod, by_ref: Mapping[ObjectRef, Controller]) -> Iterator[ObjectRef]:
-    owner, seen = pod.controller, 0
-    while owner is not None and seen < 4:
-        ref = ObjectRef(owner.kind, pod.namespace, owner.name)
-        yield ref
-        controller = by_ref.get(ref)
-        owner = next((o for o in controller.owners if o.controller), None) if controller else None
-        seen += 1
-    template_hash = pod.labels.get("pod-template-hash")
-    if pod.controller and pod.controller.kind == "ReplicaSet" and template_hash:
-        yield ObjectRef("Deployment", pod.namespace, pod.controller.name.removesuffix(f"-{template_hash}"))
+def _place(place: tuple[str, int]) -> str:
+    file, number = place
+    return f"{file} (object {number})"
 
 
-def _derived(controller: Controller, number: int) -> Pod:
-    meta, template = controller.meta, controller.template
-    name = f"{meta.name}-{number}"
-    return Pod(
-        meta=replace(
-            meta,
-            kind="Pod",
-            name=name,
-            uid=Uid(f"Pod/{meta.namespace}/{name}"),
-            labels=template.labels,
-            annotations=template.annotations,
-        ),
-        service_account=template.service_account,
-        host_network=template.host_network,
-        ports=template.ports,
-        images=template.images,
-        env=template.env,
-        has_sidecar=template.has_sidecar,
-        probe_ports=template.probe_ports,
-        owners=(OwnerRef(meta.kind, meta.name, meta.uid, controller=True),),
-        derived=True,
-    )
+def _without_origin(obj: Any) -> Any:
+    """An object without what differs between two copies of it: where it was read, and what the server keeps about it."""
+    return replace(obj, meta=replace(obj.meta, origin="", created=None, changed=None, manager="", resource_version=""))
+
+
+def _counted(counts: Mapping[tuple[str, str], int]) -> tuple[KindCount, ...]:
+    """The most frequent kinds first."""
+    found = (KindCount(kind, group, count) for (group, kind), count in counts.items())
+    return tuple(sorted(found, key=lambda each: (-each.count, each.kind, each.group)))
+
+
+def _ref(document: Mapping[str, Any]) -> ObjectRef:
+    """A custom resource. Its namespace is empty where it has none: it is created in any."""
+    metadata = document.get("metadata")
+    known = metadata if isinstance(metadata, dict) else {}
+    return ObjectRef(str(document.get("kind")), str(known.get("namespace") or ""), str(known.get("name") or "?"))
 
 
 def _as_member(item: Any, kind: str | None, version: Any) -> Any:
-    """Members of a typed List may leave out what the List says."""
+    """A member of a typed List, with the apiVersion and kind that it may leave out."""
     if isinstance(item, dict) and kind and "kind" not in item:
         return {"kind": kind, "apiVersion": version, **item}
     return item
 
 
+def _kind_of(raw: msgspec.Raw, members: JsonList) -> Kind | None:
+    """The kind of a List's member; None for one that isn't known, or whose kind can't be told before it is decoded."""
+    try:
+        head = decode_head(raw)
+    except msgspec.DecodeError:
+        return None
+    kind, version = head.kind, head.api_version
+    if kind is None and members.member_kind:
+        kind, version = members.member_kind, version or members.api_version
+    return BY_GROUP_KIND.get((version.rpartition("/")[0], kind)) if isinstance(version, str) and isinstance(kind, str) else None
+
+
 def _decoded(raw: msgspec.Raw, file: str) -> Any:
     try:
-        return msgspec.json.decode(raw)
+        return refuse_depth(msgspec.json.decode(raw), file)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ManifestError(f"{file}: {error}") from error
 
@@ -376,3 +417,9 @@ def _name(document: Mapping[str, Any]) -> str:
     if not isinstance(metadata, dict):
         return "(no name)"
     return f"{metadata.get('namespace') or 'default'}/{metadata.get('name') or '(no name)'}"
+
+
+def _other_policy(document: Mapping[str, Any], group: str, kind: str, version: str) -> Kind | None:
+    metadata = document.get("metadata")
+    namespaced = isinstance(metadata, Mapping) and bool(metadata.get("namespace"))
+    return other_policy(group, kind, version.rpartition("/")[2], namespaced=namespaced)

@@ -1,4 +1,4 @@
-"""What a source of Snapshots promises to the session."""
+"""The interface between a source of Snapshots and the session."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Protocol
 
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import Snapshot
-from meshtui.sources.api import Api
+from meshtui.sources.kubernetes.api import Api
 
 Publish = Callable[[Snapshot], None]
-"""Takes each new Snapshot; called on the event loop."""
+"""Called on the event loop with each new Snapshot."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceLabel:
-    """What the header says about where the data comes from."""
+    """What the header shows about the source."""
 
     context: str = ""
     cluster: str = ""
@@ -24,39 +24,39 @@ class SourceLabel:
     server: str = ""
     sandbox: bool = False
     changeable: bool = False
-    """Whether there is a cluster behind it that could be changed at all."""
+    """Whether the source has a cluster that could be changed."""
 
 
 class Source(Protocol):
-    """Turns a cluster, a folder or a recording into Snapshots."""
+    """Turns a cluster or a folder into Snapshots."""
 
     @property
     def label(self) -> SourceLabel:
-        """Where the data comes from."""
+        """Context, user and cluster, for the header."""
         ...
 
     @property
     def api(self) -> Api | None:
-        """The API server behind it, once it is connected."""
+        """The client of its API server, once it is connected."""
         ...
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close all connections."""
         ...
 
     def retry_now(self) -> None:
-        """Try everything that waits again, now."""
+        """Cut all waits for a retry short."""
         ...
 
     async def run(self, publish: Publish) -> None:
-        """Publish Snapshots until cancelled (or, for what doesn't change, once).
+        """Publish Snapshots until cancelled, or once if the source doesn't change.
 
-        Raises ConfigError when the source can't be set up at all; faults on the way stand in the Snapshot's kinds.
+        Raises ConfigError if the source can't be set up. Later errors are reported in the kinds of the Snapshot.
         """
         ...
 
     async def manifest(self, ref: ObjectRef) -> str:
-        """One object as YAML, without what the server keeps for itself. Raises ClusterError."""
+        """One object as YAML, without fields that the server sets. Raises ClusterError."""
         ...
 
     def pod_logs(self, namespace: str, pod: str, *, tail: int, follow: bool = False) -> AsyncIterator[str]:

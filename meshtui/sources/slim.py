@@ -1,6 +1,6 @@
-"""Manifests without what no verdict reads: no environment, no images, no commands, no volumes, no annotations but the mesh's.
+"""Reduces manifests to what verdicts depend on: without environment, images, commands, volumes and most annotations.
 
-What is kept of each kind is what ``sources/decode`` reads of it; Secrets and ConfigMaps are no kinds that it knows.
+Of each kind, the fields that ``kinds`` reads are kept. Secrets and ConfigMaps are dropped, since ``kinds`` doesn't know them.
 """
 
 from __future__ import annotations
@@ -9,38 +9,25 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from meshtui.kinds import kind_of
+from meshtui.kinds.kind import Role
+from meshtui.kinds.pod import ROLES, SIDECAR, SWITCHES
+
 Object = Mapping[str, Any]
 _MESH_ANNOTATIONS = re.compile(r"(\w[\w.-]*\.)?(istio\.io|k8s\.io)/|meshtui\.dev/")
 _METADATA = ("name", "namespace", "labels", "creationTimestamp")
 _POD_SPEC = ("serviceAccountName", "serviceAccount", "hostNetwork", "nodeName")
 _POD_STATUS = ("phase", "podIP", "podIPs", "hostIP", "hostIPs")
-_SERVICE = ("type", "selector", "ports", "clusterIP", "clusterIPs", "externalName", "publishNotReadyAddresses")
-_WHOLE = frozenset(
-    {
-        "NetworkPolicy",
-        "AdminNetworkPolicy",
-        "BaselineAdminNetworkPolicy",
-        "ClusterNetworkPolicy",
-        "AuthorizationPolicy",
-        "PeerAuthentication",
-        "Gateway",
-        "GatewayClass",
-        "HTTPRoute",
-        "CiliumNetworkPolicy",
-        "CiliumClusterwideNetworkPolicy",
-        "GlobalNetworkPolicy",
-        "EnvoyFilter",
-    }
-)
-"""Kinds whose spec is kept as it is."""
+_SERVICE = ("type", "selector", "ports", "clusterIP", "clusterIPs", "externalName", "publishNotReadyAddresses",
+            "externalIPs", "loadBalancerIP", "internalTrafficPolicy")  # fmt: skip
 
 
 def slim(obj: Object) -> dict[str, Any]:
-    """An object with only what verdicts read."""
+    """An object with only the fields that verdicts depend on."""
     kind, spec, status = str(obj.get("kind", "")), _map(obj.get("spec")), _map(obj.get("status"))
     kept: dict[str, Any] = {"apiVersion": obj.get("apiVersion"), "kind": kind, "metadata": _metadata(_map(obj.get("metadata")))}
-    if kind in _WHOLE:
-        kept["spec"] = dict(spec)
+    if _is_policy(obj) and kind != "RequestAuthentication":
+        kept |= {name: obj[name] for name in ("spec", "specs") if name in obj}
     elif kind == "RequestAuthentication":
         kept["spec"] = {
             **_only(spec, ("selector", "targetRef", "targetRefs")),
@@ -49,7 +36,7 @@ def slim(obj: Object) -> dict[str, Any]:
     elif kind == "Pod":
         kept["spec"], kept["status"] = _pod_spec(spec), _pod_status(status)
     elif kind == "Service":
-        kept["spec"] = _only(spec, _SERVICE)
+        kept["spec"], kept["status"] = _only(spec, _SERVICE), _only(status, ("loadBalancer",))
     elif kind == "EndpointSlice":
         kept |= _only(obj, ("addressType", "endpoints", "ports"))
     elif kind == "Node":
@@ -81,8 +68,18 @@ def _pod_spec(spec: Object) -> dict[str, Any]:
     kept = _only(spec, _POD_SPEC)
     for field in ("containers", "initContainers"):
         if spec.get(field):
-            kept[field] = [_only(container, ("name", "ports", "restartPolicy")) for container in _maps(spec[field])]
+            kept[field] = [_container(container) for container in _maps(spec[field])]
     return kept
+
+
+def _container(container: Object) -> dict[str, Any]:
+    """A container without image and command, but with an Istio proxy's role and istiod's switches."""
+    kept = _only(container, ("name", "ports", "restartPolicy"))
+    args = container.get("args")
+    if isinstance(args, list) and container.get("name") == SIDECAR:
+        kept["args"] = [word for word in args if word in ROLES]
+    switches = [_only(e, ("name", "value")) for e in _maps(container.get("env")) if e.get("name") in SWITCHES]
+    return {**kept, "env": switches} if switches else kept
 
 
 def _pod_status(status: Object) -> dict[str, Any]:
@@ -91,8 +88,12 @@ def _pod_status(status: Object) -> dict[str, Any]:
 
 
 def _jwt_rule(rule: Object) -> dict[str, Any]:
-    """A rule without the keys themselves: no verdict reads them."""
-    return _only(rule, ("issuer", "audiences", "fromHeaders", "fromParams", "fromCookies", "forwardOriginalToken"))
+    """A rule without the keys, which no verdict depends on."""
+    kept = (
+        *("issuer", "audiences", "fromHeaders", "fromParams", "fromCookies", "forwardOriginalToken"),
+        *("outputPayloadToHeader", "outputClaimToHeaders"),
+    )
+    return _only(rule, kept)
 
 
 def _only(value: Object, keys: Iterable[str]) -> dict[str, Any]:
@@ -114,13 +115,13 @@ _KEPT_WORDS = frozenset(
         *("cluster", "local", "svc", "ns", "sa", "http", "http2", "https", "grpc", "tcp", "tls", "udp"),
     )
 )
-"""Names and label values that say nothing of whose cluster it is, and that something reads by name."""
+"""Names and label values that don't identify a cluster, and that code refers to by name."""
 
 
 class Pseudonyms:
-    """Other words for the names and label values of some objects: the same name gets the same word wherever it stands.
+    """Replaces the names and label values of some objects by pseudonyms, consistently.
 
-    Addresses, ports and their names, paths, other hosts and label keys stay as they are.
+    Addresses, ports and their names, paths, other hosts and label keys are kept.
     """
 
     def __init__(self, objects: Iterable[Object], keep: Iterable[str] = ()) -> None:
@@ -131,11 +132,11 @@ class Pseudonyms:
         self._pattern = re.compile(rf"(?<![\w-])({'|'.join(map(re.escape, longest_first))})(?![\w-])") if longest_first else None
 
     def text(self, text: str) -> str:
-        """A text in which each of the names is replaced, where it stands whole between dots, slashes, stars or the ends."""
+        """A text with each name replaced, where it is delimited by dots, slashes, stars or the ends of the text."""
         return self._pattern.sub(lambda found: self._words[found[1]], text) if self._pattern else text
 
     def of(self, value: Any) -> Any:
-        """The same data with each name replaced in its strings; keys of mappings stay."""
+        """A copy of data with the names in its strings replaced. Keys of mappings are kept."""
         if isinstance(value, Mapping):
             return {key: item if key in _UNTOUCHED else self.of(item) for key, item in value.items()}
         if isinstance(value, list | tuple):
@@ -144,7 +145,7 @@ class Pseudonyms:
 
 
 def _names(value: Any, key: str = "") -> Iterator[str]:
-    """The names in an object: of itself and of others, the values of its labels and of its selectors' labels."""
+    """The names in an object: its own and those it refers to, label values, and the values in its selectors."""
     if isinstance(value, Mapping):
         for name, item in value.items():
             if name in _UNTOUCHED:
@@ -163,8 +164,14 @@ def _names(value: Any, key: str = "") -> Iterator[str]:
 
 
 _UNTOUCHED = frozenset({"apiVersion", "kind", "ports", "appProtocol", "targetPort"})
-"""Fields whose words mean something by themselves: a port that is called http is one."""
+"""Fields whose values have a meaning of their own and are kept, like a port that is called http."""
 _NAMING = frozenset({"name", "namespace", "serviceAccountName", "serviceAccount", "nodeName"})
 _LABELS = frozenset({"labels", "matchLabels", "selector"})
 _LABEL = re.compile(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?")
 _IDENTITY = re.compile(r"/ns/([^/]+)/sa/([^/]+)")
+
+
+def _is_policy(obj: Object) -> bool:
+    """Whether all of an object's spec is about what may pass, or where it goes."""
+    known = kind_of(obj)
+    return known is not None and known.role in {Role.POLICY, Role.ROUTING} and known.name != "Service"

@@ -18,8 +18,8 @@ from meshtui.model.errors import ClusterError, NotFoundError
 from meshtui.model.own_probe import MANAGED_BY, RUN
 from meshtui.sandbox.scenarios import load
 from meshtui.settings import Settings, Timeouts
-from meshtui.sources.api import Api
-from meshtui.sources.connection import connect
+from meshtui.sources.kubernetes.api import Api
+from meshtui.sources.kubernetes.connection import connect
 
 HERE = Path(__file__).parent
 VARIABLE = "MESHTUI_E2E_KUBECONFIG"

@@ -17,8 +17,8 @@ from meshtui.app import MeshtuiApp
 from meshtui.model.snapshot import KindStatus
 from meshtui.session import Session
 from meshtui.settings import Timeouts
-from meshtui.sources.live import LiveSource
-from meshtui.widgets.table import ObjectTable
+from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.ui.widgets.table import ObjectTable
 from tests.e2e.conftest import NET, PROBE, wait_until
 from tests.fakes.auditproxy import audited
 from tests.fakes.live import edited, following, status, synced

@@ -6,13 +6,13 @@ import signal
 import time
 
 from meshtui.app import MeshtuiApp
+from meshtui.kinds import KINDS
 from meshtui.model.own_probe import RUN
 from meshtui.model.snapshot import KindStatus
 from meshtui.probe.podspec import EXPIRES
 from meshtui.session import Session
-from meshtui.sources.decode import KINDS
-from meshtui.sources.live import LiveSource
-from meshtui.widgets.table import ObjectTable
+from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.ui.widgets.table import ObjectTable
 from tests.e2e.conftest import NAMESPACES, PROBE, bookstore, running, wait_until
 
 ECOM, INVENTORY = "ecom/deploy/ecom-service", "inventory/svc/inventory-service:8000"

@@ -9,17 +9,18 @@ import pytest
 from textual.widgets import Input
 
 from meshtui.app import MeshtuiApp
-from meshtui.cli.schemas import Explained, MatrixPair
+from meshtui.cli.schemas.explain import Explained
+from meshtui.cli.schemas.flows import MatrixPair
 from meshtui.screens.flow import FlowScreen
 from meshtui.screens.main import MainScreen
 from meshtui.screens.matrix import MatrixScreen
 from meshtui.screens.why import WhyScreen
 from meshtui.session import Session
-from meshtui.sources.live import LiveSource
-from meshtui.widgets.grid import Grid
-from meshtui.widgets.pane_view import DocumentView
-from meshtui.widgets.reach import MARKS
-from meshtui.widgets.table import ObjectTable
+from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.ui.reach import MARKS
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.grid import Grid
+from meshtui.ui.widgets.table import ObjectTable
 from tests.e2e.conftest import path_of
 
 ECOM, INVENTORY = "ecom/deploy/ecom-service", "inventory/svc/inventory-service:8000"

@@ -12,13 +12,13 @@ import pytest
 import yaml
 
 import meshtui
+from meshtui.kinds import KINDS
 from meshtui.model.snapshot import KindStatus
 from meshtui.settings import Settings, Timeouts
-from meshtui.sources.api import Api
-from meshtui.sources.connection import connect
-from meshtui.sources.decode import KINDS
-from meshtui.sources.live import LiveSource
-from meshtui.sources.writes import Access, Writes
+from meshtui.sources.kubernetes.api import Api
+from meshtui.sources.kubernetes.connection import connect
+from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.sources.kubernetes.writes import Access, Writes
 from tests.e2e.conftest import IMAGE, path_of, wait_until
 
 PROJECT, SITE = Path(meshtui.__file__).parents[1], Path(httpx.__file__).parents[1]

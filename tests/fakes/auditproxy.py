@@ -17,13 +17,13 @@ import uvicorn
 import yaml
 
 from meshtui.settings import Settings
-from meshtui.sources.connection import connect
+from meshtui.sources.kubernetes.connection import connect
 
 _HOP_BY_HOP = {"host", "connection", "keep-alive", "transfer-encoding", "te", "upgrade", "content-length", "accept-encoding"}
 
 
 @dataclass(frozen=True)
-class Asked:
+class Question:
     """One request, as it came in. ``body`` is empty for a GET."""
 
     method: str
@@ -50,7 +50,7 @@ class AuditProxy:
     """
 
     def __init__(self, kubeconfig: str, **settings: Any) -> None:
-        self.asked: list[Asked] = []
+        self.asked: list[Question] = []
         self.delay_s = 0.0
         self.rewind = ""
         self._throttle = 0
@@ -69,7 +69,7 @@ class AuditProxy:
         self.port = 0
 
     @property
-    def writes(self) -> list[Asked]:
+    def writes(self) -> list[Question]:
         """Everything that wasn't a GET."""
         return [asked for asked in self.asked if asked.method != "GET"]
 
@@ -97,7 +97,7 @@ class AuditProxy:
         asked = (scope["method"], scope["path"], scope["query_string"].decode(), tuple(headers), body)
         if self._throttle and scope["path"].endswith(self._only):
             self._throttle -= 1
-            self.asked.append(Asked(*asked, status=429))
+            self.asked.append(Question(*asked, status=429))
             await _throttled(send, self._retry_after_s)
             return
         if self.rewind and query.get("watch"):
@@ -112,7 +112,7 @@ class AuditProxy:
             response = await self._upstream.send(request, stream=True)
         except httpx.HTTPError as error:
             raise _CutError from error
-        self.asked.append(Asked(*asked, status=response.status_code))
+        self.asked.append(Question(*asked, status=response.status_code))
         try:
             await self._hand_on(response, send)
         finally:

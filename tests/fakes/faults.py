@@ -184,12 +184,12 @@ RAW_DEFLATE = zlib.compress(b"{}")
 FAULTS = (
     # ---- an answer that is none
     Fault("login page", "a page for people, with status 200", body(PAGE, content_type="text/html"), BROKEN, "login page"),
-    Fault("empty answer", "nothing, with status 200", body(b""), BROKEN, "no answer of an API server"),
-    Fault("null", "JSON null", body(b"null"), BROKEN, "no answer of an API server"),
-    Fault("list at the top", "a JSON list", body(b"[]"), BROKEN, "no answer of an API server"),
+    Fault("empty answer", "nothing, with status 200", body(b""), BROKEN, "isn't an answer of an API server"),
+    Fault("null", "JSON null", body(b"null"), BROKEN, "isn't an answer of an API server"),
+    Fault("list at the top", "a JSON list", body(b"[]"), BROKEN, "isn't an answer of an API server"),
     Fault("truncated JSON", "JSON that ends in its middle", body(b'{"metadata": {"resource'), BROKEN, "truncated"),
-    Fault("two documents", "one JSON document after another", body(b"{}{}"), BROKEN, "no answer of an API server"),
-    Fault("zero bytes", "NUL bytes", body(b"\0" * 200), BROKEN, "no answer of an API server"),
+    Fault("two documents", "one JSON document after another", body(b"{}{}"), BROKEN, "isn't an answer of an API server"),
+    Fault("zero bytes", "NUL bytes", body(b"\0" * 200), BROKEN, "isn't an answer of an API server"),
     Fault(
         "protobuf",
         "protobuf, and says so",
@@ -215,11 +215,15 @@ FAULTS = (
         BROKEN,
         "metadata",
     ),
-    Fault("invalid UTF-8", "a name that is no UTF-8", _in_name(b"\xff\xfe"), BROKEN, "no answer of an API server"),
+    Fault("invalid UTF-8", "a name that isn't UTF-8", _in_name(b"\xff\xfe"), BROKEN, "isn't an answer of an API server"),
     Fault(
-        "lone surrogate", "half of a surrogate pair in a name", _in_name(b"\\ud800abcdef"), BROKEN, "no answer of an API server"
+        "lone surrogate",
+        "half of a surrogate pair in a name",
+        _in_name(b"\\ud800abcdef"),
+        BROKEN,
+        "isn't an answer of an API server",
     ),
-    Fault("deep nesting", "JSON nested 100,000 deep", body(DEEP), BROKEN, "no answer of an API server"),
+    Fault("deep nesting", "JSON nested 100,000 deep", body(DEEP), BROKEN, "isn't an answer of an API server"),
     Fault(
         "deep nesting in a field",
         "an unknown field nested 100,000 deep",
@@ -228,10 +232,10 @@ FAULTS = (
         "nested too deeply",
     ),
     # ---- an error that is hard to read
-    Fault("500 without UTF-8", "an error whose body is no UTF-8", body(b'{"message": "\xff\xfe"}', code=500), STALE, "HTTP 500"),
+    Fault("500 without UTF-8", "an error whose body isn't UTF-8", body(b'{"message": "\xff\xfe"}', code=500), STALE, "HTTP 500"),
     Fault("500 nested", "an error whose body is nested 100,000 deep", body(DEEP, code=500), STALE, "HTTP 500"),
     Fault("502 page", "a gateway's page", body(PAGE, code=502, content_type="text/html"), STALE, "HTTP 502"),
-    Fault("403 without UTF-8", "a refusal whose body is no UTF-8", body(b"\xff\xfe", code=403), KindStatus.FORBIDDEN),
+    Fault("403 without UTF-8", "a refusal whose body isn't UTF-8", body(b"\xff\xfe", code=403), KindStatus.FORBIDDEN),
     Fault("401 page", "a login page with status 401", body(PAGE, code=401), KindStatus.EXPIRED, "credentials"),
     Fault("404 for pods", "404 for what every API server has", body(b"404 page not found", code=404), BROKEN, "HTTP 404"),
     Fault("410 again and again", "410 to every list", body(b"{}", code=410), STALE),
@@ -285,10 +289,10 @@ FAULTS = (
         on=PODS,
     ),
     # ---- watches
-    Fault("event: page", "a page in a watch", event(PAGE), BROKEN, "no answer of an API server", None, WATCH),
+    Fault("event: page", "a page in a watch", event(PAGE), BROKEN, "isn't an answer of an API server", None, WATCH),
     Fault(
         "event: invalid UTF-8",
-        "a name that is no UTF-8",
+        "a name that isn't UTF-8",
         event(_added(_pod()).replace(b'"x"', b'"\xff"')),
         BROKEN,
         "",
@@ -341,7 +345,7 @@ FAULTS = (
         "a login page for a watch",
         body(PAGE, content_type="text/html"),
         BROKEN,
-        "no answer of an API server",
+        "isn't an answer of an API server",
         None,
         WATCH,
     ),

@@ -14,10 +14,11 @@ from typing import Any
 import msgspec
 import yaml
 
+from meshtui.kinds import KINDS, decode_json
+from meshtui.model.cni import REFERENCE_CNI
 from meshtui.model.errors import NotFoundError
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindState, KindStatus, MeshConfig, Snapshot
-from meshtui.sources.decode import KINDS, decode_json
 from meshtui.sources.ports import Publish, SourceLabel
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -43,7 +44,7 @@ def bookstore(scenario: str = "healthy") -> Snapshot:
             decoded = decode_json(KINDS[name], msgspec.json.encode(obj))
             fields[KINDS[name].field][decoded.meta.uid] = decoded
     kinds = {name: KindState(KindStatus.SYNCED) for name in KINDS}
-    return Snapshot(**fields, mesh=MeshConfig(found=True), kinds=kinds, live=True, taken_at=NOW)
+    return Snapshot(**fields, mesh=MeshConfig(found=True), kinds=kinds, live=True, taken_at=NOW, cni=REFERENCE_CNI)
 
 
 def with_kind(snapshot: Snapshot, kind: str, state: KindState, *, empty: bool = False) -> Snapshot:

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
-from meshtui.sources.decode import KINDS
+from meshtui.kinds import KINDS
 from tests.fakes.snapshots import namespace, pod
 
 OBJECTS = {

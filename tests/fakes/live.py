@@ -8,7 +8,7 @@ import yaml
 
 from meshtui.model.snapshot import KindStatus
 from meshtui.settings import Settings, Timeouts
-from meshtui.sources.live import LiveSource
+from meshtui.sources.kubernetes.live import LiveSource
 
 PATIENCE_S = 20.0
 

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 import yaml
 
 from meshtui.engine import Engine
+from meshtui.engine.explain.wording import in_words as said
 from meshtui.engine.path.references import parse_flow
 from meshtui.model.flow import HttpRequest, Jwt
+from tests.fakes.snapshots import pod
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,12 @@ def in_words(verdict):
 
 def check(verdict, case):
     """Compare a verdict with its row."""
-    told = [f"{s.result.value} {s.layer.value}: {s.reason}" for s in verdict.steps]
+    told = [f"{s.result.value} {s.layer.value}: {said(s.reason)}" for s in verdict.steps]
     assert in_words(verdict) == case.expect, told
     if case.by is not None:
         found = verdict.decided_by
         assert (f"{found.ref} {found.rule}" if found and found.rule else str(found and found.ref)) == case.by, told
-    assert case.says in " ".join((verdict.reason, *told, *verdict.assumptions)), told
+    assert case.says in " ".join((said(verdict.reason), *told, *map(said, verdict.assumptions))), told
 
 
 def thing(kind, key, spec, labels=None, annotations=None, **more):
@@ -69,7 +71,11 @@ def thing(kind, key, spec, labels=None, annotations=None, **more):
         "GatewayClass": "gateway.networking.k8s.io/v1",
         "Service": "v1",
         "EnvoyFilter": "networking.istio.io/v1alpha3",
+        "DestinationRule": "networking.istio.io/v1",
+        "Sidecar": "networking.istio.io/v1",
         "NetworkPolicy": "networking.k8s.io/v1",
+        "ServiceEntry": "networking.istio.io/v1",
+        "WorkloadEntry": "networking.istio.io/v1",
     }
     space, _, name = key.rpartition("/")
     metadata = {"name": name, "labels": labels or {}, "annotations": annotations or {}} | ({"namespace": space} if space else {})
@@ -94,3 +100,36 @@ def space(name, **labels):
     if labels.get("waypoint_namespace"):
         found["istio.io/use-waypoint-namespace"] = labels["waypoint_namespace"]
     return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": found}}
+
+
+def beside(key, ip, ports, account="default", labels=None):
+    """A pod with a sidecar."""
+    made = pod(key, ip, ports, labels, account)
+    made["spec"]["containers"].append({"name": "istio-proxy", "image": "proxy:1"})
+    return made
+
+
+def router(key, ip, account="gate", labels=None, **container):
+    """A gateway's pod from Istio's older charts: a proxy alone, in the role of a router."""
+    made = pod(key, ip, [("http", 8080)], labels, account)
+    made["spec"]["containers"] = [{"name": "istio-proxy", "args": ["proxy", "router"]} | container]
+    return made
+
+
+def deployment(key, labels, containers=None, annotations=None, **spec):
+    """A Deployment whose pods have only these labels."""
+    template = {
+        "metadata": {"labels": labels, "annotations": annotations or {}},
+        "spec": {"containers": containers or [{"name": "main", "ports": [{"containerPort": 8080}]}]} | spec,
+    }
+    return thing("Deployment", key, {"selector": {"matchLabels": labels}, "template": template}) | {"apiVersion": "apps/v1"}
+
+
+def policy(rules, where="back/p", action="ALLOW", **spec):
+    """An AuthorizationPolicy of these rules."""
+    return thing("AuthorizationPolicy", where, {"action": action, "rules": rules} | spec)
+
+
+def by(*principals):
+    """Rules with one source: these principals."""
+    return [{"from": [{"source": {"principals": list(principals)}}]}]

@@ -1,5 +1,6 @@
 """Snapshots from snippets of YAML, read as ``-f`` reads them, and verdicts on them in one line."""
 
+import json
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,6 +9,7 @@ import yaml
 
 from meshtui.engine import Engine
 from meshtui.engine.path.references import parse_flow
+from meshtui.model.cni import REFERENCE_CNI
 from meshtui.model.verdict import Decision
 from meshtui.sources.manifests import load_manifests
 
@@ -28,12 +30,12 @@ class Row:
 
 
 def snapshot_of(*texts, live=False, **changes):
-    """The snapshot of some YAML snippets (or objects)."""
+    """The snapshot of some YAML snippets (or objects); NetworkPolicies are read literally unless ``cni`` says otherwise."""
     with tempfile.TemporaryDirectory() as folder:
         for number, text in enumerate(texts):
-            body = text if isinstance(text, str) else yaml.safe_dump_all(text)
+            body = text if isinstance(text, str) else "\n---\n".join(map(json.dumps, text))
             Path(folder, f"{number:03}.yaml").write_text(body)
-        return replace(load_manifests([folder]), live=live, **changes)
+        return replace(load_manifests([folder]), live=live, **{"cni": REFERENCE_CNI, **changes})
 
 
 def judge(snapshot, flow):

@@ -77,6 +77,10 @@ class Terminal:
         """Press keys."""
         os.write(self._fd, keys.encode())
 
+    def hang_up(self) -> None:
+        """Close the terminal."""
+        os.close(self._fd)
+
     def wait(self) -> int:
         """Read until it ends; its exit code."""
         end = time.monotonic() + PATIENCE_S

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from meshtui.kinds import KINDS
 from meshtui.sandbox.run import running_sandbox
 from meshtui.settings import load_settings
-from meshtui.sources.api import NotServedError
-from meshtui.sources.decode import KINDS
-from meshtui.sources.live import LiveSource
+from meshtui.sources.kubernetes.api import NotServedError
+from meshtui.sources.kubernetes.live import LiveSource
 
 GOLDEN = Path(__file__).parent
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -17,13 +18,21 @@ from meshtui.sandbox.user import user_of
 
 @pytest.hookimpl(trylast=True)  # after pytest's own order by parameters
 def pytest_collection_modifyitems(items):
-    """One scenario after the other, at the end; in each, what changes the shared bookstore after everything that reads it."""
-    items.sort(key=_turn)
+    """One scenario after the other, at the end; in each, what needs it untouched first, and what changes it last.
+
+    The scenario with the most tests comes before the others: one process runs it alone, and the others shouldn't wait for it.
+    """
+    many = Counter(map(_scenario, items))
+    items.sort(key=lambda item: (bool(_scenario(item)), -many[_scenario(item)], _scenario(item), _turn(item)))
+
+
+def _scenario(item):
+    return item.callspec.params.get("bookstore", "") if hasattr(item, "callspec") else ""
 
 
 def _turn(item):
-    scenario = item.callspec.params.get("bookstore", "") if hasattr(item, "callspec") else ""
-    return scenario, item.get_closest_marker("changes_bookstore") is not None
+    turns = ("needs_new_bookstore", "", "restores_bookstore", "changes_bookstore")
+    return next((turn for turn, name in enumerate(turns) if name and item.get_closest_marker(name)), turns.index(""))
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from meshtui.checkout.criteria import ACCOUNTS, CHECKOUT, EXPECTATIONS, OUTSIDE, STOCK, TOKEN
+from meshtui.journeys.bookstore.criteria import ACCOUNTS, CHECKOUT, EXPECTATIONS, OUTSIDE, STOCK, TOKEN
 from meshtui.sandbox import scenarios
 from meshtui.sandbox.run import Sandbox, running_sandbox
 from tests.fakes.bookstore import IN_ITS_LOOP, KUBECTL, needs_kubectl, on

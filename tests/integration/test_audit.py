@@ -26,11 +26,12 @@ from meshtui.sandbox.run import running_sandbox
 from meshtui.screens.flow import FlowScreen
 from meshtui.session import Session
 from meshtui.settings import load_settings
-from meshtui.sources.live import LiveSource
-from meshtui.sources.writes import Confirmation
-from meshtui.widgets.table import ObjectTable
+from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.sources.kubernetes.writes import Confirmation
+from meshtui.ui.widgets.table import ObjectTable
 from tests.fakes.auditproxy import audited
 from tests.fakes.frozen import recorded_objects
+from tests.fakes.settled import settled
 
 REVIEW = re.compile(r"POST /apis/authorization\.k8s\.io/v1/selfsubjectaccessreviews")
 WRITES = {
@@ -97,7 +98,7 @@ async def test_every_screen_only_looks(tmp_path):
                 await pilot.press(pane)
                 for key in ("d", "y", "l", "w", "m", "f", "p", "question_mark", "n"):
                     await pilot.press(pane, "j", key)
-                    await pilot.pause(0.1)
+                    await settled(pilot)
                     opened.add(type(app.screen).__name__)
                     while app.screen is not main:
                         await app.pop_screen()
@@ -107,7 +108,7 @@ async def test_every_screen_only_looks(tmp_path):
             await until(pilot, lambda: isinstance(app.screen, FlowScreen) and bool(app.screen.query("#to")))
             app.screen.query_one("#from", Input).value = ECOM
             app.screen.query_one("#to", Input).value = INVENTORY
-            await pilot.pause(0.3)
+            await settled(pilot)
         wanted = {
             "DescribeScreen",
             "YamlScreen",
@@ -146,6 +147,7 @@ LOOKING = {
     "probe": [(ECOM, INVENTORY, "--plan"), (ECOM, INVENTORY), (ECOM, INVENTORY, "--yes", "--read-only")],
     "clean": [("--dry-run", "--all"), ("--all",)],
     "checkout": [()],
+    "journey": [("list",), ("run", "checkout")],
     "check": [("-o", "json")],
     "denials": [()],
     "record": [("recording",)],
@@ -230,7 +232,7 @@ async def test_read_only_launches_nothing(tmp_path, settings):
 
 def test_only_the_gate_sends_anything_but_a_get():
     """Every call of ``request`` outside the sandbox: the gate's, the API's own, and those that go to the gateway."""
-    to_the_gateway = {"checkout/buy.py", "checkout/shop.py", "probe/launch.py"}
+    to_the_gateway = {"journeys/gateway.py", "journeys/run.py", "journeys/bookstore/acceptance.py", "probe/launch.py"}
     found = {}
     for path in PACKAGE.rglob("*.py"):
         name = path.relative_to(PACKAGE).as_posix()
@@ -243,6 +245,6 @@ def test_only_the_gate_sends_anything_but_a_get():
                 owner = ast.unparse(node.func.value)
                 if "api" in owner.lower() or "client" in owner.lower():
                     found.setdefault(name, set()).add(f"{owner}.{node.func.attr}")
-    allowed = {"sources/api.py", "sources/writes.py"} | to_the_gateway
+    allowed = {"sources/kubernetes/api.py", "sources/kubernetes/writes.py"} | to_the_gateway
     assert {name: calls for name, calls in found.items() if name not in allowed} == {}
-    assert "sources/writes.py" in found, "the test must see the gate itself"
+    assert "sources/kubernetes/writes.py" in found, "the test must see the gate itself"

@@ -153,6 +153,25 @@ def test_a_broken_template_is_made_anew(pod: DatabasePod, damage: str) -> None:
         assert connection.execute("select 1").fetchone() == (1,)
 
 
+def test_one_template_a_version_is_kept_and_unused_ones_go(pod: DatabasePod, tmp_path: Path) -> None:
+    pod.make_template()
+    (kept,) = pod.cache.glob("*.tar")
+    old, recent = pod.cache / "postgres-18-0.1-1.tar", pod.cache / "postgres-18-0.2-1.tar"
+    for other in (old, recent):
+        other.write_bytes(b"")
+        other.with_suffix(".sha256").write_text("")
+    os.utime(old, (0, 0))
+    installed = installed_binaries()
+    again = tmp_path / "again" / installed.name
+    again.mkdir(parents=True)
+    (again / "initdb").write_bytes((installed / "initdb").read_bytes())  # the same version, installed at another time
+    assert ensure_template(again, tmp_path, pod.machine.user, pod.cache).stat().st_size > 10_000_000
+    assert set(pod.cache.glob("*.tar")) == {kept, old, recent}
+    kept.unlink()
+    pod.make_template()
+    assert set(pod.cache.iterdir()) == {part for tar in (kept, recent) for part in (tar, tar.with_suffix(".sha256"))}
+
+
 def test_a_template_that_cant_be_unpacked_costs_time_only(pod: DatabasePod) -> None:
     pod.template = pod.root.parent / "template.tar"
     pod.template.write_bytes(b"nonsense" * 1000)

@@ -3,20 +3,12 @@
 import asyncio
 import json
 import sys
-from contextlib import asynccontextmanager
 
 import pytest
 
-from meshtui.sandbox.run import running_sandbox
+from tests.fakes.bookstore import IN_ITS_LOOP, on, on_each
 
-pytestmark = [pytest.mark.sandbox]
-
-
-@asynccontextmanager
-async def shop(scenario):
-    async with running_sandbox(scenario) as sandbox:
-        assert await sandbox.wait_ready() == []
-        yield sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.needs_new_bookstore, IN_ITS_LOOP]
 
 
 async def run(sandbox, *words):
@@ -28,40 +20,40 @@ async def run(sandbox, *words):
     return process.returncode, json.loads(out)
 
 
-@pytest.mark.parametrize(
-    ("scenario", "rule", "words"),
+@on_each(
     [
         ("no-reserve-call", "MT401", "makes no reserve call"),
         ("uuid-mismatch", "MT402", "are unknown to inventory"),
         ("h2c-upgrade", "MT403", "is a build that does"),
     ],
+    "rule",
+    "words",
 )
-async def test_the_applications_gap_is_found_first(scenario, rule, words):
-    async with shop(scenario) as sandbox:
-        code, answer = await run(sandbox, "check")
-        first = answer["findings"][0]
-        assert (code, first["rule"], first["severity"]) == (1, rule, "error"), answer
-        assert words in first["why"]
-        assert "+" + " " * 8 + "image: bookstore/ecom-service:1.1\n" in first["fix"]["patch"].replace("- image", "  image")
-        assert [f for f in answer["findings"][1:] if f["severity"] != "info"] == []
+async def test_the_applications_gap_is_found_first(bookstore, rule, words):
+    code, answer = await run(bookstore, "check")
+    first = answer["findings"][0]
+    assert (code, first["rule"], first["severity"]) == (1, rule, "error"), answer
+    assert words in first["why"]
+    assert "+" + " " * 8 + "image: bookstore/ecom-service:1.1\n" in first["fix"]["patch"].replace("- image", "  image")
+    assert [f for f in answer["findings"][1:] if f["severity"] != "info"] == []
 
 
-async def test_what_a_checkout_left_in_the_logs_is_evidence():
-    async with shop("no-reserve-call") as sandbox:
-        await run(sandbox, "checkout", "--yes")
-        _, answer = await run(sandbox, "check")
-        assert "1 orders in its log, and no reserve call" in answer["findings"][0]["why"]
+@on("no-reserve-call")
+async def test_what_a_checkout_left_in_the_logs_is_evidence(bookstore):
+    await run(bookstore, "checkout", "--yes")
+    _, answer = await run(bookstore, "check")
+    assert "1 orders in its log, and no reserve call" in answer["findings"][0]["why"]
 
 
-async def test_the_healthy_one_is_clean_and_asking_buys_nothing():
-    async with shop("healthy") as sandbox:
-        code, answer = await run(sandbox, "check")
-        assert (code, answer["errors"], answer["warnings"]) == (0, 0, 0), answer
-        assert {each["rule"] for each in answer["not_evaluated"]} == {"MT401", "MT403"}, "nothing was sold yet"
-        _, again = await run(sandbox, "check")
-        assert again == answer
-        await run(sandbox, "checkout", "--yes")
-        code, answer = await run(sandbox, "check")
-        assert (code, answer["errors"], answer["warnings"], answer["not_evaluated"]) == (0, 0, 0, []), answer
-        _, answer = await run(sandbox, "check", "--no-observe")
-        assert {each["rule"] for each in answer["not_evaluated"]} == {"MT401", "MT402", "MT403"}
+@on("healthy")
+async def test_the_healthy_one_is_clean_and_asking_buys_nothing(bookstore):
+    code, answer = await run(bookstore, "check")
+    assert (code, answer["errors"], answer["warnings"]) == (0, 0, 0), answer
+    assert {each["rule"] for each in answer["not_evaluated"]} == {"MT401", "MT403"}, "nothing was sold yet"
+    _, again = await run(bookstore, "check")
+    assert again == answer
+    await run(bookstore, "checkout", "--yes")
+    code, answer = await run(bookstore, "check")
+    assert (code, answer["errors"], answer["warnings"], answer["not_evaluated"]) == (0, 0, 0, []), answer
+    _, answer = await run(bookstore, "check", "--no-observe")
+    assert {each["rule"] for each in answer["not_evaluated"]} == {"MT401", "MT402", "MT403"}

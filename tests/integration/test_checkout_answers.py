@@ -4,17 +4,17 @@ import json
 
 import pytest
 
-from meshtui.checkout.buy import Buyer
-from meshtui.checkout.shop import find_gateway
 from meshtui.cli.checkout_report import step_lines, trace_to_json
 from meshtui.engine import Engine
+from meshtui.journeys.bookstore.buy import Buyer
+from meshtui.journeys.bookstore.shop import find_gateway
 from meshtui.model.errors import ClusterError, ConfigError, NotFoundError, ReadOnlyError
 from meshtui.model.snapshot import Snapshot
 from meshtui.sandbox import scenarios
 from meshtui.sandbox.apiserver.server import running_api
 from meshtui.settings import Checkout, Settings, Timeouts
-from meshtui.sources.api import Api
-from meshtui.sources.connection import connect
+from meshtui.sources.kubernetes.api import Api
+from meshtui.sources.kubernetes.connection import connect
 from tests.fakes.shop import BOOK, TOKEN, running_shop
 from tests.fakes.snapshots import snapshot_of
 
@@ -59,8 +59,8 @@ async def test_a_good_shop_without_readable_logs_is_ok_by_its_own_word(engine):
     ("answers", "step", "cause", "bought"),
     [
         pytest.param({STOCK: "close"}, "stock_before", "closed", 1, id="stock closed"),
-        pytest.param({STOCK: (200, b"<html>")}, "stock_before", "", 1, id="stock is no JSON"),
-        pytest.param({STOCK: (200, {"quantity": "many"})}, "stock_before", "", 1, id="stock is no number"),
+        pytest.param({STOCK: (200, b"<html>")}, "stock_before", "", 1, id="stock isn't JSON"),
+        pytest.param({STOCK: (200, {"quantity": "many"})}, "stock_before", "", 1, id="stock isn't a number"),
         pytest.param({LOGIN: (401, {"error": "invalid_grant"})}, "token", "http_401", 0, id="login refused"),
         pytest.param({LOGIN: (200, {})}, "token", "", 0, id="no token in the answer"),
         pytest.param({LOGIN: (200, {"access_token": "a\r\nb"})}, "token", "", 0, id="a token that is no header"),

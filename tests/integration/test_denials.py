@@ -9,12 +9,12 @@ from contextlib import asynccontextmanager
 import msgspec
 import pytest
 
-from meshtui.cli.schemas import DenialLine
+from meshtui.cli.schemas.findings import DenialLine
 from meshtui.sandbox.apiserver.server import running_api
 from meshtui.session import Session
 from meshtui.settings import Settings, Timeouts
-from meshtui.sources import denials
-from meshtui.sources.live import LiveSource
+from meshtui.sources.kubernetes import denials
+from meshtui.sources.kubernetes.live import LiveSource
 from tests.fakes.frozen import recorded_objects
 from tests.unit.test_denials_read import BY_RULE, ENVOY
 

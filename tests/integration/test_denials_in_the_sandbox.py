@@ -11,8 +11,8 @@ from meshtui.sandbox.run import running_sandbox
 from meshtui.screens.denials import DenialsScreen
 from meshtui.session import Session
 from meshtui.settings import Settings
-from meshtui.sources.live import LiveSource
-from meshtui.widgets.table import ObjectTable
+from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.ui.widgets.table import ObjectTable
 from tests.pilot.test_keys import until
 
 pytestmark = [pytest.mark.sandbox]

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from meshtui.journeys.load import parsed
 from meshtui.sandbox.scenarios import load
 from tests.fakes.bookstore import IN_ITS_LOOP, on
 from tests.fakes.terminal import Terminal
@@ -29,8 +30,9 @@ STANDS_FOR = {
     "COMMAND": "explain",
     "FILE": "flows.yaml",
     "…": "",
+    "order": "browse",
 }
-"""What the words in capitals of an example stand for."""
+"""What the words in capitals of an example stand for; and a shop that isn't in the sandbox."""
 ASKS = {("probe",): "--yes", ("verify", "--probe"): "--yes", ("clean",): "--yes"}
 """Commands that ask on a terminal: here nobody can answer."""
 FULL_SCREEN = {(), ("--context", "prod", "--read-only"), ("-f", "manifests/")}
@@ -46,6 +48,12 @@ class Example:
 
     def __str__(self) -> str:
         return f"{self.page}: meshtui {' '.join(self.words)}"
+
+
+def journeys_of_the_guide() -> dict[str, str]:
+    """The files that docs/guide/journeys.md shows, by the name in their first line."""
+    text = (ROOT / "docs" / "guide" / "journeys.md").read_text()
+    return {name: text for text, name in re.findall(r"^```toml\n(# (\S+\.toml)\n.*?)^```", text, re.MULTILINE | re.DOTALL)}
 
 
 def examples() -> list[Example]:
@@ -75,6 +83,11 @@ def test_there_are_examples():
     assert DEMOS
 
 
+def test_the_journeys_of_the_guide_are_right():
+    found = {name: parsed(name, text.encode()) for name, text in journeys_of_the_guide().items()}
+    assert {name: journey.name for name, journey in found.items()} == {"browse.toml": "browse", "order.toml": "order"}
+
+
 @pytest.fixture
 def workspace(tmp_path, bookstore):
     """A folder with what the examples name, and a kubeconfig that has a context ``prod``."""
@@ -87,6 +100,11 @@ def workspace(tmp_path, bookstore):
     )
     flows = {"apiVersion": "meshtui/v1", "flows": [{"from": ECOM, "to": INVENTORY, "expect": "allow"}]}
     (tmp_path / "flows.yaml").write_text(yaml.safe_dump(flows))
+    own = tmp_path / ".config" / "meshtui" / "journeys"
+    own.mkdir(parents=True)
+    for name, text in journeys_of_the_guide().items():
+        (tmp_path / name).write_text(text)
+        (own / name).write_text(text)
     (tmp_path / "known.json").write_text('{"apiVersion": "meshtui/v1", "findings": []}')
     config = yaml.safe_load(Path(bookstore.kubeconfig).read_text())
     config["contexts"].append({**config["contexts"][0], "name": "prod"})

@@ -15,8 +15,9 @@ import pytest
 from meshtui.cli.main import run
 from meshtui.sandbox import leftovers
 from meshtui.screens.probe import ProbeScreen
-from meshtui.widgets.drill import DrillPanel
-from meshtui.widgets.table import ObjectTable
+from meshtui.ui.drill.panel import DrillPanel
+from meshtui.ui.widgets.table import ObjectTable
+from tests.fakes.settled import settled
 from tests.fakes.terminal import Terminal
 from tests.pilot.test_keys import bookstore_app, until
 
@@ -57,12 +58,14 @@ def test_nothing_runs_on_after_a_demo_that_was_killed(tmp_path: Path, monkeypatc
         environment = HERE | {"TMPDIR": str(temporary)}
         with Terminal([*DEMO, "--scenario", "missing-egress"], cwd=tmp_path, home=tmp_path, env=environment) as terminal:
             terminal.wait_for("question 1 of 2")
+            terminal.wait_for("keycloak")  # it has connected, with a key of its own
             os.kill(terminal.pid, signal.SIGKILL)
             end = time.monotonic() + 60
             while (left := terminal.children_left()) and time.monotonic() < end:
                 time.sleep(0.1)
             assert left == []
-        assert [path.name.startswith("meshtui-demo-") for path in temporary.iterdir()] == [True]
+        (folder,) = temporary.iterdir()
+        assert folder.name.startswith("meshtui-demo-")
         monkeypatch.setattr("tempfile.tempdir", str(temporary))
         leftovers.sweep()
         assert list(temporary.iterdir()) == []
@@ -86,7 +89,7 @@ def test_what_cannot_be_demonstrated_is_said(words: list[str], said: str, capsys
 async def test_without_the_demo_there_is_no_trace_and_its_keys_are_nobodys() -> None:
     async with bookstore_app() as (_, pilot, screen):
         await pilot.press("f2", "f3", "space")
-        await pilot.pause(0.5)
+        await settled(pilot)
         assert not pilot.app.query(DrillPanel)
         assert not screen.query(DrillPanel)
         bound = {active.binding.key for active in screen.active_bindings.values()}

@@ -5,15 +5,15 @@ import contextlib
 import pytest
 
 from meshtui.model.errors import ClusterError, ForbiddenError, NotFoundError, ReadOnlyError
-from meshtui.model.finding import Change, Operation
+from meshtui.model.finding import Edit, Operation
 from meshtui.model.ids import ObjectRef
 from meshtui.sandbox.apiserver.server import running_api
 from meshtui.settings import Settings
-from meshtui.sources.api import Api
-from meshtui.sources.apply import ConflictError, apply, path_of, prepare, undo
-from meshtui.sources.changes import ChangeError, written
-from meshtui.sources.connection import connect
-from meshtui.sources.writes import Confirmation, Writes
+from meshtui.sources.edits import EditError, written
+from meshtui.sources.kubernetes.api import Api
+from meshtui.sources.kubernetes.apply import ConflictError, apply, path_of, prepare, undo
+from meshtui.sources.kubernetes.connection import connect
+from meshtui.sources.kubernetes.writes import Confirmation, Writes
 from tests.fakes.snapshots import namespace, policy
 
 YES = Confirmation("a test")
@@ -26,10 +26,10 @@ POLICY = policy(
         "ingress": [{"ports": [{"port": 1, "protocol": "TCP"}]}, {"ports": [{"port": 2, "protocol": "TCP"}]}],
     },
 )
-ADD = Change(REF, (Operation("add", ("spec", "ingress", "-"), {"ports": [{"port": 15008, "protocol": "TCP"}]}),))
-REMOVE = Change(REF, (Operation("remove", ("spec", "ingress", 0)),))
-LABEL = Change(REF, (Operation("add", ("metadata", "labels", "team"), "blue"),))
-CREATE = Change(
+ADD = Edit(REF, (Operation("add", ("spec", "ingress", "-"), {"ports": [{"port": 15008, "protocol": "TCP"}]}),))
+REMOVE = Edit(REF, (Operation("remove", ("spec", "ingress", 0)),))
+LABEL = Edit(REF, (Operation("add", ("metadata", "labels", "team"), "blue"),))
+CREATE = Edit(
     ObjectRef("NetworkPolicy", "shop", "new"),
     create=policy("shop/new", {"podSelector": {}, "policyTypes": ["Ingress"]}),
 )
@@ -134,7 +134,7 @@ async def test_undo_of_a_creation_leaves_an_object_that_somebody_made_his_own():
 @pytest.mark.parametrize(
     ("settings", "confirmation"),
     [({}, YES), ({"write": True, "read_only": True}, YES), ({"write": True}, None), ({"write": True}, Confirmation(""))],
-    ids=["without --write", "read-only wins", "nobody said yes", "an empty yes"],
+    ids=["without --write", "read-only wins", "not confirmed", "an empty yes"],
 )
 async def test_nothing_is_applied_but_the_patch_can_be_tried(settings, confirmation):
     async with cluster(**settings) as (server, api, writes):
@@ -152,7 +152,7 @@ async def test_nothing_is_applied_but_the_patch_can_be_tried(settings, confirmat
 
 async def test_a_patch_that_the_server_refuses_says_its_words():
     async with cluster(write=True) as (_, api, writes):
-        nonsense = Change(REF, (Operation("replace", ("metadata", "name"), "another"),))
+        nonsense = Edit(REF, (Operation("replace", ("metadata", "name"), "another"),))
         prepared = await prepare(api, writes, nonsense)
         assert prepared.tried
         assert "does not match the name on the URL" in prepared.said
@@ -171,9 +171,9 @@ async def test_who_may_not_even_try_is_told_which_verb_is_missing():
 async def test_what_is_gone_or_no_longer_fits_is_said():
     async with cluster(write=True) as (_, api, writes):
         with pytest.raises(NotFoundError):
-            await prepare(api, writes, Change(ObjectRef("NetworkPolicy", "shop", "gone"), ADD.operations))
-        with pytest.raises(ChangeError):
-            await prepare(api, writes, Change(REF, (Operation("remove", ("spec", "egress", 0)),)))
+            await prepare(api, writes, Edit(ObjectRef("NetworkPolicy", "shop", "gone"), ADD.operations))
+        with pytest.raises(EditError):
+            await prepare(api, writes, Edit(REF, (Operation("remove", ("spec", "egress", 0)),)))
 
 
 def test_a_name_can_not_lead_elsewhere():

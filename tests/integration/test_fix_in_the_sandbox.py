@@ -14,15 +14,15 @@ from meshtui.engine.path.references import parse_flow
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
 from meshtui.model.verdict import Decision
-from meshtui.sandbox.run import Sandbox, running_sandbox
+from meshtui.sandbox.run import Sandbox
 from meshtui.screens.confirm import ConfirmScreen
 from meshtui.screens.fix import FixScreen
 from meshtui.session import Session
 from meshtui.settings import load_settings
-from meshtui.sources.live import LiveSource
-from meshtui.widgets.fixing import done_in
-from meshtui.widgets.pane_view import DocumentView
-from meshtui.widgets.table import ObjectTable
+from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.table import ObjectTable
+from tests.fakes.bookstore import IN_ITS_LOOP, on_each
 from tests.pilot.test_keys import until
 
 pytestmark = pytest.mark.sandbox
@@ -62,15 +62,13 @@ GAPS = [
 
 
 @contextlib.asynccontextmanager
-async def opened(scenario: str) -> AsyncIterator[tuple[Sandbox, Pilot[Any]]]:
-    """The program on a sandbox in which everything runs and was read."""
-    async with running_sandbox(scenario) as sandbox:
-        assert await sandbox.wait_ready() == []
-        settings = load_settings({"kubeconfig": str(sandbox.kubeconfig)})
-        app = MeshtuiApp(Session(LiveSource(settings), settings))
-        async with app.run_test(size=(120, 40)) as pilot:
-            await until(pilot, lambda: app.session.settled and bool(app.session.snapshot.pods) and app.session.label.sandbox)
-            yield sandbox, pilot
+async def opened(sandbox: Sandbox) -> AsyncIterator[Pilot[Any]]:
+    """The program on a sandbox, once everything was read."""
+    settings = load_settings({"kubeconfig": str(sandbox.kubeconfig)})
+    app = MeshtuiApp(Session(LiveSource(settings), settings))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: app.session.settled and bool(app.session.snapshot.pods) and app.session.label.sandbox)
+        yield pilot
 
 
 def text(pilot: Pilot[Any]) -> str:
@@ -92,10 +90,12 @@ async def select(pilot: Pilot[Any], rule: str, about: ObjectRef) -> None:
     await until(pilot, lambda: pilot.app.screen.query_one(ObjectTable).cursor == place())
 
 
-@pytest.mark.parametrize("gap", GAPS, ids=[gap.scenario for gap in GAPS])
-async def test_a_fix_does_what_it_promised_and_undo_takes_it_back(gap: Gap) -> None:
+@IN_ITS_LOOP
+@pytest.mark.restores_bookstore
+@on_each([(gap.scenario, gap) for gap in GAPS], "gap")
+async def test_a_fix_does_what_it_promised_and_undo_takes_it_back(bookstore: Sandbox, gap: Gap) -> None:
     after = ALLOW if gap.before is DENY else DENY
-    async with opened(gap.scenario) as (_, pilot):
+    async with opened(bookstore) as pilot:
         session: Session = pilot.app.session  # type: ignore[attr-defined]
         assert session.verdict(gap.flow).decision is gap.before
         await select(pilot, gap.rule, gap.about)
@@ -111,14 +111,14 @@ async def test_a_fix_does_what_it_promised_and_undo_takes_it_back(gap: Gap) -> N
         assert all(str(step.ref) in text(pilot) for step in proposal.steps)
         assert "context meshtui-sandbox" in text(pilot)
         await pilot.press("y")
-        await until(pilot, lambda: bool(done_in(session)) and "✓ applied: " in text(pilot), deadline_s=90)
+        await until(pilot, lambda: bool(session.fixes) and "✓ applied: " in text(pilot), deadline_s=90)
         shown = text(pilot)
         assert "≠" not in shown
         source = gap.seen_from or str(gap.flow.source)
         words = f"{source} → {gap.flow.destination}:{gap.flow.port}  predicted {after.value}, observed"
         assert f"= agrees  {words}" in shown, shown
         assert session.verdict(gap.flow).decision is after
-        seen = [o for o in done_in(session)[-1].observations if (str(o.flow.source), o.flow.port) == (source, gap.flow.port)]
+        seen = [o for o in session.fixes[-1].observations if (str(o.flow.source), o.flow.port) == (source, gap.flow.port)]
         assert {o.agrees for o in seen} == {True}
         main = pilot.app.screen_stack[1]
         await pilot.press("escape")
@@ -131,4 +131,4 @@ async def test_a_fix_does_what_it_promised_and_undo_takes_it_back(gap: Gap) -> N
         await until(pilot, lambda: "✓ undone" in text(pilot), deadline_s=90)
         await until(pilot, lambda: session.verdict(gap.flow).decision is gap.before)
         await until(pilot, lambda: any(f.rule == gap.rule and gap.about in f.objects for f in session.findings))
-        assert done_in(session) == []
+        assert session.fixes == []

@@ -13,13 +13,14 @@ import yaml
 from textual.widgets import Input
 
 from meshtui.app import MeshtuiApp
+from meshtui.model.redact import redact
 from meshtui.sandbox.apiserver.server import running_api
 from meshtui.screens.flow import FlowScreen
 from meshtui.session import Session
 from meshtui.settings import load_settings
-from meshtui.sources.live import LiveSource
-from meshtui.sources.redact import redact
-from meshtui.widgets.table import ObjectTable
+from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.ui.widgets.table import ObjectTable
+from tests.fakes.settled import settled
 from tests.fakes.snapshots import namespace, pod, policy
 from tests.fakes.terminal import Terminal
 
@@ -110,11 +111,11 @@ async def test_on_no_screen_is_anything_executed():
             main, seen = app.screen, ""
             for pane in ("1", "2", "3", "4"):
                 await pilot.press(pane)
-                await pilot.pause(0.2)
+                await settled(pilot)
                 seen += harmless(app)
                 for key in ("d", "y", "l", "w", "p", "m", "n", "f"):
                     await pilot.press(key)
-                    await pilot.pause(0.2)
+                    await settled(pilot)
                     seen += harmless(app)
                     while app.screen is not main:
                         await app.pop_screen()
@@ -123,7 +124,7 @@ async def test_on_no_screen_is_anything_executed():
             await until(pilot, lambda: isinstance(app.screen, FlowScreen) and bool(app.screen.query("#to")))
             app.screen.query_one("#from", Input).value = f"shop/web{EVIL['markup']}"
             app.screen.query_one("#to", Input).value = f"shop/web{EVIL['markup']}:80"
-            await pilot.pause(0.3)
+            await settled(pilot)
             seen += harmless(app)
             await pilot.press("escape")
             assert "[bold red]" in seen, "markup is shown as it is written"
@@ -191,7 +192,7 @@ async def test_text_for_people_carries_nothing_that_a_terminal_obeys(tmp_path, m
 
 async def test_data_for_programs_is_whole_and_escaped(tmp_path, manifests):
     code, out, err = await meshtui(tmp_path, "explain", "10.0.0.1", "shop/plain:80", "-o", "json", "-f", str(manifests))
-    assert (code, err) == (0, "")
+    assert (code, err) == (0, "meshtui: note: read 14 objects in 1 file\n")
     assert "\x1b" not in out
     objects_named = [o["name"] for step in json.loads(out)["steps"] for o in step["objects"]]
     assert f"net{ALL}" in objects_named, "JSON gives names as they are"

@@ -12,8 +12,8 @@ from meshtui.app import MeshtuiApp
 from meshtui.model.errors import ClusterError
 from meshtui.session import Session
 from meshtui.settings import Settings, Timeouts
-from meshtui.sources.live import LiveSource
-from meshtui.widgets.status import StatusBar
+from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.ui.widgets.status import StatusBar
 from tests.fakes.faults import FAULTS
 from tests.fakes.frozen import FrozenSource, bookstore
 from tests.fakes.hostile_server import HostileServer

@@ -12,11 +12,11 @@ import pytest
 
 from meshtui.model.errors import ConfigError
 from meshtui.settings import Settings
-from meshtui.sources import bounded_process, interrupt
-from meshtui.sources.bounded_process import OutputLimitError, TimeLimitError, run_bounded
-from meshtui.sources.connection import connect
-from meshtui.sources.exec_plugin import PluginError, run_plugin
-from meshtui.sources.interrupt import in_thread, read_file
+from meshtui.sources.kubernetes import bounded_process, interrupt
+from meshtui.sources.kubernetes.bounded_process import OutputLimitError, TimeLimitError, run_bounded
+from meshtui.sources.kubernetes.connection import connect
+from meshtui.sources.kubernetes.exec_plugin import PluginError, run_plugin
+from meshtui.sources.kubernetes.interrupt import in_thread, read_file
 from tests.fakes.hostile_server import HostileServer
 from tests.fakes.terminal import Terminal
 
@@ -154,7 +154,7 @@ NO_FILES = [
 
 @pytest.mark.parametrize(("name", "make", "says"), NO_FILES, ids=[row[0] for row in NO_FILES])
 def test_a_kubeconfig_that_is_no_file_is_a_configuration_error(tmp_path, monkeypatch, name, make, says):
-    monkeypatch.setattr("meshtui.sources.kubeconfig.read_file", lambda path: interrupt.read_file(path, wait_s=0.2))
+    monkeypatch.setattr("meshtui.sources.kubernetes.kubeconfig.read_file", lambda path: interrupt.read_file(path, wait_s=0.2))
     path = make(tmp_path)
     with pytest.raises(ConfigError, match=says) as caught:
         connect(Settings(kubeconfig=str(path)))
@@ -164,7 +164,7 @@ def test_a_kubeconfig_that_is_no_file_is_a_configuration_error(tmp_path, monkeyp
 @pytest.mark.parametrize("field", ["tokenFile", "client-certificate"])
 def test_no_other_file_of_a_kubeconfig_can_be_a_pipe_that_blocks(tmp_path, monkeypatch, field):
     monkeypatch.setattr(
-        "meshtui.sources.exec_plugin.read_file", lambda path, limit: interrupt.read_file(path, limit=limit, wait_s=0.2)
+        "meshtui.sources.kubernetes.exec_plugin.read_file", lambda path, limit: interrupt.read_file(path, limit=limit, wait_s=0.2)
     )
     os.mkfifo(tmp_path / "pipe")
     with HostileServer() as server:
@@ -219,5 +219,5 @@ def test_what_a_plugin_says_is_cut_and_redacted(tmp_path):
 
 @pytest.mark.parametrize("printed", ["'[' * 100_000", "'{}'", "'[]'", "'\\xff'"], ids=["deep", "empty", "a list", "no UTF-8"])
 def test_what_is_no_credential_says_so(tmp_path, printed):
-    with pytest.raises(PluginError, match="no ExecCredential"):
+    with pytest.raises(PluginError, match="isn't an ExecCredential"):
         run_plugin({"apiVersion": V1, "command": str(script(tmp_path / "p", f"print({printed})"))}, str(tmp_path), None)

@@ -7,7 +7,7 @@ from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus
 from meshtui.sandbox.apiserver.server import running_api
 from meshtui.settings import Settings
-from meshtui.sources.live import LiveSource
+from meshtui.sources.kubernetes.live import LiveSource
 from tests.fakes.live import following, relayed, status, synced
 from tests.fakes.snapshots import pod, policy
 

@@ -3,12 +3,15 @@
 import pytest
 
 from meshtui.engine import Engine
+from meshtui.engine.explain.wording import in_words as said
 from meshtui.engine.path.references import parse_flow
 from meshtui.model.snapshot import KindStatus
 from meshtui.sandbox.apiserver.server import running_api
 from meshtui.settings import Settings
-from meshtui.sources.live import LiveSource
+from meshtui.sources.kubernetes.live import LiveSource
+from tests.fakes.egress import entry
 from tests.fakes.live import following, status, synced
+from tests.fakes.requests import thing
 from tests.fakes.snapshots import pod, policy
 
 ISTIO = ["authorizationpolicies", "peerauthentications", "requestauthentications"]
@@ -71,7 +74,7 @@ async def test_who_may_only_get_some_namespaces_has_their_labels_and_doubts_the_
             for source in ("dark/x", "shop/a"):
                 dark = Engine(snapshot).judge(parse_flow(source, "shop/b:80"))
                 assert dark.decision.value == "unknown"
-                assert any("and pods run in dark" in step.reason for step in dark.steps)
+                assert any("and pods run in dark" in said(step.reason) for step in dark.steps)
         source = LiveSource(Settings(kubeconfig=str(api.kubeconfig), namespaces=scopes))
         once = await source.snapshot()
         await source.close()
@@ -87,3 +90,19 @@ async def test_both_addresses_of_a_dual_stack_pod_arrive():
         snapshot = await followed.until(synced)
         (found,) = snapshot.pods.values()
         assert [str(ip) for ip in found.ips] == ["10.0.0.1", "fd00::1"]
+
+
+async def test_entries_and_the_outbound_policy_are_read():
+    selected = {"resolution": "STATIC", "location": "MESH_INTERNAL", "workloadSelector": {"labels": {"vm": "db"}}}
+    registered = entry("shop/ext", ["db.example.com"], **selected)
+    machine = thing("WorkloadEntry", "shop/vm", {"address": "203.0.113.7", "labels": {"vm": "db"}})
+    mesh = control_plane("istio-system", "istio", "istio-system")
+    mesh["data"]["mesh"] += "outboundTrafficPolicy: {mode: REGISTRY_ONLY}\n"
+    objects = [*PODS, registered, machine, mesh, pod("istio-system/istiod-1", labels={"app": "istiod"})]
+    async with running_api(objects) as api, following(api.kubeconfig) as followed:
+        snapshot = await followed.until(lambda s: synced(s) and s.mesh.found)
+        assert snapshot.mesh.registry_only
+        (found,) = snapshot.service_entries.values()
+        assert (found.hosts, found.external, found.resolution) == (("db.example.com",), False, "STATIC")
+        assert [each.endpoint.address for each in snapshot.workload_entries.values()] == ["203.0.113.7"]
+        assert Engine(snapshot).judge(parse_flow("shop/a", "db.example.com:443")).decision.value == "allow"

@@ -18,7 +18,7 @@ from meshtui.sandbox.apiserver.auth import User
 from meshtui.sandbox.apiserver.server import running_api
 from meshtui.sandbox.pki import Pki
 from meshtui.settings import Settings
-from meshtui.sources.connection import connect
+from meshtui.sources.kubernetes.connection import connect
 from tests.fakes.live import edited, following, status, synced
 from tests.fakes.snapshots import pod
 

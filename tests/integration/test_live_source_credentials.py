@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import ssl
 import stat
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 import yaml
 
@@ -16,7 +18,7 @@ from meshtui.sandbox.apiserver.auth import User
 from meshtui.sandbox.apiserver.server import running_api
 from meshtui.sandbox.pki import Pki
 from meshtui.settings import Settings
-from meshtui.sources.connection import connect
+from meshtui.sources.kubernetes.connection import connect
 from tests.fakes.live import edited, following, status, synced
 from tests.fakes.snapshots import pod
 from tests.fakes.terminal import Terminal
@@ -239,11 +241,46 @@ def test_a_broken_kubeconfig_is_named_with_its_line_and_its_secrets_are_not_quot
     assert "s3cr3t" not in str(caught.value)
 
 
-async def test_what_is_written_of_a_kubeconfigs_keys_is_for_its_owner_alone():
-    from kubernetes.config import kube_config
+@pytest.mark.parametrize("in_memory", [True, False])
+async def test_nothing_of_a_kubeconfigs_keys_stays_on_disk(tmp_path, monkeypatch, in_memory):
+    """Whoever kills the program leaves no private key behind: not in the temporary folder, nor anywhere else."""
+    if not in_memory:
+        monkeypatch.delattr("os.memfd_create", raising=False)
+    elif not hasattr(os, "memfd_create"):
+        pytest.skip("needs Linux")
+    seen = []
+    loaded = ssl.SSLContext.load_cert_chain
 
+    def load(self, certfile, *args, **kwargs):
+        seen.append(certfile)
+        return loaded(self, certfile, *args, **kwargs)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", load)
     async with running_api() as api:
-        connect(Settings(kubeconfig=str(api.kubeconfig)))
-        files = [Path(path) for path in kube_config._temp_files.values()]
-        assert files
-        assert {stat.S_IMODE(path.stat().st_mode) for path in files if path.exists()} == {0o600}
+        temporary = tmp_path / "temporary"
+        temporary.mkdir()
+        monkeypatch.setattr("tempfile.tempdir", str(temporary))
+        connection = connect(Settings(kubeconfig=str(api.kubeconfig)))
+        assert seen[-1].startswith("/proc/self/fd/") == in_memory
+        assert list(temporary.iterdir()) == []
+        async with httpx.AsyncClient(verify=connection.tls, base_url=connection.server, trust_env=False) as client:
+            answer = await client.get("/api/v1/namespaces")
+        assert answer.status_code == 200
+
+
+def test_the_files_of_a_user_lie_beside_the_file_that_has_the_user(tmp_path):
+    """Of several kubeconfigs, as in client-go: a path is relative to the file in which it stands."""
+    pki = Pki.create(tmp_path / "pki")
+    for name in ("clusters", "users"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "users" / "own").symlink_to(pki.directory)
+    (tmp_path / "clusters" / "its").symlink_to(pki.directory)
+    clusters, users = tmp_path / "clusters" / "k", tmp_path / "users" / "k"
+    cluster = {"server": "https://127.0.0.1:1", "certificate-authority": "its/ca.crt"}
+    context = {"name": "x", "context": {"cluster": "c", "user": "u"}}
+    clusters.write_text(
+        yaml.safe_dump({"clusters": [{"name": "c", "cluster": cluster}], "contexts": [context], "current-context": "x"})
+    )
+    user = {"client-certificate": "own/server.crt", "client-key": "own/server.key"}
+    users.write_text(yaml.safe_dump({"users": [{"name": "u", "user": user}]}))
+    assert connect(Settings(kubeconfig=f"{clusters}{os.pathsep}{users}")).server == "https://127.0.0.1:1"

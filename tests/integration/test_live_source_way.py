@@ -6,16 +6,20 @@ import json
 import pytest
 
 from meshtui.cli.main import run
+from meshtui.engine import Engine
+from meshtui.engine.explain.wording import in_words
+from meshtui.engine.path.references import parse_flow
+from meshtui.kinds import KINDS
 from meshtui.model.errors import ConfigError
 from meshtui.model.snapshot import KindStatus
+from meshtui.model.verdict import Decision
 from meshtui.sandbox.apiserver.server import running_api
 from meshtui.settings import Settings, Timeouts
-from meshtui.sources.api import Api
-from meshtui.sources.connection import connect
-from meshtui.sources.decode import KINDS
-from meshtui.sources.listing import read_list
-from meshtui.sources.live import LiveSource, may_be_sandbox
-from meshtui.sources.reflector import Reflector
+from meshtui.sources.kubernetes.api import Api
+from meshtui.sources.kubernetes.connection import connect
+from meshtui.sources.kubernetes.listing import read_list
+from meshtui.sources.kubernetes.live import LiveSource, may_be_sandbox
+from meshtui.sources.kubernetes.reflector import Reflector
 from tests.fakes.faults import FAULTS
 from tests.fakes.hostile_server import HostileServer, json_response, response
 from tests.fakes.live import edited, following, status, synced
@@ -132,7 +136,7 @@ def test_what_no_header_can_carry_is_a_configuration_error(tmp_path, name, user,
 
 @pytest.mark.parametrize("server", ["127.0.0.1:6443", "ftp://x", "https://", "https://x:99999", "https://a b", "https://[::"])
 def test_a_server_that_is_no_url_is_a_configuration_error(tmp_path, server):
-    with HostileServer() as running, pytest.raises(ConfigError, match="no URL"):
+    with HostileServer() as running, pytest.raises(ConfigError, match="isn't a URL"):
         connect(Settings(kubeconfig=str(running.kubeconfig(tmp_path / "k", server=server))))
 
 
@@ -269,3 +273,25 @@ async def test_a_list_leaves_out_what_is_not_of_its_kind(tmp_path):
         api = Api(connect(Settings(kubeconfig=str(server.kubeconfig(tmp_path / "k")))), Timeouts())
         assert [found.name for found in await read_list(api, KINDS["Pod"], {})] == ["a", "b"]
         await api.close()
+
+
+async def test_policies_that_were_never_readable_arent_taken_for_none(tmp_path):
+    """A gateway on the way answers one path with its own page: that there are no policies doesn't follow."""
+
+    class Page:
+        met_by = staticmethod(lambda exchange: exchange.path == "/apis/networking.k8s.io/v1/networkpolicies")
+        play = staticmethod(lambda exchange: exchange.send(response(b"<html>Please log in</html>", content_type="text/html")))
+
+    with HostileServer() as server:
+        server.fault = Page
+        async with following(server.kubeconfig(tmp_path / "k")) as followed:
+            snapshot = await followed.until(
+                lambda s: status(s, "NetworkPolicy") is KindStatus.BROKEN and synced(s, but=("NetworkPolicy",))
+            )
+            verdict = Engine(snapshot).judge(parse_flow("shop/a", "shop/b:80"))
+            assert verdict.decision is Decision.UNKNOWN
+            assert "NetworkPolicy objects can't be seen (broken: " in in_words(verdict.reason)
+            server.fault = None
+            followed.source.retry_now()
+            read = await followed.until(synced)
+            assert Engine(read).judge(parse_flow("shop/a", "shop/b:80")).decision is not Decision.UNKNOWN

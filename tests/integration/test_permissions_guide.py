@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import yaml
 
+from meshtui.kinds import KINDS
 from meshtui.model.errors import ForbiddenError
 from meshtui.probe.launch import check_access, needed
 from meshtui.probe.plan import Batch, Plan
 from meshtui.sandbox.apiserver.server import running_api
 from meshtui.settings import Settings
-from meshtui.sources.decode import KINDS
-from meshtui.sources.live import LiveSource
-from meshtui.sources.writes import Access, Writes
+from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.sources.kubernetes.writes import Access, Writes
 from tests.fakes.live import following, synced
 from tests.fakes.snapshots import pod
 

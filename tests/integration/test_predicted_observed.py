@@ -14,8 +14,8 @@ from meshtui.sandbox.run import Sandbox
 from meshtui.sandbox.scenarios import names
 from meshtui.session import Session
 from meshtui.settings import load_settings
-from meshtui.sources.live import LiveSource
-from meshtui.sources.writes import Confirmation
+from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.sources.kubernetes.writes import Confirmation
 from tests.fakes.bookstore import IN_ITS_LOOP, on
 
 pytestmark = [pytest.mark.sandbox, IN_ITS_LOOP]

@@ -11,8 +11,8 @@ from meshtui.probe.plan import make_plan
 from meshtui.sandbox.apiserver.server import running_api
 from meshtui.session import Session
 from meshtui.settings import load_settings
-from meshtui.sources.live import LiveSource
-from meshtui.sources.writes import Confirmation, Writes
+from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.sources.kubernetes.writes import Confirmation, Writes
 from tests.fakes.snapshots import namespace, pod, policy
 from tests.unit.test_plan import budget, controller, service
 

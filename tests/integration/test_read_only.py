@@ -15,18 +15,19 @@ from meshtui.cli.registry import names
 from meshtui.findings import look
 from meshtui.model.errors import ReadOnlyError
 from meshtui.probe import podspec
+from meshtui.remediate.fixing import carry_out, propose
 from meshtui.sandbox.apiserver.server import running_api
 from meshtui.sandbox.drills import drill
 from meshtui.screens.confirm import ConfirmScreen
 from meshtui.screens.main import MainScreen
 from meshtui.session import Session
 from meshtui.settings import Probe, load_settings
-from meshtui.sources.apply import Applied, path_of, undo
-from meshtui.sources.live import LiveSource
-from meshtui.sources.writes import Confirmation
-from meshtui.widgets.fixing import carry_out, propose
+from meshtui.sources.kubernetes.apply import Applied, path_of, undo
+from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.sources.kubernetes.writes import Confirmation
 from tests.fakes.auditproxy import audited
 from tests.fakes.frozen import recorded_objects
+from tests.fakes.settled import settled
 from tests.integration.test_audit import ECOM, INVENTORY, _addable, only_looked, run_meshtui
 
 YES = Confirmation("a test")
@@ -78,6 +79,7 @@ WAYS = {
     "denials": ("D",),
     "fix": ("5", "f"),
     "checkout": ("c",),
+    "journeys": ("J",),
     "acceptance": ("A",),
     "yaml": ("2", "y"),
     "describe": ("2", "d"),
@@ -118,7 +120,7 @@ async def test_no_key_changes_anything(tmp_path, way):
                 await pilot.press("y")
                 await pilot.pause()
             pressed += 1
-        await pilot.pause(0.3)
+        await settled(pilot)
         assert pressed > 3
         only_looked(proxy)
 
@@ -128,7 +130,7 @@ async def test_no_drill_changes_anything(tmp_path, scenario):
     async with opened(tmp_path, READ_ONLY[0], scenario) as (proxy, _, pilot):
         for key in ("f3", "f3", "space", "5", "f", "a", "y", "escape", "p", "enter", "y", "escape", "c", "A", "f2"):
             await pilot.press(key)
-            await pilot.pause(0.05)
+            await settled(pilot)
         only_looked(proxy)
 
 
@@ -175,6 +177,7 @@ CHANGING = {
     "verify": ("flows.yaml", "--probe", "--yes"),
     "clean": ("--all", "--yes"),
     "checkout": ("--yes",),
+    "journey": ("run", "checkout", "--yes"),
     "acceptance": ("--yes",),
 }
 """Words with which each command that can change something would: it was even told yes."""

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
-from meshtui.cli.schemas import Verification
+from meshtui.cli.schemas.probes import Verification
 from meshtui.sandbox.run import Sandbox
 from tests.fakes.bookstore import IN_ITS_LOOP, on
 

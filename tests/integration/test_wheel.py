@@ -49,6 +49,7 @@ def test_the_wheel_holds_screens_styles_and_scenarios(wheel: Path) -> None:
     assert any(name.startswith("meshtui/sandbox/scenarios/healthy/") for name in names)
     assert any(name.startswith("meshtui/sandbox/bookstore/migrations/") for name in names)
     assert any(name.endswith(".data/data/share/man/man1/meshtui.1") for name in names)
+    assert {"meshtui/journeys/bookstore/checkout.toml", "meshtui/journeys/bookstore/pages/MT401.md"} <= names
     assert {"meshtui/cli/commands/check.py", "meshtui/cli/formats/csv.py"} <= names
     assert not any(name.startswith(("screens/", "styles/", "tests/")) for name in names)
 

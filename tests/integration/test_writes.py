@@ -7,9 +7,9 @@ import pytest
 from meshtui.model.errors import ClusterError, ForbiddenError, ReadOnlyError
 from meshtui.sandbox.apiserver.server import running_api
 from meshtui.settings import Settings
-from meshtui.sources.api import Api
-from meshtui.sources.connection import connect
-from meshtui.sources.writes import Access, Confirmation, Writes
+from meshtui.sources.kubernetes.api import Api
+from meshtui.sources.kubernetes.connection import connect
+from meshtui.sources.kubernetes.writes import Access, Confirmation, Writes
 from tests.fakes.snapshots import pod
 
 PODS = "/api/v1/namespaces/shop/pods"
@@ -40,7 +40,7 @@ def names(server):
         ({}, None),
         ({}, Confirmation("")),
     ],
-    ids=["read-only mode", "a read-only context", "nobody said yes", "an empty yes"],
+    ids=["read-only mode", "a read-only context", "not confirmed", "an empty yes"],
 )
 async def test_nothing_is_changed(settings, confirmation):
     async with gate([pod("shop/a")], **settings) as (server, writes):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from meshtui.app import MeshtuiApp
-from meshtui.checkout.criteria import State
 from meshtui.cli.expectations import find, read_expectations
+from meshtui.journeys.bookstore.criteria import State
 from meshtui.sandbox import scenarios
 from meshtui.sandbox.apiserver.server import running_api
 from meshtui.sandbox.run import running_sandbox
@@ -15,7 +15,7 @@ from meshtui.screens.confirm import ConfirmScreen
 from meshtui.screens.main import MainScreen
 from meshtui.session import Session
 from meshtui.settings import Checkout, Settings
-from meshtui.sources.live import LiveSource
+from meshtui.sources.kubernetes.live import LiveSource
 from tests.fakes.shop import running_shop
 from tests.pilot.test_checkout import shown, until
 

@@ -15,8 +15,9 @@ from meshtui.screens.main import MainScreen
 from meshtui.screens.yaml import YamlScreen
 from meshtui.session import Session
 from meshtui.settings import Checkout, Settings
-from meshtui.sources.live import LiveSource
-from meshtui.widgets.pane_view import DocumentView
+from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.ui.widgets.document_view import DocumentView
+from tests.fakes.settled import settled
 from tests.fakes.shop import running_shop
 
 
@@ -139,7 +140,7 @@ async def test_whoever_leaves_at_once_breaks_nothing():
                 await pilot.press(key)
                 app.pop_screen()
             await until(pilot, lambda: app.session.settled)
-            await pilot.pause(0.5)
+            await settled(pilot)
             assert app.is_running
             assert isinstance(app.screen, MainScreen)
             assert not [worker for worker in app.workers if worker.group in {"buy", "acceptance"} and worker.is_running]

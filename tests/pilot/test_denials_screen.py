@@ -8,8 +8,8 @@ from meshtui.screens.confirm import ConfirmScreen
 from meshtui.screens.denials import DenialsScreen
 from meshtui.screens.probe import ProbeScreen
 from meshtui.screens.why import WhyScreen
-from meshtui.widgets.pane_view import DocumentView
-from meshtui.widgets.table import ObjectTable
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.table import ObjectTable
 from tests.integration.test_denials import Mesh
 from tests.pilot.test_keys import bookstore_app, until
 

@@ -18,11 +18,11 @@ from meshtui.screens.fix import FixScreen
 from meshtui.screens.main import MainScreen
 from meshtui.session import Session
 from meshtui.settings import load_settings
-from meshtui.sources.live import LiveSource
-from meshtui.widgets.drill import DrillPanel
-from meshtui.widgets.fixing import done_in
-from meshtui.widgets.pane_view import DocumentView
-from meshtui.widgets.table import ObjectTable
+from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.ui.drill.panel import DrillPanel
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.table import ObjectTable
+from tests.fakes.settled import settled
 from tests.pilot.test_keys import until
 
 pytestmark = pytest.mark.sandbox
@@ -63,7 +63,7 @@ async def buy(pilot: Pilot[Any]) -> None:
     await until(pilot, lambda: screen.trace is not None and screen.trace.finished, 60)
     await until(pilot, lambda: not any(w.group == "buy" and w.is_running for w in pilot.app.workers))
     await until(pilot, lambda: bool(panel(pilot)))
-    await pilot.pause(0.3)
+    await settled(pilot)
     await pilot.press("escape")
     await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen))
 
@@ -76,7 +76,7 @@ def place(pilot: Pilot[Any], rule: str, about: str) -> int:
 async def repair(pilot: Pilot[Any], rule: str, about: str) -> None:
     """Apply the fix of a finding: 5, to its row, f, a, y; then back."""
     session: Session = pilot.app.session  # type: ignore[attr-defined]
-    before = len(done_in(session))
+    before = len(session.fixes)
     await pilot.press("5")
     await until(pilot, lambda: place(pilot, rule, about) >= 0)
     await until(pilot, lambda: "Found" in panel(pilot))
@@ -86,7 +86,7 @@ async def repair(pilot: Pilot[Any], rule: str, about: str) -> None:
     await pilot.press("a")
     await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
     await pilot.press("y")
-    await until(pilot, lambda: len(done_in(session)) > before and "applied" in text(pilot) and not _busy(pilot), 90)
+    await until(pilot, lambda: len(session.fixes) > before and "applied" in text(pilot) and not _busy(pilot), 90)
     assert "≠" not in text(pilot)
     await pilot.press("escape")
     await until(pilot, lambda: isinstance(pilot.app.screen, MainScreen))

@@ -17,9 +17,9 @@ from meshtui.screens.fix import FixScreen
 from meshtui.screens.flow import FlowScreen
 from meshtui.session import Session
 from meshtui.settings import load_settings
-from meshtui.sources.live import LiveSource
-from meshtui.widgets.pane_view import DocumentView
-from meshtui.widgets.table import ObjectTable
+from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.table import ObjectTable
 from tests.fakes.snapshots import ambient, pod, policy
 from tests.pilot.test_keys import until
 

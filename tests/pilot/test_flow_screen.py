@@ -6,7 +6,7 @@ import pytest
 
 from meshtui.screens.flow import FlowScreen, destination_names, source_names
 from meshtui.screens.main import MainScreen
-from meshtui.widgets.pane_view import DocumentView
+from meshtui.ui.widgets.document_view import DocumentView
 from tests.fakes.frozen import bookstore
 from tests.pilot.test_keys import bookstore_app, until
 from tests.pilot.test_why_screen import close_egress
@@ -47,7 +47,7 @@ async def test_a_flow_is_typed_completed_and_explained(size):
         pytest.param("ecom/deploy/nobody", "ecom/svc/ecom-db:5432", "", "Not in this cluster", id="no such workload"),
         pytest.param("ecom/deploy/ecom-service", "ecom/svc/nobody:1", "", "no Service ecom/nobody", id="no such Service"),
         pytest.param("ecom/deploy/ecom-service", "ecom/svc/ecom-db:1", "", "no TCP port 1", id="no such port"),
-        pytest.param("ecom/deploy/ecom-service", "ecom/svc/ecom-db:5432", "GET /a b", "is no request", id="no request"),
+        pytest.param("ecom/deploy/ecom-service", "ecom/svc/ecom-db:5432", "GET /a b", "isn't a request", id="no request"),
         pytest.param("ecom/deploy/ecom-service", "inventory/svc/inventory-service:8000", "post /x", "✓ allow", id="a request"),
         pytest.param("external", "infra/svc/gateway:80", "/ecom/books", "infra/svc/gateway:80", id="from outside"),
         pytest.param("[bold]x[/]\x1b[31m", "", "", "[bold]x[/]", id="hostile text"),

@@ -24,11 +24,12 @@ from meshtui.screens.namespace import NamespaceScreen
 from meshtui.screens.yaml import YamlScreen
 from meshtui.session import Session
 from meshtui.settings import Probe, load_settings
-from meshtui.sources.live import LiveSource
-from meshtui.widgets.detail import Detail
-from meshtui.widgets.pane_view import DocumentView
-from meshtui.widgets.table import ObjectTable
+from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.ui.widgets.detail import Detail
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.table import ObjectTable
 from tests.fakes.frozen import recorded_objects
+from tests.fakes.settled import settled
 
 
 async def until(pilot: Pilot[Any], holds: Callable[[], bool], deadline_s: float = 40.0) -> None:
@@ -60,7 +61,8 @@ async def bookstore_app(size: tuple[int, int] = (120, 40)) -> AsyncIterator[tupl
             await until(
                 pilot,
                 lambda: (
-                    all(app.session.snapshot.kind_state(k).status is KindStatus.SYNCED for k in kinds)
+                    app.session.settled
+                    and all(app.session.snapshot.kind_state(k).status is KindStatus.SYNCED for k in kinds)
                     and bool(app.session.snapshot.pods)
                 ),
             )
@@ -235,7 +237,7 @@ async def test_a_terminal_that_grows_shows_the_detail_that_had_no_room() -> None
         detail = screen.query_one(Detail)
         await pilot.press("2", "G")
         await until(pilot, lambda: detail._timer is not None and not detail._due)
-        await pilot.pause(1.0)  # whatever was going to be worked out, was
+        await settled(pilot)  # whatever was going to be worked out, was
         assert not detail.plain.strip()
         await pilot.resize_terminal(120, 40)
         await until(pilot, lambda: names(screen)[-1] in detail.plain)

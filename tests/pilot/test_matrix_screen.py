@@ -14,9 +14,9 @@ from meshtui.screens.main import MainScreen
 from meshtui.screens.matrix import MatrixScreen
 from meshtui.screens.namespace import NamespaceScreen
 from meshtui.screens.why import WhyScreen
-from meshtui.widgets.grid import Grid
-from meshtui.widgets.pane_view import DocumentView
-from meshtui.widgets.reach import MARKS
+from meshtui.ui.reach import MARKS
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.grid import Grid
 from tests.fakes.frozen import bookstore, with_kind
 from tests.fakes.snapshots import namespace, pod, policy, snapshot_of
 from tests.pilot.test_keys import bookstore_app, until

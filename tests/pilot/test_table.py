@@ -3,7 +3,7 @@
 import pytest
 from textual.app import App, ComposeResult
 
-from meshtui.widgets.table import Cell, Column, ObjectTable, Row
+from meshtui.ui.widgets.table import Cell, Column, ObjectTable, Row
 
 COLUMNS = (Column("NAME"),)
 

@@ -9,8 +9,9 @@ from meshtui.model.observation import Observation
 from meshtui.screens.flow import FlowScreen
 from meshtui.screens.probe import ProbeScreen
 from meshtui.screens.why import WhyScreen
-from meshtui.widgets.pane_view import DocumentView
-from meshtui.widgets.table import ObjectTable
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.table import ObjectTable
+from tests.fakes.observed import store
 from tests.pilot.test_keys import bookstore_app, until
 
 FLOW = parse_flow("ecom/deploy/ecom-service", "inventory/svc/inventory-service:8000")
@@ -103,7 +104,7 @@ async def test_a_probe_from_before_an_edit_is_old_and_never_agrees():
     async with bookstore_app() as (api, pilot, screen):
         session = screen.session
         seen = Observation(FLOW, "connected", session.verdict(FLOW), at=session.clock() - timedelta(seconds=70))
-        session.observe(seen)
+        store(session, seen)
         pilot.app.push_screen(WhyScreen(session, FLOW))
         await until(pilot, lambda: "= agrees: connected, 7" in text(pilot))
         policy = api.store.get("networkpolicies", "ecom", "ecom-netpol")

@@ -7,11 +7,24 @@ _APPS, _TIERS = ["web", "api", "db"], ["front", "back"]
 _CIDRS = ["10.0.0.0/8", "10.0.1.0/24", "10.0.1.4/30", "10.0.2.3/32", "0.0.0.0/0", "fd00::/64", "192.168.0.0/16"]
 
 
-class Cluster:
-    """One random cluster; ``strange`` adds what the engine answers ``unknown`` to, and what the reference doesn't know."""
+_ANNOTATIONS = [
+    ("traffic.sidecar.istio.io/excludeOutboundPorts", "8080"),
+    ("traffic.sidecar.istio.io/excludeOutboundIPRanges", "10.0.1.0/24"),
+    ("traffic.sidecar.istio.io/excludeInboundPorts", "9000"),
+    ("sidecar.istio.io/interceptionMode", "NONE"),
+]
 
-    def __init__(self, rng, *, strange=False):
-        self.rng, self.strange, self.serial = rng, strange, 0
+
+class Cluster:
+    """One random cluster; ``strange`` adds what the engine answers ``unknown`` to, and what the reference doesn't know.
+
+    ``proxies`` (with ``strange``) adds many sidecars and waypoints, and what only proxies read: Services, tokens, HTTP rules.
+    """
+
+    def __init__(self, rng, *, strange=False, proxies=False):
+        self.rng, self.strange, self.proxies, self.serial = rng, strange, proxies, 0
+        self.services = []
+        self.priorities = list(range(9))
         labels = {space: self.space_labels() for space in SPACES}
         self.objects = [thing("v1", "Namespace", space, labels=labels[space]) for space in SPACES]
         self.objects += [self.pod() for _ in range(rng.randint(6, 10))]
@@ -24,7 +37,14 @@ class Cluster:
         if strange and rng.random() < 0.3:
             self.objects.append(self.foreign())
         if strange:
-            self.objects += [self.waypoint(space) for space in SPACES if rng.random() < 0.4]
+            self.objects += [self.waypoint(space) for space in SPACES if rng.random() < (0.8 if proxies else 0.4)]
+        if proxies:
+            self.objects += [self.service() for _ in range(rng.randint(1, 4))]
+            self.objects += [self.proxy_policy() for _ in range(rng.randint(1, 4))]
+            self.objects += [self.request_authentication() for _ in range(rng.choice([0, 1, 2]))]
+            self.objects += [self.envoy_filter()] if self.chance(0.2) else []
+            self.objects += [self.destination_rule()] if self.chance(0.2) else []
+            self.objects += [self.sidecar_scope()] if self.chance(0.15) else []
 
     def chance(self, share):
         return self.rng.random() < share
@@ -42,7 +62,7 @@ class Cluster:
         labels = {"team": self.rng.choice(["x", "y"])} if self.chance(0.7) else {}
         if self.chance(0.6):
             labels["istio.io/dataplane-mode"] = "ambient"
-        if self.strange and self.chance(0.3):
+        if self.strange and self.chance(0.6 if self.proxies else 0.3):
             labels["istio.io/use-waypoint"] = "wp"
         return labels
 
@@ -57,19 +77,27 @@ class Cluster:
         if self.strange and self.chance(0.05):
             labels["istio.io/use-waypoint-namespace"] = self.rng.choice(SPACES)
         if self.strange and self.chance(0.1):
-            labels["gateway.networking.k8s.io/gateway-name"] = "gw"
+            labels["gateway.networking.k8s.io/gateway-name"] = self.rng.choice(["gw", "wp"]) if self.proxies else "gw"
+        if self.proxies:
+            labels |= self.labels_for_proxies()
         ports = [{"name": "http", "containerPort": self.rng.choice([8080, 8081]), "protocol": "TCP"}]
         ports += [{"name": "dns", "containerPort": 53, "protocol": "UDP"}] if self.chance(0.3) else []
         ports += [{"name": "http", "containerPort": 9000, "protocol": "TCP"}] if self.chance(0.1) else []
-        names = ["app", "istio-proxy"] if self.strange and self.chance(0.1) else ["app"]
+        names = ["app", "istio-proxy"] if self.strange and self.chance(0.4 if self.proxies else 0.1) else ["app"]
         spec = {"containers": [{"name": name, "ports": ports if name == "app" else []} for name in names]}
         spec["serviceAccountName"] = self.rng.choice(["one", "two"])
         spec |= {"hostNetwork": True} if self.chance(0.05) else {}
         address = self.rng.choice(
             [f"10.0.{self.rng.randint(0, 2)}.{self.rng.randint(1, 6)}", f"fd00::{self.rng.randint(1, 9)}", None]
         )
-        status = {"phase": "Running"} | ({"podIP": address} if address else {})
-        return thing("v1", "Pod", self.name("p"), self.rng.choice(SPACES), labels, spec=spec, status=status)
+        addresses = [address] if address else []
+        if self.strange and self.chance(0.1):
+            addresses = [f"10.0.{self.rng.randint(0, 2)}.{self.rng.randint(1, 6)}", f"fd00::{self.rng.randint(1, 9)}"]
+        status = {"phase": "Running", "podIPs": [{"ip": each} for each in addresses]} | ({"podIP": address} if address else {})
+        made = thing("v1", "Pod", self.name("p"), self.rng.choice(SPACES), labels, spec=spec, status=status)
+        if self.proxies and self.chance(0.1):
+            made["metadata"]["annotations"] = dict([self.rng.choice(_ANNOTATIONS)])
+        return made
 
     # ---- selectors
 
@@ -147,12 +175,19 @@ class Cluster:
     def admin_policy(self, *, baseline=False):
         actions = ["Allow", "Deny"] if baseline else ["Allow", "Deny", "Pass"]
         spec = {"subject": self.admin_subject()}
-        spec |= {} if baseline else {"priority": self.rng.randint(0, 3)}
+        spec |= {} if baseline else {"priority": self.priority()}
         for side, word in (("ingress", "from"), ("egress", "to")):
             if self.chance(0.7):
                 spec[side] = [self.admin_rule(word, actions) for _ in range(self.rng.randint(1, 2))]
         kind = "BaselineAdminNetworkPolicy" if baseline else "AdminNetworkPolicy"
         return thing("policy.networking.k8s.io/v1alpha1", kind, "default" if baseline else self.name("anp"), spec=spec)
+
+    def priority(self):
+        """Of equal priorities the order is undefined: the engine answers ``unknown``, and the reference knows none."""
+        if self.strange:
+            return self.rng.randint(0, 3)
+        self.priorities.remove(found := self.rng.choice(self.priorities))
+        return found
 
     def admin_subject(self):
         if self.chance(0.5):
@@ -250,6 +285,74 @@ class Cluster:
                     str(port): {"mode": self.rng.choice([*modes, "DISABLE"])} for port in self.some([8080, 9000])
                 }
             yield thing("security.istio.io/v1", "PeerAuthentication", "web", self.rng.choice(SPACES), spec=spec)
+
+    # ---- what only proxies read
+
+    def labels_for_proxies(self):
+        labels = {"version": self.rng.choice(["v1", "v2"])} if self.chance(0.5) else {}
+        if self.chance(0.2):
+            labels["networking.istio.io/tunnel"] = "http"
+        return labels
+
+    def service(self):
+        names, targets = ["http", "tcp", "https", "data"], [8080, 8081, 9000, "http"]
+        ports = [
+            {"name": name, "port": self.rng.choice(PORTS), "targetPort": self.rng.choice(targets), "protocol": "TCP"}
+            for name in self.some(names)
+        ]
+        selector = self.rng.choice([{"app": self.rng.choice(_APPS)}, {"version": self.rng.choice(["v1", "v2"])}])
+        spec = {"selector": selector, "ports": ports} | ({"clusterIP": "10.9.0.1"} if self.chance(0.8) else {"clusterIP": "None"})
+        labels = {"istio.io/use-waypoint": self.rng.choice(["wp", "wp", "none"])} if self.chance(0.5) else {}
+        made = thing("v1", "Service", self.name("svc"), self.rng.choice(SPACES), labels, spec=spec)
+        self.services.append(made["metadata"]["name"])
+        return made
+
+    def proxy_policy(self):
+        spec = {"action": self.rng.choice(["ALLOW", "ALLOW", "DENY", "CUSTOM"]), **self.attached()}
+        spec |= {"provider": {"name": "outside"}} if spec["action"] == "CUSTOM" else {}
+        spec["rules"] = [self.proxy_rule() for _ in range(self.rng.randint(1, 2))]
+        return thing("security.istio.io/v1", "AuthorizationPolicy", self.name("l7"), self.rng.choice(SPACES), spec=spec)
+
+    def attached(self):
+        """By a targetRef to a waypoint, by a selector (of labels that nothing else selects, too), or to everything."""
+        match self.rng.randint(0, 4):
+            case 4 if self.services:
+                return {"targetRefs": [{"group": "", "kind": "Service", "name": self.rng.choice(self.services)}]}
+            case 0 | 1:
+                return {"targetRefs": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "wp"}]}
+            case 2:
+                return {"selector": {"matchLabels": {"version": self.rng.choice(["v1", "v2"])}}}
+            case _:
+                return {}
+
+    def proxy_rule(self):
+        rule = self.authorization_rule()
+        if self.chance(0.4):
+            rule["to"] = [{"operation": self.rng.choice([{"methods": ["GET"]}, {"paths": ["/a*"], "ports": ["8080"]}])}]
+        if self.chance(0.3):
+            rule["from"] = [{"source": self.rng.choice([{"remoteIpBlocks": self.some(_CIDRS)}, {"requestPrincipals": ["*"]}])}]
+        if self.chance(0.3):
+            more = [{"key": "remote.ip", "values": ["10.0.1.2/31"]}, {"key": "request.headers[x]", "values": ["y"]}]
+            rule["when"] = [self.rng.choice([*more, {"key": "destination.ip", "values": ["10.0.2.4/31"]}])]
+        return rule
+
+    def request_authentication(self):
+        spec = {"jwtRules": [{"issuer": "https://a"}], **self.attached()}
+        return thing("security.istio.io/v1", "RequestAuthentication", self.name("ra"), self.rng.choice(SPACES), spec=spec)
+
+    def envoy_filter(self):
+        spec = {"workloadSelector": {"labels": {"version": self.rng.choice(["v1", "v2"])}}, "configPatches": []}
+        return thing("networking.istio.io/v1alpha3", "EnvoyFilter", self.name("ef"), self.rng.choice(SPACES), spec=spec)
+
+    def destination_rule(self):
+        spec = {"host": self.rng.choice([*self.services, "*.local", "gone"]), "trafficPolicy": {"tls": {"mode": "DISABLE"}}}
+        return thing("networking.istio.io/v1", "DestinationRule", self.name("dr"), self.rng.choice(SPACES), spec=spec)
+
+    def sidecar_scope(self):
+        hosts = self.rng.choice([["./*"], ["a/*", "b/*"], ["*/*"], [f"*/{name}.a.svc.cluster.local" for name in self.services]])
+        spec = self.rng.choice([{"egress": [{"hosts": hosts}]}, {"ingress": []}])
+        spec |= self.rng.choice([{}, {"workloadSelector": {"labels": {"version": "v1"}}}])
+        return thing("networking.istio.io/v1", "Sidecar", self.name("scope"), self.rng.choice(SPACES), spec=spec)
 
     def waypoint(self, space):
         listener = {"name": "mesh", "port": 15008, "protocol": "HBONE"}

@@ -5,6 +5,7 @@ from the specifications, and shares no code with meshtui.
 """
 
 import ipaddress
+import itertools
 
 DENY, ALLOW = "deny", "allow"
 
@@ -26,6 +27,9 @@ def labels_match(selector, labels):
     return True
 
 
+_ADDRESSES = ["10.0.0.1", "10.0.1.1", "10.0.1.5", "10.0.2.3", "10.9.9.9", "172.16.1.1", "192.168.3.4"]
+
+
 class Reference:
     """All flows between the pods of some manifests."""
 
@@ -43,6 +47,7 @@ class Reference:
         self.baseline = of("BaselineAdminNetworkPolicy")
         self.authorization = of("AuthorizationPolicy")
         self.peer_authentication = of("PeerAuthentication")
+        self.assumed = {}
 
     # ---- who is who
 
@@ -59,7 +64,7 @@ class Reference:
         return (own or self.space(pod).get("istio.io/dataplane-mode")) == "ambient"
 
     def address(self, pod):
-        text = pod["status"].get("podIP")
+        text = pod["status"].get("podIP") or self.assumed.get(pod["metadata"]["name"])
         return ipaddress.ip_address(text) if text else None
 
     def inside(self, pod, cidr):
@@ -67,6 +72,16 @@ class Reference:
         return address is not None and address.version == network.version and address in network
 
     # ---- the answer
+
+    def possible(self, source, destination, port, protocol):
+        """The answers for every address that pods without one may get: one on each side of every CIDR of the generator."""
+        names = [key.split("/")[1] for key in {source, destination} if not self.pods[key]["status"].get("podIP")]
+        found = set()
+        for addresses in itertools.product(_ADDRESSES, repeat=len(names)):
+            self.assumed = dict(zip(names, addresses, strict=True))
+            found.add(self.judge(source, destination, port, protocol))
+        self.assumed = {}
+        return found
 
     def judge(self, source, destination, port, protocol):
         if source == destination:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from textual.app import App
+from textual.message_pump import MessagePump
 from textual.pilot import Pilot
 from textual.widgets import Input
+from textual.widgets._toast import Toast
 from textual.worker import WorkerCancelled
 
 from meshtui.app import MeshtuiApp
@@ -19,6 +23,7 @@ from meshtui.sources.ports import SourceLabel
 from tests.fakes.frozen import LABEL, NOW, FrozenSource, bookstore
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x50": (200, 50)}
+PATIENCE_S = 30.0
 Before = Callable[[Pilot[Any]], Awaitable[None]]
 
 
@@ -58,13 +63,29 @@ def pressing(*keys: str) -> Before:
 
 
 async def settle(pilot: Pilot[Any]) -> None:
-    """Wait until the data is there, every worker that ends by itself has ended, and everything is drawn."""
-    for _ in range(4):
-        for field in pilot.app.screen.query(Input):
-            field.cursor_blink = False
-        await pilot.pause(0.08)
-        waiting = [w for w in pilot.app.workers if w.group not in {"follow", "probe"}]
-        if waiting:  # none would mean all, the followers of logs too
-            with contextlib.suppress(WorkerCancelled):  # a newer one took its place
-                await pilot.app.workers.wait_for_complete(waiting)
-    await pilot.pause()
+    """Wait until every worker and timer that ends by itself has ended, and the screen has stayed the same since then."""
+    before = ""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            for field in pilot.app.screen.query(Input):
+                field.cursor_blink = False
+            await pilot.pause()
+            waiting = [w for w in pilot.app.workers if w.group not in {"follow", "probe"}]
+            if waiting:  # none would mean all, the followers of logs too
+                with contextlib.suppress(WorkerCancelled):  # a newer one took its place
+                    await pilot.app.workers.wait_for_complete(waiting)
+            now = pilot.app.export_screenshot()
+            if now == before and not waiting and not any(map(_will_fire_once, nodes_of(pilot.app))):
+                return
+            before = now
+
+
+def nodes_of(app: App[Any]) -> list[MessagePump]:
+    """The program, its screens and their widgets, without notifications: they are to be seen."""
+    shown = (node for screen in app.screen_stack for node in screen.walk_children(with_self=True))
+    return [app, *(node for node in shown if not isinstance(node, Toast))]
+
+
+def _will_fire_once(node: MessagePump) -> bool:
+    """Whether a node has a timer that fires once, such as the delay after a key in a search field."""
+    return any(timer._repeat == 0 and not timer._task.done() for timer in node._timers if timer._task is not None)

@@ -8,7 +8,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 from meshtui.app import MeshtuiApp
-from meshtui.checkout.criteria import ACCOUNTS, CHECKOUT, EXPECTATIONS, OUTSIDE, STOCK, TOKEN, State
+from meshtui.journeys.bookstore.criteria import ACCOUNTS, CHECKOUT, EXPECTATIONS, OUTSIDE, STOCK, TOKEN, State
 from meshtui.screens.acceptance import AcceptanceScreen
 from tests.snapshot.conftest import pressing, settle
 

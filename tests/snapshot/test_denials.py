@@ -8,7 +8,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 from meshtui.screens.denials import DenialsScreen
-from meshtui.widgets.table import ObjectTable
+from meshtui.ui.widgets.table import ObjectTable
 from tests.snapshot.conftest import app_on, bookstore, settle
 
 ECOM = ("ecom", "ecom-service")

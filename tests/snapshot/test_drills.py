@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 from meshtui.app import MeshtuiApp
 from meshtui.sandbox import drills
 from meshtui.sandbox.drills import Drill
-from meshtui.widgets.drill_progress import Progress
+from meshtui.ui.drill.progress import Progress
 from tests.fakes.frozen import NOW, bookstore
 from tests.snapshot.conftest import app_on, pressing, settle
 

@@ -9,7 +9,7 @@ from textual.pilot import Pilot
 
 from meshtui.app import MeshtuiApp
 from meshtui.findings import NotEvaluated, Report
-from meshtui.model.finding import Change, Finding, Fix, Operation, Severity
+from meshtui.model.finding import Edit, Finding, Fix, Operation, Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.screens.fix import FixScreen
 from meshtui.session import Session
@@ -21,7 +21,7 @@ from tests.snapshot.conftest import settle
 NETPOL = ObjectRef("NetworkPolicy", "inventory", "inventory-netpol")
 DATABASE = ObjectRef("StatefulSet", "inventory", "inventory-db")
 OPEN_IT = {"from": [{"podSelector": {}}], "ports": [{"protocol": "TCP", "port": 15008}]}
-FIX = Fix("open HBONE (15008) beside 8000", (Change(NETPOL, (Operation("replace", ("spec", "ingress", 0), OPEN_IT),)),))
+FIX = Fix("open HBONE (15008) beside 8000", (Edit(NETPOL, (Operation("replace", ("spec", "ingress", 0), OPEN_IT),)),))
 LONG = "NetworkPolicy inventory/inventory-netpol opens ports for ingress, but not HBONE (15008)"
 FINDINGS = (
     Finding("MT301", "HBONE closed", Severity.ERROR, (NETPOL, DATABASE), LONG, "those it means to allow time out", FIX, 12),
@@ -49,8 +49,7 @@ class Said(Looking):
     def report(self) -> Report:
         return self._said
 
-    @property
-    def has_shop(self) -> bool:
+    def runs(self, name: str) -> bool:
         return True
 
 
@@ -112,6 +111,6 @@ def test_nothing_is_wrong(snap_compare) -> None:
 def test_rules_that_could_not_look_come_last(snap_compare) -> None:
     silent = (
         NotEvaluated("MT309", "peer that matches nobody", "Pod objects can't be seen (forbidden)"),
-        NotEvaluated("MT401", "no reserve call", "needs observation of a running bookstore", observed=True),
+        NotEvaluated("MT401", "no reserve call", "needs observation of a running bookstore", observed="bookstore"),
     )
     assert snap_compare(app_on(*FINDINGS[:1], silent=silent), terminal_size=(120, 40), run_before=pressing("5", "G"))

@@ -14,6 +14,7 @@ from meshtui.engine.path.relations import flows_from
 from meshtui.model.observation import Observation, ProbePod
 from meshtui.model.verdict import Decision
 from tests.fakes.frozen import NOW, bookstore
+from tests.fakes.observed import store
 from tests.snapshot.conftest import app_on, pressing, settle
 
 
@@ -26,7 +27,8 @@ def _observe(app: MeshtuiApp) -> None:
         outcome = "connected" if predicted.decision is Decision.ALLOW else "timeout"
         if str(flow.destination).endswith("inventory-service"):
             outcome = "closed"
-        session.observe(
+        store(
+            session,
             Observation(
                 flow,
                 outcome,
@@ -36,7 +38,7 @@ def _observe(app: MeshtuiApp) -> None:
                 bytes_received=42,
                 pod=ProbePod("ecom", "meshtui-probe-1234abcd-0", "ecom-service"),
                 at=NOW - timedelta(seconds=30),
-            )
+            ),
         )
 
 

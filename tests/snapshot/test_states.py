@@ -66,7 +66,7 @@ def test_login_expired(snap_compare) -> None:
 
 
 def test_broken(snap_compare) -> None:
-    message = "this is no answer of an API server: it is nested too deeply (is there a proxy or a login page in between?)"
+    message = "this isn't an answer of an API server: it is nested too deeply (is there a proxy or a login page in between?)"
     state = KindState(KindStatus.BROKEN, message, "", NOW - timedelta(seconds=42), RETRY)
     snapshot = with_kind(with_kind(bookstore(), "NetworkPolicy", state, empty=True), "Pod", state)
     assert snap_compare(app_on(snapshot), terminal_size=SIZE, run_before=pressing("4"))

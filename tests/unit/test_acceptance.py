@@ -7,17 +7,18 @@ from xml.etree import ElementTree as ET
 import msgspec
 import pytest
 
-from meshtui.checkout import criteria
-from meshtui.checkout.criteria import Criterion, State
-from meshtui.checkout.shop import Answer
-from meshtui.checkout.trace import CHECKOUT, RESERVE, TITLES, StepState, Stock, Trace
 from meshtui.cli.acceptance_report import answer, to_json
 from meshtui.cli.formats import rendered
-from meshtui.cli.schemas import Accepted
+from meshtui.cli.schemas.journeys import Accepted
 from meshtui.engine import Engine
 from meshtui.engine.expect.expectations import Expected
 from meshtui.engine.expect.verification import Result, Status
 from meshtui.engine.path.references import parse_flow
+from meshtui.journeys.bookstore import criteria
+from meshtui.journeys.bookstore.criteria import Criterion, State
+from meshtui.journeys.bookstore.shop import Answer
+from meshtui.journeys.bookstore.trace import CHECKOUT, RESERVE, TITLES, StepState, Stock, Trace
+from meshtui.model.reason import Code, because
 from meshtui.model.snapshot import KindState, KindStatus
 from meshtui.model.verdict import Decision, Layer, Verdict
 from meshtui.settings import Checkout
@@ -25,7 +26,10 @@ from tests.fakes.frozen import bookstore, with_kind
 
 PROFILE = Checkout()
 ECOM, INVENTORY = "spiffe://cluster.local/ns/ecom/sa/ecom-service", "spiffe://cluster.local/ns/inventory/sa/inventory-service"
-BOTH = ('src.addr=1.2.3.4:5 direction="outbound"', 'src.addr=1.2.3.4:5 direction="inbound"')
+BOTH = tuple(
+    f'2026-01-01T00:00:00Z\tinfo\taccess\tconnection complete\tsrc.addr=1.2.3.4:5 direction="{end}"'
+    for end in ("outbound", "inbound")
+)
 
 
 def good():
@@ -146,8 +150,9 @@ def test_a_client_without_pods_fails():
 )
 def test_expectations_all_hold(statuses, state, said):
     flow = parse_flow("a/b", "c/d:1")
-    verdict = Verdict(Decision.ALLOW, "connected", Layer.NONE)
-    judged = criteria.verified([Result(Expected(flow, "n", "allow"), verdict, status, "because") for status in statuses])
+    missing = because(Code.NOT_FOUND, error="because")
+    verdict = Verdict(Decision.UNKNOWN, "unknown", Layer.NONE, notes=(missing,))
+    judged = criteria.verified([Result(Expected(flow, "n", "allow"), verdict, status) for status in statuses])
     assert judged.state is state
     assert any(said in line for line in judged.evidence)
 

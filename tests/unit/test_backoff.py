@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshtui.sources.backoff import FIRST_S, FORGIVEN_AFTER_S, LONGEST_S, Backoff
+from meshtui.sources.kubernetes.backoff import FIRST_S, FORGIVEN_AFTER_S, LONGEST_S, Backoff
 
 
 class Clock:

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from meshtui.checkout.explain import explain
-from meshtui.checkout.trace import (
+from meshtui.engine import Engine
+from meshtui.journeys.bookstore.explain import explain
+from meshtui.journeys.bookstore.trace import (
     BOOKS,
     CART,
     CHECKOUT,
@@ -18,7 +19,6 @@ from meshtui.checkout.trace import (
     Trace,
     finish,
 )
-from meshtui.engine import Engine
 from meshtui.sandbox import scenarios
 from meshtui.settings import Checkout
 from tests.fakes.snapshots import snapshot_of

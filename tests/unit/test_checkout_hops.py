@@ -2,11 +2,11 @@
 
 import pytest
 
-from meshtui.checkout.hops import gateway_hop, read_lines, reserve_hop, route_backend
 from meshtui.engine import Engine
+from meshtui.journeys.bookstore.hops import gateway_hop, read_lines, reserve_hop, route_backend
+from meshtui.logs.ztunnel import AccessLine
 from meshtui.sandbox import scenarios
 from meshtui.settings import Checkout
-from meshtui.sources.ztunnel_log import AccessLine
 from tests.fakes.snapshots import snapshot_of
 
 ECOM = "spiffe://cluster.local/ns/ecom/sa/ecom-service"

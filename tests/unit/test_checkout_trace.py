@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from meshtui.checkout.trace import CHECKOUT, RESERVE, TITLES, StepState, Stock, Trace, finish
+from meshtui.journeys.bookstore.trace import CHECKOUT, RESERVE, TITLES, StepState, Stock, Trace, finish
 
 
 def good():

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.observation import Observation
 from meshtui.model.verdict import Decision, Layer, Verdict
-from meshtui.probe.classify import Attempt, classify, is_last_line, outcome_of, parse_attempt
+from meshtui.probe.classify import classify, is_last_line, outcome_of, parse_attempt
+from meshtui.probe.protocols import Attempt
 
 
 def attempt(exit_code, first="", **more):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshtui.sources.decode import KINDS, decode_json
+from meshtui.kinds import KINDS, decode_json
 
 
 def decoded(kind, **parts):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from meshtui.logs.envoy import Unreadable
+from meshtui.logs.rejections import LONGEST, EnvoyReader, ZtunnelReader
 from meshtui.model.denial import DenialKind, Rejection
-from meshtui.sources.access_log import Unreadable
-from meshtui.sources.denials_read import LONGEST, EnvoyReader, ZtunnelReader
 
 REJECTED = "connection closed due to policy rejection"
 NONE_ALLOWED = f"{REJECTED}: allow policies exist, but none allowed"

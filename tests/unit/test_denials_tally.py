@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from meshtui.logs.tally import MATCH_S, MOST_GROUPS, MOST_PAIRS, Tally
 from meshtui.model.denial import WINDOW_S, DenialKind, Peer, Rejection
 from meshtui.model.snapshot import Snapshot
-from meshtui.sources.denials_tally import MATCH_S, MOST_GROUPS, MOST_PAIRS, Tally
 from tests.fakes.frozen import bookstore
 
 AT = datetime(2026, 11, 24, 13, 0, tzinfo=UTC)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from meshtui.cli.main import run
-from meshtui.cli.schemas import Diffed
+from meshtui.cli.schemas.changes import Diffed
 from meshtui.engine import Engine
 from meshtui.engine.whatif.compare import compare
 from meshtui.engine.whatif.overlay import overlaid

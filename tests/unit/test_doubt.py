@@ -5,6 +5,7 @@ import json
 import pytest
 
 from meshtui.engine import Engine
+from meshtui.engine.explain.wording import in_words as said
 from meshtui.engine.matrix.matrix import Matrix
 from meshtui.engine.path.references import parse_flow
 from meshtui.model.errors import UsageError
@@ -99,7 +100,7 @@ def test_what_is_not_modelled_is_unknown_with_its_name(objects, decision, named,
     ends = [FlowEndpoint(EndpointKind.POD, "a", name) for name in "pq"]
     verdict = Engine(snapshot).judge(Flow(*ends, 80, "TCP"))
     assert verdict.decision.value == decision
-    assert named in " ".join(step.reason for step in verdict.steps)
+    assert named in " ".join(said(step.reason) for step in verdict.steps)
     assert Matrix(snapshot).judge("a/p", "a/q", 80).decision.value == decision
 
 
@@ -129,7 +130,7 @@ def test_whether_an_address_has_a_name_only_the_cni_knows(first, then, port, dec
     verdict = engine.judge(parse_flow("a/p", f"203.0.113.9:{port}"))
     assert verdict.decision.value == decision
     if decision == "unknown":
-        assert any("*.example.com" in step.reason for step in verdict.steps)
+        assert any("*.example.com" in said(step.reason) for step in verdict.steps)
     inside = Engine(read_documents([pod("p", "10.0.0.1"), pod("q", "10.0.0.2"), named(first, then)], "test"))
     assert inside.judge(parse_flow("a/p", "a/q:443")).decision.value == then.lower(), "a pod is no name outside"
 

@@ -10,17 +10,19 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from meshtui.checkout.trace import RESERVE, TITLES, StepState, Stock, Trace
 from meshtui.engine.path.references import parse_flow
+from meshtui.journeys.bookstore.trace import RESERVE, TITLES, StepState, Stock, Trace
 from meshtui.model.observation import Observation
 from meshtui.sandbox import drills, scenarios
 from meshtui.sandbox.drills import Condition, Drill
 from meshtui.session import Session
 from meshtui.settings import Settings
-from meshtui.widgets.drill_conditions import PREDICATES, Facts, holds
-from meshtui.widgets.drill_progress import Progress, advance, asked, hint, page, seconds, strip
-from meshtui.widgets.panes import panes
+from meshtui.ui.drill.conditions import PREDICATES, Facts, holds
+from meshtui.ui.drill.progress import Progress, advance, asked, hint, page, seconds, strip
+from meshtui.ui.panes import panes
+from meshtui.ui.view import View
 from tests.fakes.frozen import NOW, FrozenSource, bookstore
+from tests.fakes.observed import store
 
 RESERVED = {"from": "ecom/deploy/ecom-service", "to": "inventory/svc/inventory-service:8000"}
 SCRAPED = {"from": "observability/deploy/prometheus", "to": "inventory/svc/inventory-db:5432"}
@@ -43,7 +45,7 @@ def trace(*, ok: bool, cause: str = "") -> Trace:
 
 def observed(made: Session, outcome: str) -> Session:
     flow = parse_flow(RESERVED["from"], RESERVED["to"])
-    made.observe(Observation(flow, outcome, made.verdict(flow), at=NOW))
+    store(made, Observation(flow, outcome, made.verdict(flow), at=NOW))
     return made
 
 
@@ -146,7 +148,8 @@ def test_the_tour_leads_to_what_is_there() -> None:
     assert 8 <= len(stations) <= 10
     for station in stations:
         pane = next(pane for pane in panes() if pane.id == station.pane)
-        names = {str(pane.ref_of(made, row.uid)) for row in pane.rows(made)}
+        view = View(made)
+        names = {str(pane.ref_of(view, row.uid)) for row in pane.rows(view)}
         assert not station.select or station.select in names
         if station.flow:
             made.engine.summarize(parse_flow(*station.flow))

@@ -2,18 +2,26 @@
 
 import json
 import re
+import shlex
 
 import pytest
 import yaml
 
 from meshtui.cli.main import run
+from meshtui.cni import named
 from meshtui.engine import Engine
 from meshtui.engine.path.references import parse_flow
 from meshtui.engine.path.relations import flows_from
+from meshtui.model.cni import UNKNOWN_CNI
 from meshtui.model.errors import ClusterError
+from meshtui.model.snapshot import MeshConfig
 from meshtui.sandbox.scenarios import load, names
 from meshtui.session.excerpt import excerpt
+from meshtui.sources.manifests import read_documents
 from meshtui.sources.slim import Pseudonyms, slim
+from tests.fakes.gateway_routes import AT_WEB
+from tests.fakes.gateway_routes import WORLD as GATEWAYS
+from tests.fakes.requests import policy as auth_policy
 from tests.fakes.snapshots import ambient, namespace, pod, policy, snapshot_of
 
 
@@ -125,6 +133,40 @@ def test_the_command_writes_a_file_that_answers_as_the_cluster_does(tmp_path, ca
     for key in ("verdict", "outcome", "layer"):
         assert again[key] == known[key]
     assert again["decided_by"]["kind"] == known["decided_by"]["kind"]
+
+
+async def test_the_excerpt_is_read_as_the_cluster_is():
+    world = [ambient("a"), pod("a/web", "10.0.0.1"), pod("a/db", "10.0.0.2", [5432])]
+    block = policy("a/np", "{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]}")
+    switched = {"trust_domain_aliases": ("old",), "path_normalization": "NONE", "sidecars_send_hbone": True, "auto_mtls": False}
+    mesh = MeshConfig("example.org", "mesh", found=True, **switched)
+    for cni, decision in ((named("calico"), "allow"), (named("cilium"), "deny"), (UNKNOWN_CNI, "unknown")):
+        engine = Engine(snapshot_of([*world, block], cni=cni, mesh=mesh))
+        made = await excerpt(engine, parse_flow("a/web", "a/db:5432"), fetcher([*world, block]), rename=False)
+        assert (made.same, made.verdict.decision.value, made.cni) == (True, decision, cni.name)
+        assert read_documents(made.objects, "x").mesh == mesh
+
+
+def test_the_question_can_be_pasted_with_its_request(tmp_path, capsys):
+    whole, part = tmp_path / "whole.yaml", tmp_path / "part.yaml"
+    when = {"key": "request.headers[x-a]", "values": ["it's me"]}
+    guarded = auth_policy([{"to": [{"operation": {"hosts": ["web.back.svc"]}}], "when": [when]}], **AT_WEB)
+    whole.write_text(yaml.safe_dump_all([*GATEWAYS, guarded]))
+    asked = ["front/client", "back/svc/web:80", "--path", "/a?b=1&c='d e'", "--host", "web.back.svc", "--header", "x-a: it's me"]
+    asked += ["--header", "Authorization: Bearer eyJhbGciOiJI.eyJzdWIi.c2lnbmF0", "--header", "Cookie: a=secret; b=c"]
+    for more in ([], ["--keep-names"]):
+        assert run(["report-verdict", "-f", str(whole), *asked, *more]) == 0
+        text = capsys.readouterr().out
+        assert "# the same verdict as on the whole cluster: yes\n" in text
+        assert "eyJ" not in text
+        assert "secret" not in text
+        part.write_text(text)
+        (line,) = re.findall(r"^# asked: meshtui (.*)$", text, re.MULTILINE)
+        words = shlex.split(line.replace("THIS_FILE", str(part)))
+        assert words[words.index("--path") + 1] == "/a?b=1&c='d e'"
+        assert {"x-a: it's me", "Authorization: Bearer x.x.x", "Cookie: a=x; b=x"} <= set(words)
+        assert run([*words, "-o", "json"]) == 0
+        assert json.loads(capsys.readouterr().out)["verdict"] == "allow"
 
 
 def test_names_stay_where_that_is_asked_for(tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from meshtui.engine.explain.wording import in_words as said
 from meshtui.model.flow import Jwt
 from meshtui.model.snapshot import KindState, KindStatus
 from tests.fakes.frozen import bookstore
@@ -493,11 +494,11 @@ def test_a_listener(name, listeners, routes, request_, status):
 def test_without_a_gateway_nobody_knows_how_one_gets_in():
     verdict = judge(snapshot_of(WORLD), API, "GET /")
     assert verdict.decision.value == "unknown"
-    assert "no Gateway" in verdict.reason
+    assert "no Gateway" in said(verdict.reason)
 
 
 def test_a_gateway_of_another_controller_is_unknown():
-    assert "isn't Istio's" in judge(snapshot_of(WORLD, [gateway(name="nginx"), OPEN]), API, "GET /api").reason
+    assert "isn't Istio's" in said(judge(snapshot_of(WORLD, [gateway(name="nginx"), OPEN]), API, "GET /api").reason)
 
 
 @pytest.mark.parametrize("kind", ["HTTPRoute", "Gateway", "RequestAuthentication", "AuthorizationPolicy", "EnvoyFilter"])
@@ -510,7 +511,7 @@ def test_what_may_not_be_listed_is_unknown(kind):
                 continue
             verdict = judge(seen, flow, request)
             assert (verdict.decision.value, verdict.outcome) == ("unknown", "unknown")
-            assert kind in verdict.reason
+            assert kind in said(verdict.reason)
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*(a|a)*(a|a)*(a|a)*", "(.*a){20}", "x" * 2000, "(" * 300])

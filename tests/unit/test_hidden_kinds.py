@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from meshtui.engine.explain.wording import in_words as said
 from meshtui.engine.matrix.matrix import Matrix
-from meshtui.engine.policy.unmodelled import ADMIN_KINDS, CNI_KINDS
+from meshtui.engine.policy.unmodelled import ADMIN_KINDS
+from meshtui.kinds import KINDS
+from meshtui.kinds.foreign import CNI_KINDS, PROXY_KINDS
 from meshtui.model.snapshot import KindState, KindStatus
 from meshtui.model.verdict import Decision
-from meshtui.sources.decode import KINDS
 from tests.fakes.snapshots import judge, namespace, pod, snapshot_of
 
 FLOW = "a/web > a/db:5432"
@@ -20,14 +22,14 @@ def test_policies_of_a_cni_that_may_not_be_listed_are_never_an_allow(kind):
     blind = replace(world, kinds={kind: KindState(KindStatus.FORBIDDEN, "may not be listed", "list")})
     verdict = judge(blind, FLOW)
     assert verdict.decision is Decision.UNKNOWN
-    assert any(kind in step.reason for step in verdict.steps)
+    assert any(kind in said(step.reason) for step in verdict.steps)
     not_installed = replace(world, kinds={kind: KindState(KindStatus.NOT_INSTALLED)})
     assert judge(not_installed, FLOW).decision is Decision.ALLOW
 
 
 def test_every_kind_of_a_cni_that_is_read_is_one_that_may_hide():
     foreign = {kind.name for kind in KINDS.values() if kind.field == "foreign"}
-    assert foreign - {"EnvoyFilter"} == set(CNI_KINDS)
+    assert foreign - {*PROXY_KINDS, "DestinationRule", "Sidecar"} == set(CNI_KINDS)
 
 
 @pytest.mark.parametrize("kind", [*CNI_KINDS, *ADMIN_KINDS, "NetworkPolicy", "Namespace"])

@@ -7,12 +7,17 @@ import pytest
 from meshtui.engine import Engine
 from meshtui.engine.explain.advice import Advice, advise
 from meshtui.engine.explain.causes import causes, differences, near
+from meshtui.engine.explain.effect import Effect
+from meshtui.engine.explain.proposals import Change
 from meshtui.engine.path.references import parse_flow
+from meshtui.engine.whatif.shifts import Shift, What
 from meshtui.model.change import Cause, VerdictChange
+from meshtui.model.finding import Edit, Operation
 from meshtui.model.ids import ObjectRef
 from meshtui.model.observation import Observation
-from meshtui.model.verdict import Decider, Decision, Layer, PairVerdict, Step, StepResult, Verdict
-from meshtui.widgets.ladder import changed_words, why
+from meshtui.model.reason import Code, because
+from meshtui.model.verdict import Decider, Decision, Hop, Layer, PairVerdict, Step, StepResult, Verdict
+from meshtui.ui.ladder import changed_words, why
 from tests.fakes.frozen import bookstore
 from tests.fakes.snapshots import ambient, namespace, pod, policy, snapshot_of
 
@@ -21,6 +26,10 @@ NETPOL, AUTHZ = ObjectRef("NetworkPolicy", "a", "np"), ObjectRef("AuthorizationP
 FLOW = parse_flow("a/web", "a/db:5432")
 ALLOW = Verdict(Decision.ALLOW, "connected", Layer.ZTUNNEL, Decider(AUTHZ, "rules[0]"))
 DENY = Verdict(Decision.DENY, "timeout", Layer.INGRESS_POLICY, Decider(NETPOL))
+
+
+def text_of(text):
+    return because(Code.NOT_FOUND, error=text)
 
 
 def words(line):
@@ -47,18 +56,26 @@ def test_a_change_says_from_what_to_what_when_and_why(before, after, because, sa
 
 def test_every_step_is_a_line_with_its_mark_and_where_it_is_enforced():
     steps = (
-        Step(Layer.EGRESS_POLICY, "CNI", StepResult.SKIP, "nothing selects it"),
-        Step(Layer.INGRESS_POLICY, "CNI", StepResult.BLOCK, "no rule allows it", (Decider(NETPOL), Decider(AUTHZ))),
-        Step(Layer.ZTUNNEL, "ztunnel on n1", StepResult.UNKNOWN, "can't be read"),
-        Step(Layer.WAYPOINT, "waypoint w", StepResult.PASS, "fine"),
+        Step(Layer.EGRESS_POLICY, "CNI", StepResult.SKIP, text_of("nothing selects it")),
+        Step(Layer.INGRESS_POLICY, "CNI", StepResult.BLOCK, text_of("no rule allows it"), (Decider(NETPOL), Decider(AUTHZ))),
+        Step(Layer.ZTUNNEL, "ztunnel on n1", StepResult.UNKNOWN, text_of("can't be read")),
+        Step(Layer.WAYPOINT, "waypoint w", StepResult.PASS, text_of("fine")),
     )
-    verdict = Verdict(Decision.DENY, "timeout", Layer.INGRESS_POLICY, Decider(NETPOL), steps, ("an assumption",), ("a note",))
-    text = why(FLOW, verdict, Advice("nothing", ("a log line",), ("a change",), ("kubectl get",), "probe it"), NOW).plain()
+    verdict = Verdict(
+        Decision.DENY, "timeout", Layer.INGRESS_POLICY, Decider(NETPOL), steps, (text_of("an assumption"),), (text_of("a note"),)
+    )
+    edit = Edit(NETPOL, (Operation("add", ("spec", "ingress", "-"), {"from": []}),))
+    change = Change(Layer.INGRESS_POLICY, Hop("a/web", "a/db", 5432), (NETPOL,), text_of("a change"), edit)
+    other = Shift("a/Pod/x", "a/Pod/db", What.OPENED, (("TCP", ((80, 80),)),), None, None)
+    advice = Advice("nothing", ("a log line",), (change,), Effect(Decision.DENY, (other,)), ("kubectl get",), "probe it")
+    text = why(FLOW, verdict, advice, NOW).plain()
     for wanted in ("Why? a/web → a/db:5432 (TCP)", "✗ deny: timeout", "decided by NetworkPolicy a/np (ingress_policy)",
                    "– skip  egress_policy", "✗ BLOCK ingress_policy: no rule allows it", "considered: AuthorizationPolicy a/ap",
                    "? doubt ztunnel", "at ztunnel on n1", "✓ pass  waypoint", "an assumption", "a note", "a log line",
-                   "a change", "kubectl get", "probe it", "the client sees: nothing"):  # fmt: skip
+                   "1. ingress_policy, a/web → a/db on TCP 5432: a change",
+                   "/spec/ingress/-", "a/Pod/x → a/Pod/db", "kubectl get", "probe it", "the client sees: nothing"):  # fmt: skip
         assert wanted in text
+    assert text.index("would also let in 1 pair") < text.index("a change") < text.index("not enough")
 
 
 def test_a_mixed_verdict_lists_its_pairs():
@@ -86,7 +103,7 @@ def test_an_observation_shows_its_age_and_whether_it_still_counts(old, said, not
 
 
 def test_hostile_words_are_shown_and_not_executed():
-    step = Step(Layer.ZTUNNEL, "[red]x[/]", StepResult.BLOCK, "\x1b[31m\u202e")
+    step = Step(Layer.ZTUNNEL, "[red]x[/]", StepResult.BLOCK, text_of("\x1b[31m\u202e"))
     text = why(FLOW, Verdict(Decision.DENY, "closed", Layer.ZTUNNEL, steps=(step,)), Advice(""), NOW).plain()
     assert "[red]x[/]" in text
     assert "\x1b" not in text

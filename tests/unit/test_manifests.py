@@ -5,9 +5,11 @@ import json
 import pytest
 import yaml
 
+from meshtui.engine.explain.wording import in_words as said
 from meshtui.model.errors import ManifestError
 from meshtui.model.ids import ObjectRef
-from meshtui.sources.manifests import load_manifests
+from meshtui.sources.manifest_text import documents
+from meshtui.sources.manifests import documents_of, load_manifests
 from tests.fakes.snapshots import judge, pod, policy, snapshot_of
 
 
@@ -55,12 +57,22 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("name", "text", "line"), BROKEN, ids=[row[0] for row in BROKEN])
-def test_a_broken_file_is_named_with_its_line(tmp_path, name, text, line):
-    (tmp_path / "good.yaml").write_text(yaml.safe_dump(pod("shop/a")))
+def test_a_broken_file_that_is_given_is_named_with_its_line(tmp_path, name, text, line):
+    (tmp_path / "x.yaml").write_text(text)
     with pytest.raises(ManifestError) as caught:
-        write(tmp_path, x__yaml=text)
+        load_manifests([str(tmp_path / "x.yaml")])
     assert str(caught.value).startswith(f"{tmp_path}/x.yaml:{line}: ")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "text", "line"), BROKEN, ids=[row[0] for row in BROKEN])
+def test_a_broken_file_in_a_folder_is_skipped_and_the_rest_is_read(tmp_path, name, text, line):
+    snapshot = write(tmp_path, good__yaml=yaml.safe_dump(pod("shop/a")), x__yaml=text)
+    assert names(snapshot) == ["a"]
+    (skipped,) = snapshot.reading.skipped
+    assert skipped.path == f"{tmp_path}/x.yaml"
+    assert skipped.reason.startswith(f"line {line}: ")
+    assert "\n" not in skipped.reason
 
 
 def test_a_file_that_is_not_there():
@@ -96,13 +108,48 @@ def test_a_policy_that_cannot_be_read_is_never_a_silent_allow(kind):
     )
     verdict = judge(snapshot, "bare/b > shop/c:80")
     assert verdict.decision.value == "unknown"
-    assert f"{kind} shop/p" in verdict.reason
+    assert f"{kind} shop/p" in said(verdict.reason)
     assert judge(snapshot, "shop/a > bare/b:80").decision.value == ("unknown" if kind == "NetworkPolicy" else "allow")
 
 
-def test_defined_twice(tmp_path):
-    snapshot = write(tmp_path, a__json=pod("shop/a"), b__json=pod("shop/a", account="x"))
-    assert "twice" in snapshot.problems[0].reason
+def test_two_different_objects_of_one_identity_are_an_error_with_both_places(tmp_path):
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump_all([pod("shop/x"), pod("shop/a")]))
+    with pytest.raises(ManifestError) as caught:
+        write(tmp_path, b__json=pod("shop/a", account="x"))
+    assert f"Pod shop/a is defined twice with different content, in {tmp_path}/a.yaml (object 2) and" in str(caught.value)
+    assert f"{tmp_path}/b.json (object 1)" in str(caught.value)
+
+
+def test_a_strategic_merge_patch_beside_its_base_is_an_error(tmp_path):
+    base = policy("shop/p", {"podSelector": {"matchLabels": {"app": "a"}}, "policyTypes": ["Ingress"]})
+    patch = policy("shop/p", {"ingress": [{}]})
+    with pytest.raises(ManifestError, match="kubectl kustomize"):
+        write(tmp_path, base__yaml=yaml.safe_dump(base), patch__yaml=yaml.safe_dump(patch))
+
+
+def test_another_version_of_a_group_is_the_same_object(tmp_path):
+    old = policy("shop/p", {"action": "DENY"}, "AuthorizationPolicy") | {"apiVersion": "security.istio.io/v1beta1"}
+    with pytest.raises(ManifestError, match="defined twice"):
+        write(tmp_path, a__json=old, b__json=policy("shop/p", {}, "AuthorizationPolicy"))
+
+
+def test_the_same_name_in_another_group_or_namespace_is_another_object(tmp_path):
+    calico = policy("shop/p", {}) | {"apiVersion": "projectcalico.org/v3"}
+    snapshot = write(tmp_path, a__json=policy("shop/p", {"podSelector": {}}), b__json=calico, c__json=policy("b/p", {}))
+    assert snapshot.problems == ()
+
+
+def test_the_same_object_twice_is_tolerated_and_named(tmp_path):
+    again = pod("shop/a", metadata={"resourceVersion": "7"})
+    snapshot = write(tmp_path, a__json=pod("shop/a"), b__json=again)
+    assert names(snapshot) == ["a"]
+    assert "defined twice with the same content" in snapshot.problems[0].reason
+
+
+def test_a_file_that_is_given_twice_is_read_once(tmp_path):
+    (tmp_path / "a.json").write_text(json.dumps(pod("shop/a")))
+    snapshot = load_manifests([str(tmp_path), str(tmp_path / "a.json"), f"{tmp_path}/../{tmp_path.name}/a.json"])
+    assert (snapshot.problems, snapshot.reading.files) == ((), 1)
 
 
 PODS = [
@@ -156,8 +203,8 @@ def test_keys_and_times_as_json_has_them(tmp_path):
 
 def test_an_alias_bomb_is_refused_and_honest_aliases_are_not(tmp_path):
     lines = ["a0: &a0 [x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 2)}]" for n in range(1, 60)]
-    with pytest.raises(ManifestError, match=r"x\.yaml: its aliases repeat too much"):
-        write(tmp_path, x__yaml="\n".join(lines))
+    (skipped,) = write(tmp_path, x__yaml="\n".join(lines)).reading.skipped
+    assert skipped.reason == "its aliases repeat too much"
     pods = "".join(
         f"---\n{{apiVersion: v1, kind: Pod, metadata: {{name: p{n}, labels: &l {{app: a}}, annotations: *l}}}}\n"
         for n in range(50)
@@ -165,6 +212,77 @@ def test_an_alias_bomb_is_refused_and_honest_aliases_are_not(tmp_path):
     assert len(write(tmp_path, x__yaml=pods).pods) == 50
 
 
-def test_deep_nesting_is_a_clear_message(tmp_path):
-    with pytest.raises(ManifestError, match=r"x\.yaml"):
-        write(tmp_path, x__yaml="[" * 5000 + "]" * 5000)
+@pytest.mark.parametrize("depth", [101, 300, 900, 5000, 9000, 50_000])
+@pytest.mark.parametrize("name", ["x__yaml", "x__json"])
+def test_deep_nesting_is_a_clear_message(tmp_path, name, depth):
+    """How deep a parser follows depends on the version of Python: what is said of a text doesn't."""
+    (skipped,) = write(tmp_path, **{name: "[" * depth + "]" * depth}).reading.skipped
+    assert "nested too deeply" in skipped.reason
+
+
+@pytest.mark.parametrize("depth", [101, 9000])
+def test_deep_nesting_in_a_line_of_json(depth):
+    with pytest.raises(ManifestError, match=r"x\.jsonl:2: nested too deeply"):
+        list(documents("x.jsonl", b"{}\n" + b"[" * depth + b"]" * depth))
+
+
+@pytest.mark.parametrize("depth", [300, 900, 5000, 9000, 50_000])
+@pytest.mark.parametrize("kind", ["AuthorizationPolicy", "Unheard"])
+def test_a_deep_member_of_a_list_is_named(tmp_path, kind, depth):
+    """It is skipped, or, where only a field that isn't modelled is deep, read with that field named."""
+    deep = '{"a":' * depth + "1" + "}" * depth
+    member = f'{{"kind": "{kind}", "apiVersion": "security.istio.io/v1", "metadata": {{"name": "x"}}, "spec": {deep}}}'
+    reading = write(tmp_path, x__json=f'{{"kind": "List", "apiVersion": "v1", "items": [{member}]}}')
+    said = [skipped.reason for skipped in reading.reading.skipped] + [problem.reason for problem in reading.problems]
+    fields = [field for one in reading.authorization_policies.values() for field in one.unmodelled]
+    assert any("nested too deeply" in reason for reason in said) or any("a" in str(field) for field in fields), said
+
+
+def test_a_document_as_deep_as_its_limit_is_read(tmp_path):
+    """One hundred levels are read from JSON and from YAML, whose texts go to different parsers."""
+    for close in ("]" * 100, "]" * 100 + " # a comment"):
+        assert not write(tmp_path, x__yaml="[" * 100 + close).reading.skipped
+        assert write(tmp_path, x__yaml="[" * 101 + "]" + close).reading.skipped
+
+
+@pytest.mark.parametrize(
+    "text", ['{"kind": "Namespace"}', "kind: Namespace", '{"kind": "List", "items": [{"kind": "Namespace"}]}']
+)
+def test_a_byte_order_mark_is_no_part_of_a_document(tmp_path, text):
+    (tmp_path / "x.json").write_bytes(b"\xef\xbb\xbf" + text.encode())
+    assert [each["kind"] for each in documents_of([str(tmp_path)])] == ["Namespace"]
+
+
+@pytest.mark.parametrize("name", ["x.json", "x.yaml", "x.jsonl"])
+def test_deep_nesting_is_the_same_message_for_plain_documents(tmp_path, name):
+    (tmp_path / name).write_text("[" * 50_000 + "]" * 50_000)
+    with pytest.raises(ManifestError, match="nested too deeply"):
+        documents_of([str(tmp_path / name)])
+    assert documents_of([str(tmp_path)]) == []
+
+
+def controller(kind, name, replicas=1, **labels):
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c"}]}}
+    spec = {"replicas": replicas, "selector": {"matchLabels": labels}, "template": template}
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name, "namespace": "a"}, "spec": spec}
+
+
+def test_controllers_of_one_name_keep_all_their_pods():
+    found = snapshot_of([controller("Deployment", "web", 2, app="d"), controller("StatefulSet", "web", 2, app="s")])
+    named = {pod.name: pod.controller.kind for pod in found.pods.values()}
+    assert named == {
+        "web-0": "StatefulSet",
+        "web-1": "StatefulSet",
+        "web-deployment-0": "Deployment",
+        "web-deployment-1": "Deployment",
+    }
+    assert {str(ref): len(workload.pods) for ref, workload in found.workloads.items()} == {
+        "Deployment a/web": 2,
+        "StatefulSet a/web": 2,
+    }
+
+
+def test_a_bare_pod_takes_no_pod_of_a_controller_away():
+    bare = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "web-0", "namespace": "a", "labels": {"app": "x"}}}
+    found = snapshot_of([bare, controller("Deployment", "web", app="d")])
+    assert {pod.name: pod.labels["app"] for pod in found.pods.values()} == {"web-0": "x", "web-deployment-0": "d"}

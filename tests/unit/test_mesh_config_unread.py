@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from meshtui.engine import Engine
+from meshtui.engine.explain.wording import in_words as said
 from meshtui.engine.path.references import parse_flow
 from meshtui.model.snapshot import MeshConfig
 from tests.fakes.snapshots import ambient, namespace, pod, snapshot_of
@@ -12,7 +13,7 @@ UNREAD = MeshConfig(unread="configmaps is forbidden")
 
 def assumptions(world, flow):
     snapshot = replace(snapshot_of(world), mesh=UNREAD)
-    return Engine(snapshot).judge(parse_flow(*flow)).assumptions
+    return tuple(map(said, Engine(snapshot).judge(parse_flow(*flow)).assumptions))
 
 
 def test_a_verdict_in_the_mesh_says_what_it_assumes():

@@ -2,6 +2,7 @@
 
 import pytest
 
+from meshtui.engine.explain.wording import in_words as said
 from tests.fakes.snapshots import Row, decider, in_words, judge, namespace, pod, policy, snapshot_of
 
 V1 = "kubernetes.io reference: NetworkPolicy v1"
@@ -342,7 +343,7 @@ ROWS = [
     ),
     Row(
         "denied because nothing allows: the first policy by name",
-        "contracts: Words, decided_by",
+        "docs/contracts.md, Decider",
         {"back/b": "podSelector: {}", "back/a": "podSelector: {}"},
         TO_DB,
         "deny ingress_policy",
@@ -389,12 +390,12 @@ def test_corner(row):
 def test_an_ip_block_says_what_it_assumes():
     spec = "podSelector: {}\ningress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]"
     verdict = judge(snapshot_of(WORLD, [policy("back/p", spec)]), TO_DB)
-    assert any("ipBlock" in assumption for assumption in verdict.assumptions)
+    assert any("ipBlock" in said(assumption) for assumption in verdict.assumptions)
 
 
 def test_a_host_network_pod_is_judged_with_an_assumption():
     verdict = judge(snapshot_of(WORLD, [policy("back/p", "podSelector: {}")]), "back/host > back/six:5432")
-    assert any("host network" in assumption for assumption in verdict.assumptions)
+    assert any("host network" in said(assumption) for assumption in verdict.assumptions)
 
 
 def test_every_selecting_policy_stands_in_the_step():
@@ -422,7 +423,7 @@ def piece(service_key, pods, ready=True):
         "metadata": {"name": f"{name}-x", "namespace": space, "labels": {"kubernetes.io/service-name": name}},
         "addressType": "IPv4",
         "endpoints": endpoints,
-        "ports": [{"port": 1}],
+        "ports": [{"port": 8080}],
     }
 
 

@@ -6,7 +6,8 @@ from meshtui.engine.path.references import parse_flow
 from meshtui.model.observation import Observation
 from meshtui.session import Session
 from meshtui.settings import Settings
-from meshtui.sources.recording import ManifestSource
+from meshtui.sources.manifest_source import ManifestSource
+from tests.fakes.observed import store
 from tests.fakes.snapshots import namespace, pod, policy, snapshot_of
 
 WEB, DB = pod("a/web", "10.0.0.1"), pod("a/db", "10.0.0.2", [5432])
@@ -18,7 +19,7 @@ FLOW = parse_flow("a/web", "a/db:5432")
 def probed(*objects):
     session = Session(ManifestSource(snapshot_of(list(objects)), ()), Settings())
     session.publish(snapshot_of(list(objects)))
-    session.observe(Observation(FLOW, "connected", session.verdict(FLOW)))
+    store(session, Observation(FLOW, "connected", session.verdict(FLOW)))
     return session
 
 
@@ -44,7 +45,7 @@ def test_a_policy_that_judges_it_was_written_anew():
     session = probed(*WORLD)
     session.publish(written_anew(session.snapshot, "a", edited="yes"))
     assert session.outdated(FLOW)
-    session.observe(Observation(FLOW, "connected", session.verdict(FLOW)))
+    store(session, Observation(FLOW, "connected", session.verdict(FLOW)))
     assert not session.outdated(FLOW), "it was probed again"
 
 

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 import pytest
 
 from meshtui.findings import look
+from meshtui.logs.tally import Tally
 from meshtui.model import own_probe
 from meshtui.model.denial import DenialKind, Peer, Rejection
 from meshtui.probe import podspec
 from meshtui.probe.plan import Batch
 from meshtui.settings import Probe
-from meshtui.sources.denials_tally import Tally
 from tests.fakes.snapshots import namespace, pod, snapshot_of
 
 NOW = datetime(2026, 11, 24, 13, 0, tzinfo=UTC)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from meshtui.engine.explain.wording import in_words as said
 from tests.fakes.snapshots import decider, in_words, judge, namespace, pod, policy, snapshot_of
 
 PROTO = "istio/api security/v1beta1/peer_authentication.proto"
@@ -95,9 +96,9 @@ def test_level(row):
     verdict = judge(snapshot_of(WORLD, [policy(key, spec, "PeerAuthentication") for key, spec in written.items()]), flow)
     assert in_words(verdict) == expect, [step.reason for step in verdict.steps]
     assert by is None or decider(verdict) == by
-    said = [assumption for assumption in verdict.assumptions if "ambient" in assumption]
-    assert len(said) == bool(slips), verdict.assumptions
-    assert all(slips in assumption for assumption in said)
+    found = [each for each in verdict.assumptions if "ambient" in said(each)]
+    assert len(found) == bool(slips), verdict.assumptions
+    assert all(slips in said(each) for each in found)
 
 
 @pytest.mark.parametrize("older", ["STRICT", "PERMISSIVE"])

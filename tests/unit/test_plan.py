@@ -6,8 +6,9 @@ import pytest
 
 from meshtui.engine import Engine
 from meshtui.engine.path.references import parse_flow
+from meshtui.model.constants import REVISION_LABELS
 from meshtui.model.flow import HttpRequest
-from meshtui.probe.plan import NEVER_COPIED, make_plan
+from meshtui.probe.plan import make_plan
 from meshtui.settings import Probe
 from tests.fakes.snapshots import namespace, pod, policy, snapshot_of
 
@@ -82,7 +83,7 @@ def test_controllers_hashes_are_never_copied():
     reads = policy("shop/p", "podSelector: {matchLabels: {pod-template-hash: another, ver: '1'}}")
     batch = only(plan(reads))
     assert dict(batch.labels) == {"app": "web", "ver": "1"}
-    assert not NEVER_COPIED & batch.labels.keys()
+    assert not set(REVISION_LABELS) & batch.labels.keys()
 
 
 MANAGED = {**LABELS, "app.kubernetes.io/managed-by": "Helm"}
@@ -179,7 +180,7 @@ def test_udp_is_a_dns_question_or_nothing():
 def test_sources_that_nothing_can_stand_in_for():
     host = pod("shop/host", "192.168.0.1", spec={"hostNetwork": True})
     assert "node's network" in reason(plan(host, source="shop/host"))
-    assert "no running pod" in reason(plan(source="8.8.8.8"))
+    assert "isn't a running pod" in reason(plan(source="8.8.8.8"))
     assert reason(plan(controller("Deployment", {"app": "x"}), source="shop/deploy/c"))
     assert reason(plan(source="shop/gone"))
 

@@ -3,7 +3,7 @@
 import pytest
 
 from meshtui.model.errors import ConfigError
-from meshtui.sources.proxies import goes_directly, is_loopback, proxy_for
+from meshtui.sources.kubernetes.proxies import goes_directly, is_loopback, proxy_for
 
 FAR = "https://api.corp.example:6443"
 DIRECT = [

@@ -6,7 +6,7 @@ from meshtui.engine import Engine
 from meshtui.engine.matrix.matrix import Matrix
 from meshtui.engine.path.references import parse_flow
 from meshtui.model.verdict import Decision
-from meshtui.widgets.reach import ALL, DOUBT, ITSELF, MARKS, NONE, SOME, View, flows_between, reach, settled, workload_ref
+from meshtui.ui.reach import ALL, DEPENDS, DOUBT, ITSELF, MARKS, NONE, SOME, View, flows_between, reach, settled, workload_ref
 from tests.fakes.frozen import bookstore
 from tests.fakes.snapshots import ambient, namespace, pod, policy, snapshot_of
 
@@ -82,9 +82,50 @@ def test_a_pair_behind_a_services_waypoint_is_settled_by_the_engine(methods):
     flow, verdict = after.judged[0, column][0]
     assert f"{flow.destination}:{flow.port}" == "back/svc/api:80"
     assert verdict == engine.judge(flow)
-    assert after.codes[0][column] == {"deny": NONE, "unknown": DOUBT, "mixed": SOME, "allow": ALL}[verdict.decision.value]
+    assert after.codes[0][column] == {"deny": NONE, "unknown": DEPENDS, "mixed": SOME, "allow": ALL}[verdict.decision.value]
     if methods is None:
         assert verdict.decision is Decision.DENY
+
+
+def sidecar(key, ip):
+    return pod(
+        key, ip, [8080], spec={"containers": [{"name": "main", "ports": [{"containerPort": 8080}]}, {"name": "istio-proxy"}]}
+    )
+
+
+@pytest.mark.parametrize(
+    ("rule", "code"),
+    [
+        ({"to": [{"operation": {"methods": ["GET"]}}]}, DEPENDS),
+        ({"to": [{"operation": {"ports": ["8080"]}}]}, ALL),
+        ({"to": [{"operation": {"ports": ["9090"]}}]}, NONE),
+        ({"when": [{"key": "experimental.envoy.filters.a", "values": ["b"]}]}, DOUBT),
+    ],
+)
+@pytest.mark.parametrize("view", [View("a", "a"), View()], ids=["workloads", "namespaces"])
+def test_a_pair_behind_a_sidecar_is_judged_and_tells_what_a_request_would_settle(view, rule, code):
+    spec = {"selector": {"matchLabels": {"app": "api"}}, "rules": [rule]}
+    objects = [
+        namespace("a"),
+        pod("a/web", "10.0.0.1"),
+        sidecar("a/api", "10.0.0.2"),
+        policy("a/ap", spec, "AuthorizationPolicy"),
+    ]
+    service = {
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": "api", "namespace": "a"},
+        "spec": {"selector": {"app": "api"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]},
+    }  # fmt: skip
+    found = reach(Matrix(snapshot_of([*objects, service])), view)
+    row, column = ("a/Pod/web", "a/Pod/api") if view.source else ("a", "a")
+    seen = found.codes[found.rows.index(row)][found.columns.index(column)]
+    assert MARKS[seen] == MARKS[code if view.source or code in {DEPENDS, DOUBT} else (SOME if code == NONE else ALL)]
+
+
+def test_pairs_beyond_the_maximum_are_unknown_and_counted():
+    objects = [namespace("a"), pod("a/web", "10.0.0.1"), sidecar("a/api", "10.0.0.2")]
+    found = reach(Matrix(snapshot_of(objects)), View("a", "a"), most=0)
+    assert found.codes[found.rows.index("a/Pod/web")][found.columns.index("a/Pod/api")] == DOUBT
+    assert found.left == 1
 
 
 def test_flows_go_through_a_service_where_there_is_one():

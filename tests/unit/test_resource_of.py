@@ -2,7 +2,7 @@
 
 import pytest
 
-from meshtui.sources.api import resource_of
+from meshtui.sources.kubernetes.api import resource_of
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from meshtui.engine import Engine
 from meshtui.session import Session, current
 from meshtui.settings import Settings
-from meshtui.sources.recording import ManifestSource
+from meshtui.sources.manifest_source import ManifestSource
 from tests.fakes.snapshots import namespace, pod, snapshot_of
 
 

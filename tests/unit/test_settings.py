@@ -40,7 +40,7 @@ def test_flags_over_environment_over_file_over_defaults(written, monkeypatch):
         ("[timeouts]\nconnect_s = 0", "timeouts.connect_s"),
         ("colour = 'red'", "colour"),
         ("[probe]\ncolour = 'red'", "probe.colour"),
-        ("this is no TOML", "config.toml"),
+        ("this isn't TOML", "config.toml"),
         ("probe = 7", "probe"),
     ],
 )

@@ -3,7 +3,7 @@
 import pytest
 
 from meshtui.model.snapshot import MeshConfig
-from tests.fakes.requests import Case, check, judge, service, space, thing
+from tests.fakes.requests import Case, beside, check, judge, policy, service, space, thing
 from tests.fakes.snapshots import pod, snapshot_of
 
 PEER = "istio/api security/v1beta1/peer_authentication.proto"
@@ -11,12 +11,6 @@ AUTHZ = "istio/istio pilot/pkg/security/authz/model/model.go"
 ATTACH = "istio/istio pilot/pkg/model/policyattachment.go"
 PROTOCOLS = "istio.io: protocol selection"
 TUNNELS = "istio/istio pilot/pkg/xds/endpoints/endpoint_builder.go"
-
-
-def beside(key, ip, ports, account="default", labels=None):
-    made = pod(key, ip, ports, labels, account)
-    made["spec"]["containers"].append({"name": "istio-proxy", "image": "proxy:1"})
-    return made
 
 
 WORLD = [
@@ -37,10 +31,6 @@ ODD = "shop/web > back/svc/api:9000"
 DENIED, CLOSED = "deny sidecar http_403", "deny sidecar closed"
 FROM_WEB = [{"from": [{"source": {"principals": ["cluster.local/ns/shop/sa/web"]}}]}]
 GET = [{"to": [{"operation": {"methods": ["GET"]}}]}]
-
-
-def policy(rules, action="ALLOW", where="back/p", **spec):
-    return thing("AuthorizationPolicy", where, {"action": action, "rules": rules} | spec)
 
 
 def peer(mode, where="back/s", **spec):
@@ -90,11 +80,11 @@ CASES = [
     Case("no request: it depends", AUTHZ, [policy(GET)], WEB, "", "unknown", says="depends on the request"),
     Case("ALLOW with HTTP on TCP is dropped", AUTHZ, [policy(GET)], DB, "", CLOSED, says="need HTTP"),
     Case("… another rule still counts", AUTHZ, [policy([*GET, *FROM_WEB])], DB, "", "allow"),
-    Case("DENY with HTTP on TCP widens", AUTHZ, [policy(GET, "DENY")], DB, "", CLOSED),
+    Case("DENY with HTTP on TCP widens", AUTHZ, [policy(GET, action="DENY")], DB, "", CLOSED),
     Case(
         "… within its other fields",
         AUTHZ,
-        [policy([{"from": [{"source": {"namespaces": ["x"]}}], "to": [{"operation": {"methods": ["GET"]}}]}], "DENY")],
+        [policy([{"from": [{"source": {"namespaces": ["x"]}}], "to": [{"operation": {"methods": ["GET"]}}]}], action="DENY")],
         DB,
         "",
         "allow",
@@ -102,7 +92,7 @@ CASES = [
     Case(
         "… and within its ports",
         AUTHZ,
-        [policy([{"to": [{"operation": {"methods": ["GET"], "ports": ["80"]}}]}], "DENY")],
+        [policy([{"to": [{"operation": {"methods": ["GET"], "ports": ["80"]}}]}], action="DENY")],
         DB,
         "",
         "allow",
@@ -131,7 +121,7 @@ CASES = [
     Case(
         "… and is ignored in a DENY rule",
         AUTHZ,
-        [policy([{"to": [{"operation": {"ports": ["x"]}}]}], "DENY")],
+        [policy([{"to": [{"operation": {"ports": ["x"]}}]}], action="DENY")],
         WEB,
         "GET /",
         DENIED,
@@ -200,7 +190,15 @@ CASES = [
         "unknown",
         says="takes HBONE",
     ),
-    Case("sidecar to ambient isn't known", TUNNELS, [], "shop/web > amb/app:80", "", "unknown", says="ISTIO_META_ENABLE_HBONE"),
+    Case(
+        "sidecar to ambient isn't known",
+        TUNNELS,
+        [service("amb/app", [("http", 80, 80)])],
+        "shop/web > amb/svc/app:80",
+        "",
+        "unknown",
+        says="ISTIO_META_ENABLE_HBONE",
+    ),
     Case(
         "connection.sni names the Service",
         "istio.io: authorization conditions",
@@ -223,8 +221,8 @@ HBONE = MeshConfig(sidecars_send_hbone=True)
 @pytest.mark.parametrize(
     ("flow", "port", "expect"),
     [
-        ("shop/web > amb/app:80", 15008, "allow"),
-        ("shop/web > amb/app:80", 80, "deny"),
+        ("shop/web > amb/svc/app:80", 15008, "allow"),
+        ("shop/web > amb/svc/app:80", 80, "deny"),
         ("amb/app > back/svc/api:80", 15008, "allow"),
         ("amb/app > back/svc/api:80", 8080, "deny"),
     ],
@@ -235,7 +233,8 @@ def test_where_proxies_use_hbone_network_policies_see_the_tunnel(flow, port, exp
         thing("NetworkPolicy", f"{n}/n", f"{{podSelector: {{}}, ingress: [{{ports: [{{port: {port}}}]}}]}}")
         for n in ("back", "amb")
     ]
-    assert judge(snapshot_of(WORLD, shut, mesh=HBONE), flow).decision.value == expect
+    world = [*WORLD, service("amb/app", [("http", 80, 80)])]
+    assert judge(snapshot_of(world, shut, mesh=HBONE), flow).decision.value == expect
 
 
 def test_live_the_pods_label_says_whether_it_takes_hbone():

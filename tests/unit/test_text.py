@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshtui.widgets.text import age, clean
+from meshtui.ui.text import age, clean
 
 
 @pytest.mark.parametrize(

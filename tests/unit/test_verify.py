@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from meshtui.cli.expectations import find, read_expectations
 from meshtui.cli.expectations_init import first_file
 from meshtui.cli.main import run
-from meshtui.cli.schemas import Verification
+from meshtui.cli.schemas.probes import Verification
 from meshtui.engine import Engine
 from meshtui.engine.expect.expectations import expand
 from meshtui.engine.expect.verification import Status, by_observation, by_prediction, exit_code, is_expectable, verify
+from meshtui.engine.explain.expectations import why
 from meshtui.engine.path.references import parse_flow
 from meshtui.model.errors import ClusterError, UsageError
 from meshtui.model.ids import ObjectRef
@@ -63,8 +64,8 @@ BROKEN = [
     ("no flows", "apiVersion: meshtui/v1\n", "f.yaml:1: flows is a list"),
     ("no mapping", HEAD + "  - a\n", "f.yaml:3: an expectation is a mapping"),
     ("unknown field", HEAD + "  - from: a/b\n    too: x\n", "f.yaml:4: an expectation has no"),
-    ("twice", HEAD + "  - from: a/b\n    to: a/c\n    expect: deny\n    expect: allow\n", "f.yaml:6: 'expect' stands"),
-    ("nothing to expect", HEAD + "  - {from: a/b, to: a/c}\n", "f.yaml:3: 'expect' is missing"),
+    ("twice", HEAD + "  - from: a/b\n    to: a/c\n    expect: deny\n    expect: allow\n", "f.yaml:6: 'expect' is there"),
+    ("nothing to write", HEAD + "  - {from: a/b, to: a/c}\n", "f.yaml:3: 'expect' is missing"),
     ("a word that is none", HEAD + "  - from: a/b\n    to: a/c\n    expect: maybe\n", "f.yaml:5: expect: 'maybe'"),
     ("mixed", HEAD + "  - {from: a/b, to: a/c, expect: mixed}\n", "f.yaml:3: expect: 'mixed'"),
     ("unknown", HEAD + "  - {from: a/b, to: a/c, expect: unknown}\n", "f.yaml:3: expect: 'unknown'"),
@@ -73,7 +74,7 @@ BROKEN = [
     ("protocol", HEAD + "  - {from: a/b, to: a/c, protocol: ICMP, expect: deny}\n", "f.yaml:3: protocol 'ICMP'"),
     ("http", HEAD + "  - {from: a/b, to: a/c, http: {verb: GET}, expect: deny}\n", "f.yaml:3: http has no field 'verb'"),
     ("path", HEAD + "  - {from: a/b, to: a/c, http: {path: x}, expect: deny}\n", "f.yaml:3: http.path 'x'"),
-    ("header", HEAD + '  - {from: a/b, to: a/c, http: {headers: {a: "b\\nc"}}, expect: deny}\n', "f.yaml:3: http: 'a' is no"),
+    ("header", HEAD + '  - {from: a/b, to: a/c, http: {headers: {a: "b\\nc"}}, expect: deny}\n', "f.yaml:3: http: 'a' isn't a"),
     ("jwt", HEAD + "  - {from: a/b, to: a/c, jwt: {sub: x, exp: 1}, expect: deny}\n", "f.yaml:3: jwt has no field 'exp'"),
     ("a tag", HEAD + "  - !!python/object:os.system {}\n", "f.yaml:3: "),
 ]  # fmt: skip
@@ -184,11 +185,11 @@ def test_what_can_not_be_listed_or_is_scaled_to_nothing_is_unknown():
     blind = with_kind(frozen_bookstore(), "Service", forbidden, empty=True)
     (result,) = verify(Engine(blind), expanded(item, snapshot=blind))
     assert result.status is Status.UNKNOWN
-    assert "services is forbidden" in result.reason
+    assert "services is forbidden" in why(result)
     empty = frozen_bookstore()
     idle = with_kind(empty, "Pod", KindState(KindStatus.SYNCED), empty=True)
     (result,) = verify(Engine(idle), expanded(item, snapshot=idle))
-    assert (result.status, result.reason) == (Status.UNKNOWN, "no pods of Deployment ecom/ecom-service")
+    assert (result.status, why(result)) == (Status.UNKNOWN, "no pods of Deployment ecom/ecom-service")
 
 
 # ---- when an expectation is met
@@ -314,15 +315,15 @@ def result(expect, outcome, *, closed=False, http=False, **more):
 def test_a_result_says_what_decides_and_where_reality_points_to(expect, outcome, closed, status, says):
     found = result(expect, outcome, closed=closed)
     assert found.status.value == status
-    assert says in found.reason
+    assert says in why(found)
 
 
 def test_a_proxys_own_answer_points_to_it_and_a_ztunnels_error_is_told():
     found = result("allow", "http_403", http=True, from_proxy=True)
     assert found.status is Status.FAIL
-    assert "points to waypoint or sidecar" in found.reason
+    assert "points to waypoint or sidecar" in why(found)
     line = '2026-01-01T00:00:00Z\terror\taccess\tconnection complete\terror="connection closed due to policy rejection"'
-    assert 'a ztunnel logged "connection closed due to policy rejection"' in result("allow", "closed", evidence=(line,)).reason
+    assert 'a ztunnel logged "connection closed due to policy rejection"' in why(result("allow", "closed", evidence=(line,)))
 
 
 def test_what_was_not_probed_never_passes():
@@ -379,7 +380,7 @@ def test_a_first_file_of_one_namespace_names_only_destinations_there():
     engine = Engine(frozen_bookstore())
     found = expand(engine, read_expectations("f", first_file(engine, "inventory").encode()))
     assert {each.flow.destination.namespace for each in found} == {"inventory"}
-    with pytest.raises(UsageError, match="nothing to expect"):
+    with pytest.raises(UsageError, match="nothing to write"):
         first_file(engine, "nowhere")
 
 
@@ -393,11 +394,11 @@ def test_what_is_unsure_is_a_comment_in_a_first_file():
     spec = {"selector": {"app": "db"}, "ports": [{"port": 5432}], "clusterIP": "10.9.0.1"}
     world.append({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "db", "namespace": "a"}, "spec": spec})
     engine = Engine(snapshot_of([*world, policy("a/shut", "podSelector: {matchLabels: {role: two}}\npolicyTypes: [Ingress]")]))
-    with pytest.raises(UsageError, match="nothing to expect"):
+    with pytest.raises(UsageError, match="nothing to write"):
         first_file(engine)
     (mixed,) = verify(engine, expand(engine, entries("{from: a/web, to: 'a/svc/db:5432', expect: allow}")))
     assert (mixed.status, mixed.predicted) == (Status.FAIL, "mixed")
-    assert "a/web → a/db-1 is denied by NetworkPolicy a/shut, a/web → a/db-0 is allowed" in mixed.reason
+    assert "a/web → a/db-1 is denied by NetworkPolicy a/shut, a/web → a/db-0 is allowed" in why(mixed)
 
 
 def test_init_writes_a_file_and_never_over_another(capsys, healthy, tmp_path):

@@ -9,10 +9,10 @@ from meshtui.cli.expectations import read_expectations
 from meshtui.engine import Engine
 from meshtui.engine.expect.expectations import expand
 from meshtui.engine.expect.verification import Status, verify
+from meshtui.kinds import KINDS
 from meshtui.probe.launch import needed
 from meshtui.probe.plan import make_plan
 from meshtui.settings import Probe
-from meshtui.sources.decode import KINDS
 from tests.fakes.frozen import bookstore
 
 TEXT = (Path(__file__).parents[2] / "docs" / "guide" / "verify.md").read_text("utf-8")

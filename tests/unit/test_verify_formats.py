@@ -15,6 +15,7 @@ from meshtui.engine.expect.expectations import Expected
 from meshtui.engine.expect.verification import Result, Status
 from meshtui.engine.path.references import parse_flow
 from meshtui.model.observation import Observation
+from meshtui.model.reason import Code, because
 from meshtui.model.verdict import Decision, Layer, Verdict
 
 FLOW = parse_flow("a/web", "a/db:5432")
@@ -22,8 +23,9 @@ VERDICT = Verdict(Decision.ALLOW, "connected", Layer.NONE)
 
 
 def result(status, name="a name", reason="a reason", observed=None):
+    verdict = Verdict(Decision.ALLOW, "connected", Layer.NONE, notes=(because(Code.NOT_FOUND, error=reason),))
     observation = Observation(FLOW, observed, VERDICT, total_ms=1500.0) if observed else None
-    return Result(Expected(FLOW, name, "deny"), VERDICT, status, reason, observation)
+    return Result(Expected(FLOW, name, "deny"), verdict, status, observation)
 
 
 THREE = [result(Status.PASS, "good"), result(Status.UNKNOWN, "who knows"), result(Status.FAIL, "bad", observed="http_200")]

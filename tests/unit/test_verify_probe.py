@@ -8,10 +8,11 @@ from meshtui.engine import Engine
 from meshtui.engine.path.references import parse_flow
 from meshtui.model.flow import HttpRequest, Jwt
 from meshtui.model.observation import ProbePod
+from meshtui.model.reason import Code, because
 from meshtui.model.verdict import Decision, Layer, Step, StepResult, Verdict
-from meshtui.probe.classify import Attempt
 from meshtui.probe.launch import _observed
 from meshtui.probe.plan import Target, make_plan
+from meshtui.probe.protocols import Attempt
 from meshtui.settings import Probe
 from tests.fakes.frozen import bookstore
 
@@ -62,7 +63,9 @@ def test_from_outside_only_what_answers_the_question_is_sent(flow, sent):
     ],
 )
 def test_a_403_of_a_proxy_on_the_way_reached_nobody(layer, server, upstream, reached):
-    verdict = Verdict(Decision.DENY, "http_403", layer, steps=(Step(layer, "somewhere", StepResult.BLOCK, "because"),))
+    verdict = Verdict(
+        Decision.DENY, "http_403", layer, steps=(Step(layer, "somewhere", StepResult.BLOCK, because(Code.OWN_NODE)),)
+    )
     attempts = [Attempt("1", n, 0, "403", server=server, upstream=upstream) for n in (1, 2)]
     target = Target("1", FLOW, verdict, "http", "10.0.0.1", 80)
     seen = _observed(target, attempts, ProbePod("a", "p", "sa"), [], captured=True)

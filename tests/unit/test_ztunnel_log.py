@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshtui.sources.ztunnel_log import parse_access_line
+from meshtui.logs.ztunnel import parse_access_line
 
 OK = (
     '2024-11-24T13:00:00.123456Z\tinfo\taccess\tconnection complete\tsrc.addr=10.0.0.1:41234 src.workload="web-1" '
@@ -30,6 +30,13 @@ def test_reads(raw, port, denied):
     assert (line.port, line.denied, line.message) == (port, denied, "connection complete")
     assert line.timestamp is not None
     assert line.fields["src.addr"].startswith("10.0.0.1:")
+
+
+def test_what_was_sent_and_received():
+    line = parse_access_line(OK)
+    assert (line.bytes_sent, line.bytes_received) == (12, None)
+    assert parse_access_line(JSON).bytes_sent == 0
+    assert parse_access_line(OK.replace("bytes_sent=12", "bytes_sent=-1")).bytes_sent is None
 
 
 def test_quoted_values_keep_what_is_in_them():

@@ -1,5 +1,5 @@
-"""The commands, one a file: each module has a ``COMMAND`` and the name of its file (``_`` stands for ``-``).
+"""The commands, one per file: each module has a ``COMMAND`` with the name of its file (``_`` stands for ``-``).
 
-They are found by looking into this folder, and imported when they run, are helped with or completed. What a command needs
-to do its work it imports in its body: reading all of them for ``meshtui --help`` has to stay fast.
+They are discovered in this folder, and imported to be run, described or completed. A command imports its dependencies in its
+body, because ``meshtui --help`` imports all command modules and has to stay fast.
 """

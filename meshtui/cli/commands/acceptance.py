@@ -11,8 +11,8 @@ from meshtui.cli.command import command, switch, value
 from meshtui.cli.complete import files
 
 if TYPE_CHECKING:
-    from meshtui.checkout.criteria import Criterion
     from meshtui.engine.expect.expectations import Expected
+    from meshtui.journeys.bookstore.criteria import Criterion
     from meshtui.model.observation import Observation
     from meshtui.probe.plan import Plan
     from meshtui.session import Session
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of the command."""
+    """The parsed arguments."""
 
     book: str | None
     quantity: int | None
@@ -45,8 +45,6 @@ PARAMS = [
 
 
 async def _acceptance(words: Words, settings: Settings) -> int:
-    from meshtui.checkout.acceptance import Acceptance, look_for_gateway
-    from meshtui.checkout.criteria import exit_code
     from meshtui.cli.acceptance_report import answer
     from meshtui.cli.ask import confirmed
     from meshtui.cli.bought import with_flags
@@ -54,6 +52,8 @@ async def _acceptance(words: Words, settings: Settings) -> int:
     from meshtui.cli.formats import write
     from meshtui.cli.source import open_session
     from meshtui.engine.expect.expectations import expand
+    from meshtui.journeys.bookstore.acceptance import Acceptance, look_for_gateway
+    from meshtui.journeys.bookstore.criteria import exit_code
     from meshtui.model.errors import ReadOnlyError
     from meshtui.model.plain import clean
     from meshtui.probe.plan import make_plan
@@ -91,7 +91,7 @@ async def _acceptance(words: Words, settings: Settings) -> int:
 def _probes(
     session: Session, plan_for: Callable[[Sequence[Expected]], Plan], expected: Callable[[], list[Expected]]
 ) -> list[str]:
-    """What would be probed, for the question; nothing where the expectations don't fit the cluster."""
+    """What would be probed, for the confirmation; nothing if the expectations don't match the cluster."""
     from meshtui.cli.plan_report import plan_in_words
     from meshtui.model.errors import MeshtuiError
 
@@ -102,8 +102,8 @@ def _probes(
 
 
 def _progress(criteria: Sequence[Criterion]) -> None:
-    """What is being tried, on a terminal's last line."""
-    from meshtui.checkout.criteria import State
+    """Show the running criterion in the last line of a terminal."""
+    from meshtui.journeys.bookstore.criteria import State
 
     if sys.stderr.isatty():
         running = next((each for each in criteria if each.state is State.RUNNING), None)
@@ -119,7 +119,7 @@ def _run(words: Words, settings: Settings) -> int:
 
 COMMAND = command(
     "acceptance",
-    "the bookstore's acceptance criteria, each really tried, with evidence",
+    "the bookstore's acceptance criteria, each tested against the application, with evidence",
     PARAMS,
     Words,
     _run,
@@ -127,8 +127,8 @@ COMMAND = command(
     outputs=("text", "table", "wide", "json", "jsonl", "yaml", "csv", "junit"),
     exits={
         1: "a criterion fails",
-        2: "bad usage, read-only, or nobody said yes",
-        3: "the cluster can't be reached or says no",
+        2: "bad usage, read-only, or not confirmed",
+        3: "the cluster can't be reached or refuses",
         4: "a criterion couldn't be tried",
     },
 )

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of the command."""
+    """The parsed arguments."""
 
     book: str | None
     quantity: int | None
@@ -33,23 +33,23 @@ PARAMS = [
 async def _checkout(words: Words, settings: Settings) -> int:
     import sys
 
-    from meshtui.checkout.buy import Buyer
-    from meshtui.checkout.redact import redact_text
-    from meshtui.checkout.shop import find_gateway
     from meshtui.cli.ask import confirmed
     from meshtui.cli.bought import showing, with_flags
     from meshtui.cli.checkout_report import answer
     from meshtui.cli.formats import write
     from meshtui.cli.source import open_session
+    from meshtui.journeys.bookstore.buy import Buyer
+    from meshtui.journeys.bookstore.shop import find_gateway
     from meshtui.model.errors import ReadOnlyError
     from meshtui.model.plain import clean
+    from meshtui.model.redact import redact
 
     settings = with_flags(settings, book=words.book, quantity=words.quantity, gateway=words.gateway)
     async with open_session(settings) as session:
         if session.read_only:
             raise ReadOnlyError(f"nothing is bought: {session.read_only}")
         gateway = await find_gateway(settings, session.engine)
-        said = redact_text(gateway)
+        said = redact(gateway)
         checkout = settings.checkout
         sys.stderr.write(clean(f"gateway {said}, host {checkout.host}, context {session.label.context}") + "\n")
         lines = [
@@ -78,7 +78,7 @@ COMMAND = command(
     outputs=("text", "table", "wide", "json", "jsonl", "yaml", "csv"),
     exits={
         1: "the checkout failed",
-        2: "bad usage, read-only, or nobody said yes",
-        3: "the cluster or the gateway can't be reached or says no",
+        2: "bad usage, read-only, or not confirmed",
+        3: "the cluster or the gateway can't be reached or refuses",
     },
 )

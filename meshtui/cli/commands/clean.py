@@ -1,4 +1,4 @@
-"""``meshtui clean``: removes what ended runs left in the cluster."""
+"""``meshtui clean``: removes objects that ended runs left in the cluster."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of the command."""
+    """The parsed arguments."""
 
     dry_run: bool
     all: bool
@@ -38,8 +38,8 @@ async def _clean(words: Words, settings: Settings) -> int:
     from meshtui.cli.ask import confirmed
     from meshtui.cli.formats import write
     from meshtui.probe.cleanup import find_leftovers, remove
-    from meshtui.sources.live import LiveSource
-    from meshtui.sources.writes import Writes, read_only_reason
+    from meshtui.sources.kubernetes.live import LiveSource
+    from meshtui.sources.kubernetes.writes import Writes, read_only_reason
 
     source = LiveSource(settings)
     try:
@@ -63,9 +63,9 @@ async def _clean(words: Words, settings: Settings) -> int:
 
 
 async def _must_exist(source: Any, namespace: str) -> None:
-    """Raises UsageError for a namespace that isn't in the cluster."""
+    """Raise UsageError if the namespace doesn't exist."""
     from meshtui.model.errors import NotFoundError, UsageError
-    from meshtui.sources.api import segment
+    from meshtui.sources.kubernetes.api import segment
 
     try:
         await source.api.get(f"/api/v1/namespaces/{segment(namespace)}")
@@ -78,7 +78,7 @@ def _name(item: Leftover) -> str:
 
 
 def answer(found: Sequence[Leftover], removed: Sequence[Leftover], *, dry_run: bool) -> Answer:
-    """What was found, and what became of it."""
+    """The found objects as an Answer, with those that were removed."""
     from meshtui.cli.answer import Answer, Column, key
     from meshtui.model.plain import clean
 
@@ -110,7 +110,7 @@ def _run(words: Words, settings: Settings) -> int:
     from meshtui.model.errors import UsageError
 
     if settings.filenames:
-        raise UsageError("manifests hold nothing to remove", "leave out -f, and name a cluster")
+        raise UsageError("there is nothing to remove in manifests", "leave out -f, and name a cluster")
     return asyncio.run(_clean(words, settings))
 
 
@@ -122,5 +122,5 @@ COMMAND = command(
     _run,
     refused=("filenames",),
     outputs=("text", "table", "wide", "json", "jsonl", "yaml", "csv", "name"),
-    exits={2: "bad usage, read-only, or nobody said yes", 3: "the cluster can't be reached or says no"},
+    exits={2: "bad usage, read-only, or not confirmed", 3: "the cluster can't be reached or refuses"},
 )

@@ -1,4 +1,4 @@
-"""``meshtui completion``: what a shell has to load to complete commands, flags and names."""
+"""``meshtui completion``: prints the script that completes commands, flags and names in a shell."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ or from the cluster, which gets a second and a half to answer.
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of the command."""
+    """The parsed arguments."""
 
     shell: str
 

@@ -1,4 +1,4 @@
-"""``meshtui demo``: starts the sandbox, opens the TUI on it, ends it after."""
+"""``meshtui demo``: starts the sandbox, opens the terminal program on it, and ends it afterwards."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _STOP_TIMEOUT_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of the command."""
+    """The parsed arguments."""
 
     scenario: str
     tour: bool
@@ -60,12 +60,12 @@ def _run(words: Words, settings: Settings) -> int:
     with _folder() as folder, _sandbox(scenario, folder) as kubeconfig:
         chosen = settings.model_copy(update={"kubeconfig": str(kubeconfig), "context": "", "filenames": ()})
         guided_by = tour() if scenario == _HEALTHY else drill(scenario)
-        return run_tui(chosen, guided_by, offered=scenario == _HEALTHY and not touring)
+        return run_tui(lambda _: chosen, guided_by, offered=scenario == _HEALTHY and not touring)
 
 
 @contextlib.contextmanager
 def _folder() -> Iterator[Path]:
-    """A temporary folder that a later sandbox removes when this process can't. Raises ClusterError."""
+    """A temporary folder, which a later sandbox removes if this process is killed. Raises ClusterError."""
     from meshtui.sandbox.leftovers import RunFolder
 
     try:
@@ -80,9 +80,9 @@ def _folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _sandbox(scenario: str, folder: Path) -> Iterator[Path]:
-    """The sandbox as a process of its own; its kubeconfig as soon as the API answers. Raises ClusterError.
+    """The sandbox as a child process; yields its kubeconfig as soon as the API answers. Raises ClusterError.
 
-    It holds this process by a pipe and ends when that breaks, so nothing is left of a demo that was killed.
+    The sandbox ends when its standard input is closed, so it also ends if this process is killed.
     """
     errors = folder / "errors"
     kubeconfig = folder / "kubeconfig"
@@ -107,7 +107,7 @@ def _sandbox(scenario: str, folder: Path) -> Iterator[Path]:
 
 
 def _wait_for_api(process: subprocess.Popen[bytes], errors: Path) -> None:
-    """Read the sandbox's first line: it comes when the API answers, long before everything is ready."""
+    """Read the sandbox's first line, which it prints when the API answers, before all pods are ready."""
     if process.stdout is None:
         raise ClusterError("the sandbox has no output")
     os.set_blocking(process.stdout.fileno(), False)

@@ -1,4 +1,4 @@
-"""``meshtui denials``: what is being denied right now, from the proxies' logs, each with the policy that decides it."""
+"""``meshtui denials``: recent denials from the proxies' logs, each with the deciding policy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from meshtui.engine.explain.denials import JudgedDenial
     from meshtui.session import Session
     from meshtui.settings import Settings
-    from meshtui.sources.denials import DenialLog
+    from meshtui.sources.kubernetes.denials import DenialLog
 
 _LONGEST_S = 86400
 _MARKS = {
@@ -31,7 +31,7 @@ _MARKS = {
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of the command."""
+    """The parsed arguments."""
 
     since: int
     follow: bool
@@ -39,12 +39,12 @@ class Words:
 
 
 class _Span(click.ParamType[int]):
-    """``90s``, ``10m``, ``1h30m``: whole seconds, up to a day."""
+    """A duration of whole seconds, up to a day: ``90s``, ``10m``, ``1h30m``."""
 
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """The seconds."""
+        """The duration in seconds."""
         from meshtui.cli.durations import seconds_of
         from meshtui.model.errors import UsageError
 
@@ -99,7 +99,7 @@ async def _once(words: Words, settings: Settings) -> int:
 
 
 def answer(judged: Iterable[JudgedDenial]) -> Answer:
-    """The denials, the latest first."""
+    """The denials as an Answer, the latest first."""
     from meshtui.cli.answer import Answer, Column, end_name, key, object_name
 
     found = list(judged)
@@ -159,7 +159,7 @@ async def _follow(words: Words, settings: Settings) -> int:
 
 
 def in_namespace(session: Session) -> list[JudgedDenial]:
-    """The denials of which an end is in the session's namespace, if it has one."""
+    """The denials from or to the session's namespace; all if it has none."""
     if not session.namespace:
         return session.denials.judged
     return [
@@ -175,7 +175,7 @@ def _group(each: JudgedDenial) -> object:
 
 
 def _complain(log: DenialLog) -> None:
-    """Say on stderr what is missing from the answer."""
+    """Print on stderr what may be missing from the answer."""
     from meshtui.model.plain import clean
 
     for problem in log.problems:
@@ -215,7 +215,7 @@ def _time(at: datetime, precision: str = "milliseconds") -> str:
 
 
 def denial_to_json(each: JudgedDenial) -> dict[str, Any]:
-    """One line (contracts, JSON answers), with more about where each word comes from."""
+    """One line of the JSON answer (docs/contracts.md, denials)."""
     from meshtui.cli.flowfile import decider_to_json, endpoint_to_json, verdict_to_json
 
     d = each.denial
@@ -251,7 +251,7 @@ COMMAND = command(
     outputs=("text", "table", "wide", "json", "jsonl", "yaml", "csv"),
     exits={
         1: "a denial that the policies don't explain",
-        3: "the cluster can't be reached or says no, or no log can be read",
+        3: "the cluster can't be reached or refuses, or no log can be read",
         4: "some logs, or lines of them, couldn't be read",
     },
 )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of the command."""
+    """The parsed arguments."""
 
     new: tuple[str, ...]
     allow: str | None
@@ -48,6 +48,7 @@ def _run(words: Words, settings: Settings) -> int:
     from meshtui.cli.diff_report import Report, answer
     from meshtui.cli.formats import write
     from meshtui.cli.notes import note_problems
+    from meshtui.cli.reading import noting
     from meshtui.cli.source import manifests, one_snapshot
     from meshtui.engine.whatif.compare import compare
     from meshtui.engine.whatif.overlay import differing, overlaid
@@ -58,20 +59,21 @@ def _run(words: Words, settings: Settings) -> int:
         raise UsageError("standard input can't be two things at once")
     if words.prune and not settings.filenames:
         raise UsageError("--prune is for two folders of manifests", "with -f OLD; nothing prunes a whole cluster")
-    new = manifests(words.new)
+    new = manifests(words.new, settings)
     before = one_snapshot(settings)
     after = new if words.prune else overlaid(before, new)
-    gc.disable()  # this process ends soon, and makes many objects but no circles of them
+    gc.disable()  # the process ends soon, and creates no reference cycles
     comparison = compare(before, after)
     wanted = _wanted(words, after, comparison.of(What.OPENED)) if words.allow else {}
     report = Report(comparison, tuple(differing(before, after)), wanted)
-    note_problems(new)
-    write(answer(report), words.output)
+    if not settings.verbose:
+        note_problems(new)
+    write(noting(answer(report), read=before.reading, read_new=new.reading), words.output)
     return report.exit_code
 
 
 def _wanted(words: Words, after: Snapshot, opened: tuple[Shift, ...]) -> dict[Shift, Shift | None]:
-    """What of each opened flow no entry of the file wants. Raises UsageError for a file that can't be read."""
+    """For each opened flow, the ports that no entry of the file allows. Raises UsageError if the file can't be read."""
     from meshtui.cli.expectations import find, read_expectations
     from meshtui.cli.notes import note
     from meshtui.engine import Engine
@@ -101,7 +103,7 @@ COMMAND = command(
     outputs=("text", "table", "wide", "json", "jsonl", "yaml", "csv"),
     exits={
         1: "a flow is opened that --allow doesn't list",
-        3: "the cluster can't be reached or says no",
-        4: "of a flow it can't be told any more whether it is allowed",
+        3: "the cluster can't be reached or refuses",
+        4: "it is no longer known whether some flow is allowed",
     },
 )

@@ -1,4 +1,4 @@
-"""``meshtui help``: a command, its words and its exit codes."""
+"""``meshtui help``: the help of a command, with its exit codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of the command."""
+    """The parsed arguments."""
 
     name: str | None
 
@@ -44,4 +44,4 @@ def _run(words: Words, _settings: Settings) -> int:
     return 0
 
 
-COMMAND = command("help", "a command, its words and its exit codes", PARAMS, Words, _run)
+COMMAND = command("help", "a command, its flags and its exit codes", PARAMS, Words, _run)

@@ -1,4 +1,4 @@
-"""``meshtui matrix``: all pairs, with the allowed ports and who decides."""
+"""``meshtui matrix``: all pairs, with their open ports and deciding objects."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from meshtui.cli.command import choice, command, switch
 
 if TYPE_CHECKING:
     from meshtui.engine.matrix.proxied import Proxied
-    from meshtui.model.snapshot import Snapshot
     from meshtui.settings import Settings
 
 _BY = ("workload", "pod", "namespace")
@@ -18,7 +17,7 @@ _BY = ("workload", "pod", "namespace")
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of the command."""
+    """The parsed arguments."""
 
     by: str
     closed: bool
@@ -38,33 +37,28 @@ def _run(words: Words, settings: Settings) -> int:
     from meshtui.cli.matrix_report import FORMATS, counted, in_scope
     from meshtui.cli.notes import note
     from meshtui.cli.source import one_snapshot
-    from meshtui.engine.matrix.groups import groups_of, pairs
+    from meshtui.engine.matrix.groups import groups_of, pairs, through_services
     from meshtui.engine.matrix.matrix import Matrix
     from meshtui.engine.matrix.proxied import Proxied
 
     snapshot = one_snapshot(settings)
-    gc.disable()  # this process ends soon, and makes many objects but no circles of them
+    gc.disable()  # the process ends soon, and creates no reference cycles
     matrix = Matrix(snapshot)
     groups = groups_of(matrix, words.by)
     scope = "" if settings.all_namespaces else settings.namespace
     proxied = Proxied(matrix, lambda *ends: not scope or scope in ends)
     chosen = in_scope(groups, counted(pairs(proxied.rows(), groups), len(groups)), scope)
+    chosen = through_services(proxied, matrix, words.by, groups, chosen)
     write = stream_for(words.output).write
     for text in FORMATS[words.output](groups, chosen, words):
         write(text)
-    for text in _notes(snapshot, proxied):
+    for text in _notes(proxied):
         note(text)
     return 0
 
 
-def _notes(snapshot: Snapshot, proxied: Proxied) -> Iterator[str]:
-    """What a reader must know to read the answers right."""
-    from meshtui.engine.path.waypoint import services_with_waypoint
-
-    behind = services_with_waypoint(snapshot)
-    if behind:
-        some = f"{behind[0].meta.ref}" + (f" and {len(behind) - 1} more" if len(behind) > 1 else "")
-        yield f"pairs are pods' own addresses; {some} sends callers through a waypoint: meshtui explain FROM TO"
+def _notes(proxied: Proxied) -> Iterator[str]:
+    """Notes about the limits of the answer."""
     if proxied.left:
         yield f"{proxied.left} pairs behind proxies were too many to ask about, and say unknown: -n NAMESPACE narrows them"
 
@@ -76,5 +70,5 @@ COMMAND = command(
     Words,
     _run,
     outputs=("text", "table", "wide", "json", "jsonl", "yaml", "csv", "dot"),
-    exits={0: "whatever the verdicts are", 3: "the cluster can't be reached or says no"},
+    exits={0: "whatever the verdicts are", 3: "the cluster can't be reached or refuses"},
 )

@@ -23,14 +23,14 @@ The file has one flow a line, each a JSON object:
    "to": {"service": "inventory/inventory-service", "port": 8000}}
 
 (on one line). An end names exactly one of pod (NS/NAME), workload (NS/Kind/NAME), service (NS/NAME; only "to"),
-ip, and "external": true (only "from"). Beside them may stand protocol (TCP, UDP, SCTP), http (method, path, host,
-headers) and jwt (iss, sub, aud, claims). `meshtui schema flow` is its JSON Schema.
+ip, host (only "to"), and "external": true (only "from"). Beside them may stand protocol (TCP, UDP, SCTP),
+http (method, path, host, headers) and jwt (iss, sub, aud, claims). `meshtui schema flow` is its JSON Schema.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of the command."""
+    """The parsed arguments."""
 
     flows: str
     output: str
@@ -53,7 +53,7 @@ def _lines(path: str) -> Iterator[str]:
 
 
 def _answers(path: str, engine: Engine) -> Iterator[dict[str, Any]]:
-    """A predict line for each line of the file, or what is wrong with it."""
+    """The answer for each line of the file: a verdict, or an error."""
     from meshtui.cli.flowfile import flow_from_json, verdict_to_json
     from meshtui.model.errors import UsageError
 
@@ -88,7 +88,7 @@ def _run(words: Words, settings: Settings) -> int:
     found: list[dict[str, Any]] = []
     for answer in _answers(words.flows, engine):
         found.append(answer)
-        if words.output == "jsonl":  # as it is judged: whoever reads it needn't wait for the end
+        if words.output == "jsonl":  # line by line, so that a reader doesn't have to wait for the end
             sys.stdout.write(f"{json_text(answer)}\n")
     if not found:
         raise UsageError(f"{words.flows} holds no flow", "one JSON object a line: see 'meshtui predict --help'")
@@ -114,8 +114,8 @@ COMMAND = command(
     outputs=("jsonl", "table", "wide", "json", "yaml", "csv"),
     exits={
         0: "whatever the verdicts are",
-        2: "bad usage, no flow, or a line that is no flow (the others still get their answer)",
-        3: "the cluster can't be reached or says no",
+        2: "bad usage, no flow, or a line that isn't a flow (the other lines are still answered)",
+        3: "the cluster can't be reached or refuses",
     },
     more=_INPUT,
 )

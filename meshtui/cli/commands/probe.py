@@ -1,4 +1,4 @@
-"""``meshtui probe``: launches the probe, and prints predicted beside observed."""
+"""``meshtui probe``: probes flows, and prints predicted beside observed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from meshtui.cli.asked_flow import REQUEST_PARAMS, request_of
 from meshtui.cli.command import choice, command, switch, value
 from meshtui.cli.complete import destinations, sources
 
@@ -19,11 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of the command."""
+    """The parsed arguments."""
 
     source: str
     destinations: tuple[str, ...]
     protocol: str
+    method: str | None
+    path: str | None
+    host: str | None
+    header: tuple[str, ...]
     all: bool
     plan: bool
     probe_image: str | None
@@ -43,10 +48,11 @@ PARAMS = [
         ["destinations"],
         metavar="TO:PORT",
         nargs=-1,
-        help="NS/svc/NAME:PORT, a pod, a workload, an address",
+        help="NS/svc/NAME:PORT, a pod, a workload, an address, a host",
         shell_complete=destinations,
     ),
     choice("--protocol", ["TCP", "UDP"], "TCP", "UDP: a DNS question"),
+    *REQUEST_PARAMS,
     switch("--all", "every Service and port in the cluster"),
     switch("--plan", "only say what it would do"),
     value("--probe-image", "IMAGE", "an image that has sh and curl"),
@@ -56,11 +62,16 @@ PARAMS = [
 
 
 def _flows(words: Words, session: Session) -> list[Flow]:
-    """What is to be probed. Raises UsageError when the words name nothing: no probe is never a good answer."""
+    """The flows to probe. Raises UsageError if there are none, so that a probe of nothing never passes."""
     from meshtui.engine.path.references import parse_flow, parse_reference
     from meshtui.engine.path.relations import PROBED, flows_from, workload_of
     from meshtui.model.errors import UsageError
 
+    http = request_of(words)
+    if http is not None and (words.all or not words.destinations):
+        raise UsageError(
+            "a request is for named destinations", "name TO:PORT, or leave out --method, --path, --host and --header"
+        )
     if words.source.endswith("/*"):
         if words.destinations:
             raise UsageError(f"{words.source} is many workloads", "--all probes what each of them may call; or name one workload")
@@ -75,9 +86,9 @@ def _flows(words: Words, session: Session) -> list[Flow]:
         return found
     if not words.destinations:
         raise UsageError("no destination", "name TO:PORT, or --all")
-    flows = [parse_flow(words.source, destination, protocol=words.protocol) for destination in words.destinations]
+    flows = [parse_flow(words.source, destination, protocol=words.protocol, http=http) for destination in words.destinations]
     for flow in flows:
-        session.engine.judge(flow)  # raises for a name or port that isn't there: a plan would only leave it out
+        session.engine.judge(flow)  # raises for a name or port that doesn't exist, which a plan would only leave out
     return flows
 
 
@@ -107,6 +118,7 @@ async def _probe(words: Words, settings: Settings) -> int:
     from meshtui.cli.observations import observations_answer
     from meshtui.cli.plan_report import plan_answer, plan_in_words
     from meshtui.cli.progress import progress
+    from meshtui.cli.reading import noting
     from meshtui.cli.source import open_session
     from meshtui.probe.plan import make_plan
 
@@ -114,19 +126,19 @@ async def _probe(words: Words, settings: Settings) -> int:
         any_method = words.unsafe_methods or session.label.sandbox
         plan = make_plan(session.engine, _flows(words, session), settings.probe, any_method=any_method)
         if words.plan:
-            write(plan_answer(plan, session.label.context), words.output)
+            write(noting(plan_answer(plan, session.label.context), read=session.snapshot.reading), words.output)
             return 0
         confirmation = confirmed(plan_in_words(plan, session.label.context), session.read_only, yes=words.yes)
         async with progress(f"probing {plan.flows} flow(s)", plan.seconds):
             observations = await session.probe(plan, confirmation)
-    order = {id(flow): number for number, flow in enumerate(t.flow for b in plan.batches for t in b.targets)}
-    observations.sort(key=lambda o: order.get(id(o.flow), len(order)))
+    order = {flow: number for number, flow in enumerate(t.flow for b in plan.batches for t in b.targets)}
+    observations.sort(key=lambda o: order.get(o.flow, len(order)))
     write(observations_answer(observations), words.output)
     return _exit_code(observations)
 
 
 def _exit_code(observations: list[Observation]) -> int:
-    """1 where reality disagrees, 4 where it couldn't be asked or compared (contracts, Exit codes)."""
+    """1 if an observation disagrees, 4 if a flow couldn't be probed or compared, else 0 (docs/contracts.md, Exit codes)."""
     from meshtui.model.verdict import NOT_SETTLED, UNKNOWN, Decision
 
     if any(o.agrees is False for o in observations):
@@ -153,8 +165,8 @@ COMMAND = command(
     outputs=("text", "table", "wide", "json", "jsonl", "yaml", "csv"),
     exits={
         1: "reality disagrees with a prediction",
-        2: "bad usage, read-only, nobody said yes, or the words match nothing",
-        3: "the cluster can't be reached or says no",
-        4: "of a flow it can't be told: not predicted, or not settled in time",
+        2: "bad usage, read-only, not confirmed, or the arguments match nothing",
+        3: "the cluster can't be reached or refuses",
+        4: "the result of some flow is unknown: not predicted, or not settled in time",
     },
 )

@@ -1,4 +1,4 @@
-"""``meshtui report-verdict``: the part of a cluster that one verdict rests on, to attach to a report of a wrong verdict."""
+"""``meshtui report-verdict``: an excerpt of a cluster that gives the same verdict, for a report of a wrong one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from meshtui.cli.asked_flow import FLOW_PARAMS, flow_of
+from meshtui.cli.asked_flow import FLOW_PARAMS, flow_of, request_words
 from meshtui.cli.command import command, switch
 
 if TYPE_CHECKING:
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of the command."""
+    """The parsed arguments."""
 
     source: str
     destination: str
     protocol: str
     method: str | None
     path: str | None
+    host: str | None
+    header: tuple[str, ...]
     keep_names: bool
 
 
@@ -61,54 +63,52 @@ async def _excerpt(flow: Flow, settings: Settings, *, rename: bool) -> Excerpt:
         written = _by_ref(settings) if settings.filenames else {}
 
         async def fetch(ref: ObjectRef) -> Mapping[str, Any]:
-            known = written.get((ref.kind, ref.namespace, ref.name))
+            known = written.get(ref)
             found: Mapping[str, Any] = known if known is not None else yaml.safe_load(await session.source.manifest(ref))
             return found
 
         return await excerpt(session.engine, flow, fetch, rename=rename)
 
 
-def _by_ref(settings: Settings) -> dict[tuple[str, str, str], Mapping[str, Any]]:
-    """What the files hold, by kind, namespace and name; they are read once."""
+def _by_ref(settings: Settings) -> dict[ObjectRef, Mapping[str, Any]]:
+    """The objects in the files. The files are read once."""
+    from meshtui.kinds import ref_of
     from meshtui.sources.manifests import documents_of
 
-    found: dict[tuple[str, str, str], Mapping[str, Any]] = {}
-    for document in documents_of(settings.filenames):
-        metadata = document.get("metadata") or {}
-        kind, name = str(document.get("kind")), str(metadata.get("name"))
-        for namespace in {str(metadata.get("namespace") or "default"), str(metadata.get("namespace") or "")}:
-            found[kind, namespace, name] = document
-    return found
+    return {ref_of(document): document for document in documents_of(settings.filenames, render=settings.render)}
 
 
 def _document(made: Excerpt, flow: Flow) -> str:
-    """The manifests, with what was asked and answered in comments before them."""
+    """The manifests, preceded by comments with the flow and the verdict."""
     import platform
-
-    import yaml
+    import shlex
 
     from meshtui import __version__
     from meshtui.model.plain import clean
+    from meshtui.sources.manifest_yaml import yaml_text
 
-    request = f" --method {flow.http.method} --path {flow.http.path}" if flow.http else ""
+    words = ["meshtui", "explain", "-f", "THIS_FILE", made.source, made.destination, "--protocol", flow.protocol]
+    words += [*request_words(made.http), *(["--cni", made.cni] if made.cni else [])]
     head = [
         f"meshtui {__version__}, Python {platform.python_version()}",
-        f"asked: meshtui explain -f THIS_FILE {made.source} {made.destination} --protocol {flow.protocol}{request}",
+        f"asked: {shlex.join(words)}",
         f"the same verdict as on the whole cluster: {'yes' if made.same else 'no'}",
         *(_answer(made.verdict) if made.verdict is not None else ()),
         "expected instead, and because of which rule: (say it here)",
     ]
     comments = "".join(f"# {clean(line)}\n" for line in head)
-    return comments + "---\n" + yaml.safe_dump_all(map(dict, made.objects), sort_keys=False, allow_unicode=True, width=100)
+    return comments + "---\n" + yaml_text(*map(dict, made.objects))
 
 
 def _answer(verdict: Verdict) -> list[str]:
+    from meshtui.engine.explain.wording import in_words
+
     by = verdict.decided_by
     return [
         f"answer: {verdict.decision.value}, {verdict.outcome} ({verdict.layer.value})",
         f"decided by: {by.ref} {by.rule or ''}".rstrip() if by else "decided by: no object",
-        *(f"{step.result.value} {step.layer.value}: {step.reason}" for step in verdict.steps),
-        *(f"assumed: {text}" for text in verdict.assumptions),
+        *(f"{step.result.value} {step.layer.value}: {in_words(step.reason)}" for step in verdict.steps),
+        *(f"assumed: {in_words(each)}" for each in verdict.assumptions),
     ]
 
 
@@ -118,5 +118,5 @@ COMMAND = command(
     PARAMS,
     Words,
     _run,
-    exits={0: "whatever the verdict is", 3: "the cluster can't be reached or says no"},
+    exits={0: "whatever the verdict is", 3: "the cluster can't be reached or refuses"},
 )

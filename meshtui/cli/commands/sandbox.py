@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of the command."""
+    """The parsed arguments."""
 
     scenario: str
     dir: Path | None
@@ -54,7 +54,7 @@ def _run(words: Words, _settings: Settings) -> int:
         close = did_you_mean(words.scenario, names())
         raise UsageError(f"there is no scenario {words.scenario!r}{close}", f"choose from: {', '.join(names())}")
     if words.output != "text":
-        raise UsageError("only --list has a form of answer", "the running sandbox says where it is in one line of JSON")
+        raise UsageError("-o goes with --list only", "the running sandbox says where it is in one line of JSON")
 
     def announce(answer: dict[str, Any]) -> None:
         sys.stdout.write(json.dumps(answer) + "\n")

@@ -1,4 +1,4 @@
-"""``meshtui schema``: the JSON Schema of what the commands read and answer."""
+"""``meshtui schema``: the JSON Schema of the answers, and of the input of ``predict``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of the command."""
+    """The parsed arguments."""
 
     name: str | None
     output: str
@@ -34,7 +34,7 @@ PARAMS = [
 
 
 def schema_of(name: str) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of an answer. Raises UsageError for a name that isn't one."""
+    """The JSON Schema (2020-12) of an answer. Raises UsageError for an unknown name."""
     import msgspec
 
     from meshtui.cli.closest import did_you_mean
@@ -58,7 +58,7 @@ def schema_of(name: str) -> dict[str, Any]:
 
 
 def _objects(described: Any) -> tuple[list[Any], list[bool]]:
-    """The structs of a union, each with whether it comes as an array (msgspec itself takes no unions of structs)."""
+    """The structs of a union, each with whether it is in an array (msgspec doesn't support unions of structs)."""
     if isinstance(described, type) and get_origin(described) is None:
         return [described], [False]
     parts = [described] if get_origin(described) is list else list(get_args(described))
@@ -74,14 +74,14 @@ def _run(words: Words, _settings: Settings) -> int:
 
     if words.name is None:
         rows = [{"name": name, "description": described} for name, (_, described) in sorted(SCHEMAS.items())]
-        listing = "".join(f"{row['name']:<10} {row['description']}\n" for row in rows)
+        listing = "".join(f"{row['name']:<13} {row['description']}\n" for row in rows)
         columns = (Column("NAME", key("name")), Column("DESCRIPTION", key("description")))
         write(Answer(rows, rows, columns, lambda row: [row["name"]], {"text": lambda: listing}), words.output)
         return 0
     schema = schema_of(words.name)
     output = "json" if words.output == "text" else words.output
     if output not in {"json", "yaml"}:
-        raise UsageError(f"a schema is no {output}", "-o json or yaml")
+        raise UsageError(f"a schema can't be printed as {output}", "-o json or yaml")
     write(Answer(schema), output)
     return 0
 

@@ -1,4 +1,4 @@
-"""``meshtui verify``: expectations against prediction, and with ``--probe`` against reality."""
+"""``meshtui verify``: compares expectations with predictions, and with ``--probe`` also with observations."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of the command."""
+    """The parsed arguments."""
 
     flows: str | None
     init: bool
@@ -52,6 +52,7 @@ def _run(words: Words, settings: Settings) -> int:
     from meshtui.cli.expectations import find, read_expectations
     from meshtui.cli.expectations_report import answer
     from meshtui.cli.formats import write
+    from meshtui.cli.reading import noting
     from meshtui.cli.source import one_snapshot
     from meshtui.engine import Engine
     from meshtui.engine.expect.expectations import expand
@@ -66,22 +67,23 @@ def _run(words: Words, settings: Settings) -> int:
         raise UsageError("no expectations", "name a file, `bookstore` for the shipped one, or --init to write a first one")
     if words.flows == "-" and "-" in settings.filenames:
         raise UsageError("standard input can't be both the expectations and the manifests")
-    entries = read_expectations(*find(words.flows))
+    entries, reading = read_expectations(*find(words.flows)), None
     if words.probe:
         import asyncio
 
         results = asyncio.run(_probed(words, settings, entries))
     else:
         snapshot = one_snapshot(settings)
+        reading = snapshot.reading
         _say_what_is_hidden(snapshot)
         engine = Engine(snapshot)
         results = verify(engine, expand(engine, entries))
-    write(answer(results), words.output)
+    write(noting(answer(results), read=reading), words.output)
     return exit_code(results)
 
 
 async def _probed(words: Words, settings: Settings, entries: list[Entry]) -> list[Result]:
-    """Probe what can be probed, and judge. Raises ReadOnlyError without a yes, and what the launcher raises."""
+    """Probe and verify. Raises ReadOnlyError without a confirmation, and the errors of the launcher."""
     from meshtui.cli.ask import confirmed
     from meshtui.cli.plan_report import plan_in_words
     from meshtui.cli.progress import Progress
@@ -107,7 +109,7 @@ async def _probed(words: Words, settings: Settings, entries: list[Entry]) -> lis
 
 
 def _say_what_is_hidden(snapshot: Snapshot) -> None:
-    """Kinds that couldn't be read: what they hold isn't known, and a prediction may be unknown for it."""
+    """Name the kinds that couldn't be read: predictions may be unknown because of them."""
     from meshtui.cli.notes import note, note_trust_domain
     from meshtui.engine.expect.expectations import HIDDEN
 
@@ -118,7 +120,7 @@ def _say_what_is_hidden(snapshot: Snapshot) -> None:
 
 
 def _init(file: str | None, settings: Settings) -> int:
-    """Write the file, or print it. Never over another one, and never under a name that means the shipped file."""
+    """Write the file, or print it. An existing file is never overwritten, and ``bookstore`` is refused as a name."""
     from meshtui.cli.expectations import BOOKSTORE
     from meshtui.cli.expectations_init import first_file
     from meshtui.cli.private import private
@@ -156,8 +158,8 @@ COMMAND = command(
     outputs=("text", "table", "wide", "json", "jsonl", "yaml", "csv", "tap", "junit"),
     exits={
         1: "an expectation doesn't hold",
-        2: "bad usage, a file that can't be read, read-only, nobody said yes, or an expectation that matches nothing",
-        3: "the cluster can't be reached or says no",
-        4: "of an expectation it can't be told whether it holds",
+        2: "bad usage, a file that can't be read, read-only, not confirmed, or an expectation that matches nothing",
+        3: "the cluster can't be reached or refuses",
+        4: "it is unknown whether some expectation holds",
     },
 )

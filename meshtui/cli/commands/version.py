@@ -1,4 +1,4 @@
-"""``meshtui version``: of meshtui, of what it runs on, and with ``--server`` of the API server."""
+"""``meshtui version``: the versions of meshtui and its libraries, and with ``--server`` of the API server."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LIBRARIES = ("click", "httpx", "kubernetes", "msgspec", "pydantic", "textual")
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of the command."""
+    """The parsed arguments."""
 
     server: bool
     output: str
@@ -41,7 +41,7 @@ def _run(words: Words, settings: Settings) -> int:
 
 
 def _versions() -> dict[str, str]:
-    """meshtui's, Python's, and those of the libraries that matter in a report of a fault."""
+    """The versions of meshtui, Python, and the libraries that matter in a bug report."""
     import platform
     from importlib.metadata import PackageNotFoundError, version
 
@@ -61,7 +61,7 @@ async def _server(settings: Settings) -> str:
     import json
 
     from meshtui.model.errors import ClusterError
-    from meshtui.sources.live import LiveSource
+    from meshtui.sources.kubernetes.live import LiveSource
 
     source = LiveSource(settings)
     try:
@@ -80,5 +80,5 @@ COMMAND = command(
     Words,
     _run,
     outputs=("text", "table", "json", "yaml"),
-    exits={3: "--server: the cluster can't be reached or says no"},
+    exits={3: "--server: the cluster can't be reached or refuses"},
 )

@@ -1,6 +1,6 @@
-"""The forms of answers, one a file: each module has a ``FORMAT``. ``-o`` means the same in every command.
+"""The output formats, one per file: each module has a ``FORMAT``. ``-o`` means the same in every command.
 
-They are found by looking into this folder. What a form needs (a YAML writer, a CSV writer) it imports when it is asked for.
+They are discovered in this folder. A format imports its writer (YAML, CSV) when it is used.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One form: the word after ``-o``, what it is, and how an answer gets it.
+    """One format: its name for ``-o``, a description, and its renderer.
 
-    ``data`` says that it is for programs: then nothing of it is made visible for a terminal. ``render`` is None for a form
-    that commands write themselves (``Answer.own``).
+    ``data``: it is for programs, so control characters aren't replaced for a terminal. ``render`` is None for formats that
+    commands write themselves (``Answer.own``).
     """
 
     name: str
@@ -32,13 +32,13 @@ class Format:
 
 @cache
 def formats() -> dict[str, Format]:
-    """All forms by name, sorted."""
+    """All formats by name, sorted."""
     modules = [importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__)]
     return {module.FORMAT.name: module.FORMAT for module in modules}
 
 
 def rendered(answer: Answer, output: str) -> str:
-    """An answer in one form."""
+    """An answer in one format."""
     if output in answer.own:
         return answer.own[output]()
     render = formats()[output].render
@@ -53,7 +53,7 @@ def write(answer: Answer, output: str) -> None:
 
 
 def stream_for(output: str) -> TextIO:
-    """Standard output for a form; tables get it bare: they clean their cells themselves, and have a style of their own."""
+    """Standard output for a format. Tables get it unguarded: they clean their cells themselves, and use colours."""
     import sys
 
     from meshtui.cli.guarded import bare

@@ -1,4 +1,4 @@
-"""``-o csv``: RFC 4180, and safe to open in a spreadsheet."""
+"""``-o csv``: CSV as in RFC 4180, safe to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from meshtui.cli.formats import Format
 from meshtui.model.plain import clean
 
 _FORMULA = frozenset("=+-@＝＋－＠")
-"""What makes a spreadsheet run a cell (OWASP, CSV injection); the wide forms are the same to some of them."""
+"""First characters of cells that spreadsheets evaluate as formulas (OWASP, CSV injection), with their full-width forms."""
 
 
 def cell(text: str) -> str:
-    """One cell: never a formula, never more than one line, quoted where RFC 4180 wants it.
+    """One cell: never a formula, always one line, quoted as in RFC 4180.
 
-    A cell that begins like a formula or with a control character gets an apostrophe, as spreadsheets themselves mark text.
+    A cell that begins like a formula or with a control character gets a leading apostrophe, which marks text in spreadsheets.
     """
     plain = clean(text)
     if text and (text[0] in _FORMULA or unicodedata.category(text[0]) == "Cc"):
@@ -24,7 +24,7 @@ def cell(text: str) -> str:
 
 
 def line(cells: list[str]) -> str:
-    """One row."""
+    """One row with its line end."""
     return ",".join(map(cell, cells)) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""``-o dot``: each command that has it writes it itself."""
+"""``-o dot``: written by the commands that have it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``-o json``."""
+"""``-o json``: one JSON document."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``-o jsonl``."""
+"""``-o jsonl``: one JSON object per line, one for each record."""
 
 from __future__ import annotations
 

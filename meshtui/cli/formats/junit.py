@@ -1,4 +1,4 @@
-"""``-o junit``: each command that has it writes it itself."""
+"""``-o junit``: written by the commands that have it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``-o name``."""
+"""``-o name``: the references of the records' objects, one per line, without duplicates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``-o sarif``: each command that has it writes it itself."""
+"""``-o sarif``: written by the commands that have it."""
 
 from __future__ import annotations
 

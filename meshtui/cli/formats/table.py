@@ -1,4 +1,4 @@
-"""``-o table``."""
+"""``-o table``: a table without the wide columns."""
 
 from __future__ import annotations
 

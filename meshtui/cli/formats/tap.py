@@ -1,4 +1,4 @@
-"""``-o tap``: each command that has it writes it itself."""
+"""``-o tap``: written by the commands that have it."""
 
 from __future__ import annotations
 

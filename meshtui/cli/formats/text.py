@@ -1,4 +1,4 @@
-"""``-o text``: each command that has it writes it itself."""
+"""``-o text``: written by the commands that have it."""
 
 from __future__ import annotations
 

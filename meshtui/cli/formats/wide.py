@@ -1,4 +1,4 @@
-"""``-o wide``."""
+"""``-o wide``: a table with all columns."""
 
 from __future__ import annotations
 

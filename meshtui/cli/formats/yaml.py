@@ -1,4 +1,4 @@
-"""``-o yaml``."""
+"""``-o yaml``: the JSON document as YAML."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from meshtui.cli.formats import Format
 
 _STEERING = {"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"}
 _NO_FOLDING = 2**31
-"""A long text stays on its line: names in it aren't broken, and no line of it can be taken for one of the document's."""
+"""Line width without folding: long texts stay on one line, so that names aren't broken and lines can't be forged."""
 
 
 def _steers(char: str) -> bool:
@@ -19,11 +19,11 @@ def _steers(char: str) -> bool:
 
 
 def _render(answer: Answer) -> str:
-    """As YAML; a text that would steer a terminal or end a line is quoted, with escapes for what does."""
+    """The document as YAML. Text with control characters or line ends is quoted and escaped."""
     import yaml
 
     class Dumper(yaml.SafeDumper):
-        """Quotes what must be escaped."""
+        """Quotes text that has to be escaped."""
 
     def text(dumper: Any, value: str) -> Any:
         style = '"' if any(map(_steers, value)) else None

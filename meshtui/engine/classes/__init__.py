@@ -1,1 +1,1 @@
-"""Pods that no rule tells apart, and which of them a rule matches."""
+"""Classes of pods that no rule distinguishes, and which classes a rule matches."""

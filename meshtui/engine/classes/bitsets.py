@@ -1,4 +1,4 @@
-"""Sets of small numbers as Python's big integers: bit n says whether n is a member."""
+"""Sets of small numbers as Python's big integers: bit n is set when n is a member."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import lru_cache
 
 
 def members(bits: int) -> Iterator[int]:
-    """The numbers in a set, in order."""
+    """The members of a set in ascending order."""
     if bits.bit_count() * 8 > bits.bit_length():
         text = format(bits, "b")[::-1]
         at = text.find("1")
@@ -27,9 +27,10 @@ def _ones(width: int) -> int:
 
 
 def spread(groups: Sequence[tuple[int, int]], start: int, width: int) -> bytes:
-    """One byte for each number from ``start`` on: the label (below 256) of the group of (bits, label) that it is in, else 0.
+    """One byte for each number from ``start`` on: the label (below 256) of its group, else 0; groups are (bits, label).
 
-    A set's binary digits are bytes whose lowest bit is the digit: labels are added up for all members at once.
+    The binary digits of a set, as text, are bytes whose lowest bit is the digit. So one multiplication labels all members at
+    once.
     """
     window = (1 << width) - 1
     total = 0

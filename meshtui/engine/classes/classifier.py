@@ -1,7 +1,8 @@
-"""Equivalence classes of pods: two pods that no rule of a snapshot tells apart are one.
+"""Equivalence classes of pods: pods that no rule of a snapshot distinguishes are in one class.
 
-A class is what the rules read: namespace, labels that some selector mentions, identity, mesh mode, declared ports whose names
-some rule uses, and between which bounds of the CIDRs the address lies.
+The class key contains what the rules read: the namespace, the labels that a selector mentions, the identity, the mesh mode, the
+declared ports whose names a rule uses, and the intervals between bounds of CIDRs that contain its addresses. Where some pod has a
+sidecar, it also contains the ports of pods in the mesh that Services lead to.
 """
 
 from __future__ import annotations
@@ -10,47 +11,71 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from meshtui.engine.classes.services import Spoken, SpokenPorts
 from meshtui.engine.endpoints import Endpoint, Endpoints
 from meshtui.engine.matching.addresses import Address, Network, parse_address, parse_network
+from meshtui.engine.path.sidecar import TUNNEL
 from meshtui.engine.path.waypoint import USE_WAYPOINT_NAMESPACE
 from meshtui.engine.policy.authorization import compile_policy
+from meshtui.engine.policy.capture import annotations_of
+from meshtui.engine.policy.labels import admin_selectors, network_selectors
+from meshtui.engine.policy.switches import switches_of
 from meshtui.engine.policy.unmodelled import USE_WAYPOINT
+from meshtui.model.constants import GATEWAY_NAME, MANAGED, MESHED
 from meshtui.model.policy import (
     AdminPeer,
     AdminRule,
     AuthorizationPolicy,
+    AuthorizationRule,
     NetworkPolicy,
     NetworkPolicyRule,
     PeerAuthentication,
+    RequestAuthentication,
 )
 from meshtui.model.selectors import LabelSelector
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.workload import ContainerPort, MeshMode, Pod
 
+_PROXIED = frozenset({MeshMode.SIDECAR, MeshMode.GATEWAY})
+_REACHED_BY_SERVICE = frozenset({MeshMode.SIDECAR, MeshMode.AMBIENT})
+"""The modes of pods to which sidecars connect in another way through Services than to their addresses."""
 _OTHER = "\x00any"
-"""Stands for every value of a label that no selector mentions."""
-_IDENTIFIED = {MeshMode.AMBIENT, MeshMode.SIDECAR, MeshMode.GATEWAY}
+"""The replacement for every label value that no selector mentions."""
 ClassKey = tuple[object, ...]
+Place = tuple[int, int]
+"""The family of an address, and the index of its interval between bounds of CIDRs."""
 
 
 @dataclass(slots=True)
 class Reads:
-    """What the rules of a snapshot read of a pod. It only grows, so that classes stay valid when a rule goes."""
+    """The properties of pods that the rules of a snapshot read. The set only grows: classes stay valid when a rule is removed."""
 
     labels: dict[str, set[str]] = field(default_factory=dict)
-    """Label keys, each with the values that some selector mentions."""
-    whole: set[str] = field(default_factory=lambda: {USE_WAYPOINT, USE_WAYPOINT_NAMESPACE})
-    """Label keys whose every value counts."""
+    """Label keys, each with the values that selectors mention."""
+    whole: set[str] = field(default_factory=lambda: {USE_WAYPOINT, USE_WAYPOINT_NAMESPACE, TUNNEL, GATEWAY_NAME, MANAGED})
+    """Label keys of which every value is distinguished."""
     port_names: set[str] = field(default_factory=set)
     networks: set[Network] = field(default_factory=set)
     nodes: bool = False
+    sidecars: bool = False
+    """Whether a pod has a sidecar, whose connections depend on which Services lead to a pod."""
+    dual: bool = False
+    """Whether a pod has several addresses."""
 
     def size(self) -> tuple[int, ...]:
-        """Grows with every addition."""
-        return (len(self.labels), sum(map(len, self.labels.values())), len(self.port_names), len(self.networks), self.nodes)
+        """A tuple that increases with every addition."""
+        return (
+            len(self.labels),
+            sum(map(len, self.labels.values())),
+            len(self.port_names),
+            len(self.networks),
+            self.nodes,
+            self.sidecars,
+            self.dual,
+        )
 
     def selector(self, selector: LabelSelector | None) -> None:
-        """Note a pod selector."""
+        """Add a pod selector."""
         if selector is None:
             return
         for key, value in selector.labels:
@@ -58,23 +83,44 @@ class Reads:
         for requirement in selector.requirements:
             self.labels.setdefault(requirement.key, set()).update(requirement.values)
 
+    def _selectors(self, selectors: Iterable[LabelSelector]) -> None:
+        for selector in selectors:
+            self.selector(selector)
+
     def cidrs(self, texts: Iterable[str]) -> None:
-        """Note CIDRs; those that can't be parsed match nothing."""
+        """Add CIDRs; those that can't be parsed match nothing and are skipped."""
         self.networks.update(network for text in texts if (network := parse_network(text)) is not None)
 
     def note(self, snapshot: Snapshot) -> None:
-        """Note everything that a snapshot's rules read."""
+        """Add everything that the rules of a snapshot read."""
         for admin in snapshot.admin_policies.values():
+            self._selectors(admin_selectors(admin))
             self._admin_peer(admin.subject)
             for tiered in (*admin.ingress, *admin.egress):
                 self._admin_rule(tiered)
         for foreign in snapshot.foreign.values():
             self.selector(foreign.selector)
+        self._selectors(gateway.selector for gateway in snapshot.istio_gateways.values())
+        if switches_of(snapshot).allows_waypoints:  # pods get policies of the waypoints of their Services
+            self._selectors(LabelSelector(service.selector) for service in snapshot.services.values() if service.selector)
         self.policies(
             snapshot.network_policies.values(),
             snapshot.authorization_policies.values(),
             snapshot.peer_authentications.values(),
         )
+        self.tokens(snapshot.request_authentications.values())
+        self.pods(snapshot, snapshot.pods.values())
+
+    def pods(self, snapshot: Snapshot, pods: Iterable[Pod]) -> None:
+        """Add whether some pods have a sidecar, and several addresses."""
+        for pod in pods:
+            self.sidecars = self.sidecars or MeshMode.SIDECAR in snapshot.mesh_modes_of(pod)
+            self.dual = self.dual or len(pod.ips) > 1
+
+    def tokens(self, authentications: Iterable[RequestAuthentication]) -> None:
+        """Add everything that some RequestAuthentications read."""
+        for authentication in authentications:
+            self.selector(authentication.selector)
 
     def policies(
         self,
@@ -82,9 +128,9 @@ class Reads:
         authorization: Iterable[AuthorizationPolicy],
         peer: Iterable[PeerAuthentication],
     ) -> None:
-        """Note what some policies read."""
+        """Add everything that some policies read."""
         for policy in network:
-            self.selector(policy.pod_selector)
+            self._selectors(network_selectors(policy))
             for rule in (*(policy.ingress or ()), *(policy.egress or ())):
                 self._network_rule(rule)
         for authorized in authorization:
@@ -93,15 +139,24 @@ class Reads:
                 for match in (entry for clause in compiled for entry in clause):
                     self.networks.update(match.source_ips, match.not_source_ips)
                     self.networks.update(match.destination_ips, match.not_destination_ips)
+            for written in authorized.rules:
+                self._rule_of_proxies(written)
         for authentication in peer:
             self.selector(authentication.selector)
 
     def _network_rule(self, rule: NetworkPolicyRule) -> None:
         self.port_names.update(entry.port for entry in rule.ports if isinstance(entry.port, str))
         for peer in rule.peers:
-            self.selector(peer.pod_selector)
             if peer.ip_block is not None:
                 self.cidrs((peer.ip_block.cidr, *peer.ip_block.excepts))
+
+    def _rule_of_proxies(self, rule: AuthorizationRule) -> None:
+        """Add the CIDRs of a rule as proxies read it; ztunnel doesn't receive all of them."""
+        for source in rule.sources:
+            self.cidrs((*source.ip_blocks, *source.not_ip_blocks, *source.remote_ip_blocks, *source.not_remote_ip_blocks))
+        for condition in rule.conditions:
+            if condition.key.endswith(".ip"):
+                self.cidrs((*condition.values, *condition.not_values))
 
     def _admin_rule(self, rule: AdminRule) -> None:
         self.port_names.update(entry.named for entry in rule.ports or () if entry.named)
@@ -111,13 +166,11 @@ class Reads:
     def _admin_peer(self, peer: AdminPeer) -> None:
         self.cidrs(peer.networks)
         self.nodes |= peer.nodes is not None
-        if peer.pods is not None:
-            self.selector(peer.pods[1])
 
 
 @dataclass(slots=True, eq=False)
 class PodClass:
-    """Pods that no rule tells apart. ``endpoint`` is one of them, for all; ``number`` is its bit."""
+    """Pods that no rule distinguishes. ``endpoint`` is that of one pod and represents all; ``number`` is the class's bit."""
 
     number: int
     key: ClassKey
@@ -126,12 +179,16 @@ class PodClass:
     """The labels that rules read."""
     ports: tuple[ContainerPort, ...] = ()
     """The declared ports whose names rules read."""
+    place: tuple[Place | None, ...] | None = None
+    """The interval between bounds of CIDRs that contains each address; None if no rule reads addresses, or none is known."""
+    spoken: Spoken | None = None
+    """The ports that Services lead to; None if no proxy reads them."""
     pods: dict[str, Pod] = field(default_factory=dict)
-    """Members by namespace/name. A class without members only keeps its place."""
+    """Members by namespace/name. A class without members only keeps its number."""
 
 
 class Bounds:
-    """The address lines of both families, cut at every bound of the CIDRs: between two cuts all addresses are alike."""
+    """The address ranges of both families, cut at every bound of a CIDR: rules don't distinguish addresses between two cuts."""
 
     def __init__(self, networks: Iterable[Network]) -> None:
         cuts: dict[int, set[int]] = {4: set(), 6: set()}
@@ -140,38 +197,53 @@ class Bounds:
             cuts[network.version] |= {network.base, network.base + size}
         self._cuts = {version: sorted(found) for version, found in cuts.items()}
 
-    def place(self, address: Address | None) -> tuple[int, int] | None:
-        """Where an address lies: its family, and between which cuts."""
+    def place(self, address: Address | None) -> Place | None:
+        """The interval of an address: its family, and its index among the cuts."""
         return None if address is None else (address.version, bisect_right(self._cuts[address.version], address.value))
 
 
 class Classifier:
-    """Gives pods of one snapshot their class's key. Pods that have ended are in no class: they take part in no traffic."""
+    """Computes the class keys of pods of one snapshot. Pods that have ended have no traffic and no class."""
 
     def __init__(self, snapshot: Snapshot, reads: Reads, generations: dict[str, int]) -> None:
         self._snapshot = snapshot
         self._reads = reads
         self._generations = generations
         self._bounds = Bounds(reads.networks)
+        self._spoken: SpokenPorts | None = None
         self.endpoints = Endpoints(snapshot)
 
     def key(self, pod: Pod) -> ClassKey:
-        """What the rules read of a pod."""
-        mode = self._snapshot.mesh_mode(pod)
-        reads = self._reads
+        """The class key: everything that the rules read of a pod."""
+        reads, modes = self._reads, self._snapshot.mesh_modes_of(pod)
         return (
             pod.meta.namespace,
             self._generations.get(pod.meta.namespace, 0),
             self.labels(pod),
-            mode,
-            pod.service_account if mode in _IDENTIFIED else "",
+            self._snapshot.open_membership_of(pod) or modes[0],
+            pod.service_account if MESHED & set(modes) else "",
             self.ports(pod),
-            self._place(pod) if reads.networks else None,
+            self.place(pod),
             (pod.host_network, pod.node if pod.host_network and reads.nodes else ""),
+            self.spoken(pod),
+            (pod.is_router, annotations_of(pod)) if _PROXIED & set(modes) else None,
         )
 
+    def member(self, number: int, key: ClassKey, pod: Pod) -> PodClass:
+        """A new class with a pod's properties, but without members."""
+        end, spoken = self.endpoints.pod(pod), self.spoken(pod)
+        return PodClass(number, key, end, self.labels(pod), self.ports(pod), self.place(pod), spoken)
+
+    def spoken(self, pod: Pod) -> Spoken | None:
+        """The ports of a pod that Services lead to; None if no proxy reads them."""
+        if not self._reads.sidecars or _REACHED_BY_SERVICE.isdisjoint(self._snapshot.mesh_modes_of(pod)):
+            return None
+        if self._spoken is None:
+            self._spoken = SpokenPorts(self._snapshot)
+        return self._spoken.of(pod)
+
     def labels(self, pod: Pod) -> tuple[tuple[str, str], ...]:
-        """The labels that rules read, with values that none of them mentions made one."""
+        """The labels that rules read; all values that no selector mentions are replaced by one."""
         known, whole = self._reads.labels, self._reads.whole
         found = []
         for key, value in pod.meta.labels.items():
@@ -190,6 +262,9 @@ class Classifier:
         found = dict.fromkeys(p for p in pod.ports if p.name in names)
         return tuple(found) if len(found) < 2 else tuple(sorted(found, key=lambda p: (p.name, p.protocol, p.number)))
 
-    def _place(self, pod: Pod) -> tuple[int, int] | None:
+    def place(self, pod: Pod) -> tuple[Place | None, ...] | None:
+        """The intervals of a pod's addresses."""
+        if not self._reads.networks:
+            return None
         addresses = pod.ips or (pod.host_ips if pod.host_network else ())
-        return self._bounds.place(parse_address(addresses[0])) if addresses else None
+        return tuple(self._bounds.place(parse_address(address)) for address in addresses) or None

@@ -1,4 +1,4 @@
-"""Which classes a selector, a peer or a source matches: answered from inverted indexes, as bitsets."""
+"""Which classes a selector, a peer or a source matches: inverted indexes that return bitsets."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 
 from meshtui.engine.classes.classifier import PodClass
-from meshtui.engine.matching.addresses import Address, Network, parse_network
-from meshtui.engine.matching.selectors import matches
+from meshtui.engine.matching.addresses import Address, Among, Network, holds_a_pod, parse_network
+from meshtui.engine.matching.selectors import matches, matches_as_far_as_known
 from meshtui.engine.matching.strings import string_matches
 from meshtui.engine.policy.ztunnel import NOTHING, Match
+from meshtui.model.cni import HostPods
+from meshtui.model.meta import METADATA_NAME
 from meshtui.model.policy import AdminPeer, IPBlock, NetworkPeer
 from meshtui.model.selectors import LabelSelector, Requirement
 from meshtui.model.workload import ContainerPort
@@ -18,7 +20,7 @@ Bits = int
 
 
 class Labels:
-    """One kind of labels (pods' or namespaces') of all classes."""
+    """An index of the classes' labels of one sort: of pods, or of namespaces."""
 
     def __init__(self) -> None:
         self.all: Bits = 0
@@ -26,14 +28,14 @@ class Labels:
         self._pairs: dict[tuple[str, str], Bits] = defaultdict(int)
 
     def add(self, bit: Bits, labels: Iterable[tuple[str, str]]) -> None:
-        """Take in a class."""
+        """Add a class."""
         self.all |= bit
         for pair in labels:
             self._keys[pair[0]] |= bit
             self._pairs[pair] |= bit
 
     def matching(self, selector: LabelSelector) -> Bits:
-        """The classes that a selector matches: ALL labels and ALL requirements (as engine.selectors)."""
+        """The classes that a selector matches: ALL labels and ALL requirements (as in engine.matching.selectors)."""
         found = self.all
         for pair in selector.labels:
             found &= self._pairs.get(pair, 0)
@@ -62,7 +64,7 @@ class Labels:
 
 
 class Index:
-    """All classes by what rules ask for. Answers are kept until a class is added."""
+    """All classes, indexed by the properties that rules read. Results are cached until a class is added."""
 
     def __init__(self) -> None:
         self.size = 0
@@ -72,16 +74,24 @@ class Index:
         self.in_namespace: dict[str, Bits] = defaultdict(int)
         self.with_port: dict[ContainerPort, Bits] = {}
         self.named_ports: tuple[ContainerPort, ...] = ()
-        """The declared ports whose names rules read, of all classes."""
+        """The declared ports of all classes whose names rules read."""
         self._addresses: dict[Address, Bits] = defaultdict(int)
+        self._unaddressed: dict[Among, Bits] = defaultdict(int)
         self._principals: dict[str, Bits] = defaultdict(int)
         self._seen_namespaces: dict[str, Bits] = defaultdict(int)
         self._accounts: dict[tuple[str, str], Bits] = defaultdict(int)
+        self._unlabelled: dict[str, Bits] = defaultdict(int)
+        """The classes of namespaces whose labels aren't known."""
         self._node_labels: list[tuple[Bits, dict[str, str]]] = []
+        self.as_nodes: Bits = 0
+        """The pods on the host network that the CNI sees, or may see, as their nodes."""
+        self._surely_nodes: Bits = 0
+        self._never_in_blocks: Bits = 0
+        self._maybe_in_blocks: Bits = 0
         self._kept: dict[object, Bits] = {}
 
     def add(self, member: PodClass) -> None:
-        """Take in a new class."""
+        """Add a new class."""
         bit, endpoint = 1 << member.number, member.endpoint
         self.size = member.number + 1
         self.all |= bit
@@ -92,8 +102,18 @@ class Index:
             self.with_port[port] = self.with_port.get(port, 0) | bit
         if len(self.with_port) != len(self.named_ports):
             self.named_ports = tuple(self.with_port)
+        if not endpoint.namespace_known:
+            self._unlabelled[endpoint.namespace] |= bit
+        if endpoint.host_pods is not HostPods.POD:
+            self.as_nodes |= bit
+            self._surely_nodes |= bit if endpoint.host_pods is HostPods.NODE else 0
+        if endpoint.in_blocks is not True:
+            self._maybe_in_blocks |= bit if endpoint.in_blocks is None else 0
+            self._never_in_blocks |= 0 if endpoint.in_blocks is None else bit
         if endpoint.address is not None:
             self._addresses[endpoint.address] |= bit
+        else:
+            self._unaddressed[endpoint.among] |= bit
         if endpoint.principal is not None and endpoint.pod is not None:
             self._principals[endpoint.principal] |= bit
             self._accounts[endpoint.namespace, endpoint.pod.service_account] |= bit
@@ -112,28 +132,77 @@ class Index:
 
     def subjects(self, namespace: str, selector: LabelSelector) -> Bits:
         """The classes of a namespace that a podSelector selects."""
-        return self.in_namespace.get(namespace, 0) & self.pods.matching(selector)
+        return self.in_namespace.get(namespace, 0) & self.pods.matching(selector) & ~self._surely_nodes
 
     def peer(self, entry: NetworkPeer, namespace: str) -> Bits:
-        """The classes that a NetworkPolicy's peer entry matches (engine.networkpolicy.peer_matches)."""
+        """The classes that a NetworkPolicy's peer entry matches (engine.policy.networkpolicy.peer_matches)."""
         return self._keep((entry, namespace), lambda: self._peer(entry, namespace))
 
     def _peer(self, entry: NetworkPeer, namespace: str) -> Bits:
         if entry.ip_block is not None:
-            return self._block(entry.ip_block)
+            return self._block(entry.ip_block) & ~self._maybe_in_blocks
+        return self._selected(entry, namespace) & ~self.as_nodes
+
+    def _selected(self, entry: NetworkPeer, namespace: str) -> Bits:
         if entry.pod_selector is None and entry.namespace_selector is None:
             return 0
         if entry.namespace_selector is None:
             found = self.in_namespace.get(namespace, 0)
         else:
-            found = self.namespaces.matching(entry.namespace_selector)
+            found = self._in_namespaces(entry.namespace_selector)
         return found if entry.pod_selector is None else found & self.pods.matching(entry.pod_selector)
 
     def _block(self, block: IPBlock) -> Bits:
-        return self.network(parse_network(block.cidr)) & ~self._any_network(parse_network(text) for text in block.excepts)
+        network, cuts = parse_network(block.cidr), [parse_network(text) for text in block.excepts]
+        inside, cut = self.network(network), self._any_network(cuts)
+        return inside & ~cut & ~self._any_that_may(cuts) & ~self._never_in_blocks
+
+    def peer_may(self, entry: NetworkPeer, namespace: str) -> Bits:
+        """The classes that may match a peer entry (engine.policy.networkpolicy.peer_matches gives None)."""
+        if entry.ip_block is None:
+            found = self._selected(entry, namespace) & self.as_nodes if self.as_nodes else 0
+            if entry.namespace_selector is not None:
+                may = self._may_be_in(entry.namespace_selector)
+                found |= may if entry.pod_selector is None else may & self.pods.matching(entry.pod_selector)
+            return found & ~self._surely_nodes
+        doubted = self._block(entry.ip_block) & self._maybe_in_blocks
+        return doubted | self._unaddressed_may(entry.ip_block)
+
+    def _unaddressed_may(self, block: IPBlock) -> Bits:
+        """The classes without a known address that may be in a block."""
+        if not self._unaddressed:
+            return 0
+        network, cuts = parse_network(block.cidr), [parse_network(text) for text in block.excepts]
+        may, inside, may_cut = self._any_that_may([network]), self.network(network), self._any_that_may(cuts)
+        return (may | (inside & may_cut)) & ~self._any_network(cuts) & ~self._never_in_blocks
+
+    def _in_namespaces(self, selector: LabelSelector) -> Bits:
+        """The classes of namespaces that certainly match."""
+        return self.namespaces.matching(selector) & ~self._may_be_in(selector)
+
+    def _may_be_in(self, selector: LabelSelector) -> Bits:
+        """The classes of namespaces that may match, depending on labels that aren't known."""
+        found = 0
+        for namespace, bits in self._unlabelled.items():
+            if matches_as_far_as_known(selector, {METADATA_NAME: namespace}, known=False) is None:
+                found |= bits
+        return found
+
+    def admin_peer_may(self, entry: AdminPeer) -> Bits:
+        """The classes that may match an admin peer: by an address, or by labels of a namespace, that aren't known."""
+        networks = [parse_network(text) for text in entry.networks]
+        return self._any_that_may(networks) & ~self._any_network(networks) | self.admin_subject_may(entry)
+
+    def admin_subject_may(self, entry: AdminPeer) -> Bits:
+        """The classes that an admin policy's subject may select, depending on labels of namespaces that aren't known."""
+        if entry.namespaces is not None:
+            return self._may_be_in(entry.namespaces) & ~self.as_nodes
+        if entry.pods is not None:
+            return self._may_be_in(entry.pods[0]) & self.pods.matching(entry.pods[1]) & ~self.as_nodes
+        return 0
 
     def admin_peer(self, entry: AdminPeer) -> Bits:
-        """The classes that an admin policy's subject or peer matches (engine.admin)."""
+        """The classes that an admin policy's subject or peer matches (engine.policy.admin)."""
         if entry.networks:
             return self._any_network(parse_network(text) for text in entry.networks)
         if entry.nodes is not None:
@@ -143,9 +212,9 @@ class Index:
     def admin_subject(self, entry: AdminPeer) -> Bits:
         """The classes that an admin policy's subject selects."""
         if entry.namespaces is not None:
-            return self.namespaces.matching(entry.namespaces)
+            return self._in_namespaces(entry.namespaces) & ~self.as_nodes
         if entry.pods is not None:
-            return self.namespaces.matching(entry.pods[0]) & self.pods.matching(entry.pods[1])
+            return self._in_namespaces(entry.pods[0]) & self.pods.matching(entry.pods[1]) & ~self.as_nodes
         return 0
 
     def _on_nodes(self, selector: LabelSelector) -> Bits:
@@ -166,6 +235,21 @@ class Index:
         for address, bits in self._addresses.items():
             if address in network:
                 found |= bits
+        return found | self._unaddressed_where(network, whether=True)
+
+    def _any_that_may(self, networks: Iterable[Network | None]) -> Bits:
+        found = 0
+        for network in networks:
+            if network is not None:
+                found |= self._unaddressed_where(network, whether=None)
+        return found
+
+    def _unaddressed_where(self, network: Network, *, whether: bool | None) -> Bits:
+        """The classes without a known address that are in a network (True), or may be in it (None)."""
+        found = 0
+        for among, bits in self._unaddressed.items():
+            if holds_a_pod(network, among) is whether:
+                found |= bits
         return found
 
     def _any_network(self, networks: Iterable[Network | None]) -> Bits:
@@ -177,10 +261,29 @@ class Index:
     # ---- ztunnel
 
     def sources(self, match: Match) -> Bits:
-        """The classes that fulfil what an entry says about sources; its ports and destinations are asked elsewhere."""
+        """The classes that match the source fields of an entry; its ports and destinations are evaluated elsewhere."""
         return 0 if match == NOTHING else self._keep(match, lambda: self._sources(match))
 
+    def sources_may(self, match: Match) -> Bits:
+        """The classes that may match the source fields: all other fields match, and the address isn't known."""
+        if not self._unaddressed or not (match.source_ips or match.not_source_ips):
+            return 0
+        found = self._identified(match)
+        if match.source_ips:
+            found &= self._any_network(match.source_ips) | self._any_that_may(match.source_ips)
+        found &= ~self._any_network(match.not_source_ips)
+        return found & ~self.sources(match)
+
     def _sources(self, match: Match) -> Bits:
+        found = self._identified(match)
+        if match.source_ips:
+            found &= self._any_network(match.source_ips)
+        if match.not_source_ips:
+            found &= ~(self._any_network(match.not_source_ips) | self._any_that_may(match.not_source_ips))
+        return found
+
+    def _identified(self, match: Match) -> Bits:
+        """The classes that match the identity fields of an entry."""
         found = self.all
         if match.principals:
             found &= _named(match.principals, self._principals)
@@ -194,10 +297,6 @@ class Index:
             found &= self._any_account(match.service_accounts)
         if match.not_service_accounts:
             found &= ~self._any_account(match.not_service_accounts)
-        if match.source_ips:
-            found &= self._any_network(match.source_ips)
-        if match.not_source_ips:
-            found &= ~self._any_network(match.not_source_ips)
         return found
 
     def _any_account(self, accounts: Iterable[tuple[str, str]]) -> Bits:
@@ -208,7 +307,7 @@ class Index:
 
 
 def _named(patterns: Iterable[str], index: dict[str, Bits]) -> Bits:
-    """The classes whose value ANY pattern matches; exact names are looked up, patterns are tried on each distinct value."""
+    """The classes whose value ANY pattern matches; exact names are looked up, patterns are compared with each distinct value."""
     found = 0
     for pattern in patterns:
         if "*" not in pattern:

@@ -1,1 +1,1 @@
-"""What one layer says, and which layer decides."""
+"""The result of one layer, and the layer that decides."""

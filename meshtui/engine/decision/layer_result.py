@@ -1,24 +1,28 @@
-"""What one layer of the judgement says."""
+"""The result of one layer for one flow."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from meshtui.model.verdict import Decider, Layer, Step, StepResult
+from meshtui.engine.endpoints import Endpoint
+from meshtui.model.ids import ObjectRef
+from meshtui.model.reason import Reason
+from meshtui.model.verdict import Decider, Hop, Layer, Step, StepResult
 
 
 @dataclass(frozen=True, slots=True)
 class LayerResult:
-    """One layer's result on one flow: the step of the ladder, and the object that decides it, if any."""
+    """One layer's result for one flow: the step of the verdict, and the object that decides it, if any."""
 
     step: Step
     decider: Decider | None = None
-    assumptions: tuple[str, ...] = ()
+    assumptions: tuple[Reason, ...] = ()
     outcome: str = ""
 
     @property
     def result(self) -> StepResult:
-        """Pass, block, skip or unknown."""
+        """The step's result: pass, block, skip or unknown."""
         return self.step.result
 
 
@@ -26,13 +30,32 @@ def layer_result(  # noqa: PLR0913  (one keyword for each part of a result)
     layer: Layer,
     where: str,
     result: StepResult,
-    reason: str,
+    reason: Reason,
     *,
     decider: Decider | None = None,
     objects: tuple[Decider, ...] = (),
-    assumptions: tuple[str, ...] = (),
+    assumptions: tuple[Reason, ...] = (),
     outcome: str = "",
 ) -> LayerResult:
-    """Put an result together; the deciding object always stands first among the step's objects."""
+    """Build a layer result; the deciding object is always the first of the step's objects."""
     shown = objects if decider is None or decider in objects else (decider, *(o for o in objects if o.ref != decider.ref))
     return LayerResult(Step(layer, where, result, reason, shown), decider, assumptions, outcome)
+
+
+def on_hop(
+    results: Iterable[LayerResult],
+    source: Endpoint,
+    destination: Endpoint,
+    port: int,
+    protocol: str = "TCP",
+    service: ObjectRef | None = None,
+) -> list[LayerResult]:
+    """The results, those that block with the connection that they block (``model.verdict.Hop``)."""
+    found = []
+    for said in results:
+        if said.result is StepResult.BLOCK:
+            hop = Hop(source.name, destination.name, port, protocol, service, source.pod, destination.pod)
+            found.append(replace(said, step=replace(said.step, hop=hop)))
+        else:
+            found.append(said)
+    return found

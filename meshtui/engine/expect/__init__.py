@@ -1,1 +1,1 @@
-"""Expectations against predictions and observations."""
+"""Comparison of expectations with predictions and observations."""

@@ -1,4 +1,4 @@
-"""What is expected of flows: entries of an expectations file, and the single flows that each of them stands for. Pure."""
+"""Expected flows: entries of an expectations file, expanded to single flows. Pure."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from meshtui.model.snapshot import KindStatus, Snapshot
 
 WORKLOAD_KINDS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "ReplicationController", "Pod")
 HIDDEN = frozenset({KindStatus.FORBIDDEN, KindStatus.UNREACHABLE, KindStatus.EXPIRED, KindStatus.LOADING})
-"""How a kind is known whose objects aren't."""
+"""The statuses of a kind for which its objects aren't known."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One entry of the file: every source with every destination. ``expected`` is allow, deny or an outcome.
 
-    Sources and destinations are references, or patterns of them with ``*`` and ``?``; ``where`` is ``FILE:LINE``.
+    Sources and destinations are references, or patterns of references with ``*`` and ``?``; ``where`` is ``FILE:LINE``.
     """
 
     sources: tuple[str, ...]
@@ -39,7 +39,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """One flow, and what is expected of it. ``flow.id`` is the expectation's, unique in its file."""
+    """One flow and its expected result. ``flow.id`` is the id of the expectation, unique in its file."""
 
     flow: Flow
     name: str
@@ -47,10 +47,10 @@ class Expected:
 
 
 def expand(engine: Engine, entries: Iterable[Entry]) -> list[Expected]:
-    """The single flows behind all entries, in the file's order.
+    """The single flows of all entries, in the file's order.
 
-    Raises UsageError where a reference isn't one, a pattern matches nothing or an id comes twice, and ClusterError where a
-    pattern can't be answered because its kind can't be listed.
+    Raises UsageError when a reference is invalid, a pattern matches nothing or an id occurs twice, and ClusterError when a
+    pattern can't be expanded because its kind can't be listed.
     """
     found: list[Expected] = []
     seen: dict[str, str] = {}
@@ -62,7 +62,7 @@ def expand(engine: Engine, entries: Iterable[Entry]) -> list[Expected]:
             raise UsageError(f"{entry.where}: {error.message}", error.hint) from error
         single = len(flows) == 1
         for index, flow in enumerate(flows, 1):
-            words = f"{flow.source} → {in_words(flow)}"
+            words = f"{flow.source} → {flow_in_words(flow)}"
             name = entry.name if entry.name and single else f"{entry.name}: {words}" if entry.name else words
             flow_id = own if single else f"{own}.{index}"
             if flow_id in seen:
@@ -72,8 +72,8 @@ def expand(engine: Engine, entries: Iterable[Entry]) -> list[Expected]:
     return found
 
 
-def in_words(flow: Flow) -> str:
-    """A flow's destination with its port and request."""
+def flow_in_words(flow: Flow) -> str:
+    """Format a flow's destination with its port and request."""
     port = f":{flow.port}" if flow.port is not None else ""
     request = f" {flow.http.method} {flow.http.path}" if flow.http else ""
     return f"{flow.destination}{port}{request}"
@@ -96,22 +96,22 @@ def _flows(engine: Engine, entry: Entry) -> list[Flow]:
 
 
 def _is_to_itself(engine: Engine, flow: Flow) -> bool:
-    """Whether a pair of a matrix is a workload with itself, or with the Service in front of it."""
+    """Whether a pair of an entry's sources and destinations is a workload with itself, or with the Service in front of it."""
     try:
         resolved = engine.resolver.resolve(flow)
     except UsageError:
-        return False  # it is judged like the others, and says what is missing
+        return False  # The flow is kept, and its result reports what is missing
     targets = {target.endpoint.name for target in resolved.targets}
     return any(endpoint.name in targets for endpoint in resolved.sources)
 
 
 def is_pattern(text: str) -> bool:
-    """Whether a reference stands for whatever it matches."""
+    """Whether a reference is a pattern."""
     return "*" in text or "?" in text
 
 
 def _matching(snapshot: Snapshot, text: str, *, source: bool) -> list[str]:
-    """The references that a pattern stands for, by namespace and name; any other reference stands for itself."""
+    """The references that match a pattern, sorted by namespace and name; any other reference is returned unchanged."""
     if not is_pattern(text):
         return [text]
     body, colon, port = text.partition(":")
@@ -129,7 +129,9 @@ def _matching(snapshot: Snapshot, text: str, *, source: bool) -> list[str]:
         kinds = _kinds(parts[1], text)
         ends = _workloads(snapshot, parts[0], kinds, parts[2])
     else:
-        raise UsageError(f"{text!r} names nothing", "write NS/POD or NS/KIND/NAME; * and ? match within a part")
+        raise UsageError(
+            f"{text!r} names nothing", "write NS/POD or NS/KIND/NAME; * and ? match within a part; a host is written in full"
+        )
     found = sorted({f"{end}{colon}{port}" for end in ends})
     if found:
         return found
@@ -140,7 +142,7 @@ def _matching(snapshot: Snapshot, text: str, *, source: bool) -> list[str]:
 
 
 def cant_be_listed(snapshot: Snapshot, kinds: Sequence[str]) -> str:
-    """Why some of these kinds aren't known, or empty."""
+    """The reason why some of these kinds aren't known, or an empty string."""
     states = [(kind, snapshot.kind_state(kind)) for kind in kinds]
     return "; ".join(f"{kind}: {state.message or state.status.value}" for kind, state in states if state.status in HIDDEN)
 
@@ -167,7 +169,7 @@ def _services(snapshot: Snapshot, namespace: str, name: str) -> Iterator[FlowEnd
 
 
 def _workloads(snapshot: Snapshot, namespace: str, kinds: Sequence[str], name: str) -> Iterator[FlowEndpoint]:
-    """Topmost owners with a running pod."""
+    """The topmost owners with a running pod whose names match."""
     for ref, workload in snapshot.workloads.items():
         named = ref.kind in kinds and fnmatchcase(ref.namespace, namespace) and fnmatchcase(ref.name, name)
         if named and any(not pod.completed for pod in workload.pods):

@@ -1,1 +1,1 @@
-"""Verdicts in words."""
+"""Verdicts as sentences."""

@@ -1,10 +1,12 @@
-"""Why a verdict changed: which objects differ between two Snapshots, and which of them the verdicts rest on."""
+"""Causes of a changed verdict: the objects that differ between two Snapshots, and those that the verdicts depend on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar, Protocol, TypeVar
 
+from meshtui.kinds.kind import Role
+from meshtui.kinds.registry import POLICY_KINDS, fields_of
 from meshtui.model.change import CREATED, DELETED, EDITED, Cause
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.ids import ObjectRef, Uid
@@ -13,17 +15,8 @@ from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import Verdict
 from meshtui.model.workload import Pod
 
-POLICY_KINDS = frozenset(
-    {
-        "NetworkPolicy",
-        "AdminNetworkPolicy",
-        "BaselineAdminNetworkPolicy",
-        "ClusterNetworkPolicy",
-        "AuthorizationPolicy",
-        "PeerAuthentication",
-        "RequestAuthentication",
-    }
-)
+_RESTED_ON = fields_of(Role.POLICY, Role.ROUTING, Role.SCOPE)
+"""The Snapshot's mappings whose objects verdicts depend on, in addition to pods."""
 
 
 class Written(Protocol):
@@ -33,29 +26,17 @@ class Written(Protocol):
 
     @property
     def meta(self) -> Meta:
-        """Its metadata."""
+        """The metadata of the object."""
 
 
 _T = TypeVar("_T", bound=Written)
 
 
 def differences(old: Snapshot, new: Snapshot) -> list[Cause]:
-    """What changed of all that verdicts rest on; a pod only where more than its status did."""
+    """The changed objects on which verdicts depend; a pod only if more than its status has changed."""
     found: list[Cause] = []
-    kinds: tuple[tuple[Mapping[Uid, Written], Mapping[Uid, Written]], ...] = (
-        (old.network_policies, new.network_policies),
-        (old.admin_policies, new.admin_policies),
-        (old.authorization_policies, new.authorization_policies),
-        (old.peer_authentications, new.peer_authentications),
-        (old.request_authentications, new.request_authentications),
-        (old.foreign, new.foreign),
-        (old.gateways, new.gateways),
-        (old.http_routes, new.http_routes),
-        (old.services, new.services),
-        (old.namespaces, new.namespaces),
-    )
-    for before, after in kinds:
-        found.extend(_changed(before, after))
+    for field in _RESTED_ON:
+        found.extend(_changed(getattr(old, field), getattr(new, field)))
     found.extend(_changed_pods(old.pods, new.pods))
     return found
 
@@ -75,12 +56,12 @@ def _changed(old: Mapping[Uid, _T], new: Mapping[Uid, _T]) -> Iterator[Cause]:
 
 
 def spec_of(obj: Written) -> tuple[object, ...]:
-    """What an object says beside its metadata."""
+    """The fields of an object without its metadata."""
     return tuple(getattr(obj, name) for name in obj.__dataclass_fields__ if name != "meta")
 
 
 def content_of(obj: Written) -> tuple[object, ...]:
-    """What an object says, without when, by whom and in which version it was written: a status update is no edit."""
+    """The content of an object without time, author and version of its changes: a status update isn't an edit."""
     return (obj.meta.labels, obj.meta.annotations, *spec_of(obj))
 
 
@@ -97,11 +78,12 @@ def _changed_pods(old: Mapping[Uid, Pod], new: Mapping[Uid, Pod]) -> Iterator[Ca
 
 
 def _read_of(pod: Pod) -> tuple[object, ...]:
-    return (pod.labels, pod.meta.annotations, pod.service_account, pod.ips, pod.ports, pod.completed, pod.has_sidecar)
+    proxy = (pod.has_sidecar, pod.is_router)
+    return (pod.labels, pod.meta.annotations, pod.service_account, pod.ips, pod.ports, pod.completed, proxy)
 
 
 def causes(flow: Flow, before: Verdict, after: Verdict, changed: Iterable[Cause], root_namespace: str) -> tuple[Cause, ...]:
-    """The changed objects that either verdict names or whose pods the flow is about; else the policies near its ends."""
+    """The changed objects that either verdict names or whose pods are ends of the flow; else the policies near its ends."""
     changed = list(changed)
     named = refs_of(before) | refs_of(after)
     spaces = {end.namespace for end in (flow.source, flow.destination) if end.namespace}
@@ -115,7 +97,7 @@ def causes(flow: Flow, before: Verdict, after: Verdict, changed: Iterable[Cause]
 
 
 def near(changed: Iterable[Cause], namespaces: Iterable[str]) -> tuple[Cause, ...]:
-    """Of what changed: policies and labels of some namespaces, and what belongs to none."""
+    """The changed policies, Services and labels of some namespaces, and changed objects without a namespace."""
     spaces = {*namespaces, ""}
     kinds = POLICY_KINDS | {"Service"}
     return tuple(
@@ -136,7 +118,7 @@ def refs_of(verdict: Verdict) -> set[ObjectRef]:
 
 
 def _is_end(ref: ObjectRef, end: FlowEndpoint) -> bool:
-    """Whether a changed object is an end of a flow: the Service, the pod, or by its name's beginning a workload's pod."""
+    """Whether a changed object is an end of a flow: the Service, the pod, or a workload's pod by its name's prefix."""
     if ref.namespace != end.namespace:
         return False
     if end.kind is EndpointKind.SERVICE:

@@ -1,4 +1,4 @@
-"""What policy says of a denial that a proxy's log shows: evidence first, and a prediction is called one."""
+"""Comparison of a denial in a proxy's log with the predicted verdict. The log is evidence; a prediction is labelled as one."""
 
 from __future__ import annotations
 
@@ -7,37 +7,39 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 
+from meshtui.engine.explain.wording import in_words
 from meshtui.engine.path.relations import workload_of
+from meshtui.kinds.registry import MODELLED_POLICIES, objects_in
+from meshtui.model.constants import NETWORK_LAYERS
 from meshtui.model.denial import Denial, DenialKind
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind
 from meshtui.model.ids import ObjectRef, spiffe_id
 from meshtui.model.policy import AdminPolicy, AuthorizationPolicy, NetworkPolicy, PeerAuthentication, RequestAuthentication
 from meshtui.model.snapshot import Snapshot
-from meshtui.model.verdict import Decider, Decision, Layer, StepResult, Verdict
+from meshtui.model.verdict import Decider, Decision, StepResult, Verdict
 
 Policy = AuthorizationPolicy | PeerAuthentication | RequestAuthentication | NetworkPolicy | AdminPolicy
-_NETWORK = {Layer.EGRESS_POLICY, Layer.INGRESS_POLICY, Layer.ADMIN_POLICY, Layer.BASELINE_POLICY}
 _GRACE = timedelta(seconds=10)
-"""How long a proxy may take to learn a changed policy, and how far clocks may be apart."""
+"""How long a proxy may take to receive a changed policy, plus the possible difference between clocks."""
 
 
 class Agreement(Enum):
-    """Whether the prediction says what the log shows."""
+    """Whether the prediction agrees with the log."""
 
     AGREES = "agrees"
     DISAGREES = "disagrees"
     CHANGED = "changed"
-    """It was denied, and something has changed since: nothing to compare."""
+    """The flow was denied, and something has changed since: there is nothing to compare."""
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedDenial:
-    """A denial and what the engine says of its flow now.
+    """A denial, and the engine's current verdict on its flow.
 
-    ``decided_by`` is the policy that the log names, else the one that the prediction names, where it agrees;
-    ``from_log`` says which of the two it is.
+    ``decided_by`` is the policy that the log names; else, if the prediction agrees, the policy that it names. ``from_log`` is
+    True when the log names it.
     """
 
     denial: Denial
@@ -49,16 +51,16 @@ class JudgedDenial:
 
     @property
     def evidence(self) -> str | None:
-        """Where ``decided_by`` comes from: ``log`` or ``predicted``."""
+        """The origin of ``decided_by``: ``log`` or ``predicted``."""
         return None if self.decided_by is None else ("log" if self.from_log else "predicted")
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """What is known of when things changed.
+    """The known times of changes.
 
-    ``policies``: the newest policy that is there; ``verdict``: when the flow's verdict was last seen to change;
-    ``watched``: since when somebody looks (None: nobody, it is one look back).
+    ``policies`` is the time of the newest existing policy; ``verdict`` the last observed change of the flow's verdict;
+    ``watched`` the time since which the cluster has been watched (None: it isn't watched, only read once).
     """
 
     policies: datetime | None = None
@@ -66,7 +68,7 @@ class Times:
     watched: datetime | None = None
 
     def changed_after(self, moment: datetime) -> bool:
-        """Whether policy is known to have changed about then or later."""
+        """Whether policy is known to have changed around this time or later."""
         return any(at is not None and moment <= at + _GRACE for at in (self.policies, self.verdict))
 
 
@@ -88,7 +90,7 @@ def _compare(denial: Denial, verdict: Verdict | None, snapshot: Snapshot, times:
     if denial.identity and identities and denial.identity not in identities:
         return Agreement.CHANGED, f"it was denied as {denial.identity}, and runs as {', '.join(sorted(identities))} now"
     if verdict.decision is Decision.UNKNOWN:
-        return Agreement.UNKNOWN, verdict.reason
+        return Agreement.UNKNOWN, in_words(verdict.reason)
     if denial.kind is DenialKind.TIMED_OUT:
         return _compare_timeout(verdict)
     if verdict.decision is Decision.ALLOW:
@@ -97,7 +99,7 @@ def _compare(denial: Denial, verdict: Verdict | None, snapshot: Snapshot, times:
 
 
 def _denied_all_the_same(denial: Denial, times: Times) -> tuple[Agreement, str]:
-    """Policy allows what was denied: it may have changed since, and a policy that was deleted leaves no trace."""
+    """The result for a denied flow that policy allows: policy may have changed, and a deleted policy leaves no trace."""
     if times.changed_after(denial.last):
         return Agreement.CHANGED, "policy lets it through now: something was changed about then, or after it"
     words = "policy lets it through, and it was denied all the same"
@@ -108,14 +110,14 @@ def _denied_all_the_same(denial: Denial, times: Times) -> tuple[Agreement, str]:
 
 def _compare_timeout(verdict: Verdict) -> tuple[Agreement, str]:
     denied = [v for v in _verdicts(verdict) if v.decision is Decision.DENY]
-    if any(v.layer in _NETWORK for v in denied):
+    if any(v.layer in NETWORK_LAYERS for v in denied):
         return Agreement.AGREES, ""
     return Agreement.UNKNOWN, "no NetworkPolicy drops it: look at the network, and at what the CNI itself enforces"
 
 
 def _compare_deciders(denial: Denial, verdict: Verdict) -> tuple[Agreement, str]:
     denied = [v for v in _verdicts(verdict) if v.decision is Decision.DENY]
-    got_far = [v for v in denied if v.layer not in _NETWORK]
+    got_far = [v for v in denied if v.layer not in NETWORK_LAYERS]
     if denied and not got_far:
         by = _decider(verdict)
         name = f"{by.ref} drops it" if by else "a network policy drops it"
@@ -141,7 +143,7 @@ def _decider(verdict: Verdict | None) -> Decider | None:
 
 
 def _identities(denial: Denial, snapshot: Snapshot) -> frozenset[str]:
-    """The identities that the source's pods have now, or none where it isn't known."""
+    """The current identities of the source's pods; empty when they aren't known."""
     if denial.source is None or denial.source.kind not in {EndpointKind.POD, EndpointKind.WORKLOAD}:
         return frozenset()
     try:
@@ -152,26 +154,19 @@ def _identities(denial: Denial, snapshot: Snapshot) -> frozenset[str]:
 
 
 def policies_of(snapshot: Snapshot) -> Iterator[Policy]:
-    """Every policy that is modelled."""
-    for kind in (
-        snapshot.authorization_policies,
-        snapshot.peer_authentications,
-        snapshot.request_authentications,
-        snapshot.network_policies,
-        snapshot.admin_policies,
-    ):
-        yield from kind.values()
+    """Every policy that the engine evaluates."""
+    return objects_in(snapshot, MODELLED_POLICIES)
 
 
 def newest_policy(snapshot: Snapshot) -> datetime | None:
-    """When a policy was last changed, as far as the objects that are there say."""
+    """The time of the last change of a policy, as far as the existing objects show it."""
     times = (policy.meta.changed or policy.meta.created for policy in policies_of(snapshot))
     return max((at for at in times if at is not None), default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class DeniedCount:
-    """Recent denials of one object. A workload's are counted by direction; a policy's by who says that it decided."""
+    """Recent denials of one object: a workload's by direction, a policy's by whether the log or a prediction names it."""
 
     outgoing: int = 0
     incoming: int = 0
@@ -180,7 +175,7 @@ class DeniedCount:
 
 
 def count_by_object(judged: Iterable[JudgedDenial], since: datetime) -> dict[ObjectRef, DeniedCount]:
-    """Recent, certain denials by workload and by the policy that decided them."""
+    """Recent, certain denials by workload and by deciding policy."""
     found: dict[ObjectRef, DeniedCount] = {}
 
     def add(ref: ObjectRef, outgoing: int = 0, incoming: int = 0, logged: int = 0, predicted: int = 0) -> None:

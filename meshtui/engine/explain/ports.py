@@ -1,34 +1,42 @@
-"""Cells in words: which ports, which verdict, by whom."""
+"""Cells as text: ports, verdicts, deciding objects."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
 
+from meshtui.engine.decision.ruling import Decided, Ruling
 from meshtui.engine.matrix.cells import Cell
-from meshtui.engine.matrix.partition import PROTOCOLS
-from meshtui.engine.matrix.ports import FIRST_PORT, LAST_PORT, Decided, Range, Ruling
+from meshtui.engine.matrix.left import PROTOCOLS
+from meshtui.engine.matrix.ports import FIRST_PORT, LAST_PORT, Range
 from meshtui.model.verdict import Decision
 
+ON_REQUEST = "depends on the request"
+"""The words for a verdict that is unknown only because no request is given."""
 _ORDER = {decision: place for place, decision in enumerate(Decision)}
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """All ports of a pair, over all protocols, that have one verdict from one object."""
+    """All ports of a pair, over all protocols, with the same verdict by the same object."""
 
     decision: Decision
     ruling: Ruling
     ports: str
 
     @property
+    def on_request(self) -> bool:
+        """Whether the verdict is unknown only because no request is given."""
+        return self.ruling.on_request
+
+    @property
     def by(self) -> str:
-        """The layer and the deciding object with its rule; ``no policy`` where nothing selects the flow."""
+        """The layer and the deciding object with its rule; ``no policy`` when nothing selects the flow."""
         return _by(self.decision, self.ruling)
 
     @property
     def decided_by(self) -> dict[str, str | None] | None:
-        """The deciding object as the contracts write it."""
+        """The deciding object as JSON (docs/contracts.md, Decider), or None."""
         decider = self.ruling.decider
         if decider is None:
             return None
@@ -45,7 +53,7 @@ def _by(decision: Decision, ruling: Ruling) -> str:
 
 
 def answers(cell: Cell) -> tuple[Answer, ...]:
-    """What a cell says, what is open first."""
+    """The verdicts of a cell with their ports, allowed ports first."""
     found: dict[Decided, dict[str, list[Range]]] = {}
     for protocol, segments in zip(PROTOCOLS, (cell.tcp, cell.udp, cell.sctp), strict=True):
         for segment in segments:
@@ -54,8 +62,15 @@ def answers(cell: Cell) -> tuple[Answer, ...]:
     return tuple(sorted(made, key=lambda answer: _ORDER[answer.decision]))
 
 
+def answers_of_services(cell: Cell) -> tuple[Answer, ...]:
+    """The verdicts on connections through Services with a waypoint, in order; ``ports`` names the Service and its port."""
+    return tuple(
+        Answer(each.decided.decision, each.decided.ruling, f"Service {each.service}:{each.port}") for each in cell.services
+    )
+
+
 def ports_in_words(cell: Cell, decision: Decision) -> str:
-    """The ports with one verdict: ``TCP 8080,9000-9099; UDP all``, ``all`` for everything, empty for nothing."""
+    """The ports with one verdict: ``TCP 8080,9000-9099; UDP all``, ``all`` for all ports, empty for none."""
     ranges: dict[str, list[Range]] = {}
     for protocol in PROTOCOLS:
         for segment in cell.of(protocol):
@@ -65,7 +80,7 @@ def ports_in_words(cell: Cell, decision: Decision) -> str:
 
 
 def ranges_in_words(ranges: dict[str, list[Range]]) -> str:
-    """Ranges of ports by protocol, in the same words."""
+    """Format ranges of ports by protocol, like ``ports_in_words``."""
     return _ports(ranges)
 
 

@@ -1,9 +1,9 @@
-"""Shifts in words: which ports, and who decided before and decides after."""
+"""Shifts as text: ports, and the deciding objects before and after."""
 
 from __future__ import annotations
 
+from meshtui.engine.decision.ruling import Decided
 from meshtui.engine.explain.ports import Answer, ranges_in_words
-from meshtui.engine.matrix.ports import Decided
 from meshtui.engine.whatif.shifts import Ports, Shift
 from meshtui.model.verdict import Decision
 
@@ -11,7 +11,7 @@ SIGNS = {Decision.ALLOW: "✓", Decision.DENY: "✗", Decision.MIXED: "±", Deci
 
 
 def ports_in_words(ports: Ports) -> str:
-    """``TCP 8080,9000-9099; UDP all``, ``all`` for everything, ``its port`` where a name stands for it."""
+    """``TCP 8080,9000-9099; UDP all``, ``all`` for all ports, ``its port`` for a port that is given by name."""
     return ranges_in_words({protocol: list(ranges) for protocol, ranges in ports}) or "its port"
 
 
@@ -23,14 +23,14 @@ def side_in_words(decided: Decided | None) -> str:
 
 
 def asked_in_words(shift: Shift) -> str:
-    """The ports, and the request where one was judged."""
+    """The ports of a shift, and its request if it has one."""
     http = shift.flow.http if shift.flow else None
     request = f" {http.method} {http.path}{f' at {http.host}' if http.host else ''}" if http else ""
     return f"{ports_in_words(shift.ports)}{request}"
 
 
 def shift_in_words(shift: Shift) -> str:
-    """One line: from whom to whom, on which ports, decided by whom before and after."""
+    """One line: source, destination, ports, and the deciding objects before and after."""
     some = " (some of their pods)" if shift.some else ""
     ends = f"{shift.source} → {shift.destination}"
     return f"{ends}  {asked_in_words(shift)}{some}  {side_in_words(shift.before)} → {side_in_words(shift.after)}"

@@ -1,1 +1,1 @@
-"""How addresses, labels, paths and hosts match."""
+"""Matching of addresses, labels, paths and hosts."""

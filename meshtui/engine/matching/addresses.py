@@ -20,7 +20,7 @@ class Network:
     mask: int
 
     def __contains__(self, address: Address) -> bool:
-        """Whether an address lies in it; families never mix (an IPv4-mapped IPv6 address stays IPv6)."""
+        """Whether an address is in the network. Families never mix (an IPv4-mapped IPv6 address stays IPv6)."""
         return address.version == self.version and address.value & self.mask == self.base
 
 
@@ -34,7 +34,7 @@ class Address:
 
 @lru_cache(maxsize=65536)
 def parse_address(text: str) -> Address | None:
-    """An address, or None when it isn't one; an IPv6 zone is dropped."""
+    """Parse an address. None when the text isn't one; an IPv6 zone is dropped."""
     try:
         parsed = ipaddress.ip_address(text.partition("%")[0] if ":" in text else text)
     except ValueError:
@@ -44,7 +44,7 @@ def parse_address(text: str) -> Address | None:
 
 @lru_cache(maxsize=65536)
 def parse_network(text: str) -> Network | None:
-    """A CIDR or a single address, or None when it is neither; host bits are fine, a zone before a slash is not."""
+    """Parse a CIDR or a single address. None when it is neither; host bits are accepted, a zone before a slash isn't."""
     address, slash, bits = text.partition("/")
     if slash and ("%" in address or not _BITS.match(bits)):
         return None
@@ -59,8 +59,54 @@ def parse_network(text: str) -> Network | None:
     return Network(parsed.version, parsed.value & mask, mask)
 
 
+EVERY_IPV4 = Network(4, 0, 0)
+_NEVER_A_POD = tuple(
+    Network(version, int(ipaddress.ip_address(base)), ((1 << bits) - 1) << (width - bits))
+    for version, width, base, bits in (
+        (4, 32, "127.0.0.0", 8),
+        (4, 32, "169.254.0.0", 16),
+        (4, 32, "224.0.0.0", 4),
+        (4, 32, "240.0.0.0", 4),
+        (6, 128, "::1", 128),
+        (6, 128, "fe80::", 10),
+        (6, 128, "ff00::", 8),
+    )
+)
+"""Loopback, link-local, multicast and reserved addresses (RFC 6890): no CNI gives them to a pod."""
+
+
+def is_within(inner: Network, outer: Network) -> bool:
+    """Whether all addresses of a network are in another one."""
+    return inner.version == outer.version and inner.mask >= outer.mask and inner.base & outer.mask == outer.base
+
+
+Among = tuple[Network, ...] | None
+"""The networks from which a pod gets its address, empty when they aren't known; None: only known addresses are in blocks."""
+
+
+def holds_a_pod(network: Network, pods: Among) -> bool | None:
+    """Whether a pod with an unknown address is in a network; None when it may be.
+
+    Without ``pods``, any address is possible. The network of all IPv4 addresses counts as containing every pod.
+    """
+    if pods is None:
+        return network == EVERY_IPV4
+    if network == EVERY_IPV4 or (pods and all(is_within(each, network) for each in pods)):
+        return True
+    if any(is_within(network, never) for never in _NEVER_A_POD):
+        return False
+    if pods and not any(is_within(network, each) or is_within(each, network) for each in pods):
+        return False
+    return None
+
+
+def holds_a_host(network: Network, families: Among) -> bool | None:
+    """Whether a host with an unknown address is in a network: only if all addresses of the cluster's families are; else None."""
+    return True if families and all(is_within(each, network) for each in families) else None
+
+
 def parse_port(text: str) -> int | None:
-    """A port number in decimal digits (strconv.ParseUint: no sign; leading zeros are fine), or None."""
+    """Parse a port number in decimal digits (strconv.ParseUint: no sign; leading zeros are accepted), or return None."""
     if not _PORT.match(text) or len(text) > 100:
         return None
     value = int(text)

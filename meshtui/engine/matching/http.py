@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 from meshtui.engine.matching.strings import string_matches
 from meshtui.model.flow import HttpRequest
 from meshtui.model.workload import ServicePort
 
+BASE, MERGE_SLASHES, DECODE_AND_MERGE_SLASHES = "BASE", "MERGE_SLASHES", "DECODE_AND_MERGE_SLASHES"
+_PERCENT = re.compile(r"%([0-9A-Fa-f]{2})")
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]", re.ASCII)
+_UNSAFE = re.compile(r"[\x00-\x20\"<>^`{|}\x7f-\U0010ffff]")
+_ENCODED_SLASH = re.compile(r"%2f|%5c", re.IGNORECASE)
+_SLASHES = re.compile(r"//+")
+_DOTS_WITH_PARAMETERS = re.compile(r"(?:\A|/)(?:\.|%2e){1,2};", re.IGNORECASE)
 _TEMPLATES = re.compile(r"(\{\*\*\}|\{\*\})")
 
 
 def header(request: HttpRequest, name: str) -> str | None:
-    """A header's value (names don't tell case apart), or None."""
+    """The value of a header, or None. Header names are case-insensitive."""
     wanted = name.lower()
     if wanted in {"host", ":authority"}:
         return request.host or None
@@ -22,7 +30,7 @@ def header(request: HttpRequest, name: str) -> str | None:
 
 
 def host_of(request: HttpRequest) -> str:
-    """The Host header without its port, in lower case; empty when it isn't known."""
+    """The Host header without its port, in lower case; empty when the host isn't known."""
     host = request.host.lower()
     if host.startswith("["):
         return host.partition("]")[0] + "]"
@@ -30,7 +38,7 @@ def host_of(request: HttpRequest) -> str:
 
 
 def query_of(path: str) -> dict[str, str]:
-    """The query parameters of a path; the first of a name counts."""
+    """The query parameters of a path. Of several with the same name, the first is used."""
     found: dict[str, str] = {}
     for part in path.partition("#")[0].partition("?")[2].split("&"):
         name, _, value = part.partition("=")
@@ -39,12 +47,36 @@ def query_of(path: str) -> dict[str, str]:
     return found
 
 
-def normal_path(path: str) -> str:
-    """A path as Istio's default (BASE) makes it: no query, no dot segments, no backslashes (MeshConfig, pathNormalization)."""
-    bare = path.partition("#")[0].partition("?")[0].replace("\\", "/")
-    bare = re.sub(r"%2[eE]", ".", bare)
+def normal_path(path: str, normalization: str = BASE) -> str:
+    """A path as policies and routes see it, without its query (MeshConfig, pathNormalization).
+
+    BASE, Istio's default: dot segments are resolved, backslashes are slashes, ``%XX`` of letters, digits and ``-._~`` is
+    decoded, and raw characters that a URL can't have are encoded (Envoy: path normalization, as Chromium's URL library does
+    it). MERGE_SLASHES also merges slashes; DECODE_AND_MERGE_SLASHES decodes ``%2F`` and ``%5C`` before. NONE changes nothing.
+    """
+    bare = path.partition("#")[0].partition("?")[0]
+    if normalization == "NONE":
+        return bare
+    if normalization == DECODE_AND_MERGE_SLASHES:
+        bare = _ENCODED_SLASH.sub("/", bare)
+    bare = _PERCENT.sub(_decoded, bare.replace("\\", "/"))
+    bare = _UNSAFE.sub(lambda found: quote(found[0], safe=""), bare)
+    normal = "/".join(_without_dots(bare.split("/"))) or "/"
+    return _SLASHES.sub("/", normal) if normalization in {MERGE_SLASHES, DECODE_AND_MERGE_SLASHES} else normal
+
+
+def has_dots_with_parameters(path: str) -> bool:
+    """Whether a path has a dot segment with parameters (``/x/..;/y``): versions of Envoy differ in whether they resolve it."""
+    return _DOTS_WITH_PARAMETERS.search(path.partition("#")[0].partition("?")[0]) is not None
+
+
+def _decoded(found: re.Match[str]) -> str:
+    character = chr(int(found[1], 16))
+    return character if _UNRESERVED.fullmatch(character) else found[0]
+
+
+def _without_dots(segments: list[str]) -> list[str]:
     kept: list[str] = []
-    segments = bare.split("/")
     for number, segment in enumerate(segments):
         last = number == len(segments) - 1
         if segment == "..":
@@ -57,11 +89,11 @@ def normal_path(path: str) -> str:
                 kept.append("")
         else:
             kept.append(segment)
-    return "/".join(kept) or "/"
+    return kept
 
 
 def glob_matches(pattern: str, text: str) -> bool:
-    """Whether a pattern matches the whole text; each ``*`` in it stands for anything. Takes time in proportion to both."""
+    """Whether a pattern matches the whole text; each ``*`` matches any text. The time is proportional to both lengths."""
     first, *rest = pattern.split("*")
     if not rest:
         return pattern == text
@@ -78,9 +110,9 @@ def glob_matches(pattern: str, text: str) -> bool:
 
 
 def _template_matches(pattern: str, path: str) -> bool:
-    """``{*}`` is one segment, ``{**}`` any number of them (istio/api, AuthorizationPolicy, Operation.paths).
+    """Match a template: ``{*}`` is one segment, ``{**}`` any number of them (istio/api, AuthorizationPolicy, Operation.paths).
 
-    Keeps every place that the pattern may have reached, so that no pattern takes long.
+    The set of all positions that the pattern may have reached is kept, so that no pattern causes exponential time.
     """
     reached = {0}
     for part in _TEMPLATES.split(pattern):
@@ -101,7 +133,7 @@ def _segment_end(path: str, start: int) -> int:
 
 
 def path_matches(pattern: str, path: str) -> bool:
-    """Whether a normalised path matches: a template, or exactly, by prefix or by suffix."""
+    """Whether a normalised path matches a pattern: a template, or an exact, prefix or suffix match."""
     if _TEMPLATES.search(pattern):
         return _template_matches(pattern, path)
     return string_matches(pattern, path)
@@ -113,9 +145,9 @@ _TCP_PORTS = {3306, 27017}
 
 
 def speaks_http(port: ServicePort | None) -> bool | None:
-    """Whether Istio takes a Service's port for HTTP; None when it looks at the first bytes (istio.io: protocol selection).
+    """Whether Istio treats a Service's port as HTTP; None when it inspects the first bytes (istio.io: protocol selection).
 
-    appProtocol decides, else the port's name up to its first dash.
+    appProtocol decides; without it, the port's name up to its first dash.
     """
     if port is None:
         return None

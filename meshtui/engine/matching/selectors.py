@@ -1,33 +1,10 @@
-"""How label selectors match."""
+"""Matching of label selectors, and their text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from meshtui.model.selectors import LabelSelector, matches, matches_as_far_as_known
 
-from meshtui.model.selectors import LabelSelector, Requirement
-
-
-def matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
-    """ALL labels and ALL requirements hold; an empty selector matches everything (metav1.LabelSelector)."""
-    return all(labels.get(key) == value for key, value in selector.labels) and all(
-        _holds(requirement, labels) for requirement in selector.requirements
-    )
-
-
-def _holds(requirement: Requirement, labels: Mapping[str, str]) -> bool:
-    """One matchExpressions entry; NotIn also matches a missing key; an operator that doesn't exist matches nothing."""
-    value = labels.get(requirement.key)
-    match requirement.operator:
-        case "In":
-            return value is not None and value in requirement.values
-        case "NotIn":
-            return value is None or value not in requirement.values
-        case "Exists":
-            return value is not None
-        case "DoesNotExist":
-            return value is None
-        case _:
-            return False
+__all__ = ["describe", "matches", "matches_as_far_as_known"]
 
 
 def describe(selector: LabelSelector) -> str:

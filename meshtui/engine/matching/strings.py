@@ -1,10 +1,10 @@
-"""How strings with a star match, as istiod and ztunnel compare them (istio/ztunnel src/rbac.rs, StringMatch)."""
+"""Matching of strings with a star, as in istiod and ztunnel (istio/ztunnel src/rbac.rs, StringMatch)."""
 
 from __future__ import annotations
 
 
 def string_matches(pattern: str, value: str) -> bool:
-    """``*`` = anything but nothing; ``*suffix``; ``prefix*``; else exact. ``*x*`` is the suffix ``x*``."""
+    """``*`` matches every non-empty string; ``*suffix``; ``prefix*``; else exact. ``*x*`` is the suffix ``x*``."""
     if pattern == "*":
         return value != ""
     if pattern.startswith("*"):

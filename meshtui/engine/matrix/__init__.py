@@ -1,1 +1,1 @@
-"""All pairs at once: classes of pods before pairs, and bitsets over the pairs."""
+"""The verdicts of all pairs at once: pods are grouped into classes, and pairs of classes are stored as bitsets."""

@@ -1,65 +1,89 @@
-"""The partition of one side towards NetworkPolicy and the admin tiers: who selects it, and what they say about each peer."""
+"""The partition of one side by NetworkPolicy and the admin tiers: which policies select it, and their result for each peer."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from meshtui.engine.classes.classifier import PodClass
 from meshtui.engine.classes.index import Bits, Index
-from meshtui.engine.matrix.partition import PROTOCOLS, Asked, PeerPartition, Profile, Profiles
+from meshtui.engine.decision.ruling import NOTHING_SAID, PortDecision, Ruling
+from meshtui.engine.matching.identity import same
+from meshtui.engine.matrix.left import PROTOCOLS
+from meshtui.engine.matrix.partition import MatchingClasses, PeerPartition, Profile, Profiles
 from meshtui.engine.matrix.ports import (
     ALL_PORTS,
     FIRST_PORT,
     LAST_PORT,
-    NOTHING_SAID,
-    PortDecision,
     PortMap,
     PortPainter,
     Range,
-    Ruling,
     everywhere,
+    intersect,
     only,
     union,
 )
+from meshtui.engine.policy.admin import unordered
 from meshtui.engine.policy.networkpolicy import Direction, applies, rules
+from meshtui.model.cni import HostPods
+from meshtui.model.constants import HBONE_PORT
 from meshtui.model.policy import AdminPolicy, AdminRule, NetworkPolicy, NetworkPolicyRule, PolicyPort
 from meshtui.model.verdict import TIMEOUT, UNKNOWN, Decider, Layer
 from meshtui.model.workload import ContainerPort
 
-HBONE_PORT = 15008
 _LAYERS = {Direction.EGRESS: Layer.EGRESS_POLICY, Direction.INGRESS: Layer.INGRESS_POLICY}
 _TIERS = {"Admin": Layer.ADMIN_POLICY, "Baseline": Layer.BASELINE_POLICY}
 Ports = tuple[tuple[Range, ...], ...]
-"""Ranges for TCP, UDP and SCTP."""
+"""Ranges of TCP, UDP and SCTP."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One rule of a partition, or its part for one named port; ``port decision`` is what it gives its ports."""
+    """One rule of a partition, or its part for one named port; ``port_decision`` applies to its ports.
+
+    ``perhaps``: it isn't certain that the rule matches, because an address isn't known.
+    """
 
     tier: str
     action: str
     port_decision: PortDecision
     ports: Ports
-    asked: Asked
+    matches: MatchingClasses
+    perhaps: bool = False
 
 
 class NetworkPartitions:
-    """Who is selected by what, in one direction, on one snapshot's policies; partitions are shared between classes."""
+    """The partitions of all classes by the policies that select them, in one direction of one snapshot; shared if equal."""
 
     def __init__(self, direction: Direction, index: Index, profiles: Profiles) -> None:
         self.direction = direction
         self._index = index
         self._profiles = profiles
+        self._enforced: bool | None = True
+        self._unlabelled = False
         self._policies: dict[str, list[NetworkPolicy]] = {}
         self._admin: dict[str, list[AdminPolicy]] = {}
         self._partitions: dict[tuple[object, ...], PeerPartition] = {}
 
-    def load(self, policies: Iterable[NetworkPolicy], admin_policies: Iterable[AdminPolicy]) -> None:
-        """Take policies; partitions on those that were there before stay."""
+    def load(
+        self,
+        policies: Iterable[NetworkPolicy],
+        admin_policies: Iterable[AdminPolicy],
+        *,
+        enforced: bool | None,
+        unlabelled: bool = False,
+    ) -> None:
+        """Load policies; partitions with policies that were loaded before are kept.
+
+        ``enforced``: whether the CNI enforces NetworkPolicies (``Cni.enforces``). ``unlabelled``: whether there are namespaces
+        whose labels aren't known.
+        """
+        self._unlabelled = unlabelled
+        if enforced is not self._enforced:
+            self._partitions.clear()
+        self._enforced = enforced
         by_namespace: dict[str, list[NetworkPolicy]] = defaultdict(list)
         for policy in sorted(policies, key=lambda p: p.meta.name):
             if applies(policy, self.direction):
@@ -72,30 +96,39 @@ class NetworkPartitions:
         return policy.ingress if self.direction is Direction.INGRESS else policy.egress
 
     def prune(self, used: Iterable[PeerPartition]) -> None:
-        """Forget the partitions that no class takes any more, once they are many."""
-        taken = {id(partition) for partition in used}
+        """Remove the partitions that no class uses, once there are many of them."""
+        taken = set(used)
         if len(self._partitions) > 2 * len(taken) + 64:
-            self._partitions = {key: partition for key, partition in self._partitions.items() if id(partition) in taken}
+            self._partitions = {key: partition for key, partition in self._partitions.items() if partition in taken}
 
     def of(self, subject: PodClass, doubt: PortDecision) -> PeerPartition:
-        """The partition of a class; ``doubt`` is what isn't modelled on its side."""
+        """The partition of a class; ``doubt`` is the result of objects on its side that aren't modelled."""
         bit = 1 << subject.number
+        if self._enforced is False:
+            return self._unenforced(doubt)
         selecting = tuple(
             policy
             for policy in self._policies.get(subject.endpoint.namespace, ())
             if self._index.subjects(policy.meta.namespace, policy.pod_selector) & bit
         )
         tiers = {
-            tier: tuple(p for p in policies if self._index.admin_subject(p.subject) & bit)
-            for tier, policies in self._admin.items()
-            if policies
+            tier: tuple(p for p in policies if self._subjects(p) & bit) for tier, policies in self._admin.items() if policies
         }
         ports = (self._index.named_ports if self.direction is Direction.EGRESS else subject.ports) if selecting or tiers else ()
-        key = (tuple(map(id, selecting)), *(tuple(map(id, tiers.get(tier, ()))) for tier in _TIERS), doubt, ports)
+        hosts = (subject.endpoint.host_pods, bool(self._index.as_nodes))
+        unsure = tuple(p.meta.ref for several in tiers.values() for p in several if not self._surely(p, subject))
+        key = (unsure, same(selecting), *(same(tiers.get(tier, ())) for tier in _TIERS), doubt, ports, hosts)
         known = self._partitions.get(key)
         if known is None:
             known = self._partitions[key] = self._make(subject, selecting, tiers, doubt)
         return known
+
+    def _subjects(self, policy: AdminPolicy) -> Bits:
+        """The classes that a policy selects, or may select."""
+        return self._index.admin_subject(policy.subject) | self._index.admin_subject_may(policy.subject)
+
+    def _surely(self, policy: AdminPolicy, subject: PodClass) -> bool:
+        return bool(self._index.admin_subject(policy.subject) >> subject.number & 1)
 
     def _make(
         self,
@@ -105,25 +138,45 @@ class NetworkPartitions:
         doubt: PortDecision,
     ) -> PeerPartition:
         entries: list[Entry] = []
-        for policy in tiers.get("Admin", ()):
+        for policy in unordered(tiers.get("Admin", ()), self.direction):
             entries += self._of_admin("Admin", policy, subject)
         for network_policy in selecting:
             entries += self._of_policy(network_policy, subject)
+        for network_policy in selecting:
+            entries += self._that_may_allow(network_policy, subject)
+        if selecting and self.direction is Direction.INGRESS and self._index.as_nodes:
+            entries.append(self._from_own_node())
         if not selecting:
-            for policy in tiers.get("Baseline", ()):
+            for policy in unordered(tiers.get("Baseline", ()), self.direction):
                 entries += self._of_admin("Baseline", policy, subject)
         rest = NOTHING_SAID
         if selecting and doubt.doubt is not None:
-            rest = doubt  # what isn't modelled might allow what no rule allows
+            rest = doubt  # An object that isn't modelled might allow what no rule allows
+        elif selecting and (self._enforced is None or subject.endpoint.host_pods is HostPods.UNKNOWN):
+            rest = self._doubt  # It isn't known whether the policies apply
         elif selecting:
             rest = PortDecision(block=Ruling(_LAYERS[self.direction], Decider(selecting[0].meta.ref), TIMEOUT))
-        # the closure keeps the policies alive, so that their ids in the key stay theirs
         return PeerPartition(
-            [entry.asked for entry in entries],
-            lambda path: self._profile([entries[n] for n in path], rest, doubt, (selecting, tiers)),
+            [entry.matches for entry in entries],
+            lambda path: self._profile([entries[n] for n in path], rest, doubt),
         )
 
-    def _profile(self, entries: Sequence[Entry], rest: PortDecision, doubt: PortDecision, _kept: object) -> Profile:
+    @property
+    def _doubt(self) -> PortDecision:
+        return PortDecision(doubt=Ruling(_LAYERS[self.direction], None, UNKNOWN))
+
+    def _from_own_node(self) -> Entry:
+        """Pods on the host network that may count as their node: they may be on the node of a pod of this class."""
+        return Entry("", "", self._doubt, (ALL_PORTS,) * len(PROTOCOLS), lambda: self._index.as_nodes)
+
+    def _unenforced(self, doubt: PortDecision) -> PeerPartition:
+        """The partition of all classes where no policy is enforced."""
+        key: tuple[object, ...] = ("nothing is enforced", doubt)
+        if key not in self._partitions:
+            self._partitions[key] = PeerPartition([], lambda _: self._profile([], NOTHING_SAID, doubt))
+        return self._partitions[key]
+
+    def _profile(self, entries: Sequence[Entry], rest: PortDecision, doubt: PortDecision) -> Profile:
         maps = [everywhere(doubt).then(_painted(entries, number, rest)) for number in range(len(PROTOCOLS))]
         return self._profiles.number([*maps, everywhere(maps[0].at(HBONE_PORT))])
 
@@ -133,16 +186,35 @@ class NetworkPartitions:
         for number, rule in enumerate(rules(policy, self.direction)):
             decider = Decider(policy.meta.ref, f"{self.direction.value}[{number}]")
             port_decision = PortDecision(allow=Ruling(_LAYERS[self.direction], decider))
-            asked = partial(self._any_peer, rule, policy.meta.namespace)
-            if not rule.ports:
-                yield Entry("", "", port_decision, (ALL_PORTS,) * len(PROTOCOLS), asked)
-                continue
-            plain = [entry for entry in rule.ports if not isinstance(entry.port, str)]
-            if plain:
-                yield Entry("", "", port_decision, _by_protocol((entry.protocol, _ranges(entry)) for entry in plain), asked)
-            for entry in rule.ports:
-                if isinstance(entry.port, str) and entry.end_port is None:
-                    yield from self._named(entry.port, entry.protocol, "", "", port_decision, asked, subject)
+            yield from self._of_rule(rule, port_decision, partial(self._any_peer, rule, policy.meta.namespace), subject)
+
+    def _that_may_allow(self, policy: NetworkPolicy, subject: PodClass) -> Iterator[Entry]:
+        """The rules with peers that may match: unknown where no rule certainly allows."""
+        for rule in rules(policy, self.direction):
+            by_selector = self._unlabelled or (self._index.as_nodes and self.direction is Direction.EGRESS)
+            if by_selector or any(peer.ip_block is not None for peer in rule.peers):
+                matches = partial(self._peers_that_may, rule, policy.meta.namespace)
+                found = self._of_rule(rule, self._doubt, matches, subject)
+                yield from (replace(entry, perhaps=True) for entry in found)
+
+    def _of_rule(
+        self, rule: NetworkPolicyRule, port_decision: PortDecision, matches: MatchingClasses, subject: PodClass
+    ) -> Iterator[Entry]:
+        if not rule.ports:
+            yield Entry("", "", port_decision, (ALL_PORTS,) * len(PROTOCOLS), matches)
+            return
+        plain = [entry for entry in rule.ports if not isinstance(entry.port, str)]
+        if plain:
+            yield Entry("", "", port_decision, _by_protocol((entry.protocol, _ranges(entry)) for entry in plain), matches)
+        for entry in rule.ports:
+            if isinstance(entry.port, str) and entry.end_port is None:
+                yield from self._named(entry.port, entry.protocol, "", "", port_decision, matches, subject)
+
+    def _peers_that_may(self, rule: NetworkPolicyRule, namespace: str) -> Bits:
+        found = 0
+        for peer in rule.peers:
+            found |= self._index.peer_may(peer, namespace)
+        return found
 
     def _any_peer(self, rule: NetworkPolicyRule, namespace: str) -> Bits:
         if not rule.peers:
@@ -156,17 +228,35 @@ class NetworkPartitions:
         for number, rule in enumerate(self._rules(policy)):
             decider = Decider(policy.meta.ref, f"{self.direction.value}[{number}]")
             port_decision = _action_mark(rule.action, _TIERS[tier], decider)
-            asked = partial(self._any_admin_peer, rule)
-            if rule.ports is None:
-                yield Entry(tier, rule.action, port_decision, (ALL_PORTS,) * len(PROTOCOLS), asked)
+            doubt = PortDecision(doubt=Ruling(_TIERS[tier], decider, UNKNOWN))
+            surely = self._surely(policy, subject)
+            if not surely or self._unlabelled or any(peer.networks for peer in rule.peers):
+                may = partial(self._admin_peers_that_may, rule, surely=surely)
+                yield from (replace(e, perhaps=True) for e in self._of_admin_rule(tier, rule, doubt, may, subject))
+            if not surely:
                 continue
-            plain = [entry for entry in rule.ports if not entry.named]
-            if plain:
-                ports = _by_protocol((entry.protocol, _clipped(entry.start, entry.end)) for entry in plain)
-                yield Entry(tier, rule.action, port_decision, ports, asked)
-            for protocol in PROTOCOLS:
-                for name in dict.fromkeys(entry.named for entry in rule.ports if entry.named):
-                    yield from self._named(name, protocol, tier, rule.action, port_decision, asked, subject)
+            yield from self._of_admin_rule(tier, rule, port_decision, partial(self._any_admin_peer, rule), subject)
+
+    def _of_admin_rule(
+        self, tier: str, rule: AdminRule, port_decision: PortDecision, matches: MatchingClasses, subject: PodClass
+    ) -> Iterator[Entry]:
+        if rule.ports is None:
+            yield Entry(tier, rule.action, port_decision, (ALL_PORTS,) * len(PROTOCOLS), matches)
+            return
+        plain = [entry for entry in rule.ports if not entry.named]
+        if plain:
+            ports = _by_protocol((entry.protocol, _clipped(entry.start, entry.end)) for entry in plain)
+            yield Entry(tier, rule.action, port_decision, ports, matches)
+        for protocol in PROTOCOLS:
+            for name in dict.fromkeys(entry.named for entry in rule.ports if entry.named):
+                yield from self._named(name, protocol, tier, rule.action, port_decision, matches, subject)
+
+    def _admin_peers_that_may(self, rule: AdminRule, *, surely: bool) -> Bits:
+        """The classes that a rule may match only; all that it may match, unless its policy ``surely`` selects the subject."""
+        found = 0
+        for peer in rule.peers:
+            found |= self._index.admin_peer_may(peer)
+        return found & ~self._any_admin_peer(rule) if surely else found | self._any_admin_peer(rule)
 
     def _any_admin_peer(self, rule: AdminRule) -> Bits:
         found = 0
@@ -175,25 +265,32 @@ class NetworkPartitions:
         return found
 
     def _named(
-        self, name: str, protocol: str, tier: str, action: str, port_decision: PortDecision, asked: Asked, subject: PodClass
+        self,
+        name: str,
+        protocol: str,
+        tier: str,
+        action: str,
+        port_decision: PortDecision,
+        matches: MatchingClasses,
+        subject: PodClass,
     ) -> Iterator[Entry]:
-        """A named port is the destination's: at ingress the subject's own, at egress each peer's (one entry a number)."""
+        """Resolve a named port at the destination: at ingress the subject, at egress each peer (one entry for each number)."""
         if self.direction is Direction.INGRESS:
             numbers = [port.number for port in subject.ports if (port.name, port.protocol) == (name, protocol)]
             if numbers:
-                yield Entry(tier, action, port_decision, _by_protocol((protocol, only(number)) for number in numbers), asked)
+                yield Entry(tier, action, port_decision, _by_protocol((protocol, only(number)) for number in numbers), matches)
             return
         for port in self._index.named_ports:
             if (port.name, port.protocol) == (name, protocol):
-                having = partial(self._having, port, asked)
+                having = partial(self._having, port, matches)
                 yield Entry(tier, action, port_decision, _by_protocol([(protocol, only(port.number))]), having)
 
-    def _having(self, port: ContainerPort, asked: Asked) -> Bits:
-        return asked() & self._index.with_port.get(port, 0)
+    def _having(self, port: ContainerPort, matches: MatchingClasses) -> Bits:
+        return matches() & self._index.with_port.get(port, 0)
 
 
 def _action_mark(action: str, layer: Layer, decider: Decider) -> PortDecision:
-    """What an admin rule's action comes to; Pass says nothing itself, an action that nobody knows is doubt."""
+    """The port decision of an admin rule's action; Pass decides nothing itself, an unsupported action is unknown."""
     match action:
         case "Deny":
             return PortDecision(block=Ruling(layer, decider, TIMEOUT))
@@ -206,20 +303,48 @@ def _action_mark(action: str, layer: Layer, decider: Decider) -> PortDecision:
 
 
 def _painted(entries: Sequence[Entry], protocol: int, rest: PortDecision) -> PortMap:
-    """The ports of one protocol, rule after rule: Admin first, what it passes or leaves to NetworkPolicies, then Baseline."""
+    """The map of one protocol, rule by rule: Admin, then NetworkPolicies or Baseline for the ports that Admin leaves open."""
     painter = PortPainter()
     passed: list[Range] = []
-    for entry in entries:
+    ordered = _in_order(entries, protocol)
+    for ranges, entry in ordered:
         if entry.tier == "Admin":
-            if entry.action == "Pass":
-                passed += painter.take(entry.ports[protocol])
+            if entry.action == "Pass" and not entry.perhaps:
+                passed += painter.take(ranges)
             else:
-                painter.paint(entry.ports[protocol], entry.port_decision)
+                painter.paint(ranges, entry.port_decision)
     painter.give_back(passed)
-    for entry in entries:
+    for ranges, entry in ordered:
         if entry.tier != "Admin":
-            painter.paint(entry.ports[protocol], entry.port_decision)
+            painter.paint(ranges, entry.port_decision)
     return painter.finish(rest)
+
+
+def _in_order(entries: Sequence[Entry], protocol: int) -> Sequence[tuple[Sequence[Range], Entry]]:
+    """Ranges of ports with the entry that decides them, for each tier: what comes first counts."""
+    if not any(entry.perhaps for entry in entries):
+        return [(entry.ports[protocol], entry) for entry in entries]
+    admin = [entry for entry in entries if entry.tier == "Admin"]
+    others = [entry for entry in entries if entry.tier != "Admin"]
+    return [*_first_matches(admin, protocol), *_first_matches(others, protocol)]
+
+
+def _first_matches(entries: Sequence[Entry], protocol: int) -> Iterator[tuple[Sequence[Range], Entry]]:
+    """Ranges of ports with the entry that decides them (policy.admin.first_match), in order: earlier ranges take precedence.
+
+    An entry that may match counts only where a later entry that certainly matches has another action, or none certainly matches.
+    """
+    perhaps: list[Entry] = []
+    for entry in entries:
+        ranges = entry.ports[protocol]
+        if entry.perhaps:
+            perhaps.append(entry)
+            continue
+        for other in perhaps:
+            if other.action != entry.action:
+                yield intersect(ranges, other.ports[protocol]), other
+        yield ranges, entry
+    yield from ((entry.ports[protocol], entry) for entry in perhaps)
 
 
 def _by_protocol(found: Iterable[tuple[str, Sequence[Range]]]) -> Ports:
@@ -231,7 +356,7 @@ def _by_protocol(found: Iterable[tuple[str, Sequence[Range]]]) -> Ports:
 
 
 def _ranges(entry: PolicyPort) -> tuple[Range, ...]:
-    """The numbers of a port entry without a name (engine.networkpolicy.port_matches)."""
+    """The numbers of a port entry without a name (policy.networkpolicy.port_matches)."""
     if entry.port is None:
         return ALL_PORTS if entry.end_port is None else ()
     if isinstance(entry.port, str):

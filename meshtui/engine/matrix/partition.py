@@ -1,27 +1,29 @@
-"""A partition: what some rules, in order, say about every peer. Peers fall into groups by which of the rules match them."""
+"""A partition: all peers, grouped by which of some ordered rules match them, with the result for each group."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from meshtui.engine.classes.bitsets import spread
 from meshtui.engine.classes.index import Bits
-from meshtui.engine.matrix.ports import FIRST_PORT, LAST_PORT, NOTHING_SAID, SILENT, Decided, PortDecision, PortMap
+from meshtui.engine.decision.ruling import NOTHING_SAID, Decided, PortDecision
+from meshtui.engine.matrix.left import Left
+from meshtui.engine.matrix.ports import FIRST_PORT, LAST_PORT, SILENT, PortMap
 
-PROTOCOLS = ("TCP", "UDP", "SCTP")
 HBONE = 3
-"""The place in a profile of TCP through the tunnel."""
+"""The index in a profile of TCP through the tunnel."""
 
 
 Pieces = tuple[tuple[int, int], ...]
-"""A port map by numbers: (last port, number of the port decision), in order."""
+"""A port map as numbers: (last port, number of the port decision), in order."""
 
 
 class PortMaps:
-    """Numbers for port maps and for the port decisions in them: equal ones have the same number, and 0 says nothing.
+    """Numbers for port maps and for the port decisions in them. Equal maps have the same number; in map 0 no layer decides.
 
-    All pairs come from joining a few thousand maps, so joining works on small numbers alone.
+    All pairs result from joining a few thousand maps, so the join uses only small numbers.
     """
 
     def __init__(self) -> None:
@@ -30,8 +32,8 @@ class PortMaps:
         self._blocks: list[bool] = []
         self._joined: dict[tuple[int, int], int] = {}
         self._port_decisions: list[PortDecision] = []
-        self._mark_numbers: dict[PortDecision, int] = {}
-        self._marks_joined: dict[tuple[int, int], int] = {}
+        self._decision_numbers: dict[PortDecision, int] = {}
+        self._decisions_joined: dict[tuple[int, int], int] = {}
         self._port_decision(NOTHING_SAID)
         self.number(SILENT)
 
@@ -48,14 +50,14 @@ class PortMaps:
         return known
 
     def _port_decision(self, port_decision: PortDecision) -> int:
-        known = self._mark_numbers.get(port_decision)
+        known = self._decision_numbers.get(port_decision)
         if known is None:
-            known = self._mark_numbers[port_decision] = len(self._port_decisions)
+            known = self._decision_numbers[port_decision] = len(self._port_decisions)
             self._port_decisions.append(port_decision)
         return known
 
     def join(self, first: int, second: int) -> int:
-        """The map of two layers in a row."""
+        """The number of the map of two consecutive layers."""
         if not second or self._blocks[first]:
             return first
         if not first:
@@ -67,15 +69,15 @@ class PortMaps:
 
     def _join(self, first: Pieces, second: Pieces) -> Pieces:
         pieces: list[tuple[int, int]] = []
-        joined, place, other = self._marks_joined, 0, 0
+        joined, place, other = self._decisions_joined, 0, 0
         before = -1
         while True:
             last, port_decision = first[place]
-            last_other, mark_other = second[other]
-            together = joined.get((port_decision, mark_other))
+            last_other, decision_other = second[other]
+            together = joined.get((port_decision, decision_other))
             if together is None:
-                together = self._port_decision(self._port_decisions[port_decision].then(self._port_decisions[mark_other]))
-                joined[port_decision, mark_other] = together
+                together = self._port_decision(self._port_decisions[port_decision].then(self._port_decisions[decision_other]))
+                joined[port_decision, decision_other] = together
             end = min(last_other, last)
             if together == before:
                 pieces[-1] = (end, together)
@@ -90,7 +92,7 @@ class PortMaps:
                 other += 1
 
     def decided(self, number: int) -> list[tuple[int, int, Decided]]:
-        """A map as (first port, last port, verdict); neighbours differ."""
+        """A map as (first port, last port, verdict); adjacent verdicts differ."""
         found: list[tuple[int, int, Decided]] = []
         first = FIRST_PORT
         for last, port_decision in self.pieces[number]:
@@ -104,11 +106,11 @@ class PortMaps:
 
 
 Profile = int
-"""The number of what one side says about one peer (see Profiles)."""
+"""The number of one side's results for one peer: of its network policies in Profiles, of its mesh in MeshProfiles."""
 
 
 class Profiles:
-    """Numbers for what one side says about a peer: port maps for TCP, UDP, SCTP, and for TCP through the tunnel."""
+    """Numbers for one side's results for a peer: port maps of TCP, UDP, SCTP, and of TCP through the tunnel."""
 
     def __init__(self, maps: PortMaps) -> None:
         self._maps = maps
@@ -127,25 +129,52 @@ class Profiles:
         return known
 
     def join(self, first: Profile, second: Profile) -> Profile:
-        """The profile of both sides."""
+        """The number of the profile of both sides."""
         join = self._maps.join
         return self._number(tuple(map(join, self.parts[first], self.parts[second])))
 
 
-Asked = Callable[[], Bits]
-"""Which classes a rule matches, as of now."""
+class MeshPart(NamedTuple):
+    """The result of a destination's mesh for a source's TCP."""
+
+    tunnelled: bool
+    """Whether NetworkPolicy sees the tunnel."""
+    left: Left | None
+    """Why the engine evaluates the pair: then its protocols are unknown here, whatever the network policies of both ends are."""
+    map: int
+    """The number of the port map."""
+
+
+class MeshProfiles:
+    """Numbers for the results of a destination's mesh for a source."""
+
+    def __init__(self) -> None:
+        self.parts: list[MeshPart] = []
+        self._numbers: dict[MeshPart, Profile] = {}
+
+    def number(self, part: MeshPart) -> Profile:
+        """The number of a profile."""
+        known = self._numbers.get(part)
+        if known is None:
+            known = self._numbers[part] = len(self.parts)
+            self.parts.append(part)
+        return known
+
+
+MatchingClasses = Callable[[], Bits]
+"""A function that returns the classes that a rule currently matches."""
 Path = tuple[int, ...]
-"""The places of the rules that match a peer, in order."""
+"""The indexes of the rules that match a peer, in order."""
 
 
 @dataclass(slots=True, eq=False)
 class PeerPartition:
-    """Ordered rules (as questions to the index), and what they come down to for a peer that a given path of them matches.
+    """Ordered rules, as functions that query the index, and the profile of a peer by the path of rules that match it.
 
-    Groups are made when they are first asked for, and again when classes were added.
+    Groups are computed on first access, and updated when classes have been added.
     """
 
-    asked: Sequence[Asked]
+    rules: Sequence[MatchingClasses]
     profile: Callable[[Path], Profile]
     _size: int = 0
     _groups: dict[Profile, Bits] = field(default_factory=dict)
@@ -153,11 +182,11 @@ class PeerPartition:
 
     @property
     def settled(self) -> Mapping[Profile, Bits]:
-        """The groups as they were last asked for."""
+        """The groups as of the last access."""
         return self._groups
 
     def groups(self, everybody: Bits, size: int) -> Mapping[Profile, Bits]:
-        """All classes, in groups by profile. Classes that were added since the last time find their place."""
+        """All classes, grouped by profile. Classes added since the last call are added to the groups."""
         if self._size != size:
             self._place(everybody >> self._size << self._size)
             self._size = size
@@ -165,8 +194,8 @@ class PeerPartition:
 
     def _place(self, newcomers: Bits) -> None:
         parts: list[tuple[Path, Bits]] = [((), newcomers)]
-        for place, ask in enumerate(self.asked):
-            matching = ask() & newcomers
+        for place, matching_classes in enumerate(self.rules):
+            matching = matching_classes() & newcomers
             if not matching:
                 continue
             split: list[tuple[Path, Bits]] = []
@@ -194,7 +223,7 @@ def profile_at(groups: Mapping[Profile, Bits], number: int) -> Profile:
 
 
 def expanded(groups: Mapping[Profile, Bits], start: int, width: int) -> Sequence[Profile]:
-    """The profiles of a run of classes, in order."""
+    """The profiles of consecutive classes, in order."""
     table = list(groups)
     if len(table) == 1:
         return table * width
@@ -205,7 +234,7 @@ def expanded(groups: Mapping[Profile, Bits], start: int, width: int) -> Sequence
 
 
 def same_in_both(before: Mapping[Profile, Bits], after: Mapping[Profile, Bits]) -> Bits:
-    """The classes that have the same profile in two divisions."""
+    """The classes with the same profile in two groupings."""
     same = 0
     for profile, bits in before.items():
         same |= bits & after.get(profile, 0)

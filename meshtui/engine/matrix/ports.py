@@ -1,107 +1,16 @@
-"""What all-pairs judging says about one port: who blocks, who is in doubt, who allows; and maps of ports to that."""
+"""Maps from ports to port decisions, and sets of port ranges."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from meshtui.engine.decision.layer_result import LayerResult
-from meshtui.model.verdict import CONNECTED, UNKNOWN, Decider, Decision, Layer, StepResult
+from meshtui.engine.decision.ruling import NOTHING_SAID, PortDecision
 
 FIRST_PORT, LAST_PORT = 1, 65535
 Range = tuple[int, int]
 """First and last port, both inclusive."""
 ALL_PORTS: tuple[Range, ...] = ((FIRST_PORT, LAST_PORT),)
-
-
-@dataclass(frozen=True, slots=True)
-class Ruling:
-    """The layer that decides, by which object, and what a client sees."""
-
-    layer: Layer
-    decider: Decider | None = None
-    outcome: str = CONNECTED
-    _hash: int = field(init=False, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        """Hash once: the same few rulings stand in all answers."""
-        object.__setattr__(self, "_hash", hash((self.layer, self.decider, self.outcome)))
-
-    def __hash__(self) -> int:
-        """Equal rulings have equal hashes."""
-        return self._hash
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """A verdict without its ladder."""
-
-    decision: Decision
-    ruling: Ruling
-    _hash: int = field(init=False, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        """Hash once."""
-        object.__setattr__(self, "_hash", hash((self.decision, self.ruling)))
-
-    def __hash__(self) -> int:
-        """Equal verdicts have equal hashes."""
-        return self._hash
-
-
-NOBODY = Ruling(Layer.NONE)
-
-
-@dataclass(frozen=True, slots=True)
-class PortDecision:
-    """What some layers in a row say about a port: the first that blocks, the first that doubts, the last that allows by name."""
-
-    block: Ruling | None = None
-    doubt: Ruling | None = None
-    allow: Ruling | None = None
-    decided: Decided = field(init=False, compare=False, repr=False)
-    """The verdict: the first block decides; without one, doubt; else the last object that allows is named."""
-    _hash: int = field(init=False, compare=False, repr=False)
-
-    def __post_init__(self) -> None:
-        """Decide and hash once: port decisions are looked up far more often than made."""
-        if self.block is not None:
-            decided = Decided(Decision.DENY, self.block)
-        elif self.doubt is not None:
-            decided = Decided(Decision.UNKNOWN, self.doubt)
-        else:
-            decided = Decided(Decision.ALLOW, self.allow or NOBODY)
-        object.__setattr__(self, "decided", decided)
-        object.__setattr__(self, "_hash", hash((self.block, self.doubt, self.allow)))
-
-    def __hash__(self) -> int:
-        """Equal port decisions have equal hashes."""
-        return self._hash
-
-    def then(self, later: PortDecision) -> PortDecision:
-        """The same after the later layers have spoken too. What can't decide any more is forgotten."""
-        if self.block is not None or later is NOTHING_SAID:
-            return self
-        if later.block is not None or self is NOTHING_SAID:
-            return later
-        doubt = self.doubt or later.doubt
-        return PortDecision(doubt=doubt) if doubt else PortDecision(allow=later.allow or self.allow)
-
-
-NOTHING_SAID = PortDecision()
-
-
-def port_decision_of(results: Iterable[LayerResult]) -> PortDecision:
-    """What the results of an engine's layers come down to."""
-    port_decision = NOTHING_SAID
-    for o in results:
-        if o.result is StepResult.BLOCK:
-            port_decision = port_decision.then(PortDecision(block=Ruling(o.step.layer, o.decider, o.outcome)))
-        elif o.result is StepResult.UNKNOWN:
-            port_decision = port_decision.then(PortDecision(doubt=Ruling(o.step.layer, o.decider, UNKNOWN)))
-        elif o.result is StepResult.PASS and o.decider is not None:
-            port_decision = port_decision.then(PortDecision(allow=Ruling(o.step.layer, o.decider)))
-    return port_decision
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +21,7 @@ class PortMap:
     _hash: int = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Hash once, as port decisions do."""
+        """Compute the hash once, as port decisions do."""
         object.__setattr__(self, "_hash", hash(self.pieces))
 
     def __hash__(self) -> int:
@@ -124,7 +33,7 @@ class PortMap:
         return next(port_decision for last, port_decision in self.pieces if port <= last)
 
     def then(self, later: PortMap) -> PortMap:
-        """Both, port by port; the later layers' port decisions come second."""
+        """The map of these layers followed by later ones, port by port."""
         if later is SILENT:
             return self
         if self is SILENT:
@@ -142,7 +51,7 @@ class PortMap:
 
     @property
     def blocks_all(self) -> bool:
-        """Whether every port is blocked, whatever later layers say."""
+        """Whether every port is blocked, so that later layers change nothing."""
         return all(port_decision.block is not None for _, port_decision in self.pieces)
 
 
@@ -162,19 +71,14 @@ def _append(pieces: list[tuple[int, PortDecision]], last: int, port_decision: Po
 
 
 class PortPainter:
-    """All ports, painted from the first rule to the last: what is painted stays."""
+    """Assigns port decisions to ports, from the first rule to the last; an assigned port keeps its decision."""
 
     def __init__(self) -> None:
         self._blank: list[Range] = [(FIRST_PORT, LAST_PORT)]
         self._painted: list[tuple[int, int, PortDecision]] = []
 
-    @property
-    def full(self) -> bool:
-        """Whether nothing is blank."""
-        return not self._blank
-
     def take(self, ranges: Sequence[Range]) -> list[Range]:
-        """Cut ranges out of what is blank; what was blank of them."""
+        """Remove ranges from the unassigned ports. Returns the ports that were removed."""
         if ranges is ALL_PORTS:
             taken, self._blank = self._blank, []
             return taken
@@ -184,15 +88,15 @@ class PortPainter:
         return taken
 
     def paint(self, ranges: Sequence[Range], port_decision: PortDecision) -> None:
-        """Give what is still blank of the ranges a port decision."""
+        """Assign a port decision to the unassigned ports of the ranges."""
         self._painted += [(first, last, port_decision) for first, last in self.take(ranges)]
 
     def give_back(self, ranges: Sequence[Range]) -> None:
-        """Make ranges blank again that were taken."""
+        """Make ranges that were taken unassigned again."""
         self._blank = sorted([*self._blank, *ranges])
 
     def finish(self, rest: PortDecision = NOTHING_SAID) -> PortMap:
-        """The map, with a port decision for what is still blank."""
+        """The resulting map; ``rest`` is assigned to the ports that are still unassigned."""
         self.paint(ALL_PORTS, rest)
         pieces: list[tuple[int, PortDecision]] = []
         for _, last, port_decision in sorted(self._painted, key=lambda piece: piece[0]):
@@ -201,12 +105,12 @@ class PortPainter:
 
 
 def intersect(left: Sequence[Range], right: Sequence[Range]) -> list[Range]:
-    """What two sets of ranges share."""
+    """The intersection of two sets of ranges."""
     return sorted((max(a, c), min(b, d)) for a, b in left for c, d in right if max(a, c) <= min(b, d))
 
 
 def subtract(left: Sequence[Range], right: Sequence[Range]) -> list[Range]:
-    """What is in ``left`` and not in ``right``."""
+    """The ranges in ``left`` that aren't in ``right``."""
     rest = list(left)
     for c, d in right:
         pieces: list[Range] = []
@@ -223,7 +127,7 @@ def subtract(left: Sequence[Range], right: Sequence[Range]) -> list[Range]:
 
 
 def union(left: Sequence[Range], right: Sequence[Range]) -> list[Range]:
-    """Both sets of ranges, merged."""
+    """The union of two sets of ranges, merged."""
     merged: list[Range] = []
     for first, last in sorted([*left, *right]):
         if merged and first <= merged[-1][1] + 1:
@@ -234,5 +138,5 @@ def union(left: Sequence[Range], right: Sequence[Range]) -> list[Range]:
 
 
 def only(port: int) -> tuple[Range, ...]:
-    """One port as ranges; none when it is no port."""
+    """One port as a set of ranges; empty when the number isn't a valid port."""
     return ((port, port),) if FIRST_PORT <= port <= LAST_PORT else ()

@@ -1,4 +1,4 @@
-"""What differs between two snapshots, as far as verdicts on pairs can depend on it."""
+"""The differences between two snapshots that may change the verdict on a pair."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
-from meshtui.engine.policy.unmodelled import ADMIN_KINDS, BLIND, CNI_KINDS
+from meshtui.engine.policy.switches import switches_of
+from meshtui.engine.policy.unmodelled import ADMIN_KINDS
+from meshtui.kinds.foreign import CNI_KINDS
+from meshtui.kinds.kind import Pairs
+from meshtui.kinds.registry import fields_of
 from meshtui.model.ids import Uid
 from meshtui.model.policy import AuthorizationPolicy, NetworkPolicy, PeerAuthentication
-from meshtui.model.snapshot import Snapshot
+from meshtui.model.snapshot import GATEWAY_LABELS, Snapshot
 from meshtui.model.workload import Pod
 
 Policy = TypeVar("Policy", NetworkPolicy, AuthorizationPolicy, PeerAuthentication)
@@ -17,7 +21,7 @@ Policy = TypeVar("Policy", NetworkPolicy, AuthorizationPolicy, PeerAuthenticatio
 
 @dataclass(slots=True)
 class Rules:
-    """Policies by UID. One that was only written anew, with nothing changed, stays the object that it was."""
+    """Policies by UID. A policy that was written again without a change keeps its old object."""
 
     network: dict[Uid, NetworkPolicy] = field(default_factory=dict)
     authorization: dict[Uid, AuthorizationPolicy] = field(default_factory=dict)
@@ -25,39 +29,41 @@ class Rules:
 
     @classmethod
     def of(cls, snapshot: Snapshot) -> Rules:
-        """A snapshot's policies as they are."""
+        """The policies of a snapshot."""
         return cls(dict(snapshot.network_policies), dict(snapshot.authorization_policies), dict(snapshot.peer_authentications))
 
 
 @dataclass(slots=True)
-class Changes:
-    """What happened from one snapshot to the next. ``everything`` means that it is not worth looking closer."""
+class Delta:
+    """The changes from one snapshot to the next. ``everything`` means that all verdicts must be recomputed."""
 
     rules: Rules
     written: Rules
-    """Those of them that are new, or say something new."""
+    """The policies that are new or changed."""
     everything: bool = False
     relabelled: set[str] = field(default_factory=set)
-    """Namespaces that came, went, or changed their labels."""
+    """Namespaces that were added, removed, or relabelled."""
     network: set[str] = field(default_factory=set)
-    """Namespaces in which a NetworkPolicy changed; the same below."""
+    """Namespaces in which a NetworkPolicy changed; likewise for the two below."""
     authorization: set[str] = field(default_factory=set)
     peer: set[str] = field(default_factory=set)
+    proxies: bool = False
+    """Whether something changed that only proxies read, or a pod of a gateway or waypoint."""
     gone: list[Pod] = field(default_factory=list)
-    """Pods that are no longer there, or no longer as they were."""
+    """Pods that were removed or changed, in their old version."""
     come: list[Pod] = field(default_factory=list)
-    """Pods that are new, or new as they are now."""
+    """Pods that were added or changed, in their new version."""
 
 
-def changes(old: Snapshot, rules: Rules, new: Snapshot) -> Changes:
-    """Compare two snapshots; ``rules`` are the old one's policies, as far back as they are unchanged."""
+def delta(old: Snapshot, rules: Rules, new: Snapshot) -> Delta:
+    """Compare two snapshots; ``rules`` are the policies of the old one, with old objects for unchanged policies."""
     if _shape(old) != _shape(new):
-        return Changes(Rules.of(new), Rules(), everything=True)
+        return Delta(Rules.of(new), Rules(), everything=True)
     written = Rules()
     network, in_network = _compare(rules.network, new.network_policies, written.network)
     authorization, in_authorization = _compare(rules.authorization, new.authorization_policies, written.authorization)
     peer, in_peer = _compare(rules.peer, new.peer_authentications, written.peer)
-    found = Changes(Rules(network, authorization, peer), written)
+    found = Delta(Rules(network, authorization, peer), written)
     found.relabelled, found.network, found.authorization, found.peer = (
         _relabelled(old, new),
         in_network,
@@ -65,32 +71,53 @@ def changes(old: Snapshot, rules: Rules, new: Snapshot) -> Changes:
         in_peer,
     )
     _pods(old, new, found)
+    found.proxies = bool(found.relabelled) or _proxies(old, new) or any(map(_is_gateways, (*found.gone, *found.come)))
     return found
 
 
-_DECIDING = ("Namespace", "NetworkPolicy", *ADMIN_KINDS, *CNI_KINDS, "AuthorizationPolicy", "PeerAuthentication")
-"""Kinds without which pairs can't be judged for sure."""
+_DECIDING = ("Namespace", "NetworkPolicy", *ADMIN_KINDS, *CNI_KINDS, "AuthorizationPolicy", "PeerAuthentication", "Sidecar")
+"""The kinds without which verdicts on pairs aren't certain."""
+_EVERYBODYS = fields_of(Pairs.EVERYBODY)
 
 
 def _shape(snapshot: Snapshot) -> tuple[object, ...]:
-    """What changes seldom and concerns everybody: when it does, all is judged anew."""
-    states = [(state.status in BLIND, state.scope) for state in map(snapshot.kind_state, _DECIDING)]
+    """The parts of a snapshot that change rarely and affect every pair: a change of them recomputes everything."""
+    states = [(bool(state.blind), state.scope) for state in map(snapshot.kind_state, _DECIDING)]
     return (
         snapshot.live,
         snapshot.mesh,
-        dict(snapshot.admin_policies),
-        dict(snapshot.foreign),
-        dict(snapshot.gateways),
-        dict(snapshot.gateway_classes),
+        snapshot.cni,
+        snapshot.pod_cidrs,
+        snapshot.installation,
+        snapshot.unlabelled and (snapshot.unlabelled, snapshot.has_istio),
+        switches_of(snapshot),
+        *(dict(getattr(snapshot, name)) for name in _EVERYBODYS),
         {node.meta.name: node.meta.labels for node in snapshot.nodes.values()} if snapshot.admin_policies else None,
         states,
     )
 
 
+_READ_BY_PROXIES = ("services", "authorization_policies", "peer_authentications", "request_authentications", "http_routes")
+"""The mappings of a Snapshot, beside those that affect everybody, from which proxies decide."""
+
+
+def _proxies(old: Snapshot, new: Snapshot) -> bool:
+    pairs = ((getattr(old, name), getattr(new, name)) for name in _READ_BY_PROXIES)
+    if any(before is not after and dict(before) != dict(after) for before, after in pairs):
+        return True
+    states = ({kind: bool(state.blind) for kind, state in snapshot.kinds.items()} for snapshot in (old, new))
+    before, after = states
+    return before != after
+
+
+def _is_gateways(pod: Pod) -> bool:
+    return bool(pod.labels.keys() & GATEWAY_LABELS)
+
+
 def _compare(
     old: Mapping[Uid, Policy], new: Mapping[Uid, Policy], written: dict[Uid, Policy]
 ) -> tuple[dict[Uid, Policy], set[str]]:
-    """The new policies, with the old object where nothing changed; and the namespaces of those that did."""
+    """The new policies, with the old object for unchanged ones, and the namespaces of the changed ones."""
     kept: dict[Uid, Policy] = {}
     changed: set[str] = set()
     for uid, policy in new.items():
@@ -107,7 +134,7 @@ def _compare(
 
 
 def _same(old: Policy, new: Policy) -> bool:
-    """Whether two versions of a policy say the same: all but versions, managers and unread annotations."""
+    """Whether two versions of a policy are equal, apart from versions, managers and annotations that aren't read."""
     before, after = old.meta, new.meta
     if (before.ref, before.created) != (after.ref, after.created):
         return False
@@ -124,7 +151,7 @@ def _relabelled(old: Snapshot, new: Snapshot) -> set[str]:
     return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
 
 
-def _pods(old: Snapshot, new: Snapshot, found: Changes) -> None:
+def _pods(old: Snapshot, new: Snapshot, found: Delta) -> None:
     if old.pods is not new.pods:
         before, after = old.pods, new.pods
         found.come = [pod for uid, pod in after.items() if before.get(uid) is not pod]
@@ -135,6 +162,6 @@ def _pods(old: Snapshot, new: Snapshot, found: Changes) -> None:
 
 
 def _with_members(pods: Iterable[Pod], snapshot: Snapshot, namespaces: set[str]) -> list[Pod]:
-    """The pods, and all pods of some namespaces."""
+    """The pods outside some namespaces, and all pods inside them."""
     members = [pod for pod in snapshot.pods.values() if pod.meta.namespace in namespaces]
     return [*(pod for pod in pods if pod.meta.namespace not in namespaces), *members]

@@ -1,1 +1,1 @@
-"""From the words of a flow to the hops that its traffic takes."""
+"""Resolution of a flow to the hops that its traffic takes."""

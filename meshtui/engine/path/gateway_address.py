@@ -1,22 +1,21 @@
-"""Where a Gateway is reached from outside (contracts, Where the gateway is)."""
+"""The address of a Gateway from outside the cluster (docs/contracts.md, Where the gateway is)."""
 
 from __future__ import annotations
 
 import ipaddress
 
+from meshtui.model.constants import GATEWAY_NAME
 from meshtui.model.gateway import Gateway
 from meshtui.model.snapshot import Snapshot
 
-GATEWAY_NAME = "gateway.networking.k8s.io/gateway-name"
-
 
 def find_gateway(snapshot: Snapshot, namespace: str, name: str) -> Gateway | None:
-    """A Gateway by name."""
+    """The Gateway with a namespace and a name, or None."""
     return next((g for g in snapshot.gateways.values() if (g.meta.namespace, g.meta.name) == (namespace, name)), None)
 
 
 def gateway_urls(snapshot: Snapshot, namespace: str, name: str) -> list[str]:
-    """Where a Gateway answers, the best first: its status' addresses with its listener's port, then its NodePort."""
+    """The URLs of a Gateway, the best first: the addresses of its status with its listener's port, then its NodePort."""
     gateway = find_gateway(snapshot, namespace, name)
     if gateway is None:
         return []
@@ -33,7 +32,7 @@ def gateway_urls(snapshot: Snapshot, namespace: str, name: str) -> list[str]:
 
 
 def _host(address: str) -> str:
-    """An address as a URL writes it."""
+    """Format an address for a URL."""
     try:
         return f"[{address}]" if ipaddress.ip_address(address).version == 6 else address
     except ValueError:

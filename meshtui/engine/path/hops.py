@@ -1,4 +1,4 @@
-"""From one endpoint to another: straight, or through a waypoint; every layer on the way, in order."""
+"""The hops from one endpoint to another, direct or through a waypoint, with the results of every layer, in order."""
 
 from __future__ import annotations
 
@@ -6,148 +6,253 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from meshtui.engine.decision.conclude import conclude
-from meshtui.engine.decision.layer_result import LayerResult, layer_result
+from meshtui.engine.decision.layer_result import LayerResult, layer_result, on_hop
 from meshtui.engine.endpoints import Endpoint, Endpoints, Target
 from meshtui.engine.matching.http import speaks_http
-from meshtui.engine.path.layers import HBONE_PORT, Layers, network_port
-from meshtui.engine.path.question import Asked
-from meshtui.engine.path.sidecar import Sidecars, Transport
+from meshtui.engine.path.gateway_pods import GatewayPods
+from meshtui.engine.path.layers import Layers, network_port
+from meshtui.engine.path.memberships import whichever
+from meshtui.engine.path.mesh_routes import MeshRoutes
+from meshtui.engine.path.other_routes import OtherRoutes
+from meshtui.engine.path.question import Question
+from meshtui.engine.path.sidecar import Sidecars, Transport, leaves_directly
 from meshtui.engine.path.waypoint import Attachment, Waypoints
 from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.engine.policy.unmodelled import Unmodelled
+from meshtui.model.constants import HBONE_PORT, POD_NETWORK_LAYERS
+from meshtui.model.reason import Code, Reason, because
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import CLOSED, Layer, StepResult, http_outcome
 from meshtui.model.workload import MeshMode, Service
 
 
 class Hops:
-    """The ways between the endpoints of one snapshot."""
+    """The connections between the endpoints of one snapshot."""
 
     def __init__(self, snapshot: Snapshot, endpoints: Endpoints) -> None:
         self._snapshot = snapshot
         self.layers = Layers(snapshot)
         self.doubts = Unmodelled(snapshot)
+        self.gateway_pods = GatewayPods(snapshot)
+        self._routes = MeshRoutes(snapshot)
+        self.other_routes = OtherRoutes(snapshot)
         self._sidecars = Sidecars(snapshot)
         self._waypoints = Waypoints(snapshot, endpoints)
 
-    def ways(self, source: Endpoint, destination: Endpoint, port: int, asked: Asked) -> list[list[LayerResult]]:
-        """What every layer says, for each way that a connection may take: one, or one for each pod of a waypoint."""
-        if asked.protocol != "TCP":
-            return [self.straight(source, destination, port, asked)]
-        attached = self._waypoints.of(source, destination, asked.service)
-        if attached is None or attached.gateway is None or not attached.endpoints:
-            return [self.straight(source, destination, port, asked, attached)]
-        return [self._through(source, endpoint, attached, destination, port, asked) for endpoint in attached.endpoints]
+    def ways(self, source: Endpoint, destination: Endpoint, port: int, question: Question) -> list[list[LayerResult]]:
+        """The results of every layer, for each way that a connection may take: one, or one for each pod of a waypoint.
 
-    def has_proxy(self, source: Endpoint, destination: Endpoint, service: Service | None) -> bool:
-        """Whether a sidecar stands between two endpoints, or a label names a waypoint (even one that traffic goes past)."""
-        if destination.mode is MeshMode.SIDECAR or (source.mode is MeshMode.SIDECAR and destination.in_ambient):
-            return True
+        If it isn't known whether an end is in the mesh, all possibilities must give the same verdict.
+        """
+        if question.protocol != "TCP":
+            return [self.straight(source, destination, port, question)]
+        routed = bool(self._snapshot.virtual_services)
+        return whichever(source, destination, lambda one, other: self._ways(one, other, port, question), routed=routed)
+
+    def _ways(self, source: Endpoint, destination: Endpoint, port: int, question: Question) -> list[list[LayerResult]]:
+        attached = self._waypoints.of(source, destination, question.service)
+        if attached is None or attached.gateway is None or not attached.endpoints:
+            return [self.straight(source, destination, port, question, attached)]
+        return [self._through(source, endpoint, attached, destination, port, question) for endpoint in attached.endpoints]
+
+    def waypoint(self, source: Endpoint, destination: Endpoint, service: Service | None = None) -> tuple[Endpoint, ...]:
+        """The pods of the waypoint that handles traffic to a pod's address, or to a Service; empty if none does."""
+        attached = self._waypoints.of(source, destination, service)
+        return attached.endpoints if attached is not None and attached.gateway is not None else ()
+
+    def has_waypoint(self, source: Endpoint, destination: Endpoint, service: Service | None) -> bool:
+        """Whether a label names a waypoint for the traffic, even one that it bypasses."""
         return self._waypoints.of(source, destination, service) is not None
 
+    def tunnelled(self, source: Endpoint, destination: Endpoint) -> bool:
+        """Whether network policies see the tunnel's port for TCP that passes no waypoint, on every port of the destination."""
+        if destination.mode is MeshMode.SIDECAR:
+            return self._sidecars.tunnelled(source, destination)
+        if source.is_configured_proxy and destination.in_ambient:
+            return self._snapshot.mesh.sidecars_send_hbone
+        return network_port(source, destination, 0, "TCP") == HBONE_PORT
+
     def network(self, source: Endpoint, destination: Endpoint, port: int, protocol: str = "TCP") -> list[LayerResult]:
-        """Both ends' network policies, the source's first, on the port that NetworkPolicy sees."""
+        """The results of both ends' network policies, the source's first, for the port that NetworkPolicy sees."""
         results: list[LayerResult] = []
-        for direction, endpoint in ((Direction.EGRESS, source), (Direction.INGRESS, destination)):
-            doubts = list(self.doubts.about_network(direction, endpoint))
-            said = self.layers.network(direction, source, destination, port, protocol)
+        for direction, endpoint, peer in ((Direction.EGRESS, source, destination), (Direction.INGRESS, destination, source)):
+            doubts = list(self.doubts.about_network(direction, endpoint, peer))
+            said = on_hop(
+                self.layers.network(direction, source, destination, port, protocol), source, destination, port, protocol
+            )
             results += [*doubts, *(map(_unsure, said) if doubts else said)]
         return results
 
     def straight(
-        self, source: Endpoint, destination: Endpoint, port: int, asked: Asked, attached: Attachment | None = None
+        self, source: Endpoint, destination: Endpoint, port: int, question: Question, attached: Attachment | None = None
     ) -> list[LayerResult]:
-        """Without a waypoint on the way."""
-        if asked.protocol == "TCP" and destination.mode is MeshMode.SIDECAR:
-            return self._to_sidecar(source, destination, port, asked, attached)
-        if asked.protocol == "TCP" and source.mode is MeshMode.SIDECAR and destination.in_ambient:
-            return self._from_sidecar(source, destination, port, attached)
-        results = self.network(source, destination, network_port(source, destination, port, asked.protocol), asked.protocol)
-        if asked.protocol == "TCP":
+        """The results for a connection that passes no waypoint."""
+        return [*self._routed(source, question), *self._unrouted(source, destination, port, question, attached)]
+
+    def _routed(self, source: Endpoint, question: Question) -> list[LayerResult]:
+        """An unknown result if the source's sidecar may send a Service's requests elsewhere, or change them."""
+        service, port = question.service, question.service_port
+        past = port is not None and leaves_directly(source, port.number)
+        if question.protocol != "TCP" or source.mode is not MeshMode.SIDECAR or past:
+            return []
+        doubts = list(self.doubts.about_sidecar(source))
+        if service is None:
+            return doubts
+        hidden = self._sidecars.hidden(source, service) if self._snapshot.mesh.registry_only else None
+        if hidden is not None:
+            doubts.append(layer_result(Layer.SIDECAR, f"the sidecar of {source.name}", StepResult.UNKNOWN, hidden))
+        doubts += [*self._sidecars.changed(source), *self.doubts.about_extensions(Layer.SIDECAR)]
+        doubts += self.doubts.about_mesh_routes(Layer.SIDECAR)
+        return [*doubts, *self._routes.at_sidecar(source, service, port), *self.other_routes.at_sidecar(source, service)]
+
+    def _unrouted(
+        self, source: Endpoint, destination: Endpoint, port: int, question: Question, attached: Attachment | None
+    ) -> list[LayerResult]:
+        """The results for a connection to a destination that the source's proxy doesn't change."""
+        if question.protocol == "TCP" and destination.mode is MeshMode.SIDECAR:
+            return self._to_sidecar(source, destination, port, question, attached)
+        if question.protocol == "TCP" and source.is_configured_proxy and destination.in_ambient:
+            return self._from_sidecar(source, destination, port, question, attached)
+        return self._captured(source, destination, port, question, attached)
+
+    def _captured(
+        self, source: Endpoint, destination: Endpoint, port: int, question: Question, attached: Attachment | None
+    ) -> list[LayerResult]:
+        """The results for a connection that a ztunnel, or nothing, carries from its source."""
+        results = self.network(source, destination, network_port(source, destination, port, question.protocol), question.protocol)
+        if question.protocol == "TCP":
             results += self.doubts.about_destination(destination)
             results += _about(attached)
-            results += self.layers.ztunnel(source, destination, port)
+            results += on_hop(self.gateway_pods.results(source, destination, port, question), source, destination, port)
+            results += self._ztunnel(source, destination, port)
         return results
 
-    def _from_sidecar(self, source: Endpoint, destination: Endpoint, port: int, attached: Attachment | None) -> list[LayerResult]:
-        """A sidecar reaches ambient pods through HBONE where its proxy is told to; whether it is can't always be told."""
+    def _ztunnel(self, source: Endpoint, destination: Endpoint, port: int) -> list[LayerResult]:
+        """The results of the destination's ztunnel; none if the mesh's configuration, which they depend on, isn't known."""
+        if any(self.doubts.about_mesh(destination)):
+            return []
+        implicit = self._waypoints.implicit_policies(destination)
+        return on_hop(self.layers.ztunnel(source, destination, port, implicit), source, destination, port)
+
+    def _from_sidecar(
+        self, source: Endpoint, destination: Endpoint, port: int, question: Question, attached: Attachment | None
+    ) -> list[LayerResult]:
+        """The results from a sidecar or a classic gateway to an ambient pod: to a Service through HBONE, if so configured."""
+        said = source.mode is not MeshMode.SIDECAR or self._sidecars.by_service(source, destination, port, question)
+        if said is True:
+            return self._in_tunnel(source, destination, port, question, attached)
+        plain = self._captured(replace(source, mode=MeshMode.NONE, principal=None), destination, port, question, attached)
+        if said is False:
+            return plain
+        return _agreed([plain, self._in_tunnel(source, destination, port, question, attached)], said, destination)
+
+    def _in_tunnel(
+        self, source: Endpoint, destination: Endpoint, port: int, question: Question, attached: Attachment | None
+    ) -> list[LayerResult]:
+        """The results if the source's proxy treats a connection as one to a Service. Whether it uses HBONE may be unknown."""
         known = self._snapshot.mesh.sidecars_send_hbone
         results = self.network(source, destination, HBONE_PORT if known else port)
         if not known:
-            reason = "whether sidecars use HBONE can't be told from the mesh's configuration (ISTIO_META_ENABLE_HBONE)"
+            reason = because(Code.SIDECAR_HBONE_NOT_KNOWN)
             results.append(layer_result(Layer.SIDECAR, destination.name, StepResult.UNKNOWN, reason))
+        results += self._about_clients(source, destination, port, question)
         results += self.doubts.about_destination(destination)
         results += _about(attached)
-        return results + self.layers.ztunnel(source, destination, port)
+        return results + self._ztunnel(source, destination, port)
 
     def _to_sidecar(
-        self, source: Endpoint, destination: Endpoint, port: int, asked: Asked, attached: Attachment | None
+        self, source: Endpoint, destination: Endpoint, port: int, question: Question, attached: Attachment | None
     ) -> list[LayerResult]:
-        """To a pod with a sidecar: where manifests don't tell how it is reached, both ways must say the same."""
-        ways = [
-            self._by_transport(source, destination, port, asked, attached, how)
-            for how in self._sidecars.transports(source, destination, port)
-        ]
-        decided = [conclude(way) for way in ways]
-        if len({(v.decision, v.outcome, v.decided_by) for v in decided}) == 1:
-            return ways[0]
-        if len({(v.decision, v.outcome) for v in decided}) == 1 and ways[0]:
-            by = " or ".join(str(v.decided_by.ref) if v.decided_by else "nothing" for v in decided)
-            assumption = f"whether {destination.name} takes HBONE can't be told; either way it is the same, decided by {by}"
-            return [*ways[0][:-1], replace(ways[0][-1], assumptions=(*ways[0][-1].assumptions, assumption))]
-        plain, tunnel = (verdict.reason or "it passes" for verdict in decided)
-        reason = f"whether {destination.name} takes HBONE can't be told: in plaintext {plain}; through the tunnel {tunnel}"
-        doubt = layer_result(Layer.SIDECAR, destination.name, StepResult.UNKNOWN, reason)
-        return [*(o for o in ways[0] if o.step.layer is not Layer.SIDECAR), doubt]
+        """The results to a pod with a sidecar. If the transport isn't known, all transports must give the same verdict."""
+        transports = self._sidecars.transports(source, destination, port, question)
+        ways = [self._by_transport(source, destination, port, question, attached, how) for how in transports.ways]
+        return ways[0] if transports.why is None else _agreed(ways, transports.why, destination)
+
+    def _about_clients(self, source: Endpoint, destination: Endpoint, port: int, question: Question) -> list[LayerResult]:
+        """Unknown results for a proxy's own connection to a Service: DestinationRules may change it."""
+        if source.mode not in {MeshMode.SIDECAR, MeshMode.GATEWAY}:
+            return []
+        services = self._sidecars.services(destination, port, question)
+        return list(self.doubts.about_client(Layer.SIDECAR, services)) if services else []
 
     def _by_transport(
-        self, source: Endpoint, destination: Endpoint, port: int, asked: Asked, attached: Attachment | None, how: Transport
+        self, source: Endpoint, destination: Endpoint, port: int, question: Question, attached: Attachment | None, how: Transport
     ) -> list[LayerResult]:
         results = self.network(source, destination, HBONE_PORT if how.hbone else port)
-        results += self.doubts.about_proxy(Layer.SIDECAR, "PeerAuthentication", *_tokens(asked))
+        results += self.doubts.about_proxy(Layer.SIDECAR, "PeerAuthentication", *_tokens(question))
+        if how.identified:
+            results += self._about_clients(source, destination, port, question)
+        results += self.doubts.about_sidecar(destination)
         results += _about(attached)
-        said = self._sidecars.results(source, destination, port, how, asked)
+        if any(self.doubts.about_mesh_config(Layer.SIDECAR)):
+            return results
+        said = on_hop(self._sidecars.results(source, destination, port, how, question), source, destination, port)
         return results + ([replace(said[0], assumptions=(how.assumption,)), *said[1:]] if how.assumption and said else said)
 
     def _through(
-        self, source: Endpoint, endpoint: Endpoint, attached: Attachment, destination: Endpoint, port: int, asked: Asked
+        self, source: Endpoint, endpoint: Endpoint, attached: Attachment, destination: Endpoint, port: int, question: Question
     ) -> list[LayerResult]:
-        """Two hops, each with its own network policies; the destination sees the waypoint's identity."""
+        """The results of two hops, each with its own network policies; the destination sees the waypoint's identity."""
         gateway = attached.gateway
         if gateway is None:
             return []
         results = self.network(source, endpoint, HBONE_PORT)
-        results += self.doubts.about_proxy(Layer.WAYPOINT, *_tokens(asked))
-        said = self._waypoints.results(gateway, endpoint, source, Target(destination, port), asked)
-        if attached.assumption:
+        results += self.doubts.about_proxy(Layer.WAYPOINT, *_tokens(question))
+        known = not any(self.doubts.about_mesh_config(Layer.WAYPOINT))
+        said = self._waypoints.results(gateway, endpoint, source, Target(destination, port), question) if known else []
+        service, named = question.service, question.service_port
+        if service is not None:
+            results += self.doubts.about_mesh_routes(Layer.WAYPOINT)
+            results += self._routes.at_waypoint(gateway, service, named)
+        said = on_hop(said, source, endpoint, named.number if named else port, service=service.meta.ref if service else None)
+        if attached.assumption and said:
             said = [replace(said[0], assumptions=(*said[0].assumptions, attached.assumption)), *said[1:]]
-        is_http = speaks_http(asked.service_port) if asked.service_port else None
-        second = self.straight(endpoint, destination, port, replace(asked, service=None, service_port=None, jwt=None))
-        return [*results, *said, *behind(second, http=asked.http is not None if is_http is None else is_http)]
+        is_http = speaks_http(question.service_port) if question.service_port else None
+        http, jwt = (question.http, question.jwt) if is_http is False else self._waypoints.passed_on(gateway, question)
+        second = self.straight(endpoint, destination, port, Question(question.protocol, http=http, jwt=jwt))
+        return [*results, *said, *behind(second, http=question.http is not None if is_http is None else is_http)]
+
+
+def _agreed(ways: list[list[LayerResult]], why: Reason, destination: Endpoint) -> list[LayerResult]:
+    """The results of two ways of which it isn't known which one a connection takes, the first in plaintext.
+
+    They are certain where both ways give the same verdict.
+    """
+    decided = [conclude(way) for way in ways]
+    if len({(v.decision, v.outcome, v.decided_by) for v in decided}) == 1:
+        return ways[0]
+    if len({(v.decision, v.outcome) for v in decided}) == 1 and ways[0]:
+        by = tuple(v.decided_by.ref if v.decided_by else None for v in decided)
+        assumption = because(Code.TRANSPORT_MAKES_NO_DIFFERENCE, why=why, by=by)
+        return [*ways[0][:-1], replace(ways[0][-1], assumptions=(*ways[0][-1].assumptions, assumption))]
+    plain, other = (verdict.reason for verdict in decided)
+    reason = because(Code.TRANSPORT_NOT_KNOWN, why=why, plaintext=plain, identified=other)
+    doubt = layer_result(Layer.SIDECAR, destination.name, StepResult.UNKNOWN, reason)
+    return [*(o for o in ways[0] if o.step.layer not in {Layer.SIDECAR, Layer.ZTUNNEL}), doubt]
 
 
 def _unsure(said: LayerResult) -> LayerResult:
-    """What no NetworkPolicy allows, something that isn't modelled might: then it isn't denied for sure (an admin's Deny is)."""
-    if said.result is not StepResult.BLOCK or said.step.layer not in {Layer.EGRESS_POLICY, Layer.INGRESS_POLICY}:
+    """Turn a block by network policy into unknown: unmodelled objects might allow the flow. An admin Deny stays a block."""
+    if said.result is not StepResult.BLOCK or said.step.layer not in POD_NETWORK_LAYERS:
         return said
-    step = replace(said.step, result=StepResult.UNKNOWN, reason=f"{said.step.reason}; what isn't modelled might")
+    step = replace(said.step, result=StepResult.UNKNOWN, reason=because(Code.NOT_MODELLED_MIGHT_ALLOW, reason=said.step.reason))
     return replace(said, step=step, decider=None, outcome="")
 
 
-def _tokens(asked: Asked) -> tuple[str, ...]:
-    """The kind that says which tokens are good, where a request carries one."""
-    return ("RequestAuthentication",) if asked.jwt is not None else ()
+def _tokens(question: Question) -> tuple[str, ...]:
+    """The kind that decides whether a token is valid, if the request has a token."""
+    return ("RequestAuthentication",) if question.jwt is not None else ()
 
 
 def behind(results: Iterable[LayerResult], *, http: bool) -> list[LayerResult]:
-    """What a client sees of a hop behind a proxy: the proxy's 503, or, without HTTP, a closed connection."""
+    """Set the outcome that a client sees of a hop behind a proxy: the proxy's 503 or, without HTTP, a closed connection."""
     seen = http_outcome(503) if http else CLOSED
     own = {http_outcome(status) for status in (401, 403)}
     return [replace(o, outcome=seen) if o.result is StepResult.BLOCK and o.outcome not in own else o for o in results]
 
 
 def _about(attached: Attachment | None) -> list[LayerResult]:
-    """Why traffic goes past a waypoint, or what isn't known about it."""
+    """The reason why traffic bypasses a waypoint, or what isn't known about the waypoint, as a result."""
     if attached is None:
         return []
     where = f"waypoint {attached.name}"

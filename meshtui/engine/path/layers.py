@@ -1,30 +1,32 @@
-"""The layers of one flow between two endpoints, each as an result: who is asked, on which port, and what it says."""
+"""The layers of one flow between two endpoints, each with its result."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from meshtui.engine.decision.layer_result import LayerResult, layer_result
 from meshtui.engine.endpoints import Endpoint, is_own_node
-from meshtui.engine.policy.admin import AdminMatch, AdminPolicies
-from meshtui.engine.policy.authorization import Authorization, Compiled, account_of, evaluate, rule_in_words
-from meshtui.engine.policy.networkpolicy import Direction, NetworkPolicies, rules
+from meshtui.engine.policy.admin import UNORDERED, AdminMatch, AdminPolicies
+from meshtui.engine.policy.authorization import Answer, Authorization, Compiled, account_of, evaluate
+from meshtui.engine.policy.networkpolicy import Direction, NetworkPolicies, Permit, peer_matches, rules
 from meshtui.engine.policy.peer_authentication import PeerAuthentications, Strictness
 from meshtui.engine.policy.ztunnel import Connection
-from meshtui.engine.words import names, network_rule_in_words
+from meshtui.model.cni import HostPods
+from meshtui.model.constants import HBONE_PORT
 from meshtui.model.policy import NetworkPolicy
+from meshtui.model.reason import Caller, Code, PortSeen, Reason, because
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import CLOSED, TIMEOUT, Decider, Layer, StepResult
-from meshtui.model.workload import MeshMode
 
-HBONE_PORT = 15008
 _LAYERS = {Direction.EGRESS: Layer.EGRESS_POLICY, Direction.INGRESS: Layer.INGRESS_POLICY}
 _TIERS = {"Admin": Layer.ADMIN_POLICY, "Baseline": Layer.BASELINE_POLICY}
-_BLOCK_ASSUMPTION = "pod addresses are compared with ipBlocks as they are: no translation on the way"
 
 
 class Layers:
     """All layers of one snapshot."""
 
     def __init__(self, snapshot: Snapshot) -> None:
+        self._cni = snapshot.cni
         self._network = NetworkPolicies(snapshot)
         self._admin = AdminPolicies(snapshot)
         self._authorization = Authorization(snapshot)
@@ -33,34 +35,58 @@ class Layers:
     def network(
         self, direction: Direction, source: Endpoint, destination: Endpoint, port: int, protocol: str
     ) -> list[LayerResult]:
-        """Network policy on one side, tier by tier: Admin, NetworkPolicy, Baseline (network-policy-api, first match)."""
+        """The results of network policy on one side by tier: Admin, NetworkPolicy, Baseline (network-policy-api, first match)."""
         subject, peer = (source, destination) if direction is Direction.EGRESS else (destination, source)
         if not subject.selectable:
             return []
         where = f"CNI, {'egress of' if direction is Direction.EGRESS else 'ingress to'} {subject.name}"
+        if self._cni.enforces is False:
+            reason = because(Code.CNI_ENFORCES_NOTHING, cni=self._cni.title)
+            selecting = _refs(self._network.selecting(subject, direction))
+            return [layer_result(_LAYERS[direction], where, StepResult.SKIP, reason, objects=selecting)]
         if direction is Direction.INGRESS and is_own_node(source, destination):
-            reason = "a pod's own node always reaches it"
+            reason = because(Code.OWN_NODE)
             return [layer_result(_LAYERS[direction], where, StepResult.PASS, reason)]
-        seen = _port_in_words(port, protocol, source, destination)
+        seen = _port_seen(port, protocol, source, destination)
         results = []
         admin = self._admin.first_match("Admin", direction, subject, peer, port, protocol, destination)
         if admin is not None:
-            results.append(_tier(admin, "Admin", direction, where, seen))
-            if admin.action != "Pass":
+            results.append(_tier(admin, "Admin", direction, where, seen, (subject, peer)))
+            if admin.action != "Pass" or admin.perhaps:
                 return results
         permit = self._network.permit(direction, subject, peer, port, protocol, destination)
         if permit.selecting:
-            return [*results, _permitted(direction, where, seen, permit.selecting, permit.policy, permit.rule)]
+            return [*results, self._or_unknown(_permitted(direction, where, seen, permit, peer), direction, subject, peer)]
         baseline = self._admin.first_match("Baseline", direction, subject, peer, port, protocol, destination)
         if baseline is not None:
-            return [*results, _tier(baseline, "Baseline", direction, where, seen)]
+            return [*results, _tier(baseline, "Baseline", direction, where, seen, (subject, peer))]
         if not results:
-            reason = f"no NetworkPolicy selects {subject.name} for {direction.value}"
+            reason = because(Code.NO_NETWORK_POLICY, pod=subject.name, direction=direction.value)
             results.append(layer_result(_LAYERS[direction], where, StepResult.SKIP, reason))
         return results
 
-    def ztunnel(self, source: Endpoint, destination: Endpoint, port: int) -> list[LayerResult]:
-        """What the destination's ztunnel says: PeerAuthentication first (it becomes a DENY), then AuthorizationPolicies."""
+    def _or_unknown(self, said: LayerResult, direction: Direction, subject: Endpoint, peer: Endpoint) -> LayerResult:
+        """A block by NetworkPolicies as unknown, if it depends on a reading that differs between CNIs and isn't known."""
+        if said.result is not StepResult.BLOCK:
+            return said
+        if self._cni.enforces is None:
+            reason = because(Code.CNI_MAY_ENFORCE_NOTHING, cni=self._cni.title)
+        elif subject.host_pods is HostPods.UNKNOWN:
+            reason = because(Code.HOST_POD_MAY_BE_NODE, pod=subject.name, selected=True)
+        elif direction is Direction.INGRESS and peer.host_pods is HostPods.UNKNOWN:
+            reason = because(Code.HOST_POD_MAY_BE_NODE, pod=peer.name, selected=False)
+        else:
+            return said
+        step = said.step
+        return layer_result(step.layer, step.where, StepResult.UNKNOWN, reason, objects=step.objects)
+
+    def ztunnel(
+        self, source: Endpoint, destination: Endpoint, port: int, implicit: tuple[Compiled, ...] = ()
+    ) -> list[LayerResult]:
+        """The results of the destination's ztunnel: PeerAuthentication first (it becomes a DENY), then AuthorizationPolicies.
+
+        ``implicit`` are the policies that istiod adds itself.
+        """
         if destination.pod is None or not destination.in_ambient:
             return []
         where = f"ztunnel on {destination.node or 'the node'} of {destination.name}"
@@ -76,102 +102,133 @@ class Layers:
             source.principal,
             source.namespace if source.principal else "",
             account_of(source),
+            source.among,
+            destination.among,
         )
-        covering = self._authorization.covering(destination.pod)
+        covering = (*self._authorization.covering(destination.pod), *implicit)
         if not covering:
-            reason = f"no AuthorizationPolicy covers {destination.name}"
+            reason = because(Code.NO_AUTHORIZATION_POLICY, pod=destination.name)
             return [*results, layer_result(Layer.ZTUNNEL, where, StepResult.SKIP, reason)]
-        allowed, compiled, index = evaluate(covering, connection)
-        return [*results, _authorized(where, source, covering, compiled, index, allowed=allowed)]
+        return [*results, _authorized(where, source, destination, covering, evaluate(covering, connection))]
 
 
 def network_port(source: Endpoint, destination: Endpoint, port: int, protocol: str) -> int:
-    """The port that NetworkPolicy sees: HBONE's from ambient pods and gateways to ambient pods, else the application's."""
+    """The port that NetworkPolicy sees: HBONE's from ambient pods and gateways to ambient pods, else the application's port."""
     return HBONE_PORT if protocol == "TCP" and source.sends_hbone and destination.in_ambient else port
 
 
-def _port_in_words(port: int, protocol: str, source: Endpoint, destination: Endpoint) -> str:
-    if network_port(source, destination, 0, protocol) == HBONE_PORT:
-        return f"{protocol} {port} (as HBONE: NetworkPolicy sees the tunnel to 15008, not the app's port)"
-    return f"{protocol} {port}"
+def _port_seen(port: int, protocol: str, source: Endpoint, destination: Endpoint) -> PortSeen:
+    return PortSeen(protocol, port, tunnelled=network_port(source, destination, 0, protocol) == HBONE_PORT)
 
 
-def _tier(match: AdminMatch, tier: str, direction: Direction, where: str, seen: str) -> LayerResult:
+def _tier(
+    match: AdminMatch, tier: str, direction: Direction, where: str, seen: PortSeen, ends: tuple[Endpoint, Endpoint]
+) -> LayerResult:
     decider = Decider(match.policy.meta.ref, f"{direction.value}[{match.rule}]")
-    name = f" “{match.name}”" if match.name else ""
-    reason = f"{match.policy.meta.ref} {decider.rule}{name}: {match.action} {seen}"
+    reason = because(Code.ADMIN_RULE, rule=decider, name=match.name, action=match.action, port=seen)
     result = {"Deny": StepResult.BLOCK, "Allow": StepResult.PASS, "Pass": StepResult.SKIP}.get(match.action, StepResult.UNKNOWN)
     if result is StepResult.UNKNOWN:
-        reason = f"{match.policy.meta.ref} {decider.rule}: action {match.action!r} isn't modelled"
-    if match.names:
+        reason = because(Code.ADMIN_ACTION_NOT_MODELLED, rule=decider, action=match.action)
+    if match.action == UNORDERED:
+        reason = because(Code.ADMIN_SAME_PRIORITY, rule=decider)
+    if match.by_namespace:
+        result, why = StepResult.UNKNOWN, _unknown_namespace(*ends)
+        reason = because(Code.ADMIN_RULE_BY_NAMESPACE, rule=decider, name=match.name, action=match.action, why=why)
+    elif match.names:
         result = StepResult.UNKNOWN
-        meant = f"{', '.join(match.names)}; which addresses those are, only the CNI knows"
-        reason = f"{match.policy.meta.ref} {decider.rule}{name}: {match.action} for {meant}"
+        reason = because(Code.ADMIN_RULE_BY_NAME, rule=decider, name=match.name, action=match.action, names=tuple(match.names))
+    elif match.networks:
+        result = StepResult.UNKNOWN
+        reason = because(
+            Code.ADMIN_RULE_BY_ADDRESS,
+            rule=decider,
+            name=match.name,
+            action=match.action,
+            networks=match.networks,
+            pod=ends[1].name,
+        )
     return layer_result(_TIERS[tier], where, result, reason, decider=decider, outcome=TIMEOUT)
 
 
-def _permitted(
-    direction: Direction, where: str, seen: str, selecting: tuple[NetworkPolicy, ...], policy: NetworkPolicy | None, rule: int
-) -> LayerResult:
-    objects = tuple(Decider(p.meta.ref) for p in selecting)
+def _permitted(direction: Direction, where: str, seen: PortSeen, permit: Permit, peer: Endpoint) -> LayerResult:
+    selecting, policy, rule = permit.selecting, permit.policy, permit.rule
+    objects = _refs(selecting)
     uses_blocks = any(peer.ip_block for p in selecting for r in rules(p, direction) for peer in r.peers)
-    assumptions = (_BLOCK_ASSUMPTION,) if uses_blocks else ()
+    assumptions = (because(Code.ADDRESSES_NOT_TRANSLATED),) if uses_blocks else ()
     layer = _LAYERS[direction]
     if policy is not None:
         decider = Decider(policy.meta.ref, f"{direction.value}[{rule}]")
-        words = network_rule_in_words(rules(policy, direction)[rule], direction.value)
-        reason = f"{policy.meta.ref} {decider.rule} allows {seen}: {words}"
+        if permit.perhaps:
+            entries = rules(policy, direction)[rule].peers
+            by_address = any(e.ip_block is not None and peer_matches(e, peer, policy.meta.namespace) is None for e in entries)
+            reason = _perhaps(decider, seen, peer, by_address=by_address)
+            objects = (decider, *(each for each in objects if each.ref != decider.ref))
+            return layer_result(layer, where, StepResult.UNKNOWN, reason, objects=objects)
+        says = rules(policy, direction)[rule]
+        reason = because(Code.NETWORK_RULE_ALLOWS, rule=decider, port=seen, says=says, direction=direction.value)
         return layer_result(layer, where, StepResult.PASS, reason, decider=decider, objects=objects, assumptions=assumptions)
-    reason = f"no {direction.value} rule of {names([p.meta.ref for p in selecting])} allows {seen}"
+    policies = tuple(p.meta.ref for p in selecting)
+    reason = because(Code.NO_NETWORK_RULE_ALLOWS, policies=policies, port=seen, direction=direction.value)
     return layer_result(
         layer, where, StepResult.BLOCK, reason, decider=objects[0], objects=objects, assumptions=assumptions, outcome=TIMEOUT
     )
 
 
+def _refs(policies: Iterable[NetworkPolicy]) -> tuple[Decider, ...]:
+    return tuple(Decider(policy.meta.ref) for policy in policies)
+
+
+def _unknown_namespace(*ends: Endpoint) -> Reason:
+    namespace = next((end.namespace for end in ends if not end.namespace_known), "")
+    return because(Code.NAMESPACE_NOT_KNOWN, namespace=namespace)
+
+
+def _perhaps(rule: Decider, seen: PortSeen, peer: Endpoint, *, by_address: bool) -> Reason:
+    """Why it isn't known whether a rule's peers match: an unknown address or namespace, or a reading on which CNIs differ."""
+    if not peer.namespace_known and not by_address:
+        return because(Code.NETWORK_RULE_BY_NAMESPACE, rule=rule, port=seen, why=_unknown_namespace(peer))
+    if peer.host_pods is HostPods.UNKNOWN:
+        return because(Code.NETWORK_RULE_BY_HOST_POD, rule=rule, port=seen, pod=peer.name)
+    if peer.address is not None:
+        return because(Code.NETWORK_RULE_BY_CNI, rule=rule, port=seen, pod=peer.name)
+    return because(Code.NETWORK_RULE_BY_ADDRESS, rule=rule, port=seen, pod=peer.name)
+
+
 def _plaintext(strictness: Strictness, where: str, source: Endpoint, port: int) -> LayerResult:
-    why = {
-        MeshMode.WANTED: " (labelled for ambient, but not captured)",
-        MeshMode.NONE: " (not in the mesh)",
-    }.get(source.mode, "")
-    who = f"{source.name}{why} speaks plaintext"
     assumptions = (strictness.assumption,) if strictness.assumption else ()
     decider = Decider(strictness.policy.meta.ref, strictness.field) if strictness.policy else None
     if strictness.strict:
-        reason = f"{who}, and {decider.ref if decider else 'the mesh'} demands mutual TLS on port {port} (STRICT)"
+        by = decider.ref if decider else None
+        reason = because(Code.PLAINTEXT_REFUSED, source=source.name, mesh_mode=source.mode, by=by, port=port)
         return layer_result(
             Layer.ZTUNNEL, where, StepResult.BLOCK, reason, decider=decider, assumptions=assumptions, outcome=CLOSED
         )
-    reason = f"{who}, which is accepted on port {port} (PERMISSIVE)"
+    reason = because(Code.PLAINTEXT_ACCEPTED, source=source.name, mesh_mode=source.mode, port=port, mode="PERMISSIVE")
     objects = (decider,) if decider else ()
     return layer_result(Layer.ZTUNNEL, where, StepResult.PASS, reason, objects=objects, assumptions=assumptions)
 
 
 def _authorized(
-    where: str,
-    source: Endpoint,
-    covering: tuple[Compiled, ...],
-    compiled: Compiled | None,
-    index: int | None,
-    *,
-    allowed: bool,
+    where: str, source: Endpoint, destination: Endpoint, covering: tuple[Compiled, ...], answer: Answer
 ) -> LayerResult:
     objects = tuple(Decider(c.policy.meta.ref) for c in covering)
-    who = f"identity {source.principal}" if source.principal else f"{source.name}, without an identity,"
+    who, compiled = Caller(source.principal, source.name), answer.policy
     if compiled is None:
-        reason = f"no DENY rule of {names([c.policy.meta.ref for c in covering])} matches {who}, and no ALLOW policy applies"
+        reason = because(Code.NOTHING_DENIES, policies=tuple(c.policy.meta.ref for c in covering), caller=who)
         return layer_result(Layer.ZTUNNEL, where, StepResult.PASS, reason, objects=objects)
-    rule = None if index is None else f"rules[{index}]"
-    decider = Decider(compiled.policy.meta.ref, rule)
-    if index is not None:
-        words = rule_in_words(compiled.policy.rules[index])
-        verb = "allows" if allowed else "denies"
-        reason = f"{compiled.policy.meta.ref} {rule} {verb} {who}: {words}"
+    decider = Decider(compiled.policy.meta.ref, None if answer.rule is None else f"rules[{answer.rule}]")
+    if answer.allowed is None:
+        unknown = tuple(end.name for end in (source, destination) if end.address is None)
+        reason = because(Code.RULE_BY_ADDRESS, rule=decider, pods=unknown)
+        return layer_result(Layer.ZTUNNEL, where, StepResult.UNKNOWN, reason, objects=objects)
+    if answer.rule is not None:
+        code = Code.RULE_ALLOWS if answer.allowed else Code.RULE_DENIES
+        reason = because(code, rule=decider, caller=who, says=compiled.policy.rules[answer.rule])
     else:
         allowing = [c for c in covering if not c.denies]
-        reason = f"no rule of {names([c.policy.meta.ref for c in allowing])} allows {who}"
-        l7 = dict.fromkeys(field for c in allowing for field in c.l7_fields)
-        if l7:
-            reason += f"; rules with {', '.join(l7)} need a waypoint: ztunnel leaves them out, and nothing remains to allow"
+        dropped = tuple(dict.fromkeys(field for c in allowing for field in c.l7_fields))
+        policies = tuple(c.policy.meta.ref for c in allowing)
+        reason = because(Code.NO_RULE_ALLOWS, policies=policies, caller=who, dropped=dropped, dropped_by=Layer.ZTUNNEL)
         objects = tuple(Decider(c.policy.meta.ref) for c in allowing)
-    result = StepResult.PASS if allowed else StepResult.BLOCK
+    result = StepResult.PASS if answer.allowed else StepResult.BLOCK
     return layer_result(Layer.ZTUNNEL, where, result, reason, decider=decider, objects=objects, outcome=CLOSED)

@@ -1,4 +1,4 @@
-"""Who selects whom: the policies of a workload, the pods of a policy, the flows between workloads."""
+"""Selections: the policies of a workload, the pods of a policy, the flows between workloads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pods_of_network_policy(snapshot: Snapshot, policy: NetworkPolicy) -> list[Po
 
 
 def pods_of_authorization_policy(snapshot: Snapshot, policy: AuthorizationPolicy) -> list[Pod]:
-    """The running pods in an AuthorizationPolicy's scope (a policy with targetRefs has none: its waypoint enforces it)."""
+    """The running pods in an AuthorizationPolicy's scope; none for a policy with targetRefs, which a waypoint enforces."""
     if policy.target_refs:
         return []
     if policy.meta.namespace == snapshot.mesh.root_namespace:
@@ -34,13 +34,13 @@ def pods_of_authorization_policy(snapshot: Snapshot, policy: AuthorizationPolicy
 
 
 def network_policies_of(snapshot: Snapshot, pod: Pod) -> list[NetworkPolicy]:
-    """The NetworkPolicies that select a pod, by name."""
+    """The NetworkPolicies that select a pod, sorted by name."""
     found = (p for p in snapshot.network_policies.values() if p.meta.namespace == pod.namespace)
     return sorted((p for p in found if matches(p.pod_selector, pod.labels)), key=lambda p: p.meta.name)
 
 
 def authorization_policies_of(snapshot: Snapshot, pod: Pod) -> list[AuthorizationPolicy]:
-    """The AuthorizationPolicies that cover a pod, by name."""
+    """The AuthorizationPolicies that cover a pod, sorted by name."""
     scopes = {pod.namespace, snapshot.mesh.root_namespace}
     found = (p for p in snapshot.authorization_policies.values() if p.meta.namespace in scopes and not p.target_refs)
     return sorted((p for p in found if authorization.covers(p, pod)), key=lambda p: p.meta.name)
@@ -52,14 +52,14 @@ def directions(policy: NetworkPolicy) -> tuple[networkpolicy.Direction, ...]:
 
 
 def workload_endpoint(ref: ObjectRef) -> FlowEndpoint:
-    """A workload as one end of a flow."""
+    """The flow endpoint of a workload."""
     if ref.kind == "Pod":
         return FlowEndpoint(EndpointKind.POD, ref.namespace, ref.name)
     return FlowEndpoint(EndpointKind.WORKLOAD, ref.namespace, ref.name, ref.kind)
 
 
 def workload_of(snapshot: Snapshot, endpoint: FlowEndpoint) -> Workload:
-    """The workload that an end of a flow names, or is a part of. Raises UsageError."""
+    """The workload that an endpoint names, or of which its pod is a part. Raises UsageError."""
     if endpoint.kind is EndpointKind.POD:
         pod = snapshot.pod_by_key.get(f"{endpoint.namespace}/{endpoint.name}")
         if pod is not None:
@@ -72,17 +72,17 @@ def workload_of(snapshot: Snapshot, endpoint: FlowEndpoint) -> Workload:
 
 
 def service_endpoint(service: Service) -> FlowEndpoint:
-    """A Service as the destination of a flow."""
+    """The flow endpoint of a Service."""
     return FlowEndpoint(EndpointKind.SERVICE, service.meta.namespace, service.meta.name)
 
 
 ONLY_TCP = frozenset({"TCP"})
 PROBED = frozenset({"TCP", "UDP"})
-"""The protocols that a probe knows how to send."""
+"""The protocols that a probe can send."""
 
 
 def services_by_port(snapshot: Snapshot, protocols: AbstractSet[str] = ONLY_TCP) -> Iterator[tuple[Service, int, str]]:
-    """Every port, of some protocols, of every Service that has a selector, by namespace and name."""
+    """Every Service port with one of the protocols, of every Service with a selector, sorted by namespace and name."""
     for service in sorted(snapshot.services.values(), key=lambda s: (s.meta.namespace, s.meta.name)):
         for port in service.ports:
             if service.selector and port.protocol in protocols:
@@ -90,7 +90,7 @@ def services_by_port(snapshot: Snapshot, protocols: AbstractSet[str] = ONLY_TCP)
 
 
 def flows_from(snapshot: Snapshot, workload: Workload, protocols: AbstractSet[str] = ONLY_TCP) -> list[Flow]:
-    """A flow from a workload to each port of each Service that isn't its own."""
+    """The flows from a workload to each port of each Service, without the Services that select the workload itself."""
     source = workload_endpoint(workload.ref)
     own = [pod.labels for pod in workload.pods if not pod.completed]
     if not own:
@@ -103,14 +103,14 @@ def flows_from(snapshot: Snapshot, workload: Workload, protocols: AbstractSet[st
 
 
 def flows_from_all(snapshot: Snapshot, namespace: str = "", protocols: AbstractSet[str] = ONLY_TCP) -> Iterator[Flow]:
-    """The flows from each running workload of a namespace (without one: of the cluster), by name; they may be very many."""
+    """The flows from each running workload of a namespace, or of the cluster, sorted by name. There may be very many."""
     for ref, workload in sorted(snapshot.workloads.items(), key=lambda item: (item[0].namespace, item[0].name)):
         if not namespace or ref.namespace == namespace:
             yield from flows_from(snapshot, workload, protocols)
 
 
 def flows_to(snapshot: Snapshot, workload: Workload) -> list[Flow]:
-    """A flow from every other workload to each port that a workload's containers declare."""
+    """The flows from every other workload to each port that a workload's containers declare."""
     ports = sorted({p.number for pod in workload.pods if not pod.completed for p in pod.ports if p.protocol == "TCP"})
     destination = workload_endpoint(workload.ref)
     return [
@@ -122,4 +122,4 @@ def flows_to(snapshot: Snapshot, workload: Workload) -> list[Flow]:
 
 
 def _selects(service: Service, labels: object) -> bool:
-    return isinstance(labels, dict) and all(labels.get(key) == value for key, value in service.selector or ())
+    return isinstance(labels, dict) and service.selects(labels)

@@ -1,15 +1,20 @@
-"""From the words of a flow to the pods and ports that it is about."""
+"""Resolution of a flow's names to pods and ports."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
 
 from meshtui.engine.endpoints import Endpoint, Endpoints, Target
 from meshtui.engine.matching.addresses import parse_address
+from meshtui.engine.path.backends import Backends
+from meshtui.engine.path.egress import Egress, Way
+from meshtui.engine.path.gateway_address import find_gateway
+from meshtui.engine.path.waypoint import instances
+from meshtui.model.address import canonical
 from meshtui.model.errors import NotReadableError, UsageError
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.ids import ObjectRef
+from meshtui.model.reason import Code, Reason, because
 from meshtui.model.snapshot import KindStatus, Snapshot
 from meshtui.model.workload import Pod, Service, ServicePort
 
@@ -28,6 +33,8 @@ SHORT_KINDS = {
     "po": "Pod",
     "pods": "Pod",
     "rc": "ReplicationController",
+    "gtw": "Gateway",
+    "gateways": "Gateway",
     "svc": "Service",
     "services": "Service",
 }
@@ -35,34 +42,39 @@ _KINDS = {kind.lower(): kind for kind in SHORT_KINDS.values()}
 
 
 def kind_named(word: str) -> str | None:
-    """A kind from its name in any case, its plural or kubectl's short name."""
+    """The kind with a name in any case, a plural or kubectl's short name; None when there is none."""
     word = word.lower()
     return SHORT_KINDS.get(word) or _KINDS.get(word)
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What a flow is about: every source with every target, and the Service on the way, if any."""
+    """The resolved ends of a flow: its sources, its targets, and the Service between them, if any."""
 
     sources: tuple[Endpoint, ...]
     targets: tuple[Target, ...]
     service: Service | None = None
-    notes: tuple[str, ...] = ()
+    notes: tuple[Reason, ...] = ()
     service_port: ServicePort | None = None
 
 
 class Resolver:
-    """Finds the endpoints of one snapshot. Raises UsageError for what isn't there."""
+    """Finds the endpoints of a flow in one snapshot. Raises UsageError when an object isn't found."""
 
     def __init__(self, snapshot: Snapshot, endpoints: Endpoints) -> None:
         self._snapshot = snapshot
         self._endpoints = endpoints
         self._services = {(s.meta.namespace, s.meta.name): s for s in snapshot.services.values()}
+        self.egress = Egress(snapshot, endpoints)
+        self.behind = Backends(snapshot, endpoints)
         self._by_cluster_ip = {ip: s for s in snapshot.services.values() for ip in s.cluster_ips if ip != "None"}
 
     def resolve(self, flow: Flow) -> Resolved:
-        """All endpoints of a flow; raises UsageError when a name or port can't be found."""
+        """Resolve all endpoints of a flow. Raises UsageError when a name or port can't be found."""
+        flow = self.named(flow)
         sources = self._sources(flow.source)
+        if flow.destination.kind is EndpointKind.HOST:
+            return self._to_host(sources, flow)
         service = self.service_of(flow.destination)
         if service is not None:
             return self._through(service, flow, sources)
@@ -72,10 +84,44 @@ class Resolver:
             raise UsageError(f"{flow.destination} has no {flow.protocol} port {flow.port!r}", "name a port by its number")
         return Resolved(sources, tuple(targets))
 
+    def named(self, flow: Flow) -> Flow:
+        """The flow, to the Service if its host is ``NAME.NAMESPACE``: a pod's resolver looks in the cluster's domain first.
+
+        Raises UsageError for ``NAME.NAMESPACE.svc`` in another domain that no ServiceEntry names, which may be the cluster's own,
+        and for ``NAME.NAMESPACE`` where Services may not be listed.
+        """
+        labels = flow.destination.name.split(".") if flow.destination.kind is EndpointKind.HOST else []
+        service = self._services.get((labels[1], labels[0])) if len(labels) > 1 else None
+        hidden = self._snapshot.kind_state("Service").status is KindStatus.FORBIDDEN
+        if service is None and hidden and len(labels) == 2 and labels[1] in self._snapshot.namespace_by_name:
+            raise self._missing("Service", f"no Service {labels[1]}/{labels[0]}")
+        if service is None or labels[2:3] not in ([], ["svc"]):
+            return flow
+        if len(labels) > 2:
+            if any(flow.destination.name in entry.hosts for entry in self._snapshot.service_entries.values()):
+                return flow
+            raise UsageError(f"{flow.destination} may be {service.meta.ref}", f"write {labels[1]}/svc/{labels[0]}:PORT")
+        return replace(flow, destination=FlowEndpoint(EndpointKind.SERVICE, labels[1], labels[0]))
+
+    def _to_host(self, sources: tuple[Endpoint, ...], flow: Flow) -> Resolved:
+        """All destinations behind a host, for all sources: their proxies may know the host, or not."""
+        if flow.source.kind is EndpointKind.EXTERNAL:
+            raise UsageError(
+                f"a client outside doesn't reach {flow.destination} through the cluster", "name a pod or workload as FROM"
+            )
+        ways = [self.way(source, flow) for source in sources]
+        targets = {(t.endpoint.name, t.port): t for way in ways for t, _ in way.targets}
+        notes = tuple(dict.fromkeys(note for way in ways for note in way.notes))
+        return Resolved(sources, tuple(targets.values()), ways[0].service, notes, ways[0].port)
+
+    def way(self, source: Endpoint, flow: Flow) -> Way:
+        """The way from one source of a flow to the host that the flow names. Raises UsageError."""
+        return self.egress.way(source, flow.destination.name, flow.port, flow.protocol, http=flow.http is not None)
+
     def service_of(self, end: FlowEndpoint) -> Service | None:
-        """The Service that an end names, by name or by cluster IP."""
+        """The Service that an end names, by name or by cluster IP; None for other ends. Raises UsageError."""
         if end.kind is EndpointKind.IP:
-            return self._by_cluster_ip.get(end.ip)
+            return self._by_cluster_ip.get(canonical(end.ip))
         if end.kind is not EndpointKind.SERVICE:
             return None
         service = self._services.get((end.namespace, end.name))
@@ -84,7 +130,7 @@ class Resolver:
         return service
 
     def _missing(self, kind: str, message: str) -> UsageError:
-        """What to say of an object that can't be found; a kind that may not be listed hides objects that are there."""
+        """The error for an object that wasn't found; if its kind can't be listed, the object may exist."""
         state = self._snapshot.kind_state(kind)
         if state.status is not KindStatus.FORBIDDEN:
             return UsageError(message)
@@ -99,18 +145,41 @@ class Resolver:
                     raise UsageError(f"no Pod {end.namespace}/{end.name}")
                 return (self._endpoints.pod(pod),)
             case EndpointKind.WORKLOAD:
-                return tuple(self._endpoints.pod(pod) for pod in self._members(end))
+                return self._gateway_pods(end) or tuple(self._endpoints.pod(pod) for pod in self._members(end))
             case EndpointKind.IP:
                 if parse_address(end.ip) is None:
                     raise UsageError(f"{end.ip!r} is not an IP address")
                 return (self._endpoints.ip(end.ip),)
             case EndpointKind.EXTERNAL:
                 return (Endpoint(name="external"),)
-            case EndpointKind.SERVICE:
+            case EndpointKind.SERVICE | EndpointKind.HOST:
                 raise UsageError(f"{end} can't be a source", "name a pod or a workload")
 
+    def _gateway_pods(self, end: FlowEndpoint) -> tuple[Endpoint, ...]:
+        """The pods of a Gateway that an end names; in manifests also of the Deployment that Istio would make for one.
+
+        Empty for other ends. Raises UsageError for a Gateway that isn't there, or that has no pods.
+        """
+        kind = kind_named(end.owner_kind) or end.owner_kind
+        if kind == "Gateway":
+            gateway = find_gateway(self._snapshot, end.namespace, end.name)
+            if gateway is None:
+                raise self._missing("Gateway", f"no Gateway {end.namespace}/{end.name}")
+            pods = instances(self._snapshot, self._endpoints, gateway)
+            if not pods:
+                raise UsageError(f"no pods of {gateway.meta.ref}")
+            return pods
+        if kind != "Deployment" or ObjectRef(kind, end.namespace, end.name) in self._snapshot.workloads:
+            return ()
+        for gateway in self._snapshot.gateways.values():
+            if gateway.meta.namespace == end.namespace and not gateway.service:
+                pods = instances(self._snapshot, self._endpoints, gateway)
+                if any(each.pod is not None and each.pod.derived and each.pod.name == end.name for each in pods):
+                    return pods
+        return ()
+
     def _members(self, end: FlowEndpoint) -> list[Pod]:
-        """The pods of a workload; any owner in a pod's chain may be named."""
+        """The running pods of a workload, which can be any owner in the pods' owner chains."""
         kind = kind_named(end.owner_kind) or end.owner_kind
         if kind == "Pod":
             pod = self._snapshot.pod_by_key.get(f"{end.namespace}/{end.name}")
@@ -144,40 +213,16 @@ class Resolver:
 
     def _through(self, service: Service, flow: Flow, sources: tuple[Endpoint, ...]) -> Resolved:
         port = _service_port(service, flow.port, flow.protocol)
-        backends = self.backends(service)
-        targets = []
-        for pod in backends:
-            endpoint = self._endpoints.pod(pod)
-            targets += [Target(endpoint, number) for number in self._ports(endpoint, port.target, port.protocol)]
-        notes = () if targets else (f"{service.meta.ref} has no pod behind port {port.number}: nobody to judge",)
+        targets = self.behind.targets(service, port)
+        nobody = because(Code.NO_POD_BEHIND_SERVICE, service=service.meta.ref, port=port.number)
+        notes = () if targets else (nobody,)
         if service.external_name:
-            notes = (f"{service.meta.ref} is an ExternalName for {service.external_name}: outside this cluster",)
+            notes = (because(Code.EXTERNAL_NAME, service=service.meta.ref, host=service.external_name),)
         return Resolved(sources, tuple(targets), service, notes, port)
 
     def backends(self, service: Service) -> list[Pod]:
-        """The pods behind a Service: its EndpointSlices where there are any, else what its selector finds."""
-        slices = self._slices.get((service.meta.namespace, service.meta.name), ())
-        if slices:
-            named = [p for p in slices if (pod := self._snapshot.pod_by_key.get(p)) and not pod.completed]
-            return [self._snapshot.pod_by_key[p] for p in dict.fromkeys(named)]
-        if service.selector is None:
-            return []
-        pods = self._snapshot.pods_by_namespace.get(service.meta.namespace, ())
-        wanted = service.selector
-        return [p for p in pods if not p.completed and all(p.labels.get(key) == value for key, value in wanted)]
-
-    @cached_property
-    def _slices(self) -> dict[tuple[str, str], list[str]]:
-        found: dict[tuple[str, str], list[str]] = {}
-        for piece in self._snapshot.endpoint_slices.values():
-            members = found.setdefault((piece.meta.namespace, piece.service), [])
-            for member in piece.endpoints:
-                if member.pod and member.serving:
-                    members.append(f"{piece.meta.namespace}/{member.pod}")
-                elif not member.pod:
-                    pods = (self._snapshot.pod_by_ip.get(address) for address in member.addresses)
-                    members.extend(pod.key for pod in pods if pod)
-        return found
+        """The pods behind a Service: those in its EndpointSlices if it has any, else those that its selector selects."""
+        return self.behind.pods(service)
 
 
 def _service_port(service: Service, port: int | str | None, protocol: str) -> ServicePort:

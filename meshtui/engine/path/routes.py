@@ -1,4 +1,8 @@
-"""HTTPRoutes: which rule a request takes at a gateway, and where it is sent (gateway.networking.k8s.io/v1, HTTPRouteRule)."""
+"""Routes: whether a rule's match takes a request, and the rule of HTTPRoutes and GRPCRoutes for a request at a gateway.
+
+Source: gateway.networking.k8s.io/v1, HTTPRouteRule; istio/istio pilot/pkg/config/kube/gateway/conversion.go (sortHTTPRoutes,
+referenceAllowed).  ``virtual_routes`` has the order of VirtualServices.
+"""
 
 from __future__ import annotations
 
@@ -7,34 +11,52 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from meshtui.engine.matching.http import header, host_of, normal_path, query_of
-from meshtui.engine.matching.selectors import matches as selects
+from meshtui.engine.matching.http import BASE, header, host_of, normal_path, query_of
+from meshtui.engine.matching.selectors import matches_as_far_as_known
 from meshtui.model.flow import HttpRequest
 from meshtui.model.gateway import Gateway, HeaderMatch, HTTPRoute, Listener, RouteMatch, RouteRule
 from meshtui.model.policy import TargetRef
+from meshtui.model.reason import Code, Reason, because
 from meshtui.model.snapshot import Snapshot
+from meshtui.model.verdict import Decider
+from meshtui.model.virtual_service import VirtualService
 
 _GROUP = "gateway.networking.k8s.io"
-_KINDS = {"Exact": 0, "PathPrefix": 1, "RegularExpression": 2}
+_KINDS = {"Exact": 0, "PathPrefix": 1, "Prefix": 1, "RegularExpression": 2}
 _NEVER = datetime.max.replace(tzinfo=UTC)
 SERVED = {"HTTP", "HTTPS"}
+_WITH_NAMES = {"HTTPS", "TLS"}
+AUTHORITY = ":authority"
+"""The request's host, as a header."""
 _SLOW = re.compile(r"[*+}][^()]*\)[*+{]|(?:[*+}].*){4}")
 _LONGEST = 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One match of one rule of a route, for one host (``*`` is any, ``*.x`` those under x)."""
+    """One match of one rule of a route, for one host (``*`` is any host, ``*.x`` any host under x).
+
+    ``doubt`` is the reason why it isn't known whether its listener serves a request. ``rivals`` are the hosts of other listeners
+    with TLS on its port that are more specific than its own: their requests come to those by the server name.
+    """
 
     host: str
-    route: HTTPRoute
+    route: HTTPRoute | VirtualService
     index: int
     rule: RouteRule
     match: RouteMatch
     order: int
+    doubt: Reason | None = None
+    rivals: tuple[str, ...] = ()
+
+    @property
+    def decider(self) -> Decider:
+        """The route with the path to its rule."""
+        field = "rules" if isinstance(self.route, HTTPRoute) else "http"
+        return Decider(self.route.meta.ref, f"{field}[{self.index}]")
 
     def rank(self) -> tuple[object, ...]:
-        """Exact path, longest prefix, method, most headers, most query parameters, oldest route, name, order."""
+        """A sort key: exact path, longest prefix, method, most headers, most query parameters, oldest route, name, order."""
         m, meta = self.match, self.route.meta
         return (
             _KINDS.get(m.path_type, 3),
@@ -48,36 +70,50 @@ class Entry:
             self.order,
         )
 
-    def in_words(self) -> str:
-        """What it takes: ``GET /inven/stock… at api.service.net``."""
-        m = self.match
-        path = f"{m.path.rstrip('/')}/…" if m.path_type == "PathPrefix" else m.path
-        extra = [f"{h.name}: {h.value}" for h in m.headers] + [f"?{q.name}={q.value}" for q in m.query]
-        host = "" if self.host == "*" else f" at {self.host}"
-        return f"{m.method or 'any method'} {path}{host}" + (f" with {', '.join(extra)}" if extra else "")
-
 
 def entries(snapshot: Snapshot, gateway: Gateway, port: int | None = None) -> list[Entry]:
-    """Every match of every route that is attached to a Gateway's listeners (those on a port, if given), the best first."""
+    """Every match of every route attached to a Gateway's listeners (of one port, if given), the most specific first.
+
+    Of several listeners with one route, one without a doubt counts.
+    """
     found: dict[tuple[object, ...], Entry] = {}
-    for listener in gateway.listeners:
+    for listener in sorted(gateway.listeners, key=lambda listener: _doubt(gateway, listener) is None):
         if listener.protocol not in SERVED or port not in {None, listener.port}:
             continue
         for route in snapshot.http_routes.values():
-            if any(_is_parent(p, route, gateway, listener) for p in route.parents) and _may_attach(
-                snapshot, route, gateway, listener
-            ):
-                found |= {(e.host, e.route.meta.uid, e.order): e for e in _of(route, listener)}
+            if not any(_is_parent(p, route, gateway, listener) for p in route.parents):
+                continue
+            attached = _attaches(snapshot, route, gateway, listener)
+            if attached is not False:
+                known = route if attached else _perhaps_attached(route, listener)
+                found |= {(e.host, e.route.meta.uid, e.order): e for e in _of(known, gateway, listener)}
     return sorted(found.values(), key=lambda entry: entry.rank())
 
 
-def _of(route: HTTPRoute, listener: Listener) -> Iterator[Entry]:
-    """A route's matches for each host that it and the listener agree on; a rule without matches takes everything."""
+def _doubt(gateway: Gateway, listener: Listener) -> Reason | None:
+    ref = gateway.meta.ref
+    if listener.unmodelled:
+        return because(Code.LISTENER_FIELDS_NOT_MODELLED, listener=listener.name, gateway=ref, fields=listener.unmodelled)
+    return because(Code.CERTIFICATE_NEEDED, listener=listener.name, gateway=ref) if listener.certificate else None
+
+
+def _rivals(gateway: Gateway, listener: Listener) -> tuple[str, ...]:
+    """The more specific hosts of a port's other listeners (gateway.go: with TLS, each has a filter chain of its own)."""
+    if listener.protocol == "HTTP":
+        return ()
+    own = (listener.hostname or "*").lower()
+    others = {item.hostname.lower() for item in gateway.listeners if item.port == listener.port and item.protocol in _WITH_NAMES}
+    return tuple(sorted(host for host in others if host and host != own and covers(own, host)))
+
+
+def _of(route: HTTPRoute, gateway: Gateway, listener: Listener) -> Iterator[Entry]:
+    """The matches of a route for each host that both it and the listener accept; a rule without matches accepts every request."""
+    doubt, rivals = _doubt(gateway, listener), _rivals(gateway, listener)
     for host in _hosts(route, listener):
         order = 0
         for index, rule in enumerate(route.rules):
             for match in rule.matches or (RouteMatch(),):
-                yield Entry(host, route, index, rule, match, order)
+                yield Entry(host, route, index, rule, match, order, doubt, rivals)
                 order += 1
 
 
@@ -91,97 +127,169 @@ def _is_parent(ref: TargetRef, route: HTTPRoute, gateway: Gateway, listener: Lis
     )
 
 
-def _may_attach(snapshot: Snapshot, route: HTTPRoute, gateway: Gateway, listener: Listener) -> bool:
-    """A listener's allowedRoutes: Same (the default), All, or namespaces that a selector chooses."""
+def _attaches(snapshot: Snapshot, route: HTTPRoute, gateway: Gateway, listener: Listener) -> bool | None:
+    """Whether a listener's allowedRoutes admit a route: Same (the default), All, or the namespaces of a selector.
+
+    None if it depends on labels of the route's namespace that aren't known.
+    """
+    if listener.kinds and route.meta.kind not in listener.kinds:
+        return False
     if listener.allowed == "All":
         return True
     if listener.allowed == "Selector":
         namespace = snapshot.namespace_by_name.get(route.meta.namespace)
-        return listener.allowed_selector is not None and selects(listener.allowed_selector, namespace.labels if namespace else {})
+        if listener.allowed_selector is None:
+            return False
+        known, labels = namespace is None or namespace.known, namespace.labels if namespace else {}
+        return matches_as_far_as_known(listener.allowed_selector, labels, known=known)
     return route.meta.namespace == gateway.meta.namespace
 
 
+def _perhaps_attached(route: HTTPRoute, listener: Listener) -> HTTPRoute:
+    """A route whose rules aren't modelled, since it isn't known whether the listener admits it."""
+    field = f"allowedRoutes of listener {listener.name}, with the labels of namespace {route.meta.namespace}"
+    return replace(route, rules=tuple(replace(rule, unmodelled=(*rule.unmodelled, field)) for rule in route.rules))
+
+
 def _hosts(route: HTTPRoute, listener: Listener) -> list[str]:
-    """The narrower of each pair of the route's and the listener's hosts; those that don't meet are left out."""
+    """The intersection of the route's hosts with the listener's host; hosts without an intersection are omitted."""
     offered = (listener.hostname or "*").lower()
-    narrowed = (_narrower(host.lower(), offered) for host in route.hostnames or ("*",))
+    narrowed = (narrower(host.lower(), offered) for host in route.hostnames or ("*",))
     return [host for host in narrowed if host]
 
 
-def _narrower(one: str, other: str) -> str:
+def narrower(one: str, other: str) -> str:
+    """The narrower of two hosts, of which one covers the other; empty if none does."""
     if covers(other, one):
         return one
     return other if covers(one, other) else ""
 
 
 def covers(pattern: str, host: str) -> bool:
-    """Whether a host (or a narrower pattern) is one of a pattern's: ``*.x`` takes any number of labels before x."""
+    """Whether a host (or a narrower pattern) matches a pattern: ``*.x`` matches any number of labels before x."""
     return pattern in {"*", host} or (pattern.startswith("*.") and host.endswith(pattern[1:]) and host != pattern[1:])
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Where a request goes: the entry that takes it, or None (404); ``doubt`` says what can't be told."""
+    """The entry that matches a request, or None (404); ``doubt`` is the reason why the entry isn't known.
+
+    ``secured`` is the server that redirects the request because it isn't encrypted.
+    """
 
     entry: Entry | None = None
-    doubt: str = ""
+    doubt: Reason | None = None
+    secured: Decider | None = None
 
 
-def choose(found: Iterable[Entry], http: HttpRequest) -> Choice:
-    """The entry that a request takes: of the most specific host, the first that matches (no falling back to a wider host).
+def best_host(hosts: Iterable[str], host: str) -> str | None:
+    """The most specific of some patterns that cover a host, as Envoy chooses a virtual host; None if none does."""
+    covering = {pattern for pattern in hosts if covers(pattern, host)}
+    return max(covering, key=lambda pattern: (not pattern.startswith("*"), len(pattern)), default=None)
 
-    A request whose host isn't known is taken to carry one that a route wants.
+
+def choose(found: Iterable[Entry], http: HttpRequest, normalization: str = BASE) -> Choice:
+    """The entry for a request: of the most specific host, the first that matches; there is no fallback to a wider host.
+
+    Istio makes separate rules of HTTPRoutes and of GRPCRoutes: their order isn't known if both take the request.
+    A request without a known host is assumed to have a host that a route accepts.
     """
     candidates, host = list(found), host_of(http)
     if host:
-        covering = {entry.host for entry in candidates if covers(entry.host, host)}
-        best = max(covering, key=lambda pattern: (not pattern.startswith("*"), len(pattern)), default=None)
+        best = best_host((entry.host for entry in candidates), host)
         candidates = [entry for entry in candidates if entry.host == best]
+    kinds = dict.fromkeys(entry.route.meta.kind for entry in candidates)
+    choices = [_first(http, (e for e in candidates if e.route.meta.kind == kind), normalization) for kind in kinds]
+    taking = [choice for choice in choices if choice != Choice()]
+    rules = tuple(choice.entry.decider for choice in taking if choice.entry is not None)
+    if len(rules) > 1:
+        return Choice(doubt=because(Code.ROUTE_ORDER_NOT_KNOWN, rules=rules, between="HTTPRoutes and GRPCRoutes"))
+    return next((choice for choice in taking if choice.doubt is not None), taking[0] if taking else Choice())
+
+
+def _first(http: HttpRequest, candidates: Iterable[Entry], normalization: str) -> Choice:
+    """The first of some entries that takes a request."""
     for entry in candidates:
-        answer = takes(entry.match, http)
+        answer = takes(entry.match, http, normalization)
         if answer is None:
-            return Choice(doubt=f"{entry.route.meta.ref} rules[{entry.index}] has an expression that can't be read")
+            return Choice(doubt=unreadable(entry))
+        if answer and any(covers(rival, host_of(http)) for rival in entry.rivals):
+            return Choice(doubt=because(Code.LISTENER_FOR_HOST, host=host_of(http), rule=entry.decider))
         if answer:
             return Choice(entry)
     return Choice()
 
 
-def takes(match: RouteMatch, http: HttpRequest) -> bool | None:
-    """Whether ALL that a match sets holds; None when an expression can't be read."""
+def unreadable(entry: Entry) -> Reason:
+    """Why it isn't known whether an entry takes a request."""
+    reads_host = any(condition.name == AUTHORITY for condition in entry.match.headers)
+    fields = (*entry.match.unmodelled, *(("authority",) if reads_host else ()))
+    if fields:
+        return because(Code.ROUTE_FIELDS_NOT_MODELLED, rule=entry.decider, fields=fields)
+    return because(Code.ROUTE_EXPRESSION_UNREADABLE, rule=entry.decider)
+
+
+def takes(match: RouteMatch, http: HttpRequest, normalization: str = BASE) -> bool | None:
+    """Whether ALL conditions of a match hold; None when an expression can't be evaluated, or a condition isn't modelled."""
     if match.method and match.method != http.method:
         return False
     query = query_of(http.path)
     answers = [
-        _path(match, normal_path(http.path)),
-        *(_value(h, header(http, h.name)) for h in match.headers),
+        _path(match, normal_path(http.path, normalization)),
+        *(_header(h, http) for h in match.headers),
         *(_value(q, query.get(q.name)) for q in match.query),
+        *(_absent(h, header(http, h.name)) for h in match.without),
     ]
     if False in answers:
         return False
-    return None if None in answers else True
+    return None if None in answers or match.unmodelled else True
+
+
+def _header(wanted: HeaderMatch, http: HttpRequest) -> bool | None:
+    if wanted.name == AUTHORITY and not http.host:
+        return None
+    return _value(wanted, header(http, wanted.name))
 
 
 def _path(match: RouteMatch, path: str) -> bool | None:
+    wanted = match.path
+    if match.ignore_case and match.path_type != "RegularExpression":
+        wanted, path = wanted.lower(), path.lower()
     match match.path_type:
         case "Exact":
-            return path == match.path
-        case "PathPrefix":  # whole elements: /a takes /a and /a/b, not /ab
-            prefix = match.path.rstrip("/")
+            return path == wanted
+        case "PathPrefix":  # Only whole elements match: /a matches /a and /a/b, not /ab
+            prefix = wanted.rstrip("/")
             return path == prefix or path.startswith(f"{prefix}/")
+        case "Prefix":
+            return path.startswith(wanted)
         case _:
-            return _expression(match.path, path)
+            return _expression(wanted, path)
 
 
 def _value(wanted: HeaderMatch, value: str | None) -> bool | None:
     if value is None:
         return False
-    return _expression(wanted.value, value) if wanted.type == "RegularExpression" else value == wanted.value
+    match wanted.type:
+        case "Present":
+            return True
+        case "Prefix":
+            return value.startswith(wanted.value)
+        case "RegularExpression":
+            return _expression(wanted.value, value)
+    return value == wanted.value
+
+
+def _absent(unwanted: HeaderMatch, value: str | None) -> bool | None:
+    """Whether a header doesn't match; a missing one counts as empty (route.go, TranslateRouteMatch)."""
+    found = _value(unwanted, value if unwanted.type == "Present" else value or "")
+    return None if found is None else not found
 
 
 def _expression(pattern: str, text: str) -> bool | None:
-    """A regular expression on the whole text; RE2's syntax, as far as Python shares it.
+    """Match a regular expression with the whole text, in the part of RE2's syntax that Python shares.
 
-    None for what can't be read, and for repetitions of repetitions, which RE2 takes in its stride and Python doesn't.
+    None for expressions that Python can't parse, and for nested repetitions, which take linear time in RE2 but not in Python.
     """
     if _SLOW.search(pattern) or len(pattern) > _LONGEST:
         return None
@@ -192,9 +300,11 @@ def _expression(pattern: str, text: str) -> bool | None:
 
 
 def sample(entry: Entry) -> HttpRequest | None:
-    """A request that an entry's match takes; None for expressions."""
+    """A request that an entry's match accepts; None for matches with regular expressions and those that aren't modelled."""
     m = entry.match
-    if m.path_type not in {"Exact", "PathPrefix"} or any(x.type == "RegularExpression" for x in (*m.headers, *m.query)):
+    conditions = (*m.headers, *m.query)
+    odd = m.without or m.unmodelled or any(x.type == "RegularExpression" or x.name.startswith(":") for x in conditions)
+    if odd or m.path_type == "RegularExpression":
         return None
     query = "&".join(f"{q.name}={q.value}" for q in m.query)
     host = entry.host.replace("*", "any") if entry.host != "*" else ""

@@ -1,1 +1,1 @@
-"""What each kind of policy says: matchers that read like their specification."""
+"""The evaluation of each kind of policy. The matchers follow the structure of their specifications."""

@@ -2,91 +2,136 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.matching.addresses import parse_network
 from meshtui.engine.matching.selectors import matches
 from meshtui.engine.policy.networkpolicy import Direction
+from meshtui.model.cni import HostPods
 from meshtui.model.policy import AdminPeer, AdminPolicy, AdminPort, AdminRule
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.workload import Pod
 
+UNORDERED = "undefined"
+"""The action of rules whose order isn't defined."""
+
 
 @dataclass(frozen=True, slots=True)
 class AdminMatch:
-    """The first rule of a tier that matches a flow. ``names`` are set where it isn't known whether it does: domain names."""
+    """The first rule of a tier that matches a flow.
+
+    If it isn't known whether the rule matches, ``names`` are the rule's domain names, and ``networks`` its CIDRs that may contain
+    a pod with an unknown address. ``by_namespace``: it depends on labels of a namespace that aren't known.
+    """
 
     policy: AdminPolicy
     rule: int
     action: str
     name: str = ""
     names: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    by_namespace: bool = False
+
+    @property
+    def perhaps(self) -> bool:
+        """Whether it isn't certain that the rule matches."""
+        return bool(self.names or self.networks or self.by_namespace)
 
 
 class AdminPolicies:
-    """The admin policies of a snapshot, each tier by priority (lowest number first), then by name."""
+    """The admin policies of a snapshot: each tier sorted by priority (lowest number first), then by name."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         policies = sorted(snapshot.admin_policies.values(), key=lambda p: (p.priority, p.meta.name))
         self._tiers = {tier: [p for p in policies if p.tier == tier] for tier in ("Admin", "Baseline")}
 
     def selecting(self, tier: str, subject: Endpoint, direction: Direction) -> tuple[AdminPolicy, ...]:
-        """The policies of a tier that have rules in this direction for a pod."""
-        return tuple(p for p in self._tiers[tier] if subject_selects(p.subject, subject) and _rules(p, direction))
+        """The policies of a tier that have, or may have, rules in this direction for a pod."""
+        found = [p for p in self._tiers[tier] if subject_selects(p.subject, subject) is not False and _rules(p, direction)]
+        return unordered(found, direction)
 
     def first_match(
         self, tier: str, direction: Direction, subject: Endpoint, peer: Endpoint, port: int, protocol: str, target: Endpoint
     ) -> AdminMatch | None:
         """The first rule that matches, by priority and then by order within the policy; its action is final in its tier.
 
-        A rule before it that may match, by a domain name, and says something else makes the answer uncertain.
+        If an earlier rule with a different action may match, by a domain name, an address or a namespace, that rule is returned
+        as uncertain.
         """
         perhaps: list[AdminMatch] = []
         for policy in self.selecting(tier, subject, direction):
+            surely = bool(subject_selects(policy.subject, subject))
             for index, rule in enumerate(_rules(policy, direction)):
                 if not _ports_match(rule, port, protocol, target.pod):
                     continue
-                if any(_peer_matches(entry, peer) for entry in rule.peers):
+                matching = {_peer_matches(entry, peer) for entry in rule.peers}
+                if True in matching and surely:
                     other = next((match for match in perhaps if match.action != rule.action), None)
                     return other or AdminMatch(policy, index, rule.action, rule.name)
-                if names := _names_that_may_mean(rule, peer):
-                    perhaps.append(AdminMatch(policy, index, rule.action, rule.name, names))
+                names = _names_that_may_mean(rule, peer)
+                if names or None in matching or True in matching:
+                    by_namespace = not surely or any(not e.networks and _peer_matches(e, peer) is None for e in rule.peers)
+                    networks = () if by_namespace else tuple(text for entry in rule.peers for text in entry.networks)
+                    perhaps.append(AdminMatch(policy, index, rule.action, rule.name, names, networks, by_namespace))
         return perhaps[0] if perhaps else None
+
+
+def unordered(policies: Sequence[AdminPolicy], direction: Direction) -> tuple[AdminPolicy, ...]:
+    """Policies of one tier for one pod; those of equal priority with different actions get the action ``UNORDERED``.
+
+    Which of them comes first is undefined (network-policy-api, AdminNetworkPolicySpec and ClusterNetworkPolicySpec: priority).
+    """
+    actions: dict[int, set[str]] = defaultdict(set)
+    number: dict[int, int] = defaultdict(int)
+    for policy in policies:
+        number[policy.priority] += bool(_rules(policy, direction))
+        actions[policy.priority] |= {rule.action for rule in _rules(policy, direction)}
+    return tuple(_undefined(p) if number[p.priority] > 1 and len(actions[p.priority]) > 1 else p for p in policies)
+
+
+def _undefined(policy: AdminPolicy) -> AdminPolicy:
+    ingress, egress = (tuple(replace(rule, action=UNORDERED) for rule in part) for part in (policy.ingress, policy.egress))
+    return replace(policy, ingress=ingress, egress=egress)
 
 
 def _rules(policy: AdminPolicy, direction: Direction) -> tuple[AdminRule, ...]:
     return policy.ingress if direction is Direction.INGRESS else policy.egress
 
 
-def subject_selects(subject: AdminPeer, endpoint: Endpoint) -> bool:
-    """Whether a policy's subject selects a pod (one on the host network like any other: docs/adr/0002)."""
-    if not endpoint.selectable or endpoint.pod is None:
+def subject_selects(subject: AdminPeer, endpoint: Endpoint) -> bool | None:
+    """Whether a policy's subject, or a peer of its rules, selects a pod; None if it depends on labels of its namespace.
+
+    Pods on the host network aren't selected (network-policy-api, AdminNetworkPolicySubject and peers), but for ``reference``.
+    """
+    if not endpoint.selectable or endpoint.pod is None or endpoint.host_pods is not HostPods.POD:
         return False
     if subject.namespaces is not None:
-        return matches(subject.namespaces, endpoint.namespace_labels)
+        return endpoint.in_namespaces(subject.namespaces)
     if subject.pods is not None:
-        return matches(subject.pods[0], endpoint.namespace_labels) and matches(subject.pods[1], endpoint.labels)
+        return matches(subject.pods[1], endpoint.labels) and endpoint.in_namespaces(subject.pods[0])
     return False
 
 
 def _ports_match(rule: AdminRule, port: int, protocol: str, target: Pod | None) -> bool:
-    """ANY port; unlike in NetworkPolicies, None means all and an empty list none."""
+    """Whether ANY port entry matches. Unlike in NetworkPolicies, None means all ports, and an empty list none."""
     return rule.ports is None or any(_port_matches(entry, port, protocol, target) for entry in rule.ports)
 
 
 def _names_that_may_mean(rule: AdminRule, peer: Endpoint) -> tuple[str, ...]:
-    """The domain names of a rule, for an address outside the cluster: which of them resolve to it, only the CNI knows."""
+    """The domain names of a rule that may resolve to an address outside the cluster; only the CNI knows whether they do."""
     if peer.pod is not None or peer.node_labels is not None:
         return ()
     return tuple(name for entry in rule.peers for name in entry.domain_names)
 
 
-def _peer_matches(entry: AdminPeer, peer: Endpoint) -> bool:
+def _peer_matches(entry: AdminPeer, peer: Endpoint) -> bool | None:
+    """Whether a peer entry matches; None if it depends on an address, or on labels of a namespace, that aren't known."""
     if entry.networks:
-        address = peer.address
-        networks = (parse_network(text) for text in entry.networks)
-        return address is not None and any(network is not None and address in network for network in networks)
+        inside = {peer.in_network(parse_network(text)) for text in entry.networks}
+        return True in inside or (None if None in inside else False)
     if entry.nodes is not None:
         return peer.node_labels is not None and matches(entry.nodes, peer.node_labels)
     return subject_selects(entry, peer)

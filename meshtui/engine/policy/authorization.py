@@ -1,13 +1,14 @@
-"""From AuthorizationPolicies to what ztunnel enforces (istio/istio pilot/pkg/serviceregistry/ambient/authorization.go)."""
+"""Conversion of AuthorizationPolicies to ztunnel's form (istio/istio pilot/pkg/serviceregistry/ambient/authorization.go)."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.matching.addresses import Network, parse_network, parse_port
 from meshtui.engine.matching.selectors import matches
+from meshtui.engine.policy.switches import switches_of
 from meshtui.engine.policy.ztunnel import Clause, Connection, Match, Rule, rule_matches
 from meshtui.model.policy import (
     AuthorizationCondition,
@@ -26,7 +27,7 @@ _L7_OPERATION = ("hosts", "not_hosts", "methods", "not_methods", "paths", "not_p
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """One policy as ztunnel has it: its rules with the index that each had, and the L7 fields that were left behind."""
+    """One policy in ztunnel's form: its rules, each with its original index, and the L7 fields that were dropped."""
 
     policy: AuthorizationPolicy
     rules: tuple[tuple[int, Rule], ...]
@@ -37,38 +38,49 @@ class Compiled:
         """Whether its action is DENY."""
         return self.policy.action == "DENY"
 
-    def matching_rule(self, connection: Connection) -> int | None:
-        """The index of the first rule that matches (rules OR), or None."""
-        return next((index for index, rule in self.rules if rule_matches(rule, connection)), None)
+    def matching_rule(self, connection: Connection) -> tuple[int | None, int | None]:
+        """The index of the first rule that matches, or None, and the index of the first rule that may match. Rules OR."""
+        may: int | None = None
+        for index, rule in self.rules:
+            matching = rule_matches(rule, connection)
+            if matching:
+                return index, may
+            if matching is None and may is None:
+                may = index
+        return None, may
 
 
 class Authorization:
-    """The AuthorizationPolicies of a snapshot that reach ztunnel, by scope."""
+    """The AuthorizationPolicies of a snapshot that ztunnel receives, by namespace."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._root = snapshot.mesh.root_namespace
+        dry_runs = bool(switches_of(snapshot).dry_runs_enforced)
         self._by_namespace: dict[str, list[Compiled]] = defaultdict(list)
         for policy in sorted(snapshot.authorization_policies.values(), key=lambda p: (p.meta.name, p.meta.namespace)):
-            if reaches_ztunnel(policy):
+            if reaches_ztunnel(policy, dry_runs=dry_runs):
                 self._by_namespace[policy.meta.namespace].append(compile_policy(policy))
 
     def covering(self, pod: Pod) -> tuple[Compiled, ...]:
-        """The policies that ztunnel applies to a pod, by name."""
+        """The policies that ztunnel applies to a pod, sorted by name."""
         namespaces = dict.fromkeys((pod.namespace, self._root))
         found = [c for name in namespaces for c in self._by_namespace.get(name, ()) if covers(c.policy, pod)]
         return tuple(sorted(found, key=lambda c: (c.policy.meta.name, c.policy.meta.namespace)))
 
 
-def reaches_ztunnel(policy: AuthorizationPolicy) -> bool:
-    """Without targetRefs, ALLOW or DENY, and not a dry run."""
-    return not policy.target_refs and policy.action in {"ALLOW", "DENY"} and not policy.dry_run
+def reaches_ztunnel(policy: AuthorizationPolicy, *, dry_runs: bool = False) -> bool:
+    """Whether ztunnel enforces a policy: it has no targetRefs, its action is ALLOW or DENY, and it isn't a dry run.
+
+    ``dry_runs``: whether dry runs are enforced as well (policy.switches).
+    """
+    return not policy.target_refs and policy.action in {"ALLOW", "DENY"} and (dry_runs or not policy.dry_run)
 
 
 def covers(policy: AuthorizationPolicy, pod: Pod) -> bool:
-    """Whether a policy of the pod's or the root namespace applies to the pod.
+    """Whether a policy of the pod's namespace or the root namespace applies to the pod.
 
-    No selector: all pods of the policy's scope. ``selector: {}`` selects nothing (an empty label list is skipped when
-    policies are attached to workloads).
+    A policy without a selector applies to all pods of its scope. ``selector: {}`` selects nothing (istiod skips an empty label
+    list when it attaches policies to workloads).
     """
     if policy.selector is None:
         return True
@@ -76,7 +88,7 @@ def covers(policy: AuthorizationPolicy, pod: Pod) -> bool:
 
 
 def compile_policy(policy: AuthorizationPolicy) -> Compiled:
-    """Convert one policy. An ALLOW rule with an L7 field is left out whole; from a DENY rule only the field is."""
+    """Convert one policy. An ALLOW rule with an L7 field is dropped whole; from a DENY rule only the field is dropped."""
     compiled, left_behind = [], dict[str, None]()
     for index, rule in enumerate(policy.rules):
         l7_fields = l7_fields_of(rule)
@@ -87,20 +99,21 @@ def compile_policy(policy: AuthorizationPolicy) -> Compiled:
 
 
 def l7_fields_of(rule: AuthorizationRule) -> tuple[str, ...]:
-    """The fields of a rule that need HTTP, and the conditions that ztunnel doesn't know, as a manifest writes them."""
-    found = [_camel(name) for source in rule.sources for name in _L7_SOURCE if getattr(source, name)]
-    found += [_camel(name) for operation in rule.operations for name in _L7_OPERATION if getattr(operation, name)]
+    """The fields of a rule that need HTTP, and the conditions that ztunnel doesn't support, as written in a manifest."""
+    found = [field_name(name) for source in rule.sources for name in _L7_SOURCE if getattr(source, name)]
+    found += [field_name(name) for operation in rule.operations for name in _L7_OPERATION if getattr(operation, name)]
     found += [condition.key for condition in rule.conditions if condition.key not in L4_CONDITIONS]
     return tuple(dict.fromkeys(found))
 
 
-def _camel(name: str) -> str:
+def field_name(name: str) -> str:
+    """The manifest name of a field of the model: ``not_principals`` is ``notPrincipals``."""
     first, *rest = name.split("_")
     return first + "".join(word.capitalize() for word in rest)
 
 
 def _compile_rule(rule: AuthorizationRule, namespace: str) -> Rule:
-    """``from``, ``to`` and each ``when`` become clauses, which AND."""
+    """Convert ``from``, ``to`` and each ``when`` to clauses, which AND."""
     clauses: list[Clause] = []
     if rule.operations:
         clauses.append(tuple(_operation(operation) for operation in rule.operations))
@@ -153,50 +166,47 @@ def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
 
 
 def _accounts(texts: tuple[str, ...], namespace: str) -> tuple[tuple[str, str], ...]:
-    """``NAMESPACE/NAME``; a bare name is of the policy's own namespace; no globs."""
+    """Parse ``NAMESPACE/NAME``; a bare name is in the policy's own namespace; globs aren't supported."""
     split = (text.partition("/") for text in texts)
     return tuple((first, rest) if slash else (namespace, first) for first, slash, rest in split)
 
 
-def rule_in_words(rule: AuthorizationRule) -> str:
-    """A rule as a sentence: who, to what, when."""
-    froms = [_fields_in_words(source) for source in rule.sources]
-    tos = [_fields_in_words(operation) for operation in rule.operations]
-    whens = [
-        " ".join(
-            [c.key]
-            + ([f"in ({', '.join(c.values)})"] if c.values else [])
-            + ([f"not in ({', '.join(c.not_values)})"] if c.not_values else [])
-        )
-        for c in rule.conditions
-    ]
-    parts = [f"from {' or '.join(froms)}"] if froms else ["from anyone"]
-    parts += [f"to {' or '.join(tos)}"] if tos else []
-    parts += [f"when {' and '.join(whens)}"] if whens else []
-    return " ".join(parts)
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """ztunnel's decision with its policy and rule. ``allowed`` is None when it depends on an unknown address."""
+
+    allowed: bool | None
+    policy: Compiled | None = None
+    rule: int | None = None
 
 
-def _fields_in_words(entry: AuthorizationSource | AuthorizationOperation) -> str:
-    words = [f"{_camel(f.name)} {', '.join(getattr(entry, f.name))}" for f in fields(entry) if getattr(entry, f.name)]
-    return " and ".join(words) or "(an empty entry, which never matches)"
+def evaluate(covering: tuple[Compiled, ...], connection: Connection) -> Answer:
+    """ztunnel's decision about a connection.
 
-
-def evaluate(covering: tuple[Compiled, ...], connection: Connection) -> tuple[bool, Compiled | None, int | None]:
-    """ztunnel's decision: (allowed, deciding policy, its rule's index).
-
-    ANY DENY policy that matches denies; without ALLOW policies everything else is allowed; otherwise ANY ALLOW policy must
-    match. A denial because none did has no rule.
+    ANY matching DENY policy denies. Without ALLOW policies everything else is allowed; otherwise ANY ALLOW policy must match. A
+    denial because no ALLOW policy matched has no rule.
     """
+    may_deny: Answer | None = None
     for compiled in covering:
-        if compiled.denies and (index := compiled.matching_rule(connection)) is not None:
-            return False, compiled, index
+        if compiled.denies:
+            index, may = compiled.matching_rule(connection)
+            if index is not None:
+                return Answer(False, compiled, index)
+            if may is not None and may_deny is None:
+                may_deny = Answer(None, compiled, may)
     allowing = [compiled for compiled in covering if not compiled.denies]
+    if not allowing:
+        return may_deny or Answer(True)
+    may_allow: Answer | None = None
     for compiled in allowing:
-        if (index := compiled.matching_rule(connection)) is not None:
-            return True, compiled, index
-    return (False, allowing[0], None) if allowing else (True, None, None)
+        index, may = compiled.matching_rule(connection)
+        if index is not None:
+            return may_deny or Answer(True, compiled, index)
+        if may is not None and may_allow is None:
+            may_allow = Answer(None, compiled, may)
+    return may_allow or Answer(False, allowing[0])
 
 
 def account_of(endpoint: Endpoint) -> str:
-    """The ServiceAccount of a endpoint that has an identity."""
+    """The ServiceAccount of an endpoint with an identity; empty without one."""
     return endpoint.pod.service_account if endpoint.pod is not None and endpoint.principal is not None else ""

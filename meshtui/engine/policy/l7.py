@@ -1,7 +1,7 @@
-"""What a proxy of Envoy's (waypoint, sidecar, gateway) decides about one request: AuthorizationPolicies with all their fields.
+"""An Envoy proxy's decision (waypoint, sidecar, gateway) about one request: AuthorizationPolicies with all their fields.
 
 Source: istio/istio pilot/pkg/security/authz/model (model.go, generator.go) and matcher/, which turn policies into Envoy's RBAC.
-A request that isn't known, or known only in part, makes an answer that depends on it: the logic has four values.
+An answer may depend on a request that is unknown or only partly known: the logic therefore has four values.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import partial
+from typing import ClassVar
 
 from meshtui.engine.matching.addresses import Address, parse_network, parse_port
-from meshtui.engine.matching.http import glob_matches, header, normal_path, path_matches
+from meshtui.engine.matching.http import glob_matches, has_dots_with_parameters, header, normal_path, path_matches
 from meshtui.engine.matching.strings import string_matches
+from meshtui.engine.policy.trust_domains import principals_meant
 from meshtui.model.flow import HttpRequest, Jwt
 from meshtui.model.ids import Principal
 from meshtui.model.policy import (
@@ -23,10 +26,11 @@ from meshtui.model.policy import (
     AuthorizationRule,
     AuthorizationSource,
 )
+from meshtui.model.snapshot import MeshConfig
 
 
 class Tri(IntEnum):
-    """Whether something holds; DEPENDS on a request that isn't known, UNKNOWN because it isn't modelled."""
+    """Whether a condition holds. DEPENDS: on a request that isn't known. UNKNOWN: the condition isn't modelled."""
 
     NO = 0
     DEPENDS = 1
@@ -35,19 +39,19 @@ class Tri(IntEnum):
 
 
 def every(values: Iterable[Tri]) -> Tri:
-    """ALL hold: a NO decides, else what isn't certain is the answer."""
+    """Whether ALL values hold: any NO gives NO, else any uncertain value is the result."""
     found = set(values)
     return next((value for value in (Tri.NO, Tri.UNKNOWN, Tri.DEPENDS) if value in found), Tri.YES)
 
 
 def some(values: Iterable[Tri]) -> Tri:
-    """ANY holds: a YES decides, else what isn't certain is the answer."""
+    """Whether ANY value holds: any YES gives YES, else any uncertain value is the result."""
     found = set(values)
     return next((value for value in (Tri.YES, Tri.UNKNOWN, Tri.DEPENDS) if value in found), Tri.NO)
 
 
 def negate(value: Tri) -> Tri:
-    """The opposite; what isn't certain stays so."""
+    """The negation; an uncertain value is unchanged."""
     return {Tri.YES: Tri.NO, Tri.NO: Tri.YES}.get(value, value)
 
 
@@ -60,9 +64,9 @@ def tri(value: bool) -> Tri:
 class Request:
     """One request as a proxy sees it.
 
-    ``tcp`` says that the proxy sees bytes, not HTTP. ``http`` None is a request of which nothing is known. ``jwt`` is the
-    token that the proxy has verified. ``source_known`` is False for a client whose address can't be told; ``sni`` None is one
-    that can't be told either.
+    ``tcp`` means that the proxy sees bytes, not HTTP. ``http`` is None when nothing is known about the request. ``jwt`` is the
+    token that the proxy has verified. ``source`` is None when the client's address isn't known, and ``sni`` is None when the SNI
+    isn't known. ``token_known`` is False when it isn't known whether the request has a valid token.
     """
 
     port: int
@@ -74,62 +78,44 @@ class Request:
     jwt: Jwt | None = None
     sni: str | None = ""
     token_known: bool = True
+    mesh: MeshConfig = field(default_factory=MeshConfig)
+    """How paths are normalised, and which trust domains count as one."""
+    unsure_headers: frozenset[str] = frozenset()
+    """The headers, in lower case, whose values aren't known: the proxy writes a token's content into them."""
 
 
 _TCP_ONLY_NEVER = ("hosts", "methods", "paths")
 _HTTP_KEYS = ("request.headers[", "request.auth.")
-_KEYS = {
-    "source.ip",
-    "remote.ip",
-    "source.namespace",
-    "source.principal",
-    "source.serviceAccount",
-    "request.auth.principal",
-    "request.auth.audiences",
-    "request.auth.presenter",
-    "destination.ip",
-    "destination.port",
-    "connection.sni",
-}
+_FILTER_KEYS = "experimental.envoy.filters."
+"""Keys that istiod hands on to Envoy, about the metadata of its filters."""
 _CLAIM = re.compile(r"request\.auth\.claims((?:\[[^\]]+\])+)\Z")
 _HEADER = re.compile(r"request\.headers\[([^\]]+)\]\Z")
 
 
 def unknown_keys(rule: AuthorizationRule) -> tuple[str, ...]:
     """The ``when`` keys of a rule that aren't modelled."""
-    return tuple(c.key for c in rule.conditions if not (c.key in _KEYS or _CLAIM.match(c.key) or _HEADER.match(c.key)))
+    return tuple(c.key for c in rule.conditions if not (c.key in Matcher.KEYS or _CLAIM.match(c.key) or _HEADER.match(c.key)))
 
 
 class Matcher:
-    """Asks whether rules match one request. ``denies`` says that the policy's action is DENY (or CUSTOM).
+    """Evaluates rules for one request. ``denies`` means that the policy's action is DENY (or CUSTOM).
 
-    On TCP a field of HTTP can't be enforced: an ALLOW rule with one is dropped whole, in a DENY rule the field is ignored,
-    which makes it wider (model.go, checkError). The same holds for values that can't be parsed.
+    On TCP, an HTTP field can't be enforced: an ALLOW rule with one is dropped whole; in a DENY rule the field is ignored, so that
+    the rule matches more (model.go, checkError). The same holds for values that can't be parsed.
     """
 
     def __init__(self, request: Request, namespace: str, *, denies: bool) -> None:
         self._request = request
         self._namespace = namespace
         self._denies = denies
-        self._asked: Mapping[str, Callable[[str], Tri | None]] = {
-            "source.ip": self._ip(request.source),
-            "remote.ip": self._remote_ip,
-            "source.namespace": self._of_namespace,
-            "source.principal": self._principal,
-            "source.serviceAccount": self._account,
-            "destination.ip": self._ip(request.destination),
-            "destination.port": self._port,
-            "connection.sni": self._sni,
-            "request.auth.principal": self._request_principal,
-            "request.auth.audiences": self._audience,
-            "request.auth.presenter": self._presenter,
-        }
 
     def rule(self, rule: AuthorizationRule) -> Tri:
-        """ALL of from, to and when; entries of from and of to OR; entries of when AND. An empty rule matches everything."""
+        """Match ALL of from, to and when. Entries of from and of to OR; entries of when AND. An empty rule matches everything."""
         if not self._denies and self._is_dropped(rule):
             return Tri.NO
-        if unknown_keys(rule):
+        if unknown := unknown_keys(rule):
+            if not all(key.startswith(_FILTER_KEYS) for key in unknown):
+                return Tri.NO  # istiod leaves out a rule with a key that it doesn't know (model.go, New)
             rest = every([self._from(rule), self._to(rule)])
             return Tri.NO if rest is Tri.NO else Tri.UNKNOWN
         return every([self._from(rule), self._to(rule), *(self._condition(c) for c in rule.conditions)])
@@ -141,28 +127,28 @@ class Matcher:
         return some(self._operation(operation) for operation in rule.operations) if rule.operations else Tri.YES
 
     def _is_dropped(self, rule: AuthorizationRule) -> bool:
-        """Whether an ALLOW rule can't be enforced here: a field of HTTP on TCP, or a value that can't be parsed."""
+        """Whether an ALLOW rule can't be enforced: it has an HTTP field on TCP, or a value that can't be parsed."""
         if self._request.tcp and http_fields(rule):
             return True
         ports = [p for o in rule.operations for p in (*o.ports, *o.not_ports)]
         blocks = [b for s in rule.sources for b in (*s.ip_blocks, *s.not_ip_blocks, *s.remote_ip_blocks, *s.not_remote_ip_blocks)]
         for condition in rule.conditions:
             values = (*condition.values, *condition.not_values)
-            ports += values if condition.key == "destination.port" else ()
-            blocks += values if condition.key in {"source.ip", "remote.ip", "destination.ip"} else ()
+            ports += values if condition.key.endswith(".port") else ()
+            blocks += values if condition.key.endswith(".ip") else ()
         return any(parse_port(p) is None for p in ports) or any(parse_network(b) is None for b in blocks)
 
     # ---- from, to, when
 
     def _source(self, source: AuthorizationSource) -> Tri:
-        """ALL fields; values of a field OR, of a not-field none."""
+        """Whether ALL fields match. The values of a field OR; none of the values of a not-field may match."""
         request = self._request
         fields = [
             self._field(source.principals, source.not_principals, self._principal),
             self._field(source.namespaces, source.not_namespaces, self._of_namespace),
             self._field(source.service_accounts, source.not_service_accounts, self._account),
             self._field(source.trust_domains, source.not_trust_domains, self._trust_domain),
-            self._field(source.ip_blocks, source.not_ip_blocks, self._ip(request.source)),
+            self._field(source.ip_blocks, source.not_ip_blocks, self._source_ip),
             self._field(source.remote_ip_blocks, source.not_remote_ip_blocks, self._remote_ip),
         ]
         if not request.tcp:
@@ -183,12 +169,15 @@ class Matcher:
         key = condition.key
         if self._request.tcp and key.startswith(_HTTP_KEYS):
             return Tri.YES
-        asked = self._asked.get(key) or self._header_or_claim(key)
+        by_key = self.KEYS.get(key)
+        asked = partial(by_key, self) if by_key else self._header_or_claim(key)
         return self._field(condition.values, condition.not_values, asked)
 
     @staticmethod
     def _field(positive: tuple[str, ...], negative: tuple[str, ...], asked: Callable[[str], Tri | None]) -> Tri:
-        """ANY of the values and NONE of the not-values; a value that can't be parsed (None) is ignored."""
+        """Whether ANY of the values and NONE of the not-values match; values that can't be parsed (None) are ignored."""
+        if not positive and not negative:
+            return Tri.YES
         wanted = [answer for value in positive if (answer := asked(value)) is not None]
         unwanted = [answer for value in negative if (answer := asked(value)) is not None]
         return every([some(wanted) if wanted else Tri.YES, negate(some(unwanted)) if unwanted else Tri.YES])
@@ -196,20 +185,24 @@ class Matcher:
     # ---- the peer
 
     def _principal(self, pattern: str) -> Tri:
-        return tri(self._request.principal is not None and string_matches(pattern, self._request.principal))
+        """One of the identities that a pattern means in this mesh (pilot/pkg/security/trustdomain, bundle.go)."""
+        identity = self._request.principal
+        if identity is None:
+            return Tri.NO
+        return tri(any(string_matches(each, identity) for each in principals_meant(pattern, self._request.mesh)))
 
     def _parts(self) -> tuple[str, str, str]:
-        """Trust domain, namespace and ServiceAccount of the peer; empty without an identity."""
+        """Trust domain, namespace and ServiceAccount of the peer; empty strings for a peer without an identity."""
         found = re.fullmatch(r"(.+)/ns/([^/]+)/sa/([^/]+)", self._request.principal or "")
         return (found[1], found[2], found[3]) if found else ("", "", "")
 
     def _of_namespace(self, pattern: str) -> Tri:
-        """A ``*`` anywhere stands for anything (generator.go, srcNamespaceGenerator)."""
+        """Whether the peer's namespace matches; a ``*`` anywhere matches any text (generator.go, srcNamespaceGenerator)."""
         namespace = self._parts()[1]
         return tri(bool(namespace) and glob_matches(pattern, namespace))
 
     def _account(self, value: str) -> Tri:
-        """``NAMESPACE/NAME``, or a name of the policy's own namespace; no globs (generator.go, serviceAccountRegex)."""
+        """``NAMESPACE/NAME``, or a name in the policy's own namespace; no globs (generator.go, serviceAccountRegex)."""
         first, slash, rest = value.partition("/")
         wanted = (first, rest) if slash else (self._namespace, first)
         return tri(self._parts()[1:] == wanted)
@@ -218,21 +211,18 @@ class Matcher:
         domain = self._parts()[0]
         return tri(bool(domain) and string_matches(pattern, domain))
 
-    def _ip(self, address: Address | None) -> Callable[[str], Tri | None]:
-        def asked(text: str) -> Tri | None:
-            network = parse_network(text)
-            if network is None:
-                return None
-            return Tri.UNKNOWN if address is None else tri(address in network)
+    def _source_ip(self, text: str) -> Tri | None:
+        return _within(text, self._request.source)
 
-        return asked
+    def _destination_ip(self, text: str) -> Tri | None:
+        return _within(text, self._request.destination)
 
     def _remote_ip(self, text: str) -> Tri | None:
-        """The original client; who trusts X-Forwarded-For is the mesh's configuration, which isn't read."""
+        """Match the original client's address. The mesh configuration that says whether to trust X-Forwarded-For isn't read."""
         http = self._request.http
         if not self._request.tcp and http is not None and header(http, "x-forwarded-for") is not None:
             return None if parse_network(text) is None else Tri.UNKNOWN
-        return self._ip(self._request.source)(text)
+        return self._source_ip(text)
 
     def _port(self, text: str) -> Tri | None:
         port = parse_port(text)
@@ -244,7 +234,7 @@ class Matcher:
     # ---- the request
 
     def _host(self, pattern: str) -> Tri:
-        """The Host header as it is, port and all; case doesn't matter (matcher/header.go, HostMatcher)."""
+        """Match the Host header including its port, case-insensitively (matcher/header.go, HostMatcher)."""
         http = self._request.http
         if http is None or not http.host:
             return Tri.DEPENDS if pattern != "*" else Tri.YES
@@ -260,7 +250,9 @@ class Matcher:
         http = self._request.http
         if http is None:
             return Tri.YES if pattern == "*" else Tri.DEPENDS
-        return tri(path_matches(pattern, normal_path(http.path)))
+        if has_dots_with_parameters(http.path):
+            return Tri.UNKNOWN
+        return tri(path_matches(pattern, normal_path(http.path, self._request.mesh.path_normalization)))
 
     # ---- the token
 
@@ -271,7 +263,7 @@ class Matcher:
         return Tri.NO if request.token_known else Tri.DEPENDS
 
     def _request_principal(self, pattern: str) -> Tri:
-        """``ISSUER/SUBJECT``, split at the last slash (generator.go, requestPrincipalGenerator)."""
+        """Match ``ISSUER/SUBJECT``, split at the last slash (generator.go, requestPrincipalGenerator)."""
         return self._token(lambda jwt: _request_principal(pattern, jwt))
 
     def _audience(self, pattern: str) -> Tri:
@@ -287,18 +279,51 @@ class Matcher:
         name = key.removeprefix("request.headers[").removesuffix("]")
         return lambda pattern: self._header(name, pattern)
 
+    def _path_header(self, http: HttpRequest) -> str:
+        """The pseudo-header ``:path``: the normalised path with its query."""
+        _, mark, query = http.path.partition("#")[0].partition("?")
+        return normal_path(http.path, self._request.mesh.path_normalization) + mark + query
+
     def _header(self, name: str, pattern: str) -> Tri:
         http = self._request.http
+        if name.lower() in self._request.unsure_headers:
+            return Tri.UNKNOWN
         if http is None:
             return Tri.DEPENDS
-        value = header(http, name)
+        value = self._path_header(http) if name.lower() == ":path" else header(http, name)
         if value is None:
             return Tri.NO
         return tri(pattern == "*" or string_matches(pattern, value))
 
+    KEYS: ClassVar[Mapping[str, Callable[[Matcher, str], Tri | None]]] = {
+        "source.ip": _source_ip,
+        "remote.ip": _remote_ip,
+        "source.namespace": _of_namespace,
+        "source.principal": _principal,
+        "source.serviceAccount": _account,
+        "source.trustDomain": _trust_domain,
+        "destination.ip": _destination_ip,
+        "destination.port": _port,
+        "connection.sni": _sni,
+        "request.auth.principal": _request_principal,
+        "request.auth.audiences": _audience,
+        "request.auth.presenter": _presenter,
+    }
+    """The keys of ``when``, beside headers and claims: for each what matches one value, or None if the value can't be parsed.
+
+    The values of keys that end in ``.ip`` are networks, of those that end in ``.port`` ports.
+    """
+
+
+def _within(text: str, address: Address | None) -> Tri | None:
+    network = parse_network(text)
+    if network is None:
+        return None
+    return Tri.UNKNOWN if address is None else tri(address in network)
+
 
 def http_fields(rule: AuthorizationRule) -> tuple[str, ...]:
-    """The fields and keys of a rule that need HTTP, as a manifest writes them."""
+    """The fields and keys of a rule that need HTTP, as written in a manifest."""
     found = [name for o in rule.operations for name in _TCP_ONLY_NEVER if getattr(o, name) or getattr(o, f"not_{name}")]
     found += ["requestPrincipals" for s in rule.sources if s.request_principals or s.not_request_principals]
     found += [c.key for c in rule.conditions if c.key.startswith(_HTTP_KEYS)]
@@ -324,7 +349,10 @@ def _request_principal(pattern: str, jwt: Jwt) -> bool:
 
 
 def claim(jwt: Jwt, path: tuple[str, ...]) -> tuple[str, ...]:
-    """The texts of a claim, which is a string or a list of them; nested claims by their names."""
+    """The values of a claim, which is a string or a list of strings; ``path`` contains the names of nested claims.
+
+    ``scope`` and ``permission`` are lists with spaces between (istio.io: JWT claim conditions).
+    """
     known: dict[str, object] = {"iss": jwt.issuer, "sub": jwt.subject, "aud": list(jwt.audiences)}
     for name, text in jwt.claims:
         try:
@@ -334,6 +362,8 @@ def claim(jwt: Jwt, path: tuple[str, ...]) -> tuple[str, ...]:
     value: object = known
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None
+    if path[-1:] in {("scope",), ("permission",)} and isinstance(value, str):
+        return tuple(value.split())
     if isinstance(value, list):
         return tuple(item for item in value if isinstance(item, str))
     return (value,) if isinstance(value, str) and value else ()

@@ -1,6 +1,6 @@
-"""NetworkPolicies (networking.k8s.io/v1): which select a pod, and what they let through.
+"""NetworkPolicies (networking.k8s.io/v1): which of them select a pod, and which flows they allow.
 
-Source of every rule here: Kubernetes' NetworkPolicy v1 reference and its concepts page.
+Source of every rule in this module: Kubernetes' NetworkPolicy v1 reference and its concepts page.
 """
 
 from __future__ import annotations
@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from enum import Enum
 
 from meshtui.engine.endpoints import Endpoint
-from meshtui.engine.matching.addresses import Network, parse_network
+from meshtui.engine.matching.addresses import parse_network
 from meshtui.engine.matching.selectors import matches
+from meshtui.model.cni import HostPods
 from meshtui.model.policy import IPBlock, NetworkPeer, NetworkPolicy, NetworkPolicyRule, PolicyPort
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.workload import Pod
 
 
 class Direction(Enum):
-    """Whose policies are asked: the source's egress, or the destination's ingress."""
+    """Whose policies are evaluated: the source's for egress, or the destination's for ingress."""
 
     EGRESS = "egress"
     INGRESS = "ingress"
@@ -26,11 +27,15 @@ class Direction(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """What the NetworkPolicies of one pod say: the policies that select it, and the first rule that lets the flow in."""
+    """The result of one pod's NetworkPolicies: the policies that select the pod, and the first rule that allows the flow.
+
+    ``perhaps``: no rule is certain to allow the flow, and this one may, depending on an unknown address.
+    """
 
     selecting: tuple[NetworkPolicy, ...]
     policy: NetworkPolicy | None = None
     rule: int = -1
+    perhaps: bool = False
 
 
 class NetworkPolicies:
@@ -44,8 +49,8 @@ class NetworkPolicies:
                     self._by_namespace[policy.meta.namespace, direction].append(policy)
 
     def selecting(self, endpoint: Endpoint, direction: Direction) -> tuple[NetworkPolicy, ...]:
-        """The policies that select a pod in one direction, by name."""
-        if not endpoint.selectable:
+        """The policies that select a pod in one direction, sorted by name."""
+        if not endpoint.selectable or endpoint.host_pods is HostPods.NODE:
             return ()
         candidates = self._by_namespace.get((endpoint.namespace, direction), ())
         return tuple(policy for policy in candidates if matches(policy.pod_selector, endpoint.labels))
@@ -53,67 +58,89 @@ class NetworkPolicies:
     def permit(
         self, direction: Direction, subject: Endpoint, peer: Endpoint, port: int, protocol: str, target: Endpoint
     ) -> Permit:
-        """Ask the subject's policies about a peer. ``target`` is the flow's destination: named ports are its own.
+        """Evaluate the subject's policies for a peer. ``target`` is the flow's destination, whose containers define named ports.
 
         A selected pod is isolated: ANY rule of ANY policy that selects it must allow the flow (policies are a union).
         """
-        selecting = self.selecting(subject, direction)
+        selecting, perhaps = self.selecting(subject, direction), None
         for policy in selecting:
             for index, rule in enumerate(rules(policy, direction)):
-                if allows_peer(rule, peer, policy.meta.namespace) and allows_port(rule, port, protocol, target.pod):
+                allowed = allows_peer(rule, peer, policy.meta.namespace)
+                if allowed is False or not allows_port(rule, port, protocol, target.pod):
+                    continue
+                if allowed:
                     return Permit(selecting, policy, index)
-        return Permit(selecting)
+                perhaps = perhaps or Permit(selecting, policy, index, perhaps=True)
+        return perhaps or Permit(selecting)
 
 
 def applies(policy: NetworkPolicy, direction: Direction) -> bool:
-    """Whether a policy isolates in a direction: policyTypes; by default Ingress, and Egress only where it has egress rules."""
+    """Whether a policy isolates in a direction: policyTypes; by default Ingress, and Egress only with egress rules."""
     if policy.policy_types is None:
         return direction is Direction.INGRESS or bool(policy.egress)
     return direction.value.capitalize() in policy.policy_types
 
 
 def rules(policy: NetworkPolicy, direction: Direction) -> tuple[NetworkPolicyRule, ...]:
-    """A policy's rules in one direction; an absent or empty section allows nothing."""
+    """The rules of a policy in one direction; an absent or empty section allows nothing."""
     return (policy.ingress if direction is Direction.INGRESS else policy.egress) or ()
 
 
-def allows_peer(rule: NetworkPolicyRule, peer: Endpoint, namespace: str) -> bool:
-    """Whether ANY peer of a rule matches; no peers at all means everybody (``from: []`` too)."""
-    return not rule.peers or any(peer_matches(entry, peer, namespace) for entry in rule.peers)
+def allows_peer(rule: NetworkPolicyRule, peer: Endpoint, namespace: str) -> bool | None:
+    """Whether ANY peer of a rule matches; no peers means everybody (also ``from: []``). None when a peer may match."""
+    if not rule.peers:
+        return True
+    matching = {peer_matches(entry, peer, namespace) for entry in rule.peers}
+    return True in matching or (None if None in matching else False)
 
 
-def peer_matches(entry: NetworkPeer, peer: Endpoint, namespace: str) -> bool:
-    """Whether one peer entry matches: an address block, or namespace AND pod selectors; no namespaceSelector = own namespace."""
+def peer_matches(entry: NetworkPeer, peer: Endpoint, namespace: str) -> bool | None:
+    """Whether one peer entry matches: an address block, or namespace AND pod selectors; no namespaceSelector = own namespace.
+
+    None for a peer whose unknown address may be in an address block, where CNIs differ and the CNI isn't known, and where it
+    depends on labels of a namespace that aren't known.
+    """
     if entry.ip_block is not None:
         return block_contains(entry.ip_block, peer)
-    if not peer.selectable or (entry.pod_selector is None and entry.namespace_selector is None):
+    if (
+        not peer.selectable
+        or peer.host_pods is HostPods.NODE
+        or (entry.pod_selector is None and entry.namespace_selector is None)
+    ):
+        return False
+    if entry.pod_selector is not None and not matches(entry.pod_selector, peer.labels):
         return False
     if entry.namespace_selector is None:
-        in_namespace = peer.namespace == namespace
-    else:
-        in_namespace = matches(entry.namespace_selector, peer.namespace_labels)
-    return in_namespace and (entry.pod_selector is None or matches(entry.pod_selector, peer.labels))
+        return _unless_as_node(peer, peer.namespace == namespace)
+    return _unless_as_node(peer, peer.in_namespaces(entry.namespace_selector))
 
 
-def block_contains(block: IPBlock, peer: Endpoint) -> bool:
-    """Whether a peer's address is in the CIDR and in none of its exceptions; a CIDR that can't be parsed matches nothing."""
-    if peer.address is None:
+def _unless_as_node(peer: Endpoint, matching: bool | None) -> bool | None:
+    return None if matching and peer.host_pods is HostPods.UNKNOWN else matching
+
+
+def block_contains(block: IPBlock, peer: Endpoint) -> bool | None:
+    """Whether a peer's address is in the CIDR and in none of its exceptions; a CIDR that can't be parsed matches nothing.
+
+    None for a pod with an unknown address that may be in the block, and for one that is in it if it isn't known whether the CNI
+    compares blocks with pods' addresses.
+    """
+    if peer.in_blocks is False:
         return False
-    network = parse_network(block.cidr)
-    return network is not None and peer.address in network and not any(peer.address in cut for cut in _networks(block.excepts))
-
-
-def _networks(texts: tuple[str, ...]) -> list[Network]:
-    return [network for text in texts if (network := parse_network(text)) is not None]
+    inside = peer.in_network(parse_network(block.cidr))
+    cut = {peer.in_network(parse_network(text)) for text in block.excepts}
+    if inside is False or True in cut:
+        return False
+    return None if inside is None or None in cut or peer.in_blocks is None else True
 
 
 def allows_port(rule: NetworkPolicyRule, port: int, protocol: str, target: Pod | None) -> bool:
-    """Whether ANY port entry matches; no ports at all means all of them, of every protocol."""
+    """Whether ANY port entry matches; no ports means all ports of every protocol."""
     return not rule.ports or any(port_matches(entry, port, protocol, target) for entry in rule.ports)
 
 
 def port_matches(entry: PolicyPort, port: int, protocol: str, target: Pod | None) -> bool:
-    """Whether one port entry matches: number, range, or a name that the destination pod's containers give it."""
+    """Whether one port entry matches: a number, a range, or a port name defined by the destination pod's containers."""
     if entry.protocol != protocol:
         return False
     if entry.port is None:

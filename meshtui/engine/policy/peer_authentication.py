@@ -1,19 +1,20 @@
 """PeerAuthentications as ambient implements them: which plaintext connections ztunnel refuses.
 
 Source: istio/istio pilot/pkg/serviceregistry/ambient/authorization.go (which policies a workload gets, and the conversion of
-port-level modes) and policies.go. Ambient turns them into DENY policies; where that conversion differs from what the modes
-say, the judgement follows the code, and says so.
+port-level modes) and policies.go. Ambient converts the modes to DENY policies. Where the result of the conversion differs from
+the configured modes, the evaluation follows Istio's code, and adds an assumption that describes the difference.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from meshtui.engine.matching.selectors import matches
 from meshtui.model.policy import PeerAuthentication
+from meshtui.model.reason import Code, Reason, because
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.workload import Pod
 
@@ -21,24 +22,20 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 STRICT, UNSET = "STRICT", "UNSET"
 LENIENT = {"PERMISSIVE", "DISABLE"}
 
-_SLIP_DISABLE = "ambient ignores a DISABLE port under an inherited STRICT mode: the port stays strict"
-_SLIP_PORTS = "ambient drops the STRICT ports of a lenient workload under a STRICT mesh: plaintext passes even there"
-_SLIP_UNSET = "ambient loses an inherited STRICT mode when namespace and workload are UNSET with a lenient port: plaintext passes"
-
 
 @dataclass(frozen=True, slots=True)
 class Strictness:
-    """What a pod's PeerAuthentications say about plaintext on one port: who decides, by which field, with which slip."""
+    """The plaintext mode of one pod port: the deciding policy and its field, and any error of Istio's conversion."""
 
     strict: bool
     policy: PeerAuthentication | None = None
     field: str = "spec.mtls"
-    assumption: str = ""
+    assumption: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _PortPolicy:
-    """A workload's port-level policy after conversion: refuses plaintext on all ports but some, and on single ports."""
+    """A workload's port-level policy after conversion: strict on all ports except some, or on single ports."""
 
     strict_default: bool
     exempt: frozenset[int]
@@ -46,7 +43,7 @@ class _PortPolicy:
 
 
 class PeerAuthentications:
-    """The PeerAuthentications of a snapshot, by the level at which they speak. The oldest wins within a level."""
+    """The PeerAuthentications of a snapshot, by level: mesh, namespace or workload. The oldest wins within a level."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         root = snapshot.mesh.root_namespace
@@ -89,7 +86,7 @@ class PeerAuthentications:
     def _with_ports(
         self, workload: PeerAuthentication, port: int, inherited: PeerAuthentication | None, *, strict: bool, parent_strict: bool
     ) -> Strictness:
-        """A workload with port-level modes: its converted policy is attached or the static strict one, by its modes."""
+        """The result for a workload with port-level modes: its converted policy is attached, or the static strict one."""
         modes = workload.port_modes.values()
         lenient_counts = {"PERMISSIVE"} if workload.mode == UNSET else LENIENT
         attached = any(m in lenient_counts for m in modes) if strict else STRICT in modes
@@ -107,7 +104,7 @@ class PeerAuthentications:
         return Strictness(refused, policy, field, _slip(workload, wanted=wanted, refused=refused, parent_strict=parent_strict))
 
     def _converted(self, workload: PeerAuthentication) -> _PortPolicy | None:
-        """The DENY policy that a workload's port-level modes become, or None when the conversion yields nothing."""
+        """The DENY policy to which a workload's port-level modes are converted, or None when there is no such policy."""
         namespace, mesh = self._converted_namespaces.get(workload.meta.namespace), self._mesh
         ns_mode = namespace.mode if namespace else None
         mesh_mode = mesh.mode if mesh else None
@@ -133,20 +130,14 @@ class PeerAuthentications:
         return _PortPolicy(workload.mode == STRICT or merged, frozenset(exempt), frozenset(strict_ports))
 
 
-def _slip(workload: PeerAuthentication, *, wanted: bool, refused: bool, parent_strict: bool) -> str:
-    """Which of the conversion's slips makes the result differ from what the modes say."""
+def _slip(workload: PeerAuthentication, *, wanted: bool, refused: bool, parent_strict: bool) -> Reason | None:
+    """The error of Istio's conversion that makes the result differ from the configured modes, if any."""
     if wanted == refused:
-        return ""
+        return None
     if refused:
-        return _SLIP_DISABLE
-    return _SLIP_UNSET if workload.mode == UNSET and parent_strict else _SLIP_PORTS
+        return because(Code.DISABLE_PORT_IGNORED)
+    return because(Code.STRICT_MODE_LOST if workload.mode == UNSET and parent_strict else Code.STRICT_PORTS_DROPPED)
 
 
 def _oldest(policies: Iterable[PeerAuthentication]) -> PeerAuthentication | None:
     return min(policies, key=lambda p: (p.meta.created or _NEVER, p.meta.name), default=None)
-
-
-def modes_in_words(policy: PeerAuthentication) -> str:
-    """The modes that a policy sets."""
-    ports: Mapping[int, str] = policy.port_modes
-    return ", ".join([policy.mode, *(f"port {port}: {mode}" for port, mode in sorted(ports.items()))])

@@ -1,4 +1,8 @@
-"""What one proxy of Envoy's (waypoint, sidecar, gateway) says about a request: tokens first, then DENY, CUSTOM, ALLOW."""
+"""The results of one Envoy proxy (waypoint, sidecar, gateway) for a request: CUSTOM, then tokens, then DENY and ALLOW.
+
+Source: istio/istio pilot/pkg/networking/core/listener_builder.go (the order of HTTP filters: external authorization stands before
+the check of tokens), istio/api security/v1beta1/authorization_policy.proto.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +10,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from meshtui.engine.decision.layer_result import LayerResult, layer_result
-from meshtui.engine.matching.http import header
-from meshtui.engine.policy.authorization import rule_in_words
 from meshtui.engine.policy.l7 import Matcher, Request, Tri, http_fields, unknown_keys
-from meshtui.engine.words import names
-from meshtui.model.flow import Jwt
+from meshtui.engine.policy.tokens import check
 from meshtui.model.ids import ObjectRef
-from meshtui.model.policy import AuthorizationPolicy, RequestAuthentication
+from meshtui.model.policy import AuthorizationPolicy, AuthorizationRule, RequestAuthentication
+from meshtui.model.reason import Caller, Code, Reason, because
 from meshtui.model.verdict import CLOSED, Decider, Layer, StepResult, http_outcome
-
-DEPENDS = "depends on the request"
-"""How the reason of a verdict starts that a request, if it were known, would decide."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """One proxy: its layer, where it is, what is attached to it, and what changes it in ways that aren't modelled."""
+    """One proxy: its layer, its place, the policies attached to it, and the EnvoyFilters, whose effect isn't modelled."""
 
     layer: Layer
     where: str
@@ -31,23 +30,50 @@ class Proxy:
 
 
 def ask(proxy: Proxy, request: Request) -> list[LayerResult]:
-    """The results of a proxy on one request, in the order in which it asks."""
+    """The results of a proxy for one request, in the order of its checks."""
     results = []
     if proxy.filters:
-        reason = f"{names(proxy.filters)} changes this proxy in ways that aren't modelled"
+        reason = because(Code.PROXY_CHANGED, by=proxy.filters)
         results.append(_result(proxy, StepResult.UNKNOWN, reason, objects=tuple(map(Decider, proxy.filters))))
-    if not request.tcp:
+    asked = _ask_authorizers(proxy, request)
+    results += asked
+    if request.tcp:
+        request = replace(request, jwt=None)
+    else:
+        if asked:  # an external authorizer may answer the request itself, or change its headers
+            request = replace(request, http=None, jwt=None, token_known=False)
         checked, request = _authenticate(proxy, request)
         results += checked
-    else:
-        request = replace(request, jwt=None)
-    return [*results, _authorize(proxy, request)]
+    said = _authorize(proxy, request)
+    if asked and said.result is StepResult.UNKNOWN and said.step.reason.code is Code.DEPENDS_ON_REQUEST:
+        said = _result(proxy, StepResult.UNKNOWN, because(Code.DEPENDS_ON_AUTHORIZER), objects=said.step.objects)
+    return [*results, said]
+
+
+# ---- external authorizers
+
+
+def _ask_authorizers(proxy: Proxy, request: Request) -> list[LayerResult]:
+    """An unknown result if a CUSTOM rule may match: what the external authorizer answers isn't known."""
+    asked = []
+    for policy in sorted(proxy.policies, key=_by_name):
+        if policy.action == "CUSTOM" and not policy.dry_run and not policy.unmodelled:
+            matcher = Matcher(request, policy.meta.namespace, denies=True)
+            decider = next(
+                (Decider(policy.meta.ref, f"rules[{i}]") for i, rule in enumerate(policy.rules) if matcher.rule(rule)), None
+            )
+            if decider is not None:
+                asked.append((decider, because(Code.CUSTOM_AUTHORIZER, rule=decider, provider=policy.provider)))
+    if not asked:
+        return []
+    reason = _together([reason for _, reason in asked])
+    return [_result(proxy, StepResult.UNKNOWN, reason, objects=tuple(decider for decider, _ in asked))]
 
 
 def _result(
     proxy: Proxy,
     result: StepResult,
-    reason: str,
+    reason: Reason,
     decider: Decider | None = None,
     objects: tuple[Decider, ...] = (),
     outcome: str = "",
@@ -59,44 +85,11 @@ def _result(
 
 
 def _authenticate(proxy: Proxy, request: Request) -> tuple[list[LayerResult], Request]:
-    """Check the token: an invalid one is answered 401, none at all passes (istio/api, RequestAuthentication).
-
-    A token that no RequestAuthentication asks for isn't looked at, so it proves nothing.
-    """
-    asking = [a for a in proxy.authentications if a.rules]
-    odd = [a for a in proxy.authentications if a.unmodelled]
-    if odd:
-        reason = f"{odd[0].meta.ref} has fields that aren't modelled: {', '.join(odd[0].unmodelled)}"
-        return [_result(proxy, StepResult.UNKNOWN, reason, objects=(Decider(odd[0].meta.ref),))], replace(request, jwt=None)
-    if not asking:
-        return [], replace(request, jwt=None, token_known=True)
-    objects = tuple(Decider(a.meta.ref) for a in asking)
-    if request.jwt is None:
-        bearer = request.http is not None and (header(request.http, "authorization") or "").lower().startswith("bearer ")
-        known = request.http is not None and not bearer
-        reason = "a request without a token passes" if known else "a request with an invalid token is answered 401"
-        return [_result(proxy, StepResult.SKIP, reason, objects=objects)], replace(request, token_known=known)
-    for authentication in asking:
-        for index, rule in enumerate(authentication.rules):
-            if rule.issuer == request.jwt.issuer and _meant_for(request.jwt, rule.audiences):
-                decider = Decider(authentication.meta.ref, f"jwtRules[{index}]")
-                reason = f"the token of {rule.issuer} is accepted by {decider.ref} {decider.rule}, if its signature holds"
-                return [_result(proxy, StepResult.PASS, reason, objects=(decider,))], request
-    reason = _refusal(request.jwt, asking)
-    decided = Decider(asking[0].meta.ref)
-    refused = _result(proxy, StepResult.BLOCK, reason, decided, objects, http_outcome(401))
-    return [refused], replace(request, jwt=None)
-
-
-def _meant_for(jwt: Jwt, audiences: Sequence[str]) -> bool:
-    return not audiences or any(audience in audiences for audience in jwt.audiences)
-
-
-def _refusal(jwt: Jwt, asking: Sequence[RequestAuthentication]) -> str:
-    issuers = [rule.issuer for a in asking for rule in a.rules]
-    if jwt.issuer in issuers:
-        return f"the token of {jwt.issuer} isn't meant for this audience ({', '.join(jwt.audiences) or 'it names none'}): 401"
-    return f"the token's issuer {jwt.issuer or '(none)'} isn't one of {', '.join(issuers)}: 401"
+    """The result of the check of the token, if there is one, and the request after it."""
+    found = check(proxy.authentications, request)
+    if found.result is None or found.reason is None:
+        return [], found.request
+    return [_result(proxy, found.result, found.reason, found.decider, found.objects, found.outcome)], found.request
 
 
 # ---- AuthorizationPolicies
@@ -104,47 +97,49 @@ def _refusal(jwt: Jwt, asking: Sequence[RequestAuthentication]) -> str:
 
 @dataclass(slots=True)
 class _Findings:
-    """What the policies said: certain answers, and the rules whose answer isn't certain."""
+    """The results of the policies: certain matches, and the rules whose match isn't certain."""
 
     denied: Decider | None = None
     allowed: Decider | None = None
-    words: str = ""
-    doubts: list[str] = field(default_factory=list)
+    says: AuthorizationRule | None = None
+    doubts: list[Reason] = field(default_factory=list)
     doubted: list[Decider] = field(default_factory=list)
     may_allow: bool = False
     may_deny: bool = False
-    would_deny: list[str] = field(default_factory=list)
-    would_allow: list[str] = field(default_factory=list)
+    would_deny: list[tuple[AuthorizationRule, Decider]] = field(default_factory=list)
+    would_allow: list[tuple[AuthorizationRule, Decider]] = field(default_factory=list)
 
 
 def _authorize(proxy: Proxy, request: Request) -> LayerResult:
-    """DENY before CUSTOM before ALLOW; without ALLOW policies everything else passes (istio/api, AuthorizationPolicy)."""
+    """Evaluate DENY, then ALLOW; without ALLOW policies everything else passes (istio/api, AuthorizationPolicy)."""
     covering = [p for p in sorted(proxy.policies, key=_by_name) if p.action != "AUDIT" and not p.dry_run]
     objects = tuple(Decider(p.meta.ref) for p in covering)
     if not covering:
-        return _result(proxy, StepResult.SKIP, f"no AuthorizationPolicy is attached to {proxy.where}")
+        return _result(proxy, StepResult.SKIP, because(Code.NO_POLICY_ATTACHED, proxy=proxy.where))
     found = _Findings()
     for policy in covering:
         _consider(policy, request, found)
     allowing = [p for p in covering if p.action == "ALLOW"]
     outcome = CLOSED if request.tcp else http_outcome(403)
-    who = f"identity {request.principal}" if request.principal else "a client without an identity"
+    who = Caller(request.principal)
     if found.denied is not None:
-        reason = f"{found.denied.ref} {found.denied.rule} denies {who}: {found.words}"
+        reason = because(Code.RULE_DENIES, rule=found.denied, caller=who, says=found.says)
         return _result(proxy, StepResult.BLOCK, reason, found.denied, objects, outcome)
     silent = not (found.allowed or found.would_allow or found.may_allow)
     if allowing and silent:
         decider = Decider(allowing[0].meta.ref)
-        reason = f"no rule of {names([p.meta.ref for p in allowing])} allows {who}{_dropped(allowing, request)}"
+        policies, dropped = tuple(p.meta.ref for p in allowing), _dropped(allowing, request)
+        reason = because(Code.NO_RULE_ALLOWS, policies=policies, caller=who, dropped=dropped, dropped_by=proxy.layer)
         return _result(proxy, StepResult.BLOCK, reason, decider, tuple(Decider(p.meta.ref) for p in allowing), outcome)
     if found.doubts and (found.may_deny or found.allowed is None):
-        return _result(proxy, StepResult.UNKNOWN, "; ".join(found.doubts), objects=tuple(found.doubted))
+        return _result(proxy, StepResult.UNKNOWN, _together(found.doubts), objects=tuple(found.doubted))
     if found.would_deny or (allowing and found.allowed is None):
-        return _result(proxy, StepResult.UNKNOWN, _depends(found, any_allow=bool(allowing)), objects=objects)
+        decider = (found.would_deny or found.would_allow)[0][1]
+        return _result(proxy, StepResult.UNKNOWN, _depends(found, any_allow=bool(allowing)), decider, objects)
     if found.allowed is not None:
-        reason = f"{found.allowed.ref} {found.allowed.rule} allows {who}: {found.words}"
+        reason = because(Code.RULE_ALLOWS, rule=found.allowed, caller=who, says=found.says)
         return _result(proxy, StepResult.PASS, reason, found.allowed, objects)
-    reason = f"no DENY rule of {names([p.meta.ref for p in covering])} matches {who}, and no ALLOW policy applies"
+    reason = because(Code.NOTHING_DENIES, policies=tuple(p.meta.ref for p in covering), caller=who)
     return _result(proxy, StepResult.PASS, reason, objects=objects)
 
 
@@ -153,55 +148,47 @@ def _by_name(policy: AuthorizationPolicy) -> tuple[str, str]:
 
 
 def _consider(policy: AuthorizationPolicy, request: Request, found: _Findings) -> None:
-    """Add what one policy says. A certain answer of the first policy by name stands."""
+    """Add the result of one policy. Of several certain matches, the one of the first policy by name is kept."""
     if policy.unmodelled or policy.action not in {"ALLOW", "DENY", "CUSTOM"}:
-        what = ", ".join(policy.unmodelled) or f"action {policy.action!r}"
-        found.doubts.append(f"{policy.meta.ref} has fields that aren't modelled: {what}")
+        what = policy.unmodelled or (f"action {policy.action!r}",)
+        found.doubts.append(because(Code.FIELDS_NOT_MODELLED, policy=policy.meta.ref, fields=what))
         found.doubted.append(Decider(policy.meta.ref))
         found.may_allow = True
         found.may_deny = found.may_deny or policy.action != "ALLOW"
+        return
+    if policy.action == "CUSTOM":
         return
     matcher = Matcher(request, policy.meta.namespace, denies=policy.action != "ALLOW")
     for index, rule in enumerate(policy.rules):
         answer = matcher.rule(rule)
         decider = Decider(policy.meta.ref, f"rules[{index}]")
-        words = rule_in_words(rule)
         if answer is Tri.NO:
             continue
-        if policy.action == "CUSTOM":
-            provider = f" {policy.provider!r}" if policy.provider else ""
-            found.doubts.append(f"{policy.meta.ref} {decider.rule} asks an authorizer of its own{provider}, which isn't modelled")
-            found.doubted.append(decider)
-            found.may_deny = True
-        elif answer is Tri.UNKNOWN:
-            keys = ", ".join(unknown_keys(rule))
-            what = f"{keys}, which isn't modelled" if keys else "what can't be known here (an address, or the server name)"
-            found.doubts.append(f"{policy.meta.ref} {decider.rule} reads {what}")
+        if answer is Tri.UNKNOWN:
+            found.doubts.append(because(Code.CONDITION_NOT_KNOWN, rule=decider, keys=tuple(unknown_keys(rule))))
             found.doubted.append(decider)
             found.may_allow = found.may_allow or policy.action == "ALLOW"
             found.may_deny = found.may_deny or policy.action == "DENY"
         elif answer is Tri.DEPENDS:
-            (found.would_allow if policy.action == "ALLOW" else found.would_deny).append(
-                f"{words} ({decider.ref} {decider.rule})"
-            )
+            (found.would_allow if policy.action == "ALLOW" else found.would_deny).append((rule, decider))
         elif policy.action == "DENY" and found.denied is None:
-            found.denied, found.words = decider, words
+            found.denied, found.says = decider, rule
         elif policy.action == "ALLOW" and found.allowed is None:
             found.allowed = decider
-            found.words = found.words if found.denied else words
+            found.says = found.says if found.denied else rule
 
 
-def _depends(found: _Findings, *, any_allow: bool) -> str:
-    parts = []
-    if any_allow and found.allowed is None:
-        parts.append(f"what passes is {' or '.join(found.would_allow)}")
-    if found.would_deny:
-        parts.append(f"what is denied is {' or '.join(found.would_deny)}")
-    return f"{DEPENDS}: {'; '.join(parts)}"
+def _depends(found: _Findings, *, any_allow: bool) -> Reason:
+    allows = tuple(found.would_allow) if any_allow and found.allowed is None else ()
+    return because(Code.DEPENDS_ON_REQUEST, allows=allows, denies=tuple(found.would_deny))
 
 
-def _dropped(allowing: Sequence[AuthorizationPolicy], request: Request) -> str:
+def _together(doubts: list[Reason]) -> Reason:
+    return doubts[0] if len(doubts) == 1 else because(Code.SEVERAL, reasons=tuple(doubts))
+
+
+def _dropped(allowing: Sequence[AuthorizationPolicy], request: Request) -> tuple[str, ...]:
+    """The HTTP fields of rules that are dropped because the proxy sees plain TCP."""
     if not request.tcp:
-        return ""
-    fields = dict.fromkeys(name for p in allowing for rule in p.rules for name in http_fields(rule))
-    return f"; rules with {', '.join(fields)} need HTTP, and the proxy sees plain TCP here" if fields else ""
+        return ()
+    return tuple(dict.fromkeys(name for p in allowing for rule in p.rules for name in http_fields(rule)))

@@ -1,114 +1,177 @@
-"""What the engine doesn't model: each is a reason to answer ``unknown`` rather than to guess."""
+"""Objects and fields that the engine doesn't model. Each makes the verdict unknown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from meshtui.engine.decision.layer_result import LayerResult, layer_result
 from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.matching.selectors import matches
 from meshtui.engine.policy.admin import subject_selects
+from meshtui.engine.policy.client_rules import ClientRules
 from meshtui.engine.policy.networkpolicy import Direction
-from meshtui.model.policy import AuthorizationPolicy, PeerAuthentication
+from meshtui.engine.policy.switches import switches_of
+from meshtui.kinds.foreign import CNI_KINDS, PROXY_KINDS
+from meshtui.kinds.http_route import HTTP_ROUTES
+from meshtui.kinds.other_route import BACKEND_TLS, OTHER_ROUTES, ROUTES
+from meshtui.model.policy import AuthorizationPolicy, Enforcer, ForeignPolicy, PeerAuthentication
+from meshtui.model.reason import Code, because
 from meshtui.model.snapshot import KindStatus, Snapshot
 from meshtui.model.verdict import Decider, Layer, StepResult
-from meshtui.model.workload import MeshMode
+from meshtui.model.virtual_service import ISTIO_GATEWAY
+from meshtui.model.workload import MeshMode, Service
 
 USE_WAYPOINT = "istio.io/use-waypoint"
 ADMIN_KINDS = ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy")
-CNI_KINDS = ("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy", "NetworkPolicy.projectcalico.org", "GlobalNetworkPolicy")
-"""Policies of a CNI's own: not judged, so one that is installed and can't be seen may decide as much as one that is seen."""
-BLIND = {KindStatus.FORBIDDEN, KindStatus.LOADING, KindStatus.EXPIRED, KindStatus.UNREACHABLE}
-"""States of a kind in which nothing is known of its objects."""
 
 
 class Unmodelled:
-    """The parts of a snapshot that decide about traffic in ways that aren't modelled."""
+    """The parts of a snapshot that may affect traffic and aren't modelled."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        self._foreign = list(snapshot.foreign.values())
+        self._foreign = [policy for policy in snapshot.foreign.values() if policy.enforcer is Enforcer.CNI]
         self._odd_network = [p for p in snapshot.network_policies.values() if p.unmodelled]
         self._odd_admin = [p for p in snapshot.admin_policies.values() if p.unmodelled]
         self._odd_security: list[AuthorizationPolicy | PeerAuthentication] = [
             *(p for p in snapshot.authorization_policies.values() if p.unmodelled),
             *(p for p in snapshot.peer_authentications.values() if p.unmodelled),
         ]
-        self._blind = {kind: state for kind, state in snapshot.kinds.items() if state.status in BLIND}
+        enforced = switches_of(snapshot).dry_runs_enforced
+        self._dry_runs = [p for p in snapshot.authorization_policies.values() if p.dry_run and enforced is None]
+        self._blind = {kind: state for kind, state in snapshot.kinds.items() if state.blind}
+        self._clients = ClientRules(snapshot)
         self._look_for_dark_namespaces()
 
     def _look_for_dark_namespaces(self) -> None:
-        """Where only some Namespaces may be read, and pods of others are seen: any selector may mean those."""
+        """Mark Namespaces as unreadable if pods of unread Namespaces are seen: any namespaceSelector may match those."""
         state, known = self._snapshot.kind_state("Namespace"), self._snapshot.namespace_by_name
         dark = sorted(self._snapshot.pods_by_namespace.keys() - known.keys()) if state.scope else []
         if dark and "Namespace" not in self._blind:
             message = f"only {state.scope} may be read, and pods run in {dark[0]}"
             self._blind["Namespace"] = replace(state, status=KindStatus.FORBIDDEN, message=message)
 
-    def about_network(self, direction: Direction, endpoint: Endpoint) -> Iterator[LayerResult]:
-        """Reasons for doubt about network policy on one side."""
+    def about_network(self, direction: Direction, endpoint: Endpoint, peer: Endpoint | None = None) -> Iterator[LayerResult]:
+        """Unknown results for the network policy of one side; ``peer`` is the other, and without one it is a pod."""
         if not endpoint.selectable:
             return
         layer = Layer.EGRESS_POLICY if direction is Direction.EGRESS else Layer.INGRESS_POLICY
         yield from self._hidden(layer)
         for admin in self._odd_admin:
-            if subject_selects(admin.subject, endpoint):
-                reason = f"{admin.meta.ref} has fields that aren't modelled: {', '.join(admin.unmodelled)}"
+            if subject_selects(admin.subject, endpoint) is not False:
+                reason = because(Code.FIELDS_NOT_MODELLED, policy=admin.meta.ref, fields=admin.unmodelled)
                 yield layer_result(Layer.ADMIN_POLICY, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(admin.meta.ref),))
         for policy in self._odd_network:
             if policy.meta.namespace == endpoint.namespace and matches(policy.pod_selector, endpoint.labels):
-                reason = f"{policy.meta.ref} has fields that aren't modelled: {', '.join(policy.unmodelled)}"
+                reason = because(Code.FIELDS_NOT_MODELLED, policy=policy.meta.ref, fields=policy.unmodelled)
                 yield layer_result(layer, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(policy.meta.ref),))
         for foreign in self._foreign:
-            if foreign.meta.kind == "EnvoyFilter" or foreign.meta.namespace not in {"", endpoint.namespace}:
+            if not _may_concern(foreign, direction, endpoint) or (foreign.outside_only and not _is_outside(peer)):
                 continue
             if foreign.selector is None or matches(foreign.selector, endpoint.labels):
-                reason = f"{foreign.meta.ref} ({foreign.api_version}) is a kind of this cluster's CNI that isn't modelled"
-                yield layer_result(layer, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(foreign.meta.ref),))
+                yield _not_modelled(foreign, layer, "CNI")
 
     def _hidden(self, layer: Layer) -> Iterator[LayerResult]:
-        """The kinds that can't be seen, and would have a say in network policy."""
+        """Unknown results for unreadable kinds that may affect network policy."""
         for kind in ADMIN_KINDS:
             yield from self._unreadable(kind, Layer.ADMIN_POLICY)
-        # Namespaces, since their labels are what namespaceSelectors, and ambient, go by
+        # Namespaces are included because namespaceSelectors, and ambient mode, depend on their labels
         for kind in ("NetworkPolicy", *CNI_KINDS, "Namespace"):
             yield from self._unreadable(kind, layer)
 
     def about_destination(self, destination: Endpoint) -> Iterator[LayerResult]:
-        """Reasons for doubt about what the destination's ztunnel, or, for a gateway's pod, its own proxy enforces."""
-        yield from self.about_gateway(destination)
+        """Unknown results for the destination's ztunnel."""
         if destination.pod is None or not destination.in_ambient:
             return
+        yield from self.about_mesh(destination)
         yield from self._unreadable("AuthorizationPolicy", Layer.ZTUNNEL)
         yield from self._unreadable("PeerAuthentication", Layer.ZTUNNEL)
         for policy in self._odd_security:
             if policy.meta.namespace in {destination.namespace, self._snapshot.mesh.root_namespace}:
-                reason = f"{policy.meta.ref} has fields that aren't modelled: {', '.join(policy.unmodelled)}"
+                reason = because(Code.FIELDS_NOT_MODELLED, policy=policy.meta.ref, fields=policy.unmodelled)
+                yield layer_result(Layer.ZTUNNEL, "ztunnel", StepResult.UNKNOWN, reason, objects=(Decider(policy.meta.ref),))
+        scopes = {destination.namespace, self._snapshot.mesh.root_namespace}
+        for policy in self._dry_runs:
+            if policy.meta.namespace in scopes and not policy.target_refs and policy.action in {"ALLOW", "DENY"}:
+                reason = because(Code.DRY_RUN_MAY_BE_ENFORCED, policy=policy.meta.ref)
                 yield layer_result(Layer.ZTUNNEL, "ztunnel", StepResult.UNKNOWN, reason, objects=(Decider(policy.meta.ref),))
 
-    def about_gateway(self, destination: Endpoint) -> Iterator[LayerResult]:
-        """Without a request, what a gateway's own policies say about it isn't known."""
-        if destination.mode is MeshMode.GATEWAY and self._guards_gateway(destination):
-            reason = "depends on the request: policies that a gateway enforces itself"
-            yield layer_result(Layer.GATEWAY, destination.name, StepResult.UNKNOWN, reason)
+    def about_mesh(self, destination: Endpoint) -> Iterator[LayerResult]:
+        """An unknown result for an ambient pod if the mesh's configuration isn't known, and there are policies that read it."""
+        snapshot = self._snapshot
+        if destination.in_ambient and (snapshot.authorization_policies or snapshot.peer_authentications):
+            yield from self.about_mesh_config(Layer.ZTUNNEL)
+
+    def about_mesh_config(self, layer: Layer) -> Iterator[LayerResult]:
+        """An unknown result if there is a configuration of the mesh that isn't known."""
+        if self._snapshot.mesh.doubt:
+            reason = because(Code.MESH_CONFIG_NOT_KNOWN, why=self._snapshot.mesh.doubt)
+            yield layer_result(layer, "istiod", StepResult.UNKNOWN, reason)
 
     def about_proxy(self, layer: Layer, *kinds: str) -> Iterator[LayerResult]:
-        """Reasons for doubt about what a proxy of Envoy's enforces: kinds that can't be seen."""
-        for kind in ("AuthorizationPolicy", "EnvoyFilter", *kinds):
+        """Unknown results for what an Envoy proxy enforces, from unreadable kinds and the mesh's configuration."""
+        yield from self.about_mesh_config(layer)
+        for kind in ("AuthorizationPolicy", *PROXY_KINDS, *kinds):
+            yield from self._unreadable(kind, layer)
+
+    def about_extensions(self, layer: Layer) -> Iterator[LayerResult]:
+        """Unknown results for a source's own sidecar, from unreadable kinds that change proxies."""
+        for kind in PROXY_KINDS:
             yield from self._unreadable(kind, layer)
 
     def about_routes(self) -> Iterator[LayerResult]:
-        """Reasons for doubt about where a gateway sends a request: without its routes "no route" can't be said either."""
-        for kind in ("Gateway", "HTTPRoute"):
+        """Unknown results for a gateway's routing: without the routes, "no route" isn't certain either."""
+        for kind in ("Gateway", *HTTP_ROUTES, *OTHER_ROUTES, ISTIO_GATEWAY, "VirtualService"):
             yield from self._unreadable(kind, Layer.GATEWAY)
 
-    def _guards_gateway(self, gateway: Endpoint) -> bool:
-        scopes = {gateway.namespace, self._snapshot.mesh.root_namespace}
-        return any(p.meta.namespace in scopes for p in self._snapshot.authorization_policies.values())
+    def about_client(self, layer: Layer, services: Iterable[Service]) -> Iterator[LayerResult]:
+        """Unknown results for how a proxy connects to Services."""
+        yield from self._unreadable("DestinationRule", layer)
+        for rule in {rule.meta.uid: rule for service in services for rule in self._clients.about(service)}.values():
+            yield _not_modelled(rule, layer)
+
+    def about_sidecar(self, endpoint: Endpoint, *, outside: bool = False) -> Iterator[LayerResult]:
+        """Unknown results for what a pod's sidecar listens on and reaches.
+
+        Which Services a Sidecar object lets through is evaluated; which hosts outside the cluster isn't (``outside``).
+        """
+        if endpoint.mode is MeshMode.SIDECAR:
+            yield from self._unreadable("Sidecar", Layer.SIDECAR)
+            for scope in self._clients.of_sidecar(endpoint):
+                if outside or not scope.hosts:
+                    yield _not_modelled(scope, Layer.SIDECAR)
+
+    def about_mesh_routes(self, layer: Layer) -> Iterator[LayerResult]:
+        """Unknown results for a sidecar's or a waypoint's routing."""
+        if self._snapshot.virtual_services:
+            yield from self.about_mesh_config(layer)
+        for kind in ("VirtualService", *HTTP_ROUTES, *ROUTES, BACKEND_TLS):
+            yield from self._unreadable(kind, layer)
 
     def _unreadable(self, kind: str, layer: Layer) -> Iterator[LayerResult]:
         state = self._blind.get(kind)
         if state is not None:
-            reason = f"{kind} objects can't be seen ({state.status.value}{': ' + state.message if state.message else ''})"
+            reason = because(Code.KIND_NOT_READABLE, kind=kind, why=state.blind)
             yield layer_result(layer, kind, StepResult.UNKNOWN, reason)
+
+
+def _not_modelled(policy: ForeignPolicy, layer: Layer, where: str = "") -> LayerResult:
+    reason = because(Code.KIND_NOT_MODELLED, policy=policy.meta.ref, api_version=policy.api_version)
+    return layer_result(layer, where or policy.meta.kind, StepResult.UNKNOWN, reason, objects=(Decider(policy.meta.ref),))
+
+
+def _may_concern(policy: ForeignPolicy, direction: Direction, endpoint: Endpoint) -> bool:
+    """Whether a policy may apply to this direction and to pods of this namespace or network."""
+    if (policy.egress_only or policy.outside_only) and direction is Direction.INGRESS:
+        return False
+    if policy.ingress_only and direction is Direction.EGRESS:
+        return False
+    if policy.hosts_only:
+        return endpoint.pod is not None and endpoint.pod.host_network
+    return policy.anywhere or policy.meta.namespace in {"", endpoint.namespace}
+
+
+def _is_outside(peer: Endpoint | None) -> bool:
+    """Whether an end is an address or a host outside the cluster, as far as is known."""
+    return peer is not None and peer.pod is None

@@ -1,19 +1,21 @@
-"""What ztunnel enforces: policies in the form that it receives them, and its matcher (istio/ztunnel src/rbac.rs)."""
+"""ztunnel's enforcement: policies in the form that it receives, and its matcher (istio/ztunnel src/rbac.rs)."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from meshtui.engine.matching.addresses import Address, Network
+from meshtui.engine.matching.addresses import Address, Among, Network, holds_a_pod
 from meshtui.engine.matching.strings import string_matches
 from meshtui.model.ids import Principal
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection as the destination's ztunnel sees it. ``port`` is the pod's own, after the tunnel.
+    """A connection as the destination's ztunnel sees it. ``port`` is the pod's own port, after the tunnel.
 
-    ``principal``, ``namespace`` and ``service_account`` are empty for a plaintext peer.
+    ``principal``, ``namespace`` and ``service_account`` are empty for a plaintext peer. An unknown address (None) is in one of
+    ``source_among`` or ``destination_among``, or can be any address where that is empty.
     """
 
     source: Address | None
@@ -22,11 +24,13 @@ class Connection:
     principal: Principal | None = None
     namespace: str = ""
     service_account: str = ""
+    source_among: Among = ()
+    destination_among: Among = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One entry of a clause. ALL its fields must hold; within a field ANY value, within a not-field none of them."""
+    """One entry of a clause. ALL its fields must match: of a field ANY value, of a not-field none of the values."""
 
     principals: tuple[str, ...] = ()
     not_principals: tuple[str, ...] = ()
@@ -41,21 +45,30 @@ class Match:
     ports: tuple[int, ...] = ()
     not_ports: tuple[int, ...] = ()
 
-    def matches(self, connection: Connection) -> bool:
-        """Whether it holds; an entry with nothing in it never does (src/rbac.rs, Authorization::matches)."""
+    def matches(self, connection: Connection) -> bool | None:
+        """Whether the entry matches; an empty entry never does (src/rbac.rs, Authorization::matches).
+
+        None when the result depends on an unknown address.
+        """
         c = connection
         if self == NOTHING:
             return False
         identity = (c.namespace, c.service_account)
-        return (
+        known = (
             _principals(self.principals, self.not_principals, c.principal)
             and _strings(self.namespaces, self.not_namespaces, c.namespace)
             and (not self.service_accounts or (c.principal is not None and identity in self.service_accounts))
             and not (c.principal is not None and identity in self.not_service_accounts)
-            and _ips(self.source_ips, self.not_source_ips, c.source)
-            and _ips(self.destination_ips, self.not_destination_ips, c.destination)
             and (not self.ports or c.port in self.ports)
             and c.port not in self.not_ports
+        )
+        if not known:
+            return False
+        return all_hold(
+            (
+                ips_hold(self.source_ips, self.not_source_ips, c.source, c.source_among),
+                ips_hold(self.destination_ips, self.not_destination_ips, c.destination, c.destination_among),
+            )
         )
 
 
@@ -63,7 +76,7 @@ NOTHING = Match()
 
 
 def _principals(positive: tuple[str, ...], negative: tuple[str, ...], value: Principal | None) -> bool:
-    """A plaintext peer has no principal: no pattern matches it, so positive fields fail and not-fields hold."""
+    """Match principals. No pattern matches a plaintext peer: positive fields don't match, and not-fields do."""
     return not positive if value is None else _strings(positive, negative, value)
 
 
@@ -73,18 +86,32 @@ def _strings(positive: tuple[str, ...], negative: tuple[str, ...], value: str) -
     )
 
 
-def _ips(positive: tuple[Network, ...], negative: tuple[Network, ...], address: Address | None) -> bool:
-    if address is None:
-        return not positive
-    return (not positive or any(address in network for network in positive)) and not any(
-        address in network for network in negative
-    )
+def ips_hold(positive: tuple[Network, ...], negative: tuple[Network, ...], address: Address | None, among: Among) -> bool | None:
+    """Whether an address is in ANY positive network, if there are any, and in NO negative one; None when not known."""
+
+    def inside(networks: tuple[Network, ...]) -> bool | None:
+        return any_holds(holds_a_pod(n, among) if address is None else address in n for n in networks)
+
+    wanted, unwanted = (inside(positive) if positive else True), inside(negative)
+    return all_hold((wanted, None if unwanted is None else not unwanted))
+
+
+def all_hold(values: Iterable[bool | None]) -> bool | None:
+    """Whether ALL values are True; None when that isn't known."""
+    found = set(values)
+    return False if False in found else None if None in found else True
+
+
+def any_holds(values: Iterable[bool | None]) -> bool | None:
+    """Whether ANY value is True; None when that isn't known."""
+    found = set(values)
+    return True if True in found else None if None in found else False
 
 
 Clause = tuple[Match, ...]
 Rule = tuple[Clause, ...]
 
 
-def rule_matches(rule: Rule, connection: Connection) -> bool:
-    """ALL clauses; within one ANY entry; a clause without entries holds, and so does a rule without clauses."""
-    return all(not clause or any(match.matches(connection) for match in clause) for clause in rule)
+def rule_matches(rule: Rule, connection: Connection) -> bool | None:
+    """Whether ALL clauses match. Within a clause ANY entry; a clause without entries and a rule without clauses match."""
+    return all_hold(any_holds(match.matches(connection) for match in clause) if clause else True for clause in rule)

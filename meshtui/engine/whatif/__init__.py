@@ -1,1 +1,1 @@
-"""What a change would open and close."""
+"""The flows that a change would open and close."""

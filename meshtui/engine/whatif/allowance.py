@@ -1,4 +1,4 @@
-"""Which opened flows somebody wants: entries of an expectations file that expect them to be allowed."""
+"""Opened flows that are wanted: an entry of an expectations file expects them to be allowed."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from meshtui.model.ids import ObjectRef
 from meshtui.model.verdict import CONNECTED
 
 WANTED = frozenset({"allow", CONNECTED})
-"""What an entry expects of a flow that may be opened."""
+"""The expected results with which an entry allows a flow to be opened."""
 
 
 class Allowance:
-    """The ports that may be opened, by source and destination as shifts name them. ``engine`` is on the new Snapshot.
+    """The ports that may be opened, by source and destination as named in shifts. ``engine`` is on the new Snapshot.
 
-    Ports that no container of the destination declares don't count where it declares any (nobody listens there, and a
-    policy that names identities opens them all), unless ``all_ports``.
+    If the destination's containers declare ports, other ports don't count, unless ``all_ports`` is set: no process listens there,
+    and a policy that names identities opens all of them.
     """
 
     def __init__(self, engine: Engine, expected: Iterable[Expected], *, all_ports: bool = False) -> None:
@@ -39,11 +39,11 @@ class Allowance:
                 self._take(engine, each.flow)
 
     def _take(self, engine: Engine, flow: Flow) -> None:
-        """Note each pair of pods that a flow is about, by their workloads: entries may name replicas one by one."""
+        """Add each pair of pods of a flow under their workloads: entries may name single replicas."""
         try:
             resolved = engine.resolver.resolve(flow)
         except UsageError:
-            return  # it isn't there, and so can't be opened
+            return  # An end doesn't exist, so the flow can't be opened
         if flow.source.kind is EndpointKind.EXTERNAL:
             self._outside.append(flow)
             return
@@ -64,7 +64,7 @@ class Allowance:
         return [(port, port) for port, pairs in found.items() if sum(one != other for one, other in pairs) >= needed]
 
     def left_of(self, shift: Shift) -> Shift | None:
-        """What of an opened shift nobody wants, or None where all of it is wanted."""
+        """The part of an opened shift that isn't wanted, or None when all of it is."""
         if shift.source == "external":
             return None if any(_covers(flow, shift) for flow in self._outside) else shift
         left: list[tuple[str, tuple[Range, ...]]] = []
@@ -90,17 +90,17 @@ def _declared(engine: Engine) -> dict[str, dict[str, list[Range]]]:
 
 
 def _name(ref: ObjectRef) -> str:
-    """A workload as shifts name it."""
+    """The name of a workload in shifts."""
     return f"{ref.namespace}/{ref.kind}/{ref.name}"
 
 
 def _owner(engine: Engine, endpoint: Endpoint) -> str:
-    """The workload of an end that is a pod; an address is its own."""
+    """The name of the workload of an endpoint that is a pod; for an address, the address."""
     return endpoint.name if endpoint.pod is None else _name(engine.snapshot.owner_of(endpoint.pod))
 
 
 def _covers(wanted: Flow, shift: Shift) -> bool:
-    """Whether an entry about a client outside covers a request along a route: any request, or that one."""
+    """Whether an entry about a client outside covers a request along a route: it has no request, or the same one."""
     flow = shift.flow
     if flow is None or wanted.destination != flow.destination or wanted.port not in {None, flow.port}:
         return False

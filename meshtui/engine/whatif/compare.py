@@ -1,18 +1,22 @@
-"""What a change would open and close: two Snapshots compared flow by flow, as far as they can differ. Pure."""
+"""The flows that a change would open and close: a comparison of two Snapshots, limited to flows that can differ. Pure."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 from meshtui.engine.classes.bitsets import members
+from meshtui.engine.decision.ruling import Decided
+from meshtui.engine.endpoints import Endpoints
 from meshtui.engine.matrix.cells import Cell
 from meshtui.engine.matrix.matrix import Matrix, Touched
-from meshtui.engine.matrix.ports import Decided, Range
+from meshtui.engine.matrix.ports import Range
 from meshtui.engine.matrix.proxied import MOST_ASKED, Proxied
+from meshtui.engine.path.gateway_pods import GatewayPods
+from meshtui.engine.policy.switches import switches_of
 from meshtui.engine.policy.unmodelled import USE_WAYPOINT
-from meshtui.engine.whatif.requests import compare_requests
+from meshtui.engine.whatif.requests import MOST_JUDGED, compare_requests
 from meshtui.engine.whatif.shifts import Shift, Turn, What, order_of, ports_of, turns
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import Snapshot
@@ -21,27 +25,36 @@ from meshtui.model.workload import MeshMode, Pod
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """All that a change opens, closes, or leaves unknown; ``covered`` says what was looked at, ``left_out`` what wasn't."""
+    """All flows that a change opens, closes, or makes unknown; ``covered`` lists what was compared, ``left_out`` what wasn't."""
 
     shifts: tuple[Shift, ...]
     covered: tuple[str, ...]
     left_out: tuple[str, ...]
 
     def of(self, what: What) -> tuple[Shift, ...]:
-        """The shifts of one sort, by source and destination."""
+        """The shifts of one sort, sorted by source and destination."""
         return tuple(shift for shift in self.shifts if shift.what is what)
 
 
 def compare(
-    before: Snapshot, after: Snapshot, *, by: str = "workload", known: Matrix | None = None, most: int = MOST_ASKED
+    before: Snapshot,
+    after: Snapshot,
+    *,
+    by: str = "workload",
+    known: Matrix | None = None,
+    most: int = MOST_ASKED,
+    most_requests: int = MOST_JUDGED,
+    near: Collection[str] | None = None,
 ) -> Comparison:
-    """What becomes of every flow. ``known`` is a Matrix of ``before``, where there is one.
+    """Compare the verdicts on all flows. ``known`` is a Matrix of ``before``, if there is one.
 
-    ``by`` is workload or pod; ``most`` bounds how many flows behind proxies are asked about one by one.
+    ``by`` is workload or pod; ``most`` is the maximum number of flows behind proxies that are evaluated one by one,
+    ``most_requests`` that of requests from outside, and of flows to Services behind waypoints. ``near`` are the pods, as
+    ``namespace/name``, of which the change is known to affect only flows from or to them: then no other pairs are compared.
     """
-    pairs = _Pairs(before, after, known or Matrix(before), by, most)
+    pairs = _Pairs(before, after, known or Matrix(before), _Scope(by, most, near))
     shifts = pairs.shifts()
-    requests = compare_requests(before, after)
+    requests = compare_requests(before, after, most_requests)
     count = len({pod.key for snapshot in (before, after) for pod in snapshot.pods.values() if not pod.completed})
     covered = (f"every pair of {count} pods, on every port of TCP, UDP and SCTP", *requests.covered)
     left_out = [
@@ -55,29 +68,41 @@ def compare(
 
 
 Lineage = tuple[int | None, int | None, bool]
-"""The class of a pod before and after (None: it isn't there), and whether it is another than before."""
+"""The class of a pod before and after (None: the pod doesn't exist), and whether it has changed."""
 
 
 @dataclass(slots=True)
 class _Line:
-    """Pods of one lineage: how many of them are in which group."""
+    """The pods of one lineage: the number of them in each group."""
 
     groups: dict[str, int] = field(default_factory=dict)
 
 
-class _Pairs:
-    """Pods among each other: the classes of both matrices side by side."""
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """The parameters of a comparison: the groups, the maximum of flows behind proxies, and the pods that it is limited to."""
 
-    def __init__(self, before: Snapshot, after: Snapshot, known: Matrix, by: str, most: int) -> None:
+    by: str
+    most: int
+    near: Collection[str] | None
+
+
+class _Pairs:
+    """The pairs of pods, compared by the classes of both matrices."""
+
+    def __init__(self, before: Snapshot, after: Snapshot, known: Matrix, scope: _Scope) -> None:
         self._old = known
-        self._new = Matrix(before)
-        self._touched = self._new.update(after)
-        self._by = by
+        self._near, self._near_lines = scope.near, dict[Lineage, None]()
+        if scope.near is None:
+            self._new = Matrix(before)
+            self._touched = self._new.update(after)
+        else:
+            self._new, self._touched = Matrix(after), Touched()
+        self._by = scope.by
         self._lines = self._lineages(before, after)
-        self._proxies = _has_proxies(before) or _has_proxies(after)
-        self._old_whole, self._new_whole = Proxied(self._old, most=most), Proxied(self._new, most=most)
-        self._turns: dict[tuple[int, int], tuple[Turn, ...]] = {}
-        self._cells: list[Cell | None] = []
+        self._proxies = _leaves_pairs(before) or _leaves_pairs(after)
+        self._old_whole, self._new_whole = (Proxied(matrix, most=scope.most) for matrix in (self._old, self._new))
+        self._turns: dict[tuple[Cell | None, Cell | None], tuple[Turn, ...]] = {}
         self._sizes: dict[str, int] = defaultdict(int)
         for line in self._lines.values():
             for group, count in line.groups.items():
@@ -86,20 +111,23 @@ class _Pairs:
 
     def _lineages(self, before: Snapshot, after: Snapshot) -> dict[Lineage, _Line]:
         pods = {pod.key: (pod, before) for pod in before.pods.values()} | {pod.key: (pod, after) for pod in after.pods.values()}
-        names = _Names(self._by)
+        names = _Names(self._by, before)
         lines: dict[Lineage, _Line] = defaultdict(_Line)
         for key, (pod, snapshot) in pods.items():
             old, new = self._old.class_of(key), self._new.class_of(key)
             if old is None and new is None:
                 continue
             moved = key in self._touched.moved or old is None or new is None
-            groups = lines[old.number if old else None, new.number if new else None, moved].groups
+            line = old.number if old else None, new.number if new else None, moved
+            groups = lines[line].groups
+            if self._near is not None and key in self._near:
+                self._near_lines[line] = None
             name = names.of(pod, snapshot)
             groups[name] = groups.get(name, 0) + 1
         return lines
 
     def shifts(self) -> list[Shift]:
-        """All shifts, those of one pair of groups put together."""
+        """All shifts, merged for each pair of groups."""
         found: dict[tuple[str, str], dict[_Key, _Sum]] = {}
         for source, destination in self._candidates():
             for turn in self._turn(source, destination):
@@ -134,8 +162,12 @@ class _Pairs:
     # ---- which pairs to look at
 
     def _candidates(self) -> Iterator[tuple[Lineage, Lineage]]:
-        """The pairs of lineages whose answer may be another: those that moved, and those that the update touched."""
+        """The pairs of lineages whose verdict may have changed: those that moved, and those that the update touched."""
         everything = list(self._lines)
+        if self._near is not None:
+            yield from ((one, other) for one in self._near_lines for other in everything)
+            yield from ((one, other) for one in everything if one not in self._near_lines for other in self._near_lines)
+            return
         if self._touched.everything or self._proxies:
             yield from ((one, other) for one in everything for other in everything)
             return
@@ -153,10 +185,9 @@ class _Pairs:
         if old is _LEFT or new is _LEFT:
             self.left += 1
             return ()
-        key = (id(old), id(new))
+        key = (old, new)
         known = self._turns.get(key)
         if known is None:
-            self._cells += [old, new]  # kept, so that no other cell gets their id
             known = self._turns[key] = turns(old, new)
         return known
 
@@ -172,13 +203,14 @@ class _Pairs:
         return whole if proxied.left == left else _LEFT
 
 
+_PROXIED = frozenset({MeshMode.SIDECAR, MeshMode.GATEWAY})
 _LEFT = Cell((), (), ())
-"""Stands for a pair that nobody could be asked about."""
+"""The marker for a pair that wasn't evaluated."""
 _Key = tuple[What, Decided | None, Decided | None]
 
 
 class _Sum:
-    """One change of decision between two groups: on which ports, and for how many pairs of pods."""
+    """One change of decision between two groups: its ports, and its number of pairs of pods."""
 
     def __init__(self) -> None:
         self.ranges: dict[str, list[Range]] = {}
@@ -187,7 +219,7 @@ class _Sum:
         self._differ = False
 
     def add(self, turn: Turn, pairs: int) -> None:
-        """Some more pairs."""
+        """Add pairs."""
         if self._first is None:
             self._first = turn.ports
         self._differ |= self._first != turn.ports
@@ -196,25 +228,26 @@ class _Sum:
             self.ranges.setdefault(protocol, []).extend(ranges)
 
     def some(self, of: int) -> bool:
-        """Whether it isn't so for all pairs."""
+        """Whether the change doesn't apply to all pairs."""
         return self._differ or self._pairs < of
 
 
 class _Names:
     """The names of groups: NAMESPACE/KIND/NAME of the workload, or NAMESPACE/NAME of the pod."""
 
-    def __init__(self, by: str) -> None:
+    def __init__(self, by: str, before: Snapshot) -> None:
         self._by = by
-        self._known: dict[tuple[int, str, str, str], ObjectRef] = {}
+        self._before = before
+        self._known: dict[tuple[bool, str, str, str], ObjectRef] = {}
 
     def of(self, pod: Pod, snapshot: Snapshot) -> str:
-        """The group of a pod."""
+        """The name of a pod's group."""
         if self._by == "pod":
             return pod.key
         owner = pod.controller
         if owner is None:
             return f"{pod.namespace}/Pod/{pod.name}"
-        key = (id(snapshot), pod.namespace, f"{owner.kind}/{owner.name}", pod.labels.get("pod-template-hash", ""))
+        key = (snapshot is self._before, pod.namespace, f"{owner.kind}/{owner.name}", pod.labels.get("pod-template-hash", ""))
         ref = self._known.get(key)
         if ref is None:
             ref = self._known[key] = snapshot.owner_of(pod)
@@ -222,7 +255,7 @@ class _Names:
 
 
 def _touched_pairs(touched: Touched, still: dict[int | None, Lineage]) -> Iterator[tuple[int, int]]:
-    """The touched pairs of classes that have pods which stayed."""
+    """The touched pairs of classes, for classes with pods that didn't move."""
     alive = sum(1 << number for number in still if number is not None)
     rows: dict[int, int] = defaultdict(int)
     for number, bits in touched.rows.items():
@@ -236,9 +269,17 @@ def _touched_pairs(touched: Touched, still: dict[int | None, Lineage]) -> Iterat
         yield from ((source, destination) for destination in members(bits))
 
 
-def _has_proxies(snapshot: Snapshot) -> bool:
-    """Whether a sidecar or waypoint may stand between two pods: the matrix leaves those to the engine."""
+def _leaves_pairs(snapshot: Snapshot) -> bool:
+    """Whether the matrix may leave pairs to the engine: those with a sidecar, a waypoint or a gateway, and open questions."""
     labelled = [each.labels for each in snapshot.namespaces.values()] + [pod.labels for pod in snapshot.pods.values()]
-    if any(labels.get(USE_WAYPOINT, "none") != "none" for labels in labelled):
+    if any(labels.get(USE_WAYPOINT, "none") != "none" for labels in labelled) or switches_of(snapshot).allows_waypoints:
         return True
-    return any(snapshot.mesh_mode(pod) is MeshMode.SIDECAR for pod in snapshot.pods.values())
+    gateways, endpoints = GatewayPods(snapshot), Endpoints(snapshot)
+    for pod in snapshot.pods.values():
+        if len(pod.ips) > 1 or snapshot.open_membership_of(pod) is not None:
+            return True
+        if snapshot.mesh_mode(pod) in _PROXIED:
+            endpoint = endpoints.pod(pod)
+            if endpoint.is_configured_proxy or gateways.guards(endpoint):
+                return True
+    return False

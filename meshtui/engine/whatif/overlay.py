@@ -1,4 +1,4 @@
-"""A Snapshot as it would be once some manifests were applied: objects replaced by name, and the pods that follow from them."""
+"""A Snapshot after manifests are applied: objects are replaced by name, and the pods of changed templates are updated."""
 
 from __future__ import annotations
 
@@ -6,37 +6,26 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+from meshtui.kinds.kind import Overlay
+from meshtui.kinds.registry import FIELDS, fields_of
 from meshtui.model.change import CREATED, DELETED, EDITED
 from meshtui.model.ids import ObjectRef, Uid
-from meshtui.model.snapshot import AMBIENT_REDIRECTION, DATAPLANE_MODE, Snapshot
+from meshtui.model.injection import with_injected_labels
+from meshtui.model.membership import AMBIENT_REDIRECTION, Installation, wants_capture
+from meshtui.model.snapshot import Snapshot
 from meshtui.model.workload import Controller, EndpointSlice, Namespace, Pod, PodTemplate
 
-_KINDS = (
-    "services",
-    "endpoint_slices",
-    "service_accounts",
-    "disruption_budgets",
-    "nodes",
-    "network_policies",
-    "admin_policies",
-    "authorization_policies",
-    "peer_authentications",
-    "request_authentications",
-    "gateways",
-    "gateway_classes",
-    "http_routes",
-    "foreign",
-)
-"""The Snapshot's mappings whose objects only take each other's place; Namespaces, pods and their owners need more."""
-_SAME_NAME = ("service_account", "host_network", "ports", "images", "env", "has_sidecar")
-"""What a template and its pods call the same."""
+_KINDS = fields_of(Overlay.REPLACED)
+"""The Snapshot's mappings whose objects are only replaced; Namespaces, pods and their owners are handled separately."""
+_SAME_NAME = ("service_account", "host_network", "ports", "images", "env", "has_sidecar", "is_router")
+"""The fields with the same name in a template and in its pods."""
 
 
 def overlaid(snapshot: Snapshot, new: Snapshot) -> Snapshot:
-    """``snapshot`` once the manifests that ``new`` was read from were applied to it.
+    """``snapshot`` after the manifests from which ``new`` was read are applied.
 
-    Objects replace those of the same kind, namespace and name, and keep their UID; others are added. Pods of a changed
-    template are taken to have rolled: they stay, and are as the new template makes them.
+    Objects replace those of the same kind, namespace and name, and keep their UID; others are added. Pods of a changed template
+    are assumed to have been rolled: they remain, with the fields of the new template.
     """
     mappings: dict[str, Any] = {name: _replaced(getattr(snapshot, name), getattr(new, name)) for name in _KINDS}
     namespaces = _replaced(snapshot.namespaces, _written(new.namespaces, snapshot))
@@ -51,14 +40,17 @@ def overlaid(snapshot: Snapshot, new: Snapshot) -> Snapshot:
         controllers=controllers,
         pods=pods,
         mesh=new.mesh if new.mesh.found else snapshot.mesh,
+        installation=snapshot.installation if new.installation == Installation() else new.installation,
         problems=(*snapshot.problems, *new.problems),
     )
+    if not snapshot.live:
+        after = with_injected_labels(after)
     slices = _slices(snapshot, after)
     return after if slices is after.endpoint_slices else replace(after, endpoint_slices=slices)
 
 
 def _replaced(old: Mapping[Any, Any], new: Mapping[Any, Any]) -> dict[Any, Any]:
-    """``old`` with the objects of ``new`` in the places of those of the same name. Equal ones stay the object that they were."""
+    """``old`` with the objects of ``new`` in place of those with the same name. Equal ones remain the same object."""
     if not new:
         return dict(old)
     known = {each.meta.ref: uid for uid, each in old.items()}
@@ -74,7 +66,7 @@ def _replaced(old: Mapping[Any, Any], new: Mapping[Any, Any]) -> dict[Any, Any]:
 
 
 def _says_the_same(one: Any, other: Any) -> bool:
-    """Whether two versions of an object differ in nothing but what the server keeps: then it isn't changed."""
+    """Whether two versions of an object differ only in fields that the server maintains, and so the object isn't changed."""
     if type(one) is not type(other) or dict(one.meta.labels) != dict(other.meta.labels):
         return False
     if dict(one.meta.annotations) != dict(other.meta.annotations):
@@ -83,7 +75,7 @@ def _says_the_same(one: Any, other: Any) -> bool:
 
 
 def _written(namespaces: Mapping[Uid, Namespace], snapshot: Snapshot) -> dict[Uid, Namespace]:
-    """The namespaces that manifests hold, and of those that are only named in them, the ones that aren't there yet."""
+    """The namespaces that manifests define, and those only mentioned in them that don't exist yet."""
     return {uid: n for uid, n in namespaces.items() if n.meta.origin or n.name not in snapshot.namespace_by_name}
 
 
@@ -91,7 +83,7 @@ def _written(namespaces: Mapping[Uid, Namespace], snapshot: Snapshot) -> dict[Ui
 
 
 def _pods(snapshot: Snapshot, new: Snapshot) -> dict[Uid, Pod]:
-    """Bare pods take the place of their namesakes; those of a controller are what its new template makes of them."""
+    """Replace bare pods with the same name; update the pods of a controller according to its new template."""
     pods: dict[Uid, Pod] = _replaced(snapshot.pods, {uid: pod for uid, pod in new.pods.items() if not pod.derived})
     tops = {c.meta.ref: c for c in new.controllers.values()}
     if not tops:
@@ -116,13 +108,14 @@ def _pods(snapshot: Snapshot, new: Snapshot) -> dict[Uid, Pod]:
 
 
 def _rolled(pod: Pod, before: Controller | None, after: Controller) -> Pod:
-    """A pod as the new template makes it: only what the template changes is another; the rest came from elsewhere."""
+    """A pod with the new template's fields: only fields that the template changes are replaced; others have another origin."""
     old, new = before.template if before else PodTemplate(), after.template
     changes: dict[str, Any] = {
         name: getattr(new, name) for name in _SAME_NAME if before is None or getattr(old, name) != getattr(new, name)
     }
-    if changes.get("has_sidecar") is False and before is None:
-        del changes["has_sidecar"]  # it may have been injected
+    for name in ("has_sidecar", "is_router"):
+        if changes.get(name) is False and before is None:
+            del changes[name]  # The proxy may have been injected
     labels = _changed(pod.meta.labels, old.labels, new.labels)
     annotations = _changed(pod.meta.annotations, old.annotations, new.annotations)
     if not changes and labels == dict(pod.meta.labels) and annotations == dict(pod.meta.annotations):
@@ -136,7 +129,7 @@ def _changed(now: Mapping[str, str], old: Mapping[str, str], new: Mapping[str, s
 
 
 def _captured(pods: dict[Uid, Pod], before: Snapshot, namespaces: Mapping[str, Namespace]) -> dict[Uid, Pod]:
-    """Pods whose labels, or whose namespace's, ask for ambient now and didn't before, or the other way: istio-cni follows."""
+    """Set or remove the capture of pods that newly do or don't request ambient by labels of pod or namespace, like istio-cni."""
     found = dict(pods)
     for uid, pod in pods.items():
         old, space, was = before.pods.get(uid), namespaces.get(pod.namespace), before.namespace_by_name.get(pod.namespace)
@@ -152,12 +145,11 @@ def _captured(pods: dict[Uid, Pod], before: Snapshot, namespaces: Mapping[str, N
 
 
 def _wanted(pod: Pod, namespace: Namespace | None) -> bool:
-    labels = namespace.labels if namespace else {}
-    return not pod.host_network and (pod.labels.get(DATAPLANE_MODE) or labels.get(DATAPLANE_MODE)) == "ambient"
+    return not pod.host_network and wants_capture(pod, namespace.labels if namespace else {})
 
 
 def _slices(before: Snapshot, after: Snapshot) -> Mapping[Uid, EndpointSlice]:
-    """EndpointSlices without those of Services whose pods may be others now: their selectors say which."""
+    """The EndpointSlices without those of Services whose pods may have changed; for these, selectors determine the pods."""
     renamed = {
         pod.namespace
         for uid, pod in after.pods.items()
@@ -174,9 +166,9 @@ def _slices(before: Snapshot, after: Snapshot) -> Mapping[Uid, EndpointSlice]:
 
 
 def differing(before: Snapshot, after: Snapshot) -> list[tuple[ObjectRef, str]]:
-    """The objects that were created, edited or deleted, by kind and name; pods only where they are written themselves."""
+    """The objects that were created, edited or deleted, sorted by kind and name; without pods that belong to a controller."""
     found: list[tuple[ObjectRef, str]] = []
-    for name in (*_KINDS, "namespaces", "controllers", "pods"):
+    for name in FIELDS:
         old = {each.meta.ref: each for each in getattr(before, name).values()}
         new = {each.meta.ref: each for each in getattr(after, name).values()}
         for ref in old.keys() | new.keys():

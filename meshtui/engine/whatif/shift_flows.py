@@ -1,4 +1,4 @@
-"""Flows that show whether a change kept its promise: single ones that can be probed, behind what it opens and closes."""
+"""Flows that verify a change after it is made: single flows that can be probed, from what it opens and closes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from meshtui.model.ids import ObjectRef
 from meshtui.model.workload import ContainerPort, Pod, Service
 
 MOST_PROMISED = 20
-"""Flows that are probed for one fix at the most."""
+"""The maximum number of flows that are probed for one fix."""
 
 
 def promised_flows(engine: Engine, shifts: Iterable[Shift], most: int = MOST_PROMISED) -> list[Flow]:
-    """A flow for each port that somebody listens on, of what is opened and closed; ``engine`` is on the new Snapshot.
+    """A flow for each declared port of what is opened and closed; ``engine`` is on the new Snapshot.
 
-    Through a Service where one stands before the destination. What is opened comes first.
+    The flow goes through a Service if the destination has one. Opened flows come first.
     """
     found: dict[Flow, None] = {}
     for what in (What.OPENED, What.CLOSED):
@@ -52,7 +52,7 @@ def _flows(engine: Engine, shift: Shift) -> Iterator[Flow]:
 
 
 def _service(engine: Engine, pod: Pod, port: ContainerPort) -> tuple[Service, int] | None:
-    """The first Service by name with this pod behind it, and its port that leads to the pod's."""
+    """The first Service by name with this pod as a backend, and its port that leads to the pod's port."""
     snapshot = engine.snapshot
     for service in sorted(snapshot.services.values(), key=lambda s: s.meta.name):
         if service.meta.namespace != pod.namespace or service.selector is None:
@@ -68,7 +68,7 @@ def _holds(ranges: Iterable[Range], port: int) -> bool:
 
 
 def _ref(name: str) -> ObjectRef:
-    """The workload that a shift names."""
+    """The reference of the workload that a shift names."""
     namespace, _, rest = name.partition("/")
     kind, _, own = rest.partition("/")
     return ObjectRef(kind, namespace, own)

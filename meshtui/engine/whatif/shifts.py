@@ -1,43 +1,34 @@
-"""What becomes of a verdict from one Snapshot to another: opened, closed, or not known any more."""
+"""The changes of a verdict from one Snapshot to another: opened, closed, unsure or settled."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
 
+from meshtui.engine.decision.ruling import Decided
 from meshtui.engine.matrix.cells import Cell
-from meshtui.engine.matrix.partition import PROTOCOLS
-from meshtui.engine.matrix.ports import Decided, Range, Ruling, union
+from meshtui.engine.matrix.left import PROTOCOLS
+from meshtui.engine.matrix.ports import Range, union
 from meshtui.model.flow import Flow
 from meshtui.model.verdict import Decision, Verdict
 
 
 class What(Enum):
-    """What happened to a flow. Forwards and backwards, opened and closed change places, and so do the other two."""
+    """The change of a flow. Reversed, opened and closed are exchanged, and so are unsure and settled."""
 
     OPENED = "opened"
     CLOSED = "closed"
     UNSURE = "unsure"
-    """It was known, and isn't any more."""
+    """The verdict was known, and no longer is."""
     SETTLED = "settled"
-    """It wasn't known, and is now (or is gone)."""
-
-    @property
-    def mirrored(self) -> What:
-        """What it is backwards."""
-        return {
-            What.OPENED: What.CLOSED,
-            What.CLOSED: What.OPENED,
-            What.UNSURE: What.SETTLED,
-            What.SETTLED: What.UNSURE,
-        }[self]
+    """The verdict wasn't known, and now is (or the flow no longer exists)."""
 
 
 _REACH = {None: 0, Decision.DENY: 0, Decision.MIXED: 1, Decision.ALLOW: 2}
 
 
 def what_of(before: Decision | None, after: Decision | None) -> What | None:
-    """What a change of decision means, or None for nothing. None as a decision: an end isn't there."""
+    """The shift that a change of decision means, or None. A decision of None means that an end doesn't exist."""
     if before is after:
         return None
     if after is Decision.UNKNOWN:
@@ -54,11 +45,11 @@ Ports = tuple[tuple[str, tuple[Range, ...]], ...]
 
 @dataclass(frozen=True, slots=True)
 class Shift:
-    """What becomes of the flows from one workload to another, on some ports.
+    """A change of the flows from one workload to another, on some ports.
 
-    ``source`` and ``destination`` are NAMESPACE/KIND/NAME (a Service's port stands in ``ports``), or ``external``. ``before``
-    and ``after`` are None where one of them isn't there. ``some``: it is so for some of their pods only. ``flow`` is the one
-    that was judged where a request or a Service was.
+    ``source`` and ``destination`` are NAMESPACE/KIND/NAME (a Service's port is in ``ports``), or ``external``. ``before`` and
+    ``after`` are None when an end doesn't exist. ``some`` means that only some pairs of their pods are affected. ``flow`` is the
+    flow that was evaluated, if it has a request or a Service.
     """
 
     source: str
@@ -73,7 +64,7 @@ class Shift:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One change of decision, and the ports on which it happens."""
+    """One change of decision, and its ports."""
 
     what: What
     before: Decided | None
@@ -82,7 +73,7 @@ class Turn:
 
 
 def turns(before: Cell | None, after: Cell | None) -> tuple[Turn, ...]:
-    """What becomes of a pair of classes; None where one of them has no pods."""
+    """The changes of a pair of classes; a cell is None when one of the classes has no pods."""
     found: dict[tuple[What, Decided | None, Decided | None], dict[str, list[Range]]] = {}
     for protocol in PROTOCOLS:
         for first, last, old, new in _joined(before, after, protocol):
@@ -93,7 +84,7 @@ def turns(before: Cell | None, after: Cell | None) -> tuple[Turn, ...]:
 
 
 def _joined(before: Cell | None, after: Cell | None, protocol: str) -> list[tuple[int, int, Decided | None, Decided | None]]:
-    """The ranges on which neither side changes: (first, last, old, new)."""
+    """The ranges within which neither side changes: (first, last, old, new)."""
     sides = [cell.of(protocol) if cell is not None else () for cell in (before, after)]
     ends = sorted({segment.last for side in sides for segment in side})
     places = [0, 0]
@@ -115,16 +106,11 @@ def ports_of(ranges: dict[str, list[Range]]) -> Ports:
 
 
 def decision_of(said: Decided | Verdict | None) -> Decision | None:
-    """The decision of a verdict, where there is one."""
+    """The decision of a verdict, or None without one."""
     return None if said is None else said.decision
 
 
-def decided_of(verdict: Verdict | None) -> Decided | None:
-    """A verdict without its ladder."""
-    return None if verdict is None else Decided(verdict.decision, Ruling(verdict.layer, verdict.decided_by, verdict.outcome))
-
-
 def order_of(shift: Shift) -> tuple[object, ...]:
-    """Shifts by source and destination, then by what decides."""
+    """A sort key for shifts: source and destination, then ports, request and deciding object."""
     flow = str(shift.flow.http) if shift.flow and shift.flow.http else ""
     return (shift.source, shift.destination, shift.ports, flow, str(shift.before), str(shift.after))

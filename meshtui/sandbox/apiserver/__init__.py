@@ -1,1 +1,1 @@
-"""meshtui apiserver."""
+"""The sandbox's API server."""

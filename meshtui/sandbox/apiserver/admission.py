@@ -1,4 +1,4 @@
-"""What the API server fills in and refuses before an object is stored: defaults, and the checks that people meet."""
+"""Admission: defaulting and validation before an object is stored."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FREE_NAMES = ("roles", "rolebindings", "clusterroles", "clusterrolebindings")
 
 
 class Admission:
-    """The store's hook: defaults, cluster addresses of Services, and validation."""
+    """The store's hook: defaulting, cluster IPs of Services, and validation."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -165,7 +165,7 @@ def _container_defaults(container: Obj) -> Obj:
 
 
 def pod_defaults(spec: Obj) -> Obj:
-    """A pod spec with what the API server fills in."""
+    """A pod spec after defaulting."""
     result: Obj = {
         "restartPolicy": "Always",
         "terminationGracePeriodSeconds": 30,
@@ -182,7 +182,7 @@ def pod_defaults(spec: Obj) -> Obj:
 
 
 def _template_defaults(spec: Obj) -> Obj:
-    """Like ``pod_defaults``, but a template's ServiceAccount stays as it is written."""
+    """Like ``pod_defaults``, but the ServiceAccount of a template isn't defaulted."""
     result = pod_defaults(spec)
     if not spec.get("serviceAccountName") and not spec.get("serviceAccount"):
         del result["serviceAccountName"], result["serviceAccount"]

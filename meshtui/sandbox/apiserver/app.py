@@ -1,4 +1,4 @@
-"""The API server as an ASGI application: who asks, may they, and which part answers."""
+"""The API server as an ASGI application: authentication, authorization, and dispatch of requests."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class FaultRequest(BaseModel):
 
 @dataclass(slots=True)
 class ApiApp:
-    """Everything that a request may need."""
+    """Everything that requests need."""
 
     store: Store
     logs: PodLogFiles
@@ -68,7 +68,7 @@ class ApiApp:
     streams: Streams
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; every failure ends as a Status."""
+        """Answer one request. Every error becomes a Status."""
         if scope["type"] != "http":
             return
         request = Request(scope, receive)

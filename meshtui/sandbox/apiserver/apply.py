@@ -1,4 +1,4 @@
-"""Server-side apply: what a manager applied before and leaves out now is removed, the rest is merged."""
+"""Server-side apply: fields that a manager applied before and no longer has are removed, all others are merged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from meshtui.sandbox.ports import Obj
 
 
 class Applied:
-    """Remembers what each manager applied last, by object."""
+    """Remembers what each manager applied last, per object."""
 
     def __init__(self) -> None:
         self._last: dict[tuple[str, str], Obj] = {}
@@ -27,7 +27,7 @@ class Applied:
 
 
 def with_removals(last: Obj, new: Obj, *, custom: bool, parent: str = "") -> Obj:
-    """``new`` as a patch that also takes away what only ``last`` has."""
+    """``new`` as a patch that also removes what only ``last`` has."""
     patch: Obj = {field: None for field in last if field not in new}
     for field, value in new.items():
         was = last.get(field)

@@ -1,4 +1,4 @@
-"""Who is asking: client certificate or bearer token, and impersonation."""
+"""Authentication by client certificate or bearer token, and impersonation."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ClientCertificateProtocol(H11Protocol):
     """uvicorn's HTTP protocol that hands the verified client certificate's subject to the application."""
 
     def connection_made(self, transport: Any) -> None:
-        """Read the certificate once a connection."""
+        """Read the certificate once per connection."""
         super().connection_made(transport)
         tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
         subject = _subject(tls.getpeercert() if tls else None)
@@ -47,7 +47,7 @@ class ClientCertificateProtocol(H11Protocol):
 
 
 def _subject(certificate: Any) -> User | None:
-    """CN is the user's name, every O a group."""
+    """The user of a certificate: CN is the name, every O a group."""
     if not certificate:
         return None
     pairs = [pair for part in certificate.get("subject", ()) for pair in part]
@@ -56,13 +56,13 @@ def _subject(certificate: Any) -> User | None:
 
 
 class Authenticator:
-    """Knows the static tokens. ``tokens`` maps a token to its user and may be edited while the server runs."""
+    """Authenticates requests. ``tokens`` maps bearer tokens to users, and may be changed while the server runs."""
 
     def __init__(self, tokens: dict[str, User]) -> None:
         self.tokens = tokens
 
     def identify(self, request: Request) -> User:
-        """The caller; ``ApiError`` 401 when there is none, 403 when impersonation isn't theirs to do."""
+        """The user of a request. Raises ``ApiError``: 401 without credentials, 403 if impersonation isn't allowed."""
         user = self._real(request)
         wanted = request.headers.get("impersonate-user")
         if not wanted:
@@ -88,7 +88,7 @@ class Authenticator:
 
 
 def _groups_of(name: str) -> tuple[str, ...]:
-    """The groups that a ServiceAccount is in by its name."""
+    """The groups of a ServiceAccount, from its name."""
     parts = name.split(":")
     if len(parts) == 4 and name.startswith("system:serviceaccount:"):
         return ("system:serviceaccounts", f"system:serviceaccounts:{parts[2]}")

@@ -1,4 +1,4 @@
-"""What every cluster has before anybody adds to it."""
+"""The objects that every cluster has from the start."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _namespace(name: str, labels: dict[str, str] | None = None) -> Obj:
 
 
 def _definition(kind: Kind) -> Obj:
-    """The CustomResourceDefinition of a kind that isn't Kubernetes' own."""
+    """The CustomResourceDefinition of a kind that isn't built into Kubernetes."""
     names = {"plural": kind.plural, "singular": kind.singular, "kind": kind.kind, "listKind": f"{kind.kind}List"}
     schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
     versions = [
@@ -46,7 +46,7 @@ def _definition(kind: Kind) -> Obj:
 
 
 def system_objects() -> list[Obj]:
-    """Namespaces ``default`` and ``kube-system`` (which is labelled as a sandbox's), ClusterRoles, definitions of kinds."""
+    """The namespaces ``default`` and ``kube-system`` (with the label of a sandbox), ClusterRoles, CustomResourceDefinitions."""
     everything = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
     return [
         _namespace("default"),

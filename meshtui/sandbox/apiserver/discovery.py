@@ -1,4 +1,4 @@
-"""What is served: group, version and resource lists, in the old form and the aggregated one."""
+"""Discovery: lists of groups, versions and resources, in the legacy and the aggregated format."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Json = dict[str, Any]
 
 
 def visible(faults: Faults) -> dict[str, dict[str, list[Kind]]]:
-    """group → version → kinds, without what a fault hides."""
+    """The served kinds by group and version, without those that a fault hides."""
     result: dict[str, dict[str, list[Kind]]] = {}
     for group, versions in groups().items():
         for version, kinds in versions.items():
@@ -106,7 +106,7 @@ def _subresources(kind: Kind) -> list[tuple[str, Json]]:
 
 
 def aggregated(core: bool, faults: Faults) -> Json:
-    """The answer at ``/api`` (core) or ``/apis`` to a client that asks for everything at once."""
+    """The answer at ``/api`` (core) or ``/apis`` in the aggregated format."""
     shown = visible(faults)
     names = [""] if core else list(all_groups(faults))
     items = []

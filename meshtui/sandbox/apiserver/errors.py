@@ -1,4 +1,4 @@
-"""What the API server refuses, in Kubernetes' own words (metav1.Status)."""
+"""The API server's errors, with Kubernetes' messages (metav1.Status)."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def not_found(kind: Kind, name: str) -> ApiError:
 
 
 def already_exists(kind: Kind, name: str) -> ApiError:
-    """An object of this name is there already."""
+    """An object of this name exists already."""
     message = f'{kind.qualified} "{name}" already exists'
     return ApiError(409, message, reason="AlreadyExists", details=_details(kind, name))
 
@@ -72,7 +72,7 @@ def conflict(kind: Kind, name: str, why: str = "") -> ApiError:
 
 
 def invalid(kind: Kind, name: str, *causes: tuple[str, str]) -> ApiError:
-    """The object's fields don't hold together; ``causes`` are (field, message)."""
+    """The object is invalid; ``causes`` are pairs of field and message."""
     text = ", ".join(f"{field}: {message}" for field, message in causes)
     if len(causes) > 1:
         text = f"[{text}]"
@@ -92,5 +92,5 @@ def no_such_page() -> ApiError:
 
 
 def expired(message: str = "too old resource version") -> ApiError:
-    """The history that the client asks for is gone."""
+    """The requested history has expired."""
     return ApiError(410, message)

@@ -1,4 +1,4 @@
-"""Events, as controllers and the kubelet report them and ``kubectl describe`` shows them."""
+"""Events of controllers and the kubelet, as ``kubectl describe`` shows them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from meshtui.sandbox.apiserver.store import Store, now
 from meshtui.sandbox.ports import Obj
 
 KEPT = 2000
-"""How many events are kept in all; the oldest go first."""
+"""Maximum number of stored events; the oldest are deleted first."""
 
 
 def record(store: Store, about: Obj, reason: str, message: str, component: str, *, warning: bool = False) -> None:
-    """Write an event about an object; the same one again only counts up."""
+    """Store an event about an object. An equal event only increases its count."""
     metadata = about["metadata"]
     namespace = metadata.get("namespace") or "default"
     involved = {

@@ -1,4 +1,4 @@
-"""Switches that make the API server misbehave, for tests and for showing how meshtui takes it."""
+"""Switches that make the API server misbehave, for tests and demonstrations."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from meshtui.sandbox.apiserver.errors import ApiError
 
 
 class FaultSwitches(BaseModel):
-    """What goes wrong now. Everything off by default.
+    """The active faults; none by default.
 
     ``error``: HTTP status for every request on a kind (500, 503, …); ``too_many``: 429 with ``retry_after_s``, for that many
-    requests (-1: always); ``delay_s``: wait before answering; ``unauthorized_after_s``: 401 from then on, counted from
-    setting it; ``hidden``: plurals that are not installed; ``forbidden``: ``verb plural`` pairs, ``*`` for any verb.
-    ``only``: plurals to which ``error``, ``too_many`` and ``delay_s`` are limited.
+    requests (-1: always); ``delay_s``: delay before each answer; ``unauthorized_after_s``: 401 after that time; ``hidden``:
+    plurals that are not installed; ``forbidden``: ``verb plural`` pairs, ``*`` for any verb. ``only``: plurals to which
+    ``error``, ``too_many`` and ``delay_s`` are limited.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -33,7 +33,7 @@ class FaultSwitches(BaseModel):
 
 
 class Faults:
-    """The switches, and the two one-time actions: cutting watches, forgetting history."""
+    """The switches, and two actions: breaking watches, and expiring the history."""
 
     def __init__(self, compact: Callable[[], None], cut_streams: Callable[[], None]) -> None:
         self.switches = FaultSwitches()
@@ -42,25 +42,25 @@ class Faults:
         self._since = time.monotonic()
 
     def set(self, **switches: Any) -> None:
-        """Change some switches (see ``FaultSwitches``) and leave the others."""
+        """Set some switches (see ``FaultSwitches``); the others keep their values."""
         self.switches = FaultSwitches.model_validate(self.switches.model_dump() | switches)
         if "unauthorized_after_s" in switches:
             self._since = time.monotonic()
 
     def clear(self) -> None:
-        """Everything off."""
+        """Turn all faults off."""
         self.switches = FaultSwitches()
 
     def cut_watches(self) -> None:
-        """End every open watch and log stream abruptly, as a broken connection does."""
+        """Break every open watch and log stream, as a broken connection does."""
         self._cut_streams()
 
     def compact(self) -> None:
-        """Forget history: watches and pages from before now get 410."""
+        """Expire the history: watches and list pages from before get 410."""
         self._compact()
 
     def is_hidden(self, plural: str) -> bool:
-        """Whether a kind is to look as if it were not installed."""
+        """Whether a kind should appear as not installed."""
         return plural in self.switches.hidden
 
     def is_forbidden(self, verb: str, plural: str) -> bool:
@@ -73,7 +73,7 @@ class Faults:
         return after_s is not None and time.monotonic() - self._since >= after_s
 
     def trip(self, plural: str) -> None:
-        """Raise what the switches demand for a request on a kind."""
+        """Raise the error that the switches require for a request on a kind."""
         switches = self.switches
         if switches.only and plural not in switches.only:
             return
@@ -85,6 +85,6 @@ class Faults:
             raise ApiError(switches.error, "Internal error occurred: a fault that was asked for")
 
     def delay_for(self, plural: str) -> float:
-        """Seconds to wait before answering a request on a kind."""
+        """The delay before answering a request on a kind, in seconds."""
         switches = self.switches
         return 0.0 if switches.only and plural not in switches.only else switches.delay_s

@@ -1,4 +1,4 @@
-"""The kinds that the sandbox serves: one row a kind."""
+"""The kinds that the sandbox serves, one row each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One resource type. ``versions`` lists what is served, the stored version first."""
+    """One resource type. ``versions`` are the served versions, the stored one first."""
 
     plural: str
     kind: str
@@ -22,7 +22,7 @@ class Kind:
 
     @property
     def singular(self) -> str:
-        """The name that kubectl accepts for one of them."""
+        """The singular name for kubectl."""
         return self.kind.lower()
 
     @property
@@ -127,6 +127,9 @@ KINDS: tuple[Kind, ...] = (
         categories=_ISTIO,
     ),
     Kind("serviceentries", "ServiceEntry", _ISTIO_NETWORKING, ("v1", "v1beta1"), short=("se",), custom=True),
+    Kind("workloadentries", "WorkloadEntry", _ISTIO_NETWORKING, ("v1", "v1beta1"), short=("we",), custom=True),
+    Kind("destinationrules", "DestinationRule", _ISTIO_NETWORKING, ("v1", "v1beta1"), short=("dr",), custom=True),
+    Kind("sidecars", "Sidecar", _ISTIO_NETWORKING, ("v1", "v1beta1"), custom=True),
     Kind("envoyfilters", "EnvoyFilter", _ISTIO_NETWORKING, ("v1alpha3",), custom=True),
     Kind("gatewayclasses", "GatewayClass", _GATEWAY, namespaced=False, short=("gc",), custom=True),
     Kind("gateways", "Gateway", _GATEWAY, short=("gtw",), custom=True),

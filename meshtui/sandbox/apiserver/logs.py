@@ -1,4 +1,4 @@
-"""Answering ``kubectl logs``."""
+"""Answers ``kubectl logs``."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from meshtui.sandbox.ports import Obj
 _TEXT = "text/plain"
 _OVER = {"Succeeded", "Failed"}
 _LOOK_S = 0.3
-"""How often a quiet log looks whether its pod has ended."""
+"""How often it is checked whether the pod of a silent log has ended, in seconds."""
 
 
 def pod_log(store: Store, logs: PodLogFiles, streams: Streams, request: Request, ask: Ask) -> Response | ByteStream:
-    """A container's log: whole, the end of it, or followed."""
+    """A container's log: whole, its end, or followed."""
     pod = store.require("pods", ask.namespace, ask.name)
     container = _container(pod, request.query_params.get("container", ""))
     uid = pod["metadata"]["uid"]
@@ -54,7 +54,7 @@ def pod_log(store: Store, logs: PodLogFiles, streams: Streams, request: Request,
 
 
 async def _follow(reader: LogReader, first: bytes, is_over: Callable[[], bool], *, stamps: bool) -> AsyncIterator[bytes]:
-    """What comes, until the log is gone or its pod has ended and everything was read."""
+    """New lines, until the log is removed, or its pod has ended and everything was read."""
     if first:
         yield first
     while True:
@@ -84,7 +84,7 @@ def _container(pod: Obj, asked: str) -> str:
 
 
 def _demand_started(pod: Obj, container: str) -> None:
-    """Refuse, as the kubelet does, while the container has not begun."""
+    """Raise the kubelet's error if the container has not started."""
     status = pod.get("status") or {}
     for found in [*(status.get("containerStatuses") or []), *(status.get("initContainerStatuses") or [])]:
         waiting = (found.get("state") or {}).get("waiting")

@@ -9,7 +9,7 @@ from meshtui.sandbox.apiserver.errors import ApiError
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
-    """Apply a JSON merge patch; null removes."""
+    """Apply a JSON merge patch; null removes a field."""
     if not isinstance(patch, dict):
         return patch
     result = dict(target) if isinstance(target, dict) else {}
@@ -22,7 +22,7 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 
 def json_patch(target: Any, operations: Any) -> Any:
-    """Apply a JSON patch; ``ApiError`` 422 when an operation can't be done."""
+    """Apply a JSON patch. Raises ``ApiError`` 422 if an operation fails."""
     if not isinstance(operations, list):
         raise ApiError(400, "a JSON patch is a list of operations")
     document = copy.deepcopy(target)

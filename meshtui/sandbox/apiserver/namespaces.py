@@ -1,4 +1,4 @@
-"""Emptying a namespace."""
+"""Deletes the content of a namespace."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _OWNERS_FIRST = ("cronjobs", "deployments", "statefulsets", "daemonsets", "jobs"
 
 
 def purge(store: Store, namespace: str) -> bool:
-    """Delete everything in a namespace, owners before what they own; True when nothing is left."""
+    """Delete everything in a namespace, owners before dependents. Returns True when it is empty."""
     others = tuple(kind.plural for kind in KINDS if kind.namespaced and kind.plural not in _OWNERS_FIRST)
     for plural in _OWNERS_FIRST + others:
         for obj in store.list(plural, namespace):

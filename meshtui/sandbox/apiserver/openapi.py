@@ -1,7 +1,7 @@
-"""OpenAPI v3, as far as kubectl reads it: which patches and parameters a kind takes, and schemas for ``explain``.
+"""OpenAPI v3, as far as kubectl reads it: the patches and parameters of a kind, and schemas for ``explain``.
 
-Paths do not offer strategic merge patches on purpose: kubectl then computes them from its own built-in types, whose
-merge keys are complete, instead of from the short schemas here.
+Strategic merge patches are omitted on purpose: kubectl then computes them from its built-in types, which have all merge keys,
+instead of from these short schemas.
 """
 
 from __future__ import annotations
@@ -91,5 +91,5 @@ def _schema(kind: Kind, gvk: Json) -> Json:
 
 
 def v2() -> Json:
-    """The answer at ``/openapi/v2``: nothing but the frame."""
+    """The answer at ``/openapi/v2``: a document without paths and schemas."""
     return {"swagger": "2.0", "info": {"title": "Kubernetes", "version": "v1.32.0"}, "paths": {}, "definitions": {}}

@@ -1,4 +1,4 @@
-"""Containers' logs: files with a time before every line, followed without polling."""
+"""Container logs: files with a timestamp before every line, followed without polling."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def stamp() -> str:
 
 
 class PodLogFiles:
-    """One file a container under ``directory``.
+    """One file per container under ``directory``.
 
-    ``container`` "" is the log of whatever container is asked for: it shares the file of a container that has one already,
-    and a container shares its, so that who follows either reads all that is written.
+    ``container`` "" is a log without a container's name. It shares the file of an existing container's log, and the other way
+    round, so that followers of either read all lines.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -33,15 +33,15 @@ class PodLogFiles:
         self._file(pod_uid, container).append(f"{stamp()} {line}\n")
 
     def begin(self, pod_uid: str, container: str) -> None:
-        """Make an empty log, so that it can be followed before its first line."""
+        """Create an empty log, so that it can be followed before its first line."""
         self._file(pod_uid, container)
 
     def rotate(self, pod_uid: str, container: str) -> None:
-        """Begin a new log (the container restarts); the old one becomes the ``previous`` one."""
+        """Start a new log for a restarted container; the old one becomes ``previous``."""
         self._file(pod_uid, container).restart()
 
     def forget(self, pod_uid: str) -> None:
-        """Remove a pod's logs; followers get the end."""
+        """Remove a pod's logs. Followers get the end of the stream."""
         for file in {self._files.pop(key) for key in [key for key in self._files if key[0] == pod_uid]}:
             file.remove()
 
@@ -74,7 +74,7 @@ class PodLogFiles:
 
 
 class _LogFile:
-    """An append-only file that starts anew at ``ROTATE_BYTES``, keeping the newest half."""
+    """An append-only file. At ``ROTATE_BYTES``, its older half is cut off."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -90,7 +90,7 @@ class _LogFile:
         try:
             self.size += os.write(self._fd, data)
         except OSError:
-            return  # a full disk costs log lines, not the sandbox
+            return  # on a full disk log lines are lost, but the sandbox continues
         if self.size > ROTATE_BYTES:
             self._cut()
         self._notify()
@@ -114,7 +114,7 @@ class _LogFile:
         return self.previous.read_bytes().splitlines(keepends=True) if self.previous.exists() else None
 
     def read(self, offset: int) -> bytes:
-        """Whatever stands behind an absolute offset (from ``base`` on)."""
+        """The content after an absolute offset (``base`` is that of the file's beginning)."""
         start = max(offset - self.base, 0)
         return os.pread(self._fd, self.size - start, start) if start < self.size else b""
 
@@ -139,7 +139,7 @@ class _LogFile:
 
 
 class LogReader:
-    """A place in one log."""
+    """A reading position in one log."""
 
     def __init__(self, file: _LogFile) -> None:
         self._file = file
@@ -152,7 +152,7 @@ class LogReader:
         yield from data.splitlines(keepends=True)
 
     async def changed(self) -> bool:
-        """Wait for more; False when the log has ended."""
+        """Wait for new lines. Returns False if the log has ended."""
         if self._file.ended:
             return False
         await self._file.changed()

@@ -83,7 +83,7 @@ _ENVELOPE: _Fields = {1: ("type", {1: ("apiVersion", "s"), 2: ("kind", "s")}), 2
 
 
 def decode(data: bytes) -> dict[str, Any]:
-    """A protobuf body as the JSON object that it stands for; ``ApiError`` 415 for a kind that isn't known here."""
+    """Decode a protobuf body to the JSON object. Raises ``ApiError`` 415 for an unknown kind."""
     try:
         envelope = _message(data.removeprefix(MAGIC), _ENVELOPE)
         about: dict[str, Any] = envelope.get("type", {})
@@ -130,7 +130,7 @@ def _put(result: dict[str, Any], name: str, holds: Any, value: int | bytes) -> N
 
 
 def _pairs(data: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """(field number, value) of a message: varints as int, length-delimited ones as bytes; fixed ones are passed over."""
+    """Pairs of field number and value: varints as int, length-delimited values as bytes; fixed-size values are skipped."""
     at = 0
     while at < len(data):
         tag, at = _varint(data, at)

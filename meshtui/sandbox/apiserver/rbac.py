@@ -1,4 +1,4 @@
-"""Role-based access control over the stored Roles and Bindings."""
+"""Role-based access control with the stored Roles and Bindings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ANYBODY = ("selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectr
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One thing that somebody wants to do. ``resource`` may carry a subresource: ``pods/log``."""
+    """One access. ``resource`` may have a subresource: ``pods/log``."""
 
     verb: str
     group: str = ""
@@ -29,7 +29,7 @@ class Access:
 
 
 class Authorizer:
-    """Says who may do what."""
+    """Checks access."""
 
     def __init__(self, store: Store, faults: Faults) -> None:
         self._store = store
@@ -46,7 +46,7 @@ class Authorizer:
         return any(_grants(rule, access) for rule in self.rules(user, access.namespace))
 
     def demand(self, user: User, access: Access) -> None:
-        """Raise ``ApiError`` 403 in kubectl's words unless the access is allowed."""
+        """Raise ``ApiError`` 403 with Kubernetes' message unless the access is allowed."""
         if self.allows(user, access):
             return
         kind = BY_PLURAL.get(access.resource.partition("/")[0])
@@ -61,7 +61,7 @@ class Authorizer:
         raise ApiError(403, message, details={key: value for key, value in details.items() if value})
 
     def rules(self, user: User, namespace: str) -> Iterator[dict[str, Any]]:
-        """Every rule that holds for a user: cluster-wide ones, and those of a namespace."""
+        """Every rule that applies to a user, cluster-wide or in a namespace."""
         for binding in self._store.list("clusterrolebindings"):
             if _binds(binding, user, ""):
                 yield from self._role_rules(binding, "")

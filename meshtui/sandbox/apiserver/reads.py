@@ -1,4 +1,4 @@
-"""Answering get and list: whole objects from their stored bytes, or tables."""
+"""Answers get and list with stored objects or tables."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def wants_table(request: Request) -> bool:
 
 
 def selector_of(request: Request, ask: Ask) -> Match | None:
-    """What the query's selectors (and a name in the path) let through; None for everything."""
+    """The filter from the query's selectors and the name in the path; None if it matches everything."""
     query = request.query_params
     match = both(label_selector(query.get("labelSelector", "")), field_selector(query.get("fieldSelector", "")))
     if ask.name:
@@ -68,7 +68,7 @@ def get(store: Store, request: Request, ask: Ask) -> Response:
 def list_all(store: Store, request: Request, ask: Ask) -> Response:
     """A list, a page of a list, or either as a table.
 
-    Later pages carry the first page's resourceVersion: a watch from there repeats whatever changed in between.
+    Later pages have the first page's resourceVersion, so a watch from there repeats changes made in between.
     """
     limit = _limit(request)
     revision, after = _continue(request, store, ask)
@@ -86,7 +86,7 @@ def list_all(store: Store, request: Request, ask: Ask) -> Response:
     if more:
         last = key_of(chosen[-1].obj)
         metadata["continue"] = _token(revision, last)
-        if match is None:  # as Kubernetes does: what a selector leaves isn't counted
+        if match is None:  # as in Kubernetes: not counted if there is a selector
             metadata["remainingItemCount"] = sum(1 for _ in store.entries(ask.kind.plural, ask.namespace, last))
     if wants_table(request):
         include = request.query_params.get("includeObject", "")

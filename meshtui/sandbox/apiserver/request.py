@@ -1,4 +1,4 @@
-"""From a path and a method to what is asked for, in the words of RBAC: verb, kind, namespace, name, subresource."""
+"""Parses path and method of a request: verb, kind, namespace, name, subresource."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request on a kind. ``version`` is the one that the client wants to see."""
+    """One request on a kind. ``version`` is the requested API version."""
 
     verb: str
     kind: Kind
@@ -31,12 +31,12 @@ class Ask:
 
 
 def is_true(request: Request, name: str) -> bool:
-    """Whether a query parameter says yes."""
+    """Whether a query parameter is true."""
     return request.query_params.get(name, "").lower() in ("true", "1")
 
 
 def parse(request: Request, faults: Faults) -> Ask:
-    """Read the path; ``ApiError`` 404 when it names nothing that is served."""
+    """Parse a path. Raises ``ApiError`` 404 if nothing is served there."""
     parts = [part for part in request.url.path.split("/") if part]
     if len(parts) > 2 and parts[0] == "api":
         group, version, rest = "", parts[1], parts[2:]
@@ -71,5 +71,5 @@ def _verb(request: Request, name: str) -> str:
 
 
 def served_api_version(ask: Ask) -> str:
-    """``apiVersion`` as this client sees the kind."""
+    """``apiVersion`` of the kind in the requested version."""
     return group_version(ask.kind.group, ask.version)

@@ -1,4 +1,4 @@
-"""The reviews that a client asks about itself: may I, what may I, who am I; and ServiceAccount tokens."""
+"""Reviews of a client's own access and identity, and ServiceAccount tokens."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REVIEWS = {
     ("authorization.k8s.io", "selfsubjectrulesreviews"): "SelfSubjectRulesReview",
     ("authentication.k8s.io", "selfsubjectreviews"): "SelfSubjectReview",
 }
-"""(group, plural) → kind; they are answered, never stored."""
+"""(group, plural) → kind. They are answered, and never stored."""
 
 
 def access_review(body: Obj, user: User, authorizer: Authorizer) -> Obj:

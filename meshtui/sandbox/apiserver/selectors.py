@@ -1,4 +1,4 @@
-"""Label and field selectors, as list, watch and collection delete take them."""
+"""Label and field selectors of list, watch and collection delete."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FIELDS = {
 
 
 def _split(text: str) -> list[str]:
-    """Cut at the commas that stand outside parentheses."""
+    """Split at commas outside parentheses."""
     parts, depth, start = [], 0, 0
     for index, char in enumerate(text):
         depth += (char == "(") - (char == ")")
@@ -45,7 +45,7 @@ def _split(text: str) -> list[str]:
     return [part for part in parts if part.strip()]
 
 
-def _label_term(term: str) -> Callable[[dict[str, str]], bool]:  # one branch an operator
+def _label_term(term: str) -> Callable[[dict[str, str]], bool]:  # one branch per operator
     if found := _SET.match(term):
         key, operator, raw = found.groups()
         values = {value.strip() for value in raw.split(",")}
@@ -90,7 +90,7 @@ def label_selector(text: str) -> Match | None:
 
 
 def labels_match(selector: dict[str, Any] | None, labels: dict[str, str]) -> bool:
-    """Judge a metav1.LabelSelector (``matchLabels`` and ``matchExpressions``); an empty one matches everything."""
+    """Evaluate a metav1.LabelSelector; an empty one matches everything."""
     if selector is None:
         return False
     if any(labels.get(key) != value for key, value in (selector.get("matchLabels") or {}).items()):
@@ -134,7 +134,7 @@ def field_selector(text: str) -> Match | None:
 
 
 def both(first: Match | None, second: Match | None) -> Match | None:
-    """The conjunction of two optional selectors."""
+    """The conjunction of two optional filters."""
     if first is None or second is None:
         return first or second
     return lambda obj: first(obj) and second(obj)

@@ -1,4 +1,4 @@
-"""The API server on a socket, alone or as a part of the sandbox."""
+"""The API server on a socket, alone or as part of the sandbox."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class _Server(uvicorn.Server):
 class ApiServer:
     """An API server with TLS on a loopback port.
 
-    ``directory`` gets certificates, logs and ``kubeconfig``; ``tokens`` are bearer tokens and whom they stand for.
-    Raises ``OSError`` from ``start`` when the port is taken.
+    Certificates, logs and ``kubeconfig`` are written to ``directory``; ``tokens`` maps bearer tokens to users. ``start`` raises
+    ``OSError`` if the port is in use.
     """
 
     def __init__(self, directory: Path, *, port: int = 0, tokens: dict[str, User] | None = None) -> None:
@@ -62,7 +62,7 @@ class ApiServer:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Listen, store what every cluster has, and write the admin's kubeconfig."""
+        """Store the initial objects, listen, and write the admin's kubeconfig."""
         for obj in system_objects():
             self.add(obj)
         listener = socket.create_server((HOST, self._port), backlog=256)
@@ -90,7 +90,7 @@ class ApiServer:
             timeout_keep_alive=120,
             timeout_graceful_shutdown=1,
         )
-        # Broken-off watches are meant; uvicorn would print each as a traceback.
+        # Watches are broken on purpose; uvicorn would print a traceback for each.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL + 1)
         self._server = _Server(config)
         self._task = asyncio.create_task(self._server.serve(sockets=[listener]), name="apiserver")
@@ -139,7 +139,7 @@ class ApiServer:
 
 
 def as_applied(obj: Obj) -> Obj:
-    """An object as ``kubectl apply`` would have sent it, so that a later apply knows what it may remove."""
+    """An object as ``kubectl apply`` would have created it, so that a later apply knows which fields it may remove."""
     metadata = obj["metadata"]
     annotations = metadata.get("annotations") or {}
     written = obj | {"metadata": metadata | {"annotations": annotations}}
@@ -149,12 +149,10 @@ def as_applied(obj: Obj) -> Obj:
 
 
 @contextlib.asynccontextmanager
-async def running_api(
-    objects: Iterable[Obj] = (), *, directory: Path | None = None, tokens: dict[str, User] | None = None
-) -> AsyncIterator[ApiServer]:
+async def running_api(objects: Iterable[Obj] = (), *, tokens: dict[str, User] | None = None) -> AsyncIterator[ApiServer]:
     """Run an API server alone: no controllers, no kubelet, so objects stay as they are written."""
     with tempfile.TemporaryDirectory(prefix="meshtui-api-") as temporary:
-        api = ApiServer(directory or Path(temporary), tokens=tokens)
+        api = ApiServer(Path(temporary), tokens=tokens)
         await api.start()
         try:
             api.add_all(objects)

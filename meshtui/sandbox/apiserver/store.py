@@ -1,7 +1,7 @@
-"""The cluster's state, in memory: objects, one revision counter, and the recent past for watches.
+"""The cluster's state in memory: objects, one revision counter, and recent changes for watches.
 
-Everything happens on one event loop. Objects are never edited in place: a write stores a new dict, so what was handed
-out stays as it was, and its JSON is encoded at most once.
+All methods run on one event loop. Objects are never changed in place: a write stores a new dict, so objects that were returned
+stay the same, and their JSON is encoded at most once.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from meshtui.sandbox.ports import Obj, StoreEvent
 Key = tuple[str, str]
 Objs = list[Obj]
 Hook = Callable[[str, Obj, Obj | None], None]
-"""Called before a write with plural, the new object (editable) and the old one."""
+"""Called before a write with the plural, the new object (which it may change) and the old one."""
 
 HISTORY = 20_000
-"""How many past changes of one kind a watch can go back."""
+"""How many changes of one kind are kept for watches."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -59,7 +59,7 @@ class Entry:
 
 @dataclass(slots=True)
 class Change:
-    """One line of history: what an object became, and what it was (for watches with selectors)."""
+    """One change: the object after it and before it (for watches with selectors)."""
 
     rv: int
     type: str
@@ -84,16 +84,16 @@ class _Table:
 
 
 def key_of(obj: Obj) -> Key:
-    """Where an object is stored: namespace ("" for cluster-wide kinds) and name."""
+    """The key of an object: namespace ("" for cluster-wide kinds) and name."""
     metadata = obj["metadata"]
     return metadata.get("namespace") or "", metadata["name"]
 
 
 class Store:
-    """The store behind the API server; see ``ports.ClusterStore`` for what controllers may rely on.
+    """The store of the API server; ``ports.ClusterStore`` is its interface for controllers.
 
-    ``deferred`` names plurals whose deletion somebody else completes (pods: the kubelet; namespaces: their controller);
-    ``hooks`` run before each write and may fill in or refuse (they raise ``ApiError``).
+    ``deferred`` names plurals whose deletion another component completes (pods: the kubelet; namespaces: their controller);
+    ``hooks`` run before each write and may complete or refuse it (they raise ``ApiError``).
     """
 
     def __init__(self) -> None:
@@ -125,7 +125,7 @@ class Store:
         return obj
 
     def entries(self, plural: str, namespace: str | None = None, after: Key | None = None) -> Iterable[Entry]:
-        """Stored objects in key order, from one namespace or all, after a key (for pages)."""
+        """Stored objects in key order, of one namespace or all, after a key (for pages)."""
         table = self._tables[plural]
         start = bisect_left(table.keys, (namespace, "")) if namespace else 0
         if after is not None:
@@ -146,7 +146,7 @@ class Store:
         return self._tables[plural].compacted
 
     def since(self, plural: str, revision: int) -> Iterable[Change]:
-        """The changes of a kind after a revision; ``ApiError`` 410 when they are gone."""
+        """The changes of a kind after a revision. Raises ``ApiError`` 410 if they have expired."""
         table = self._tables[plural]
         if revision < table.compacted:
             raise errors.expired(f"too old resource version: {revision} ({table.compacted})")
@@ -158,13 +158,13 @@ class Store:
         return reversed(recent)
 
     def subscribe(self, *plurals: str) -> Subscription[Change]:
-        """Follow changes of some kinds (all, when none is named) from now on; forgotten when it is dropped."""
+        """A subscription to changes of some kinds (none: all) from now on. It ends when it is garbage collected."""
         subscription: Subscription[Change] = Subscription(frozenset(plurals))
         self._subscriptions.add(subscription)
         return subscription
 
     def events(self, *plurals: str) -> Subscription[StoreEvent]:
-        """Follow changes as ``StoreEvent``, from the moment of this call on."""
+        """Changes as ``StoreEvent``, from this call on."""
         subscription = self.subscribe(*plurals)
         return subscription.mapped(lambda change: StoreEvent(change.type, change.plural, change.entry.obj))
 
@@ -202,7 +202,7 @@ class Store:
         subresource: str = "",
         dry_run: bool = False,
     ) -> Obj:
-        """Replace an object. A stale resourceVersion in ``obj`` is a 409; a change of nothing makes no event."""
+        """Replace an object. A stale resourceVersion in ``obj`` is a 409. Without a change there is no event."""
         kind = BY_PLURAL[plural]
         old = self.require(plural, obj["metadata"].get("namespace"), obj["metadata"]["name"])
         was = old["metadata"]
@@ -228,12 +228,12 @@ class Store:
         return self._commit("MODIFIED", plural, obj, old)
 
     def delete(self, plural: str, namespace: str | None, name: str) -> Obj | None:
-        """Remove an object now, finalizers or not; its dependants go with it. None when there was none."""
+        """Remove an object now, despite finalizers, and its dependents. Returns None if it doesn't exist."""
         old = self.get(plural, namespace, name)
         return None if old is None else self._remove(plural, old, old)
 
     def begin_delete(self, plural: str, namespace: str | None, name: str, grace_s: int | None, *, orphan: bool) -> Obj:
-        """Delete as the API does: marked first when somebody must finish it (grace, finalizers), else removed."""
+        """Delete as the API does: mark it first if a component has to complete it (grace period, finalizers), else remove it."""
         old = self.require(plural, namespace, name)
         metadata = dict(old["metadata"])
         waits = bool(metadata.get("finalizers")) or (plural in self.deferred and grace_s != 0)
@@ -250,7 +250,7 @@ class Store:
         return self._commit("MODIFIED", plural, obj, old)
 
     def compact(self) -> None:
-        """Forget the past: every watch or page from before now gets 410."""
+        """Expire the history: every watch or page from before gets 410."""
         self.revision += 1
         for table in self._tables.values():
             table.history.clear()
@@ -307,7 +307,7 @@ class Store:
                 dependants.discard((plural, key))
 
     def _collect(self, owner_uid: str, *, orphan: bool) -> None:
-        """Background garbage collection: dependants without another living owner go; orphans lose the reference."""
+        """Garbage collection: dependents without another owner are deleted; orphans lose the reference."""
         for plural, (namespace, name) in sorted(self._dependants.pop(owner_uid, ())):
             obj = self.get(plural, namespace, name)
             if obj is None:
@@ -325,12 +325,12 @@ class Store:
 
 
 def _intent(obj: Obj) -> dict[str, Any]:
-    """What a person wants of an object: all but metadata and status."""
+    """The parts of an object that users write: all except metadata and status."""
     return {field: value for field, value in obj.items() if field not in ("metadata", "status")}
 
 
 def _stamp(obj: Obj, kind: Kind, manager: str, operation: str, subresource: str = "") -> None:
-    """Note who wrote and when in ``managedFields`` (one line a manager, the newest last)."""
+    """Record the manager and the time in ``managedFields`` (one entry per manager, the newest last)."""
     entry: dict[str, Any] = {
         "manager": manager,
         "operation": operation,

@@ -39,14 +39,14 @@ _DIRECTIVES = ("$patch", "$retainKeys", "$setElementOrder/", "$deleteFromPrimiti
 
 
 def merge_key(field: str, parent: str) -> str | None:
-    """The key that tells the elements of a list apart, or None for an atomic list."""
+    """The key that identifies the elements of a list, or None for an atomic list."""
     if field == "ports":
         return _PORT_KEYS.get(parent)
     return _KEYS.get(field)
 
 
 def strategic_merge(target: Obj, patch: Obj, parent: str = "") -> Obj:
-    """Apply a strategic merge patch to an object and return the result; ``target`` is left alone."""
+    """Apply a strategic merge patch to an object and return the result. ``target`` isn't changed."""
     if patch.get("$patch") == "replace":
         return {key: value for key, value in patch.items() if key != "$patch"}
     if patch.get("$patch") == "delete":
@@ -93,7 +93,7 @@ def _merge_list(old: list[Any], new: list[Any], field: str, parent: str) -> list
         return [item for item in new if "$patch" not in item]
     key = merge_key(field, parent)
     if not old or key is None or not all(isinstance(item, dict) and key in item for item in new):
-        # An atomic list, or nothing to merge with: two elements of one key (port 53, UDP and TCP) both stay.
+        # An atomic list, or no old list: both of two elements with one key (port 53, UDP and TCP) stay.
         return [_plain(item) for item in new if not (isinstance(item, dict) and item.get("$patch") == "delete")]
     result = list(old)
     for item in new:
@@ -109,7 +109,7 @@ def _merge_list(old: list[Any], new: list[Any], field: str, parent: str) -> list
 
 
 def _plain(item: Any) -> Any:
-    """A value that meets no older one: as it is written, without directives and nulls."""
+    """A value without an old one to merge with: as written, without directives and nulls."""
     if isinstance(item, list):
         return [_plain(each) for each in item]
     if not isinstance(item, dict):
@@ -118,7 +118,7 @@ def _plain(item: Any) -> Any:
 
 
 def _ordered(items: list[Any], order: list[Any], key: str | None) -> list[Any]:
-    """The named elements in the given order; each unnamed one stays behind the element that it followed."""
+    """The named elements in the given order. Each other element stays behind the element that it followed."""
     names = [item.get(key) if key and isinstance(item, dict) else item for item in order]
     rank = {name: index for index, name in enumerate(names)}
     positions: list[tuple[int, int, Any]] = []

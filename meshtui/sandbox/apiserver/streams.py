@@ -1,4 +1,4 @@
-"""Answers that last: watches and followed logs, which end with the client, the server, or a fault."""
+"""Streaming answers: watches and followed logs, which end with the client, the server, or a fault."""
 
 from __future__ import annotations
 
@@ -9,31 +9,26 @@ from starlette.types import Receive, Scope, Send
 
 
 class StreamCut(Exception):  # noqa: N818 - it is not an error of ours: a fault was asked for
-    """The connection is to break off."""
+    """The connection is to be broken."""
 
 
 class Streams:
-    """The streams that are open now."""
+    """The open streams."""
 
     def __init__(self) -> None:
         self._open: set[ByteStream] = set()
 
     def open(self, chunks: AsyncIterator[bytes], media_type: str) -> ByteStream:
-        """A response that sends ``chunks`` until they end or the client goes."""
+        """A response that sends ``chunks`` until they end or the client disconnects."""
         return ByteStream(self._open, chunks, media_type)
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether any stream is open."""
-        return bool(self._open)
-
     def cut(self) -> None:
-        """Break every stream off in the middle."""
+        """Break every stream."""
         for stream in list(self._open):
             stream.stop(abruptly=True)
 
     def end(self) -> None:
-        """End every stream properly."""
+        """End every stream with a last chunk."""
         for stream in list(self._open):
             stream.stop(abruptly=False)
 
@@ -49,13 +44,13 @@ class ByteStream:
         self._abruptly = False
 
     def stop(self, *, abruptly: bool) -> None:
-        """End now: with a proper last chunk, or by breaking the connection."""
+        """End the stream: with a last chunk, or by breaking the connection."""
         self._abruptly = abruptly
         if self._pump:
             self._pump.cancel()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send until the end of the chunks, of the client or of the server."""
+        """Send until the chunks end, or the client or the server closes."""
         del scope
         headers = [(b"content-type", self._media_type.encode()), (b"cache-control", b"no-cache, private")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

@@ -1,4 +1,4 @@
-"""A follower of the store's changes: a queue that never blocks the writer."""
+"""A subscription to the store's changes: a queue that never blocks the writer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ U = TypeVar("U")
 
 
 class Subscription(Generic[T]):
-    """Changes from the moment of construction on, one by one (``async for``) or in batches (``batch``)."""
+    """Changes from its creation on, one by one (``async for``) or in batches (``batch``)."""
 
     def __init__(self, plurals: frozenset[str]) -> None:
         self.plurals = plurals
@@ -26,7 +26,7 @@ class Subscription(Generic[T]):
         self._wake.set()
 
     async def batch(self, timeout_s: float | None = None) -> list[T]:
-        """Every change that is waiting; waits for the first. Empty when the time is over or ``poke`` was called."""
+        """All pending changes, after waiting for the first; empty after ``timeout_s`` seconds without one."""
         if not self._pending:
             self._wake.clear()
             try:
@@ -38,12 +38,8 @@ class Subscription(Generic[T]):
         self._pending.clear()
         return items
 
-    def poke(self) -> None:
-        """Wake the reader without a change."""
-        self._wake.set()
-
     def mapped(self, convert: Callable[[T], U]) -> Subscription[U]:
-        """The same changes, converted; the new one keeps this one alive."""
+        """The same changes, converted. The new subscription keeps a reference to this one."""
         return _Mapped(self, convert)
 
     def __aiter__(self) -> Subscription[T]:

@@ -1,4 +1,4 @@
-"""Lists as kubectl prints them: the columns of each kind, from the API server (``as=Table``)."""
+"""Lists in kubectl's format: the columns of each kind, from the API server (``as=Table``)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from meshtui.sandbox.ports import Obj
 
 Cell = str | int
 Column = tuple[str, Callable[[Obj], Cell], bool]
-"""(title, what to show, only with ``-o wide``)."""
+"""(title, function of the cell, only with ``-o wide``)."""
 
 
 def age(timestamp: str | None) -> str:
-    """How long ago, as kubectl says it: ``42s``, ``5m``, ``3h20m``, ``12d``."""
+    """An age in kubectl's format: ``42s``, ``5m``, ``3h20m``, ``12d``."""
     if not timestamp:
         return "<unknown>"
     seconds = max(int((datetime.now(UTC) - datetime.fromisoformat(timestamp)).total_seconds()), 0)

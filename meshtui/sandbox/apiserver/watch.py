@@ -1,4 +1,4 @@
-"""Answering watch: the past from a revision on, then every change as it happens, written in batches."""
+"""Answers watch: changes since a revision, then every change as it happens, written in batches."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Watch:
         timeout = request.query_params.get("timeoutSeconds", "")
         self._timeout_s = float(timeout) if timeout.isdigit() and int(timeout) else _DEFAULT_TIMEOUT_S
         self._subscription = store.subscribe(ask.kind.plural)
-        # Taken together with the subscription, before anything else can run: no change falls in between.
+        # Read together with the subscription, without an await in between, so that no change is lost.
         self._first = self._start()
 
     async def lines(self) -> AsyncIterator[bytes]:
@@ -73,7 +73,7 @@ class Watch:
                 yield _line("ADDED", self._body(entry))
 
     def _event(self, change: Change) -> bytes:
-        """The change as this watch's selectors see it: an object that leaves a selection is DELETED."""
+        """The event for this watch's selectors: an object that no longer matches is DELETED."""
         obj = change.entry.obj
         if self._ask.namespace and obj["metadata"].get("namespace") != self._ask.namespace:
             return b""

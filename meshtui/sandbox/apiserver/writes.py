@@ -1,4 +1,4 @@
-"""Answering create, replace, patch and delete."""
+"""Answers create, replace, patch and delete."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ async def body_of(request: Request) -> Any:
 
 
 def manager_of(request: Request) -> str:
-    """Who writes: ``fieldManager``, else the program that the User-Agent names."""
+    """The field manager: ``fieldManager``, else the program in the User-Agent."""
     named = request.query_params.get("fieldManager")
     return named or request.headers.get("user-agent", "").partition("/")[0] or "unknown"
 
 
 def is_dry_run(request: Request) -> bool:
-    """Whether nothing is to be stored."""
+    """Whether the request is a dry run."""
     return request.query_params.get("dryRun") == "All"
 
 
@@ -126,7 +126,7 @@ def _patched(ask: Ask, old: Obj, body: Any, content_type: str) -> Any:
 
 
 def _apply(store: Store, request: Request, ask: Ask, old: Obj | None, body: Obj) -> Response:
-    """Server-side apply: create when absent, else merge by the patch's merge keys, under the manager's name."""
+    """Server-side apply: create if absent, else merge by the patch's merge keys, and record the manager."""
     manager = request.query_params.get("fieldManager")
     if not manager:
         raise errors.ApiError(
@@ -147,7 +147,7 @@ def _apply(store: Store, request: Request, ask: Ask, old: Obj | None, body: Obj)
 
 
 def _write(store: Store, request: Request, ask: Ask, old: Obj, new: Obj, *, operation: str = "Update") -> Response:
-    """Store what a PUT or PATCH came to; status and the rest are written apart."""
+    """Store the result of a PUT or PATCH. Status and the rest are written separately."""
     if ask.subresource == "status":
         metadata = old["metadata"] | {
             field: new["metadata"][field] for field in ("resourceVersion", "uid") if field in new["metadata"]
@@ -205,7 +205,7 @@ async def delete_many(store: Store, request: Request, ask: Ask) -> Response:
 
 
 def evict(store: Store, ask: Ask) -> Response:
-    """POST of an Eviction: the pod is deleted with its own grace."""
+    """POST of an Eviction: the pod is deleted with its own grace period."""
     pod = store.require("pods", ask.namespace, ask.name)
     store.begin_delete("pods", ask.namespace, ask.name, _grace(ask, pod, None), orphan=False)
     return json_response({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}, 201)

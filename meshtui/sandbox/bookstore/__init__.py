@@ -1,1 +1,1 @@
-"""meshtui bookstore."""
+"""The services of the sandbox's bookstore."""

@@ -1,4 +1,4 @@
-"""A service's database: connections, and a keeper that migrates it again whenever it comes back empty."""
+"""A service's database: connections, and a thread that migrates it whenever it is empty."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ _RETRY_AT_MOST_S = 1.0
 
 
 class DatabaseUnavailableError(Exception):
-    """The database can't be reached, or isn't migrated yet."""
+    """The database can't be reached, or isn't migrated."""
 
 
 class Database:
     """One database behind a URL ``postgresql://USER@HOST:PORT/NAME``.
 
-    A connection is held open by a thread (``keep``): when it breaks, the database was restarted, and a restarted pod
-    starts empty. Requests open connections of their own, so that what policy says now is what they meet.
+    A thread holds a connection open (``keep``): when it breaks, the database was restarted, and is empty. Each request opens
+    its own connection, so that policies apply to it as they are at that moment.
     """
 
     def __init__(self, network: PodNetwork, url: str, steps: list[Changeset]) -> None:
@@ -36,7 +36,7 @@ class Database:
 
     @property
     def ready(self) -> bool:
-        """Whether the database is there, with all changesets."""
+        """Whether the database is reachable and has all changesets."""
         return self._ready.is_set()
 
     @contextmanager
@@ -53,7 +53,7 @@ class Database:
             raise DatabaseUnavailableError(f"{self._url}: {error}") from error
 
     def keep(self, on_ready: Callable[[psycopg.Connection[Any]], None] | None = None) -> None:
-        """Start the keeper; ``on_ready`` runs after each migration, on the keeper's connection."""
+        """Start the thread. ``on_ready`` is called after each migration, with the thread's connection."""
         threading.Thread(target=self._keep, args=(on_ready,), name="database-keeper", daemon=True).start()
 
     def _connect(self, **options: Any) -> psycopg.Connection[Any]:

@@ -38,7 +38,7 @@ class CartItem(BaseModel):
 
 @dataclass(slots=True)
 class Parts:
-    """What the service is made of. ``inventory_seen`` is how the call at start ended."""
+    """The parts of the service. ``inventory_seen`` is the result of the health check at its start."""
 
     shop: Shop
     inventory: InventoryClient
@@ -48,7 +48,7 @@ class Parts:
 
 
 def _customer(request: Request) -> str:
-    """Who asks, by the token that the service checks itself."""
+    """The customer, from the token, which the service checks itself."""
     parts: Parts = request.app.state.parts
     claims = parts.tokens.claims(request.headers.get("authorization"))
     return str(claims.get("preferred_username") or claims["sub"])
@@ -68,7 +68,7 @@ def create_app(parts: Parts) -> App:
 
     @app.get("/ecom/health")
     async def health() -> JSONResponse:
-        # Inventory doesn't count here: a shop that can't sell can still show its books.
+        # Inventory isn't checked here: without it the shop can still show its books.
         body = {"status": "UP" if parts.shop.ready else "DOWN", "inventory_at_start": parts.inventory_seen}
         return JSONResponse(body, status_code=200 if parts.shop.ready else 503)
 
@@ -116,7 +116,7 @@ def _checkout(parts: Parts, customer: str) -> dict[str, Any]:
 
 
 def _answer_errors(app: FastAPI) -> None:
-    """Every failure that the service knows has its status and a body that says what failed."""
+    """Register a handler for each known error, with its status and a message."""
 
     def answer(status: int, detail: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
         return JSONResponse({"detail": detail}, status_code=status, headers=headers)
@@ -153,7 +153,7 @@ def _look_at_inventory(parts: Parts) -> None:
 
 
 def main() -> None:
-    """Run the container; what this build does differently comes with its image (``BOOKSTORE_…``)."""
+    """Run the container. Environment variables of its image (``BOOKSTORE_…``) select the variant of the service."""
     network, env = PodNetwork.of_this_process(), os.environ
     steps = changesets("ecom", last=int(env.get("BOOKSTORE_CHANGESETS", "5")))
     database = Database(network, env.get("DATABASE_URL", _DATABASE_URL), steps)

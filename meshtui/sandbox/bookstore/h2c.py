@@ -1,8 +1,7 @@
-"""An HTTP client that assumes h2c: the seed's `400 Invalid HTTP request received.`, made for real.
+"""An HTTP client that assumes h2c, which causes `400 Invalid HTTP request received` answers.
 
-It asks to upgrade the connection to HTTP/2 and goes on in HTTP/2 without waiting for `101 Switching Protocols`. A server
-that speaks HTTP/1.1 only (uvicorn) keeps reading HTTP/1.1, meets the HTTP/2 preface where a chunk should start, and
-answers 400.
+It asks to upgrade the connection to HTTP/2 and continues in HTTP/2 without waiting for `101 Switching Protocols`. A server that
+supports only HTTP/1.1 (uvicorn) reads the HTTP/2 preface where a chunk should start, and answers 400.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""inventory-service: how many of each book there are, and how many of them are reserved."""
+"""inventory-service: the number of copies of each book, and how many of them are reserved."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ _DATABASE_URL = "postgresql://inventory@inventory-db.inventory:5432/inventory"
 
 
 class ReserveRequest(BaseModel):
-    """What a caller wants to have put aside."""
+    """A request to reserve copies of a book."""
 
     book_id: UUID
     quantity: int = Field(gt=0)
 
 
 class Stock(BaseModel):
-    """One book's stock: ``reserved`` of ``quantity`` are spoken for."""
+    """One book's stock: ``reserved`` of ``quantity`` copies."""
 
     book_id: UUID
     quantity: int

@@ -1,4 +1,4 @@
-"""InventoryClient: how ecom-service asks inventory-service to put books aside, and what it says when that fails."""
+"""ecom-service's client of inventory-service, which reserves books."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HEALTH = "/inven/health"
 
 
 class ReserveFailedError(Exception):
-    """A reserve call that didn't succeed: ``detail`` is the answer's body, ``status`` its code."""
+    """A failed reserve call: ``detail`` is the answer's body, ``status`` its code."""
 
     def __init__(self, status: int, detail: dict[str, Any]) -> None:
         super().__init__(detail["cause"])
@@ -31,12 +31,12 @@ class ReserveFailedError(Exception):
 
 
 def _status_for(cause: str) -> int:
-    """The code that checkout answers when inventory didn't do its part."""
+    """The status of a checkout whose reserve call failed."""
     return {"timeout": 504, "http_404": 422, "http_409": 409}.get(cause, 502)
 
 
 def _cause(error: Exception) -> str:
-    """A word for a call that got no answer."""
+    """The outcome of a call without an answer."""
     if isinstance(error, UnknownNameError) or "name or service not known" in str(error):
         return "dns"
     if isinstance(error, (httpx.TimeoutException, TimeoutError)):
@@ -47,7 +47,7 @@ def _cause(error: Exception) -> str:
 
 
 class InventoryClient:
-    """Calls inventory-service; HTTP/1.1 is forced, unless this is the build that tries h2c."""
+    """Calls inventory-service. HTTP/1.1 is forced, except in the h2c variant."""
 
     def __init__(self, network: PodNetwork, base_url: str, *, use_h2c: bool = False) -> None:
         self._network = network
@@ -55,7 +55,7 @@ class InventoryClient:
         self._call: Callable[[str, dict[str, Any]], tuple[int, str]] = self._h2c if use_h2c else self._http11
 
     def reserve(self, book_id: UUID, quantity: int) -> dict[str, Any]:
-        """Reserve one book: the call as the order's answer shows it. Raises ReserveFailedError."""
+        """Reserve one book. Returns the call as it appears in the order's answer. Raises ReserveFailedError."""
         began = time.monotonic()
         sent = {"book_id": str(book_id), "quantity": quantity}
         try:
@@ -78,7 +78,7 @@ class InventoryClient:
         return {**call, "reserved": stock["reserved"], "stock_quantity": stock["quantity"]}
 
     def health(self) -> str:
-        """How GET /inven/health ends: ``up``, or the cause in a word."""
+        """The result of GET /inven/health: ``up``, or the outcome."""
         try:
             with self._network.client(_TIMEOUT_S) as client:
                 response = client.get(self._base_url + _HEALTH)

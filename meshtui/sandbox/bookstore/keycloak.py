@@ -32,11 +32,11 @@ _ISSUER = f"http://api.service.net:30000{REALM}"
 _AUDIENCE = "bookstore"
 _LIFETIME_S = 300
 _CLIENTS = {"bookstore-service": "bookstore-service-secret"}
-"""Clients that may ask for a token of their own, and their secrets: a demo's, known to everybody."""
+"""Clients that may request a token of their own, with their secrets, which are public: this is a demo."""
 
 
 class Realm:
-    """The signing key and the tokens made with it. The key stands in the database, so that replicas share it."""
+    """The signing key and the tokens that it signs. The key is stored in the database, so that replicas share it."""
 
     def __init__(self, issuer: str) -> None:
         self.issuer = issuer
@@ -49,7 +49,7 @@ class Realm:
         return hashlib.sha256(public).hexdigest()[:16]
 
     def adopt(self, connection: Connection[Any]) -> None:
-        """Take the database's key, or give it ours when it has none (it may just have come back empty)."""
+        """Use the database's key, or store ours if it has none (after a restart it is empty)."""
         pem = self._key.private_bytes(
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
         ).decode()
@@ -95,7 +95,7 @@ class Realm:
 
 
 def _user(database: Database, username: str, password: str) -> str | None:
-    """The id of a user whose password that is."""
+    """The id of the user with a name and password."""
     with database.transaction() as connection:
         query = "select id, salt, password_hash from users where username = %s"
         row = connection.execute(query, (username,)).fetchone()

@@ -1,4 +1,4 @@
-"""Numbered SQL changesets and the table that remembers which of them a database has."""
+"""Numbered SQL changesets, and the table that records which of them a database has."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 _LOCK = 728_114
-"""Two replicas that start together take turns (an advisory lock of this number)."""
+"""The number of the advisory lock that makes replicas migrate one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
 class Changeset:
-    """One step: ``number`` orders it, ``name`` is its file's, without the ending."""
+    """One changeset: ``number`` is its order, ``name`` that of its file without the suffix."""
 
     number: int
     name: str
@@ -24,7 +24,7 @@ class Changeset:
 
     @property
     def checksum(self) -> str:
-        """Tells an edited changeset from the one that a database has."""
+        """A checksum, which detects changesets that were edited after they ran."""
         return hashlib.sha256(self.sql.encode()).hexdigest()[:16]
 
 
@@ -41,9 +41,9 @@ def changesets(service: str, last: int | None = None) -> list[Changeset]:
 
 
 def migrate(connection: Connection[Any], steps: list[Changeset]) -> list[str]:
-    """Run what the database lacks, each in a transaction of its own; the names of those that ran.
+    """Run the missing changesets, each in its own transaction, and return their names.
 
-    Raises ValueError when a changeset was edited after it ran: a database is never guessed at.
+    Raises ValueError if a changeset was edited after it ran.
     """
     with connection.transaction():
         connection.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))

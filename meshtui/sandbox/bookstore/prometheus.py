@@ -1,4 +1,4 @@
-"""prometheus: a scraper outside the mesh. It asks in plaintext, every few seconds, and says how that went."""
+"""prometheus: a scraper outside the mesh, which requests in plaintext every few seconds, and logs the results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _INTERVAL_S = 5.0
 
 @dataclass(slots=True)
 class Target:
-    """One address that is scraped, and how the last scrape ended."""
+    """One address to scrape, and the result of the last scrape."""
 
     address: str
     health: str = "unknown"
@@ -30,7 +30,7 @@ class Target:
     duration_s: float = 0.0
 
     def scrape(self, network: PodNetwork) -> None:
-        """Ask once; a change of health is worth a log line."""
+        """Scrape once. A change of health is logged."""
         began, before = time.monotonic(), self.health
         try:
             status, _ = get(network, f"http://{self.address}/metrics")

@@ -15,7 +15,7 @@ from meshtui.sandbox.bookstore.database import Database
 
 @dataclass(frozen=True, slots=True)
 class CartLine:
-    """So many of one book."""
+    """A number of copies of one book."""
 
     book_id: UUID
     title: str
@@ -33,15 +33,15 @@ class CartLine:
 
 
 class UnknownBookError(LookupError):
-    """No such book in the shop."""
+    """The shop doesn't have this book."""
 
 
 class EmptyCartError(LookupError):
-    """Nothing to buy."""
+    """The cart is empty."""
 
 
 class Shop:
-    """What the service does with its database."""
+    """The service's operations on its database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -64,7 +64,7 @@ class Shop:
             return _cart(connection, customer)
 
     def add(self, customer: str, book_id: UUID, quantity: int) -> list[CartLine]:
-        """Put books into the cart; the cart after it. Raises UnknownBookError."""
+        """Add books to the cart, and return the cart. Raises UnknownBookError."""
         query = (
             "insert into cart_items (customer, book_id, quantity) values (%s, %s, %s)"
             " on conflict (customer, book_id) do update set quantity = cart_items.quantity + excluded.quantity"
@@ -77,7 +77,7 @@ class Shop:
             return _cart(connection, customer)
 
     def empty(self, customer: str) -> None:
-        """Take everything out of the cart."""
+        """Remove everything from the cart."""
         with self._database.transaction() as connection:
             connection.execute("delete from cart_items where customer = %s", (customer,))
 

@@ -1,4 +1,4 @@
-"""Bearer tokens, checked by the service itself against the issuer's published keys."""
+"""Bearer tokens, which the service verifies with the issuer's public keys."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _REFETCH_S = 2.0
 
 
 class InvalidTokenError(Exception):
-    """No token, or one that doesn't hold: 401."""
+    """There is no token, or it is invalid: 401."""
 
 
 class IssuerUnavailableError(Exception):
@@ -23,7 +23,7 @@ class IssuerUnavailableError(Exception):
 
 
 class TokenChecker:
-    """Checks RS256 tokens of one issuer and audience; fetches its keys when it meets one that it doesn't know."""
+    """Verifies RS256 tokens of one issuer and audience. It fetches the keys when a token has an unknown key id."""
 
     def __init__(self, network: PodNetwork, issuer: str, jwks_url: str, audience: str) -> None:
         self._network = network
@@ -51,7 +51,7 @@ class TokenChecker:
 
     def _key(self, kid: str) -> Any:
         with self._lock:
-            # An unknown key is looked up again, but not for every forged token.
+            # Keys are fetched again for an unknown key id, but not for every forged token.
             if kid not in self._keys and time.monotonic() - self._fetched_at > _REFETCH_S:
                 self._keys = self._fetch()
                 self._fetched_at = time.monotonic()

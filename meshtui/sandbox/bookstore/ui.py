@@ -1,4 +1,4 @@
-"""ui-service: one page with the shop's books, fetched from ecom-service as a browser's backend would."""
+"""ui-service: one page with the shop's books, which it fetches from ecom-service."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ECOM_URL = "http://ecom-service.ecom:8080"
 
 
 def _books(network: PodNetwork, ecom_url: str) -> tuple[list[dict[str, Any]], str]:
-    """The books, and why there are none."""
+    """The books, and an error message if there are none."""
     try:
         status, body = get(network, f"{ecom_url}/ecom/books")
         return (json.loads(body), "") if status == 200 else ([], f"ecom-service answered {status}")

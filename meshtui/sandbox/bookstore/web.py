@@ -1,4 +1,4 @@
-"""What every bookstore service does around its requests: a request id, a log line, counters for the scraper."""
+"""Middleware of every bookstore service: a request id, a log line, and counters for the scraper."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 REQUEST_ID = b"x-request-id"
 
 request_id: ContextVar[str] = ContextVar("request_id", default="-")
-"""The id of the request being answered; calls made for it carry it on."""
+"""The id of the current request, which is passed on with calls that it makes."""
 
 
 def log(message: str, level: str = "INFO", **fields: object) -> None:
@@ -39,7 +39,7 @@ class Instrumented:
         self._started = time.time()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or hand on the lifespan's."""
+        """Answer one request, or pass on a lifespan event."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif scope["path"] == "/metrics":
@@ -65,7 +65,7 @@ class Instrumented:
             await self._app(scope, receive, note)
         finally:
             self._requests[scope["method"], status] += 1
-            # The kubelet asks for health every few seconds: only bad answers are worth a line.
+            # The kubelet probes every few seconds: only failures are logged.
             if not (scope["path"].endswith(("/health", "/ready")) and status < 400):
                 elapsed = f"{(time.monotonic() - began) * 1000:.0f}ms"
                 log(f"{scope['method']} {scope['path']} {status}", elapsed=elapsed, request_id=identity)

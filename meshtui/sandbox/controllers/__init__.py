@@ -1,1 +1,1 @@
-"""meshtui controllers."""
+"""The sandbox's controllers."""

@@ -1,4 +1,4 @@
-"""What controllers have in common: ownership, adoption, pods made from templates, status."""
+"""Functions that controllers share: ownership, adoption, pods from templates, status."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SAFE = "bcdfghjklmnpqrstvwxz2456789"
 
 
 def owner_reference(owner: Obj) -> Obj:
-    """A reference that makes ``owner`` the controller of what carries it."""
+    """An owner reference that makes ``owner`` the controller of another object."""
     return {
         "apiVersion": owner["apiVersion"],
         "kind": owner["kind"],
@@ -38,25 +38,25 @@ def controller_of(obj: Obj) -> str | None:
 
 
 def is_deleting(obj: Obj) -> bool:
-    """Whether an object is on its way out."""
+    """Whether an object is being deleted."""
     return "deletionTimestamp" in obj["metadata"]
 
 
 def is_active(pod: Obj) -> bool:
-    """Whether a pod counts: not finished, not on its way out."""
+    """Whether a pod counts as a replica: it is neither finished nor being deleted."""
     return not is_deleting(pod) and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
 
 
 def is_ready(pod: Obj) -> bool:
-    """Whether a pod's Ready condition holds."""
+    """Whether a pod is Ready."""
     conditions = (pod.get("status") or {}).get("conditions") or []
     return any(c.get("type") == "Ready" and c.get("status") == "True" for c in conditions)
 
 
 def claim(store: Store, plural: str, owner: Obj, *, only: Callable[[Obj], bool] | None = None) -> list[Obj]:
-    """The objects that ``owner`` controls, after adopting matching orphans and releasing what matches no more.
+    """The objects that ``owner`` controls, after it adopted matching orphans and released objects that no longer match.
 
-    ``only`` narrows what may be adopted further than the selector does.
+    ``only`` limits adoption further than the selector.
     """
     uid, selector = owner["metadata"]["uid"], owner["spec"].get("selector")
     claimed = []
@@ -76,7 +76,7 @@ def claim(store: Store, plural: str, owner: Obj, *, only: Callable[[Obj], bool] 
 
 
 def template_hash(template: Obj) -> str:
-    """A short name for a pod template's content."""
+    """A short hash of a pod template."""
     text = json.dumps(template, sort_keys=True, separators=(",", ":"))
     number = int.from_bytes(hashlib.blake2s(text.encode(), digest_size=8).digest())
     letters = ""
@@ -87,7 +87,7 @@ def template_hash(template: Obj) -> str:
 
 
 def pod_from(template: Obj, owner: Obj, *, name: str = "", labels: dict[str, str] | None = None) -> Obj:
-    """A pod of ``owner``, from its template; without a name the API server makes one."""
+    """A pod of ``owner`` from its template. Without a name the API server generates one."""
     metadata = dict(template.get("metadata") or {})
     metadata["labels"] = (metadata.get("labels") or {}) | (labels or {})
     metadata |= {"namespace": owner["metadata"]["namespace"], "ownerReferences": [owner_reference(owner)]}
@@ -96,7 +96,7 @@ def pod_from(template: Obj, owner: Obj, *, name: str = "", labels: dict[str, str
 
 
 def delete_pod(store: Store, pod: Obj) -> None:
-    """Delete a pod with its own grace period, unless it is being deleted already."""
+    """Delete a pod with its grace period, unless it is already being deleted."""
     if is_deleting(pod):
         return
     never_ran = not pod["spec"].get("nodeName") or not is_active(pod)
@@ -106,7 +106,7 @@ def delete_pod(store: Store, pod: Obj) -> None:
 
 
 def set_status(store: Store, plural: str, obj: Obj, status: dict[str, Any]) -> None:
-    """Write an object's status, when it changed and the object is still there."""
+    """Write an object's status if it changed and the object still exists."""
     metadata = obj["metadata"]
     current = store.get(plural, metadata.get("namespace"), metadata["name"])
     if current is None or current["metadata"]["uid"] != metadata["uid"] or current.get("status") == status:
@@ -115,7 +115,7 @@ def set_status(store: Store, plural: str, obj: Obj, status: dict[str, Any]) -> N
 
 
 def condition(old: Obj, kind: str, holds: bool, reason: str, message: str) -> Obj:
-    """A status condition whose transition time moves only when it flips."""
+    """A status condition. Its transition time changes only with its status."""
     status = "True" if holds else "False"
     for was in (old.get("status") or {}).get("conditions") or []:
         same = all(was.get(k) == v for k, v in (("status", status), ("reason", reason), ("message", message)))
@@ -136,7 +136,7 @@ def condition(old: Obj, kind: str, holds: bool, reason: str, message: str) -> Ob
 
 
 def deletion_order(pod: Obj) -> tuple[bool, bool, bool, str]:
-    """Sort key: who goes first when there are too many (unscheduled, then not ready, then the youngest)."""
+    """Sort key of pods to delete when there are too many: unscheduled, then not ready, then the youngest."""
     status = pod.get("status") or {}
     return (
         bool(pod["spec"].get("nodeName")),

@@ -18,7 +18,7 @@ from meshtui.sandbox.ports import Obj
 
 
 class DaemonSetController:
-    """Keeps a pod on each node that the template's nodeSelector allows, and renews stale ones one at a time."""
+    """Keeps a pod on each node that the template's nodeSelector matches, and replaces outdated ones one at a time."""
 
     watches = ("daemonsets", "pods", "nodes")
 
@@ -26,7 +26,7 @@ class DaemonSetController:
         self._store = store
 
     def sync(self) -> None:
-        """Look at every DaemonSet."""
+        """Reconcile every DaemonSet."""
         for daemonset in self._store.list("daemonsets"):
             if not is_deleting(daemonset):
                 self._sync_one(daemonset)

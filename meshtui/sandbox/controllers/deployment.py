@@ -1,4 +1,4 @@
-"""Deployments: a ReplicaSet for each template, rolled from the old ones to the new."""
+"""Deployments: one ReplicaSet per template, with rolling updates."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class DeploymentController:
         self._store = store
 
     def sync(self) -> None:
-        """Look at every Deployment."""
+        """Reconcile every Deployment."""
         for deployment in self._store.list("deployments"):
             if not is_deleting(deployment):
                 self._sync_one(deployment)
@@ -50,7 +50,7 @@ class DeploymentController:
         self._forget_old(deployment)
 
     def _newest(self, deployment: Obj, found: Obj | None, sets: list[Obj]) -> Obj:
-        """The ReplicaSet of the current template, made or given the highest revision."""
+        """The ReplicaSet of the current template, created or given the highest revision."""
         others = [s for s in sets if found is None or s["metadata"]["uid"] != found["metadata"]["uid"]]
         highest = max((_revision(s) for s in others), default=0)
         if found is None:
@@ -115,7 +115,7 @@ class DeploymentController:
         self._shrink(deployment, new, old, wanted - unavailable)
 
     def _shrink(self, deployment: Obj, new: Obj, old: list[Obj], least: int) -> None:
-        """Scale old sets down as far as ``least`` available pods remain; broken pods go first."""
+        """Scale old ReplicaSets down while ``least`` available pods remain; pods that aren't available are deleted first."""
         total = _replicas(new) + sum(_replicas(each) for each in old)
         spare = total - least - (_replicas(new) - _available(new))
         for each in sorted(old, key=_revision):
@@ -183,7 +183,7 @@ class DeploymentController:
 
 
 def _template_of(replicaset: Obj) -> Obj:
-    """The Deployment's template that a ReplicaSet was made from."""
+    """The Deployment's template from which a ReplicaSet was made."""
     template: Obj = replicaset["spec"]["template"]
     labels = {key: value for key, value in template["metadata"].get("labels", {}).items() if key != HASH_LABEL}
     return template | {"metadata": template["metadata"] | {"labels": labels}}
@@ -206,5 +206,5 @@ def _count(replicaset: Obj, field: str) -> int:
 
 
 def _share(value: Any, of: int, rounded: Any) -> int:
-    """A number of pods, or a percentage of them."""
+    """A number of pods, from a number or a percentage."""
     return int(rounded(int(value[:-1]) * of / 100)) if isinstance(value, str) and value.endswith("%") else int(value)

@@ -1,4 +1,4 @@
-"""EndpointSlices: which pods stand behind a Service, on which ports, and whether they may be used."""
+"""EndpointSlices: the pods of a Service, with their ports and conditions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class EndpointSliceController:
         self._store = store
 
     def sync(self) -> None:
-        """Look at every Service with a selector."""
+        """Reconcile the slices of every Service with a selector."""
         wanted: set[tuple[str, str]] = set()
         for service in self._store.list("services"):
             selector = (service.get("spec") or {}).get("selector")
@@ -101,7 +101,7 @@ def _endpoint(service: Obj, pod: Obj) -> Obj:
 
 
 def _resolve(service: Obj, pod: Obj) -> _Ports:
-    """The Service's ports as numbers of this pod; a name that no container has is left out."""
+    """The Service's ports as port numbers of this pod. Names that no container has are left out."""
     found = []
     for port in service["spec"].get("ports") or []:
         target, protocol = port.get("targetPort", port["port"]), port.get("protocol", "TCP")
@@ -122,7 +122,7 @@ def _named(pod: Obj, name: str, protocol: str) -> Any:
 
 
 def _declared(service: Obj) -> _Ports:
-    """The ports of a Service without pods, as far as they are numbers."""
+    """The ports of a Service without pods, if they are numbers."""
     ports = service["spec"].get("ports") or []
     return tuple(
         (p.get("name", ""), int(p["targetPort"]), p.get("protocol", "TCP")) for p in ports if isinstance(p.get("targetPort"), int)

@@ -1,4 +1,4 @@
-"""Jobs: pods until enough of them succeeded; finished ones go when their time to live is over."""
+"""Jobs: pods are run until enough of them succeeded; finished Jobs are deleted after their TTL."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from meshtui.sandbox.ports import Obj
 
 
 class JobController:
-    """Runs Jobs. One with ``completions: 0`` is complete at once and leaves every pod alone."""
+    """Runs Jobs. A Job with ``completions: 0`` completes at once, and pods that it owns are left alone."""
 
     watches = ("jobs", "pods")
 
@@ -27,7 +27,7 @@ class JobController:
         self._store = store
 
     def sync(self) -> None:
-        """Look at every Job."""
+        """Reconcile every Job."""
         for job in self._store.list("jobs"):
             if is_deleting(job):
                 continue

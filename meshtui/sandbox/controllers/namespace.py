@@ -1,4 +1,4 @@
-"""Namespaces that are being deleted are emptied, then removed."""
+"""Deletes the content of terminating namespaces, then the namespaces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class NamespaceController:
         self._store = store
 
     def sync(self) -> None:
-        """Empty what is terminating; remove what is empty."""
+        """Delete the content of terminating namespaces, and those that are empty."""
         for namespace in self._store.list("namespaces"):
             name = namespace["metadata"]["name"]
             if is_deleting(namespace) and purge(self._store, name):

@@ -1,4 +1,4 @@
-"""ReplicaSets: so many pods, no more, no fewer."""
+"""ReplicaSets: a fixed number of pods."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ReplicaSetController:
         self._store = store
 
     def sync(self) -> None:
-        """Look at every ReplicaSet."""
+        """Reconcile every ReplicaSet."""
         for replicaset in self._store.list("replicasets"):
             if not is_deleting(replicaset):
                 self._sync_one(replicaset)

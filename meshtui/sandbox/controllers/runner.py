@@ -1,4 +1,4 @@
-"""Runs the controllers: each looks at the whole again whenever something that it watches changed."""
+"""Runs the controllers. Each reconciles everything whenever an object that it watches has changed."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _RESYNC_S = 1.0
 
 
 class Controller(Protocol):
-    """One controller. ``sync`` brings the cluster a step nearer to what is wanted; it is called again after changes."""
+    """One controller. ``sync`` brings the cluster closer to the desired state, and is called again after changes."""
 
     @property
     def watches(self) -> tuple[str, ...]:
-        """The plurals whose changes matter."""
+        """The plurals whose changes trigger ``sync``."""
         ...
 
     def sync(self) -> None:
-        """Look at everything and act; never waits."""
+        """Reconcile everything, without waiting."""
         ...
 
 
@@ -54,14 +54,14 @@ class Controllers:
         )
 
     async def start(self) -> None:
-        """Begin to act."""
+        """Start all controllers."""
         self._store.deferred.add("namespaces")
         for controller in self._controllers:
             name = type(controller).__name__
             self._tasks.append(asyncio.create_task(self._run(controller), name=name))
 
     async def stop(self) -> None:
-        """Stop acting."""
+        """Stop all controllers."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -77,5 +77,5 @@ class Controllers:
             except Exception:  # noqa: BLE001 - a controller with a bug must not silently stop: it says so and tries again
                 _log.exception("%s", type(controller).__name__)
             await subscription.batch(_RESYNC_S)
-            # What happens together is looked at together.
+            # Changes that happen together are handled together.
             await asyncio.sleep(0.005)

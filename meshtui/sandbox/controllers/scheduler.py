@@ -1,4 +1,4 @@
-"""Pods are spread over the nodes in turn; nodeName, nodeSelector and cordons are respected."""
+"""Assigns pods to nodes in turn, respecting nodeName, nodeSelector and cordoned nodes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from meshtui.sandbox.ports import Obj
 
 
 class Scheduler:
-    """Gives each pod a node."""
+    """Assigns a node to each pod."""
 
     watches = ("pods", "nodes")
 
@@ -18,7 +18,7 @@ class Scheduler:
         self._turn = 0
 
     def sync(self) -> None:
-        """Place what has no node yet."""
+        """Assign nodes to unscheduled pods."""
         for pod in self._store.list("pods"):
             if not pod["spec"].get("nodeName") and not is_deleting(pod):
                 self._place(pod)

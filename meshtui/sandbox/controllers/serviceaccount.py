@@ -7,7 +7,7 @@ from meshtui.sandbox.controllers.common import is_deleting
 
 
 class ServiceAccountController:
-    """Makes missing default ServiceAccounts."""
+    """Creates missing default ServiceAccounts."""
 
     watches = ("namespaces", "serviceaccounts")
 
@@ -15,7 +15,7 @@ class ServiceAccountController:
         self._store = store
 
     def sync(self) -> None:
-        """Look at every namespace."""
+        """Reconcile every namespace."""
         for namespace in self._store.list("namespaces"):
             name = namespace["metadata"]["name"]
             if not is_deleting(namespace) and self._store.get("serviceaccounts", name, "default") is None:

@@ -1,4 +1,4 @@
-"""StatefulSets: numbered pods, one after the other."""
+"""StatefulSets: numbered pods, created one after the other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from meshtui.sandbox.ports import Obj
 
 
 class StatefulSetController:
-    """Keeps pods NAME-0 … NAME-(n-1), in order, and renews them from the last one down."""
+    """Keeps pods NAME-0 … NAME-(n-1), in order, and replaces outdated ones from the last one down."""
 
     watches = ("statefulsets", "pods")
 
@@ -27,7 +27,7 @@ class StatefulSetController:
         self._store = store
 
     def sync(self) -> None:
-        """Look at every StatefulSet."""
+        """Reconcile every StatefulSet."""
         for statefulset in self._store.list("statefulsets"):
             if not is_deleting(statefulset):
                 self._sync_one(statefulset)
@@ -39,11 +39,11 @@ class StatefulSetController:
         self._status(statefulset, revision)
 
     def _claim(self, statefulset: Obj) -> list[Obj]:
-        """The set's own pods; an orphan that matches is adopted only when its name is one of the set's."""
+        """The pods of the set. A matching orphan is adopted only if its name is one of the set's."""
         return claim(self._store, "pods", statefulset, only=lambda pod: _ordinal(statefulset, pod) >= 0)
 
     def _step(self, statefulset: Obj, revision: str, pods: dict[int, Obj]) -> None:
-        """One action at a time, and none while a pod is going or (unless Parallel) not ready yet."""
+        """Make one change at most, and none while a pod is being deleted or (unless Parallel) isn't ready."""
         wanted = statefulset["spec"]["replicas"]
         parallel = statefulset["spec"].get("podManagementPolicy") == "Parallel"
         for ordinal in range(wanted):
@@ -53,7 +53,7 @@ class StatefulSetController:
             elif not is_active(pod):
                 delete_pod(self._store, pod)
             elif pod["metadata"]["labels"].get(REVISION_LABEL) != revision and not is_ready(pod):
-                delete_pod(self._store, pod)  # a broken pod of an old revision must not block its own repair
+                delete_pod(self._store, pod)  # a broken pod of an old revision must not block the update that repairs it
             elif is_ready(pod):
                 continue
             if not parallel:

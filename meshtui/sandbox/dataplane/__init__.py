@@ -1,4 +1,4 @@
-"""The sandbox's data plane: Envoy, configured from the cluster's policies on a path of its own."""
+"""The sandbox's data plane: an Envoy that is configured from the cluster's policies, independently of ``meshtui.engine``."""
 
 from meshtui.sandbox.dataplane.plane import DataPlane
 

@@ -1,7 +1,7 @@
-"""Envoy's access logs, rewritten as ztunnel's own lines and put into the logs of the ztunnel pods.
+"""Rewrites Envoy's access logs as ztunnel's lines, and appends them to the logs of the ztunnel pods.
 
-The text form is istio/ztunnel's (``src/telemetry.rs``, ``src/proxy/metrics.rs``):
-``TIME LEVEL access MESSAGE k=v k=v…``, tab-separated up to the first field, strings quoted.
+The text format is istio/ztunnel's (``src/telemetry.rs``, ``src/proxy/metrics.rs``): ``TIME LEVEL access MESSAGE k=v k=v…``,
+tab-separated up to the first field, with quoted strings.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _BARE = {"src.addr", "dst.addr", "dst.hbone_addr", "bytes_sent", "bytes_recv"}
 
 
 class AccessLog:
-    """Takes Envoy's lines and appends what ztunnel would have said."""
+    """Reads Envoy's lines and appends ztunnel's."""
 
     def __init__(self, store: ClusterStore, logs: PodLogs) -> None:
         self._store = store
@@ -42,7 +42,7 @@ class AccessLog:
         self._by_ip: dict[str, Pod] = {}
 
     def follow(self, world: World) -> None:
-        """Learn a new world; pods that are gone are remembered, since their last connections are logged after them."""
+        """Use a new world. Deleted pods are remembered, since their last connections are logged after the deletion."""
         self._world = world
         for pod in world.pods:
             self._by_uid.pop(pod.uid, None)  # re-inserted as the newest
@@ -52,7 +52,7 @@ class AccessLog:
             del self._by_uid[next(iter(self._by_uid))]
 
     def take(self, line: bytes) -> None:
-        """Handle one line of Envoy's standard output. Never raises: Envoy would block on a pipe that nobody reads."""
+        """Handle one line of Envoy's standard output. Never raises: Envoy would block on a pipe that isn't read."""
         try:
             self._handle(msgspec.json.decode(line, type=Entry))
         except msgspec.DecodeError:
@@ -81,7 +81,7 @@ class AccessLog:
         app_address = f"{destination.ip}:{entry['port']}" if destination else None
         wire = f"{destination.ip}:{HBONE_PORT}" if destination and tunnelled else app_address
         fields: Fields = {
-            # A client that didn't bind to its pod's address still is that pod: the listener is the pod's own.
+            # A client that didn't bind to its pod's address is identified by the listener, which is the pod's own.
             "src.addr": f"{source.ip}:{str(entry['peer']).rpartition(':')[2]}",
             **_who("src", source, self._identity(source) if tunnelled else None),
             "dst.addr": wire,
@@ -162,7 +162,7 @@ def _outbound_error(entry: Entry, *, tunnelled: bool) -> str | None:
     if answer:
         status = int(answer[1])
         return f"http status: {status} {_STATUS_WORDS.get(status, '')}".strip()
-    if not entry.get("upstream"):  # cut while it still waited, because the configuration changed
+    if not entry.get("upstream"):  # closed while it was waiting, because the configuration changed
         return "connection closed due to connection drain"
     if "UF" not in flags:
         return None

@@ -1,4 +1,4 @@
-"""AuthorizationPolicy, as ztunnel takes it: L4 only.
+"""AuthorizationPolicies as ztunnel enforces them: L4 only.
 
 The rules are those of istio/istio ``pilot/pkg/serviceregistry/ambient/authorization.go`` and istio/ztunnel ``src/rbac.rs``.
 """
@@ -17,7 +17,7 @@ from meshtui.sandbox.ports import Obj
 
 
 def policies_for(world: World, pod: Pod) -> list[Policy]:
-    """Return what the ztunnel of this pod enforces, in a stable order."""
+    """Return the policies that the ztunnel of this pod enforces, in a stable order."""
     found = [
         convert(each)
         for each in world.objects.get("authorizationpolicies", ())
@@ -28,7 +28,7 @@ def policies_for(world: World, pod: Pod) -> list[Policy]:
 
 
 def reaches_ztunnel(policy: Obj) -> bool:
-    """Whether istiod hands the policy to ztunnel at all."""
+    """Whether istiod sends the policy to ztunnel."""
     spec = policy.get("spec") or {}
     if spec.get("targetRefs") or spec.get("targetRef"):
         return False
@@ -38,7 +38,7 @@ def reaches_ztunnel(policy: Obj) -> bool:
 
 
 def is_dry_run(policy: Obj) -> bool:
-    """Whether a policy is only tried out: Go's ParseBool, where a value that can't be parsed enforces."""
+    """Whether a policy is a dry run: Go's ParseBool; with a value that can't be parsed it is enforced."""
     annotations = policy["metadata"].get("annotations") or {}
     return annotations.get("istio.io/dry-run", "") in {"1", "t", "T", "TRUE", "true", "True"}
 
@@ -157,7 +157,7 @@ def _accounts(values: Iterable[str] | None, namespace: str) -> tuple[str, ...]:
 
 
 def networks(values: Iterable[str] | None) -> tuple[Network, ...]:
-    """Parse addresses and CIDR blocks; what can't be parsed is dropped value by value."""
+    """Parse addresses and CIDR blocks. Values that can't be parsed are dropped."""
     found = []
     for value in values or ():
         try:

@@ -1,4 +1,4 @@
-"""An address that never answers: a listening socket whose queue is full, so that the kernel drops every SYN."""
+"""An address that never answers: a listening socket with a full queue, so that the kernel drops every SYN."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FILLERS = 4
 
 
 class BlackHole:
-    """What a connection dropped by a NetworkPolicy is sent to."""
+    """The destination of connections that a NetworkPolicy drops."""
 
     def __init__(self) -> None:
         host = "127.3.0.1" if addresses.LOOPBACK_BLOCK else "127.0.0.1"
@@ -29,6 +29,6 @@ class BlackHole:
         return filler
 
     def close(self) -> None:
-        """Let go of the sockets."""
+        """Close the sockets."""
         for each in (*self._fillers, self._listener):
             each.close()

@@ -1,4 +1,4 @@
-"""The mesh's CA, and one certificate for each identity."""
+"""The mesh's CA, and one certificate per identity."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _BACKDATED = dt.timedelta(hours=1)
 
 
 class MeshCa:
-    """Signs SPIFFE certificates; nothing of it outlives the sandbox."""
+    """Signs SPIFFE certificates, which are deleted with the sandbox."""
 
     def __init__(self, folder: Path, user: User | None = None) -> None:
         open_folder(folder, user)
@@ -32,7 +32,7 @@ class MeshCa:
         write_for(self.root, self._certificate.public_bytes(serialization.Encoding.PEM), user)
 
     def issue(self, identity: str) -> tuple[Path, Path]:
-        """Return the files of an identity's certificate chain and key, made on first use."""
+        """Return the files of an identity's certificate chain and key, created on first use."""
         if identity not in self._issued:
             stem = hashlib.sha256(identity.encode()).hexdigest()[:12]
             chain, key_file = self._folder / f"{stem}.pem", self._folder / f"{stem}.key"

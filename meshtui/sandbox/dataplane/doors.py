@@ -1,8 +1,8 @@
-"""Doors: the TCP addresses of the data plane, open to the sandbox's own processes only.
+"""Doors: the TCP addresses of the data plane, open only to the sandbox's own processes.
 
-Envoy itself listens on nothing but Unix sockets in a folder that is closed to others. A door accepts TCP for one of
-them, asks the kernel whose process is at the other end, and relays what its own users say; anybody else is cut off
-before a byte of theirs is read, and no log line tells of it. The original addresses travel ahead in a PROXY header.
+Envoy itself listens only on Unix sockets in a private folder. A door accepts TCP for one of them, asks the kernel which process
+has the other end, and relays connections of the sandbox's users. Other connections are closed before a byte is read, and aren't
+logged. The original addresses are sent in a PROXY header.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ log = logging.getLogger(__name__)
 
 _CHUNK = 65536
 _LAST_WORDS_S = 2.0
-"""How long a client may go on after its server has ended."""
+"""For how long a client may still send after its server has ended, in seconds."""
 
 Admits = Callable[[Address], bool]
 
 
 @dataclass(slots=True)
 class _Door:
-    """One bound TCP socket; a ``server`` accepts on it once its Envoy listener is there."""
+    """One bound TCP socket. ``server`` accepts on it once its Envoy listener exists."""
 
     bound: socket.socket
     address: Address
@@ -40,8 +40,8 @@ class _Door:
 class Doors:
     """All doors of one data plane.
 
-    ``uids``: whose processes may come in. ``admits`` judges the client's address: another sandbox of the same user has
-    pods at addresses of its own.
+    ``uids``: the users whose processes are admitted. ``admits`` checks the client's address: another sandbox of the same user
+    has pods at its own addresses.
     """
 
     def __init__(
@@ -60,17 +60,17 @@ class Doors:
         self._said: set[str] = set()
         self._relays: set[asyncio.Task[None]] = set()
         self.turned_away = 0
-        """Connections of strangers so far."""
+        """How many connections of other users were closed."""
 
     def pipe(self, listener: str) -> Path:
         """The Unix socket of an Envoy listener."""
         return self._folder / hashlib.blake2s(listener.encode(), digest_size=8).hexdigest()
 
     def reserve(self, name: str, host: str, port: int = 0, guests: frozenset[int] = frozenset()) -> Address | None:
-        """Where a door stands: its address is taken at once, and answers after ``publish``.
+        """Reserve the address of a door, and return it; it accepts after ``publish``. The same name keeps its address.
 
-        The same name keeps its address. ``guests`` are users who may come in by this door only. None when another program
-        has that address: then nobody may be sent there.
+        ``guests`` are users who are admitted by this door only. Returns None if another program has that address; then nothing
+        may be sent there.
         """
         self._reserved.add(name)
         door = self._doors.get(name)
@@ -80,7 +80,7 @@ class Doors:
             self._close(self._doors.pop(name))
         bound = socket.socket()
         try:
-            # Not SO_REUSEADDR: before it listens, such a socket could be joined at its address by anybody's.
+            # Not SO_REUSEADDR: until it listens, another user could bind a socket to the same address.
             bound.bind((host, port))
             bound.setblocking(False)
         except OSError as error:
@@ -91,7 +91,7 @@ class Doors:
         return self._doors[name].address
 
     async def publish(self, listeners: Mapping[str, str]) -> None:
-        """Open the doors in ``listeners`` (door → Envoy listener); close those that were not reserved since the last call."""
+        """Open the doors in ``listeners`` (door → Envoy listener), and close those that were not reserved since the last call."""
         for name in set(self._doors) - self._reserved:
             self._close(self._doors.pop(name))
         self._reserved.clear()
@@ -102,7 +102,7 @@ class Doors:
                 await self._open(door)
 
     async def close(self) -> None:
-        """Close everything, open connections too."""
+        """Close all doors and open connections."""
         for door in self._doors.values():
             self._close(door)
         self._doors.clear()
@@ -129,7 +129,7 @@ class Doors:
             self._say(f"{door.address[0]}:{door.address[1]} can't be listened on: {error.strerror}")
 
     def _close(self, door: _Door) -> None:
-        """Let nobody else in; who is in goes when Envoy closes."""
+        """Accept no more connections. Existing ones end when Envoy closes them."""
         if door.server is not None:
             door.server.close()
         door.bound.close()
@@ -141,7 +141,7 @@ class Doors:
             return
         try:
             inner_reader, inner_writer = await asyncio.open_unix_connection(str(door.pipe), limit=_CHUNK)
-        except OSError:  # Envoy is being started again
+        except OSError:  # Envoy is restarting
             return
         inner_writer.write(f"PROXY TCP4 {peer[0]} {ours[0]} {peer[1]} {ours[1]}\r\n".encode())
         try:
@@ -164,7 +164,7 @@ class Doors:
         return False
 
     def _say(self, message: str) -> None:
-        """Once each: a stranger must not fill the log."""
+        """Print each message once, so that another user can't fill the log."""
         if message not in self._said and len(self._said) < 100:
             self._said.add(message)
             log.warning("%s", message)
@@ -176,7 +176,7 @@ async def _relay(
     inner_reader: asyncio.StreamReader,
     inner_writer: asyncio.StreamWriter,
 ) -> None:
-    """Carry bytes both ways until the server has ended, or either end has broken."""
+    """Relay data in both directions until the server has ended, or either end has failed."""
     up = asyncio.create_task(_pump(reader, inner_writer))
     down = asyncio.create_task(_pump(inner_reader, writer))
     try:

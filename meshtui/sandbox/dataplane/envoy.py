@@ -1,4 +1,4 @@
-"""The Envoy process: started, given configuration through watched files, restarted when it dies."""
+"""The Envoy process: started, configured through watched files, and restarted when it dies."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ if os.getppid() == int(sys.argv[1]):
 
 
 class EnvoyError(RuntimeError):
-    """Envoy can't be found, doesn't start, or refuses a configuration."""
+    """Envoy can't be found, doesn't start, or rejects a configuration."""
 
 
 class Envoy:
-    """One Envoy with everything in it."""
+    """One Envoy process for the whole data plane."""
 
     def __init__(
         self, folder: Path, on_line: Callable[[bytes], None], on_restart: Callable[[], None], runtime: Runtime | None = None
@@ -72,7 +72,7 @@ class Envoy:
         self.pid: int | None = None
 
     async def start(self) -> None:
-        """Start with no listeners at all, and keep it running from now on."""
+        """Start Envoy without listeners, and restart it whenever it dies."""
         self._write("cds.json", CLUSTER, [])
         self._write("lds.json", LISTENER, [])
         write_for(self._folder / "bootstrap.json", msgspec.json.encode(self._bootstrap()), self._user)
@@ -80,7 +80,7 @@ class Envoy:
         self._tasks.append(asyncio.create_task(self._keep_running()))
 
     async def stop(self) -> None:
-        """End the process and everything that follows it."""
+        """Stop the process and the tasks that belong to it."""
         self._stopping = True
         process = self._process
         if process is not None and process.returncode is None:
@@ -97,9 +97,9 @@ class Envoy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def validate(self, listeners: list[Json], clusters: list[Json]) -> None:
-        """Let another Envoy read the configuration, because a running one drops every listener for one bad.
+        """Validate the configuration with another Envoy process.
 
-        Raises EnvoyError with Envoy's own words.
+        A running Envoy would drop every listener because of an invalid one. Raises EnvoyError with Envoy's message.
         """
         path = self._folder / "check.json"
         static = {"listeners": listeners, "clusters": clusters}
@@ -123,7 +123,7 @@ class Envoy:
             raise EnvoyError(output.decode(errors="replace").strip())
 
     async def apply(self, listeners: list[Json], clusters: list[Json]) -> None:
-        """Swap the files in and wait until Envoy has taken both. Raises EnvoyError when it refuses one."""
+        """Write the files and wait until Envoy has loaded both. Raises EnvoyError if it rejects one."""
         await self._swap("cds.json", CLUSTER, clusters, "cluster_manager.cds")
         await self._swap("lds.json", LISTENER, listeners, "listener_manager.lds")
 
@@ -140,7 +140,7 @@ class Envoy:
 
     async def _swap(self, name: str, kind: str, resources: list[Json], scope: str) -> None:
         before = await self.stats(scope)
-        if not self._write(name, kind, resources):  # nothing that Envoy would react to
+        if not self._write(name, kind, resources):  # no change for Envoy
             return
         deadline = asyncio.get_running_loop().time() + _APPLY_TIMEOUT_S
         while asyncio.get_running_loop().time() < deadline:
@@ -155,7 +155,7 @@ class Envoy:
         raise EnvoyError(msg)
 
     def _write(self, name: str, kind: str, resources: list[Json]) -> bool:
-        """Replace a watched file by a rename; False when it already says so."""
+        """Replace a watched file by a rename. Returns False if its content is the same."""
         path = self._folder / name
         data = msgspec.json.encode({"resources": [{"@type": kind, **each} for each in resources]})
         if path.exists() and path.read_bytes() == data:
@@ -213,11 +213,11 @@ class Envoy:
         raise EnvoyError(msg)
 
     def _note(self, line: bytes) -> None:
-        """Remember what Envoy says of itself, for an error message."""
+        """Keep Envoy's output for an error message."""
         self._words.append(line.decode(errors="replace").strip())
 
     async def _keep_running(self) -> None:
-        """Start Envoy again when it dies; it finds its last configuration in the files."""
+        """Restart Envoy when it dies. It reads its last configuration from the files."""
         while not self._stopping:
             process = self._process
             if process is None:

@@ -1,6 +1,6 @@
-"""A Gateway of class istio: an HTTP listener at its pod and at the node port, routes, tokens, policies.
+"""Gateways of class istio: an HTTP listener at the pod and at the node port, routes, tokens, policies.
 
-A gateway has an identity of its own and opens its tunnels itself: its backends are the pod's own outbound listeners.
+A gateway has its own identity and opens its tunnels itself: its backends are the pod's own outbound listeners.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _LINE = (
 
 
 NODE_PORT = "node-port"
-"""The door at which the first gateway is reached from outside the cluster."""
+"""The door of the first gateway for clients outside the cluster."""
 
 
 @dataclass(slots=True)
@@ -62,11 +62,11 @@ class GatewayBuilder:
 
     world: World
     routes: Mapping[str, Mapping[str, Route]]
-    """Pod uid → destination key → the pod's own way there."""
+    """Pod uid → destination key → address to connect to."""
     doors: Doors
 
     def build(self) -> Gateways:
-        """Return everything for every gateway pod; a ready one has the node port."""
+        """Return everything for all gateway pods. A ready one gets the node port."""
         made = Gateways()
         entrances = [NODE_PORT]
         for gateway, pod in sorted(self._pods(), key=lambda each: not each[1].ready):
@@ -128,7 +128,7 @@ class GatewayBuilder:
         return {"name": "gateway", "typed_config": config}
 
     def _backend(self, made: Gateways, pod: Pod, route: Route | None) -> str | None:
-        """Return the cluster that goes through the gateway's own outbound listener."""
+        """Return the cluster for the gateway's own outbound listener."""
         if route is None:
             return None
         name = f"backend|{pod.uid}|{route[1]}"

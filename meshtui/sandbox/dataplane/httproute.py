@@ -1,4 +1,4 @@
-"""HTTPRoute (gateway.networking.k8s.io/v1) as Envoy's virtual hosts."""
+"""HTTPRoutes (gateway.networking.k8s.io/v1) as Envoy's virtual hosts."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from meshtui.sandbox.ports import Obj
 
 Json = dict[str, Any]
 ClusterOf = Callable[[str, str, int], str | None]
-"""(namespace, Service, port) → the cluster that reaches it, or None when there is no such Service."""
+"""(namespace, Service, port) → the cluster for it, or None if there is no such Service."""
 
 _GATEWAY_GROUP = "gateway.networking.k8s.io"
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One match of one rule, with what decides its place among the others."""
+    """One match of one rule, with its sort key."""
 
     rank: tuple[int, ...]
     route: Json
 
 
 def virtual_hosts(world: World, gateway: Obj, listener: Obj, cluster_of: ClusterOf) -> list[Json]:
-    """Return a virtual host for each host name; the most specific match of a host comes first."""
+    """Return a virtual host for each host name, with the most specific match first."""
     by_host: dict[str, list[_Entry]] = {}
     for route in _attached(world, gateway, listener):
         entries = [entry for rule in route["spec"].get("rules") or [{}] for entry in _entries(route, rule, cluster_of)]
         for host in _hosts(route, listener):
             by_host.setdefault(host, []).extend(entries)
-    # Whoever asks for a more specific host also gets the routes that any host has.
+    # A more specific host also has the routes of the wildcard hosts that cover it.
     anyone = by_host.get("*", [])
     hosts = []
     for index, (host, entries) in enumerate(sorted(by_host.items())):
@@ -75,7 +75,7 @@ def _may_attach(world: World, route: Obj, gateway: Obj, listener: Obj) -> bool:
 
 
 def _hosts(route: Obj, listener: Obj) -> list[str]:
-    """Return the hosts that the route and its listener agree on; a wildcard agrees with what it covers."""
+    """Return the hosts of the route that its listener accepts; a wildcard accepts what it covers."""
     wanted, offered = (route["spec"].get("hostnames") or ["*"]), listener.get("hostname") or "*"
     return [narrow for host in wanted if (narrow := _narrower(host, offered)) is not None]
 
@@ -103,7 +103,7 @@ def _entries(route: Obj, rule: Obj, cluster_of: ClusterOf) -> Iterator[_Entry]:
 
 
 def _rank(path: Obj, match: Obj) -> tuple[int, ...]:
-    """Exact path, longest prefix, method, most headers, most query parameters (the HTTPRoute reference's order)."""
+    """The sort key: exact path, longest prefix, method, most headers, most query parameters (HTTPRoute reference)."""
     kinds = {"Exact": 0, "PathPrefix": 1, "RegularExpression": 2}
     return (
         kinds.get(path.get("type", "PathPrefix"), 3),

@@ -1,4 +1,4 @@
-"""What a pod's own ztunnel does with what arrives: the HBONE listener, and a plaintext listener for each declared port."""
+"""The inbound side of a pod's ztunnel: the HBONE listener, and a plaintext listener for each declared port."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class InboundBuilder:
     doors: Doors
 
     def build(self) -> Inbound:
-        """Return everything for every pod but gateways, which take connections themselves."""
+        """Return everything for all pods except gateways, which accept connections themselves."""
         made = Inbound()
         for pod in self.world.pods:
             if pod.gateway:
@@ -61,7 +61,7 @@ class InboundBuilder:
             policies = policies_for(self.world, pod) if pod.captured else []
             for port in pod.port_numbers():
                 path = self.pod_paths(pod.uid).socket(port)
-                if pod.captured or path.exists():  # without a proxy, a port that nobody serves refuses
+                if pod.captured or path.exists():  # without a proxy, connections to a closed port are refused
                     name = f"app|{pod.uid}|{port}"
                     made.clusters[name] = static_cluster(name, {"pipe": {"path": str(path)}}, timeout="2s")
                     self._add(made, pod, port, self._plaintext(pod, port, policies))
@@ -75,7 +75,7 @@ class InboundBuilder:
             made.doors[door_of(pod, port)] = entry["name"]
 
     def _plaintext(self, pod: Pod, port: int, policies: list[Policy]) -> Json:
-        """One filter chain for each range of source addresses that the policies tell apart: nothing else differs."""
+        """Return one filter chain per range of source addresses that policies distinguish."""
         chains = []
         for network in sorted(_ranges(policies), key=str):
             denied = plaintext_denied_by(policies, _representative(network, policies), pod.ip, port)
@@ -93,7 +93,7 @@ class InboundBuilder:
 
     def _hbone(self, pod: Pod, policies: list[Policy]) -> Json:
         routes = [_connect_route(port, f"app|{pod.uid}|{port}") for port in pod.port_numbers()]
-        # A tunnel to a port that the pod doesn't declare finds nobody.
+        # A tunnel to an undeclared port isn't answered by an application.
         routes.append({"match": {"connect_matcher": {}}, "direct_response": {"status": 503}})
         manager = {
             "@type": _HTTP,
@@ -141,7 +141,7 @@ def door_of(pod: Pod, port: int) -> str:
 
 
 def way_in(doors: Doors, pod: Pod, port: int) -> Route | None:
-    """Where a pod's port is dialled; None when another program has that address."""
+    """The address to which connections to a pod's port are sent; None if another program has it."""
     return doors.reserve(door_of(pod, port), *addresses.listen_at(pod.ip, port))
 
 
@@ -168,7 +168,7 @@ def _status_is(code: int) -> Json:
 
 
 def _ranges(policies: list[Policy]) -> set[IPv4Network]:
-    """Return every range of source addresses that a policy mentions, and the rest of the world."""
+    """Return every range of source addresses that a policy has, and the rest of all addresses."""
     mentioned = {
         network
         for policy in policies
@@ -181,7 +181,7 @@ def _ranges(policies: list[Policy]) -> set[IPv4Network]:
 
 
 def _representative(network: Network, policies: list[Policy]) -> str:
-    """Return an address of this range that is in no narrower one (Envoy picks the narrowest that fits)."""
+    """Return an address of this range that is in no narrower one (Envoy uses the narrowest match)."""
     narrower = [other for other in _ranges(policies) if other != network and _inside(other, network)]
     candidate = int(network.network_address)
     for other in sorted(narrower, key=lambda each: int(each.network_address)):

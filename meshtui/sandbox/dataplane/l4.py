@@ -1,4 +1,4 @@
-"""ztunnel's policies in a neutral form, and their verdict on a peer without an identity.
+"""ztunnel's policies as data, and their result for a peer without an identity.
 
 The comparison rules are those of istio/ztunnel ``src/rbac.rs``.
 """
@@ -14,7 +14,7 @@ Network = IPv4Network | IPv6Network
 
 
 class How(Enum):
-    """The ways in which ztunnel compares a string."""
+    """How ztunnel compares a string."""
 
     EXACT = "exact"
     PREFIX = "prefix"
@@ -32,7 +32,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Fields are ANDed, the values of a field are ORed, ``not_*`` means none of them."""
+    """One match. Fields are ANDed, the values of a field are ORed, ``not_*`` means none of them."""
 
     principals: tuple[Text, ...] = ()
     not_principals: tuple[Text, ...] = ()
@@ -49,12 +49,12 @@ class Match:
 
     @property
     def empty(self) -> bool:
-        """A match with nothing left never matches."""
+        """Whether the match has no field. Such a match never matches."""
         return not any(getattr(self, each.name) for each in fields(self))
 
 
 Clause = tuple[Match, ...]
-"""Matches of one clause (from, to or a condition) are ORed."""
+"""One clause (from, to or a condition). Its matches are ORed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +62,16 @@ class Policy:
     """One policy as it reaches ztunnel. Rules are ORed, the clauses of a rule are ANDed."""
 
     name: str
-    """``NAMESPACE/NAME``, as the logs say it."""
+    """``NAMESPACE/NAME``, as in the logs."""
     deny: bool
     rules: tuple[tuple[Clause, ...], ...]
 
 
 def plaintext_denied_by(policies: Iterable[Policy], source: str, destination: str, port: int) -> str | None:
-    """Return why a plaintext connection is refused, in ztunnel's words; None when it passes.
+    """Return ztunnel's reason for a refused plaintext connection; None if it is allowed.
 
-    Any DENY match denies; no ALLOW policy allows; any ALLOW match allows; otherwise denied.
+    A match of any DENY policy denies; without ALLOW policies it is allowed; a match of any ALLOW policy allows; otherwise it is
+    denied.
     """
     policies = list(policies)
     for policy in policies:

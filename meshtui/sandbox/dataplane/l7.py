@@ -1,4 +1,4 @@
-"""What a gateway enforces of RequestAuthentication and AuthorizationPolicy: HTTP, tokens, claims.
+"""How a gateway enforces RequestAuthentications and AuthorizationPolicies: HTTP, tokens, claims.
 
 The rules are those of istio/istio ``pilot/pkg/security/authz`` for a workload that isn't a waypoint.
 """
@@ -27,7 +27,7 @@ _HEADER = re.compile(r"request\.headers\[([^]]+)\]")
 
 
 def applies(world: World, policy: Obj, pod: Pod, gateway: Obj) -> bool:
-    """Whether a policy is attached to this gateway: by targetRefs, by selector, or for its whole namespace."""
+    """Whether a policy applies to this gateway: by targetRefs, by selector, or to its whole namespace."""
     if is_dry_run(policy):
         return False
     spec, namespace = policy.get("spec") or {}, policy["metadata"]["namespace"]
@@ -43,7 +43,7 @@ def applies(world: World, policy: Obj, pod: Pod, gateway: Obj) -> bool:
 
 
 def jwt_filters(policies: Iterable[Obj], fetch_cluster: Callable[[str], str]) -> list[Json]:
-    """Return the filter that checks tokens: an invalid one is answered 401, none at all passes."""
+    """Return the filter that verifies tokens: an invalid one is answered 401, a missing one is accepted."""
     providers: Json = {}
     for policy in policies:
         for index, rule in enumerate((policy.get("spec") or {}).get("jwtRules") or []):
@@ -86,7 +86,7 @@ def _provider(rule: Obj, fetch_cluster: Callable[[str], str]) -> Json:
 
 
 def rbac_filters(policies: Iterable[Obj]) -> list[Json]:
-    """Return the filters that answer 403: first DENY, then ALLOW where any ALLOW policy applies."""
+    """Return the filters that answer 403: first DENY, then ALLOW if any ALLOW policy applies."""
     filters = []
     chosen = list(policies)
     for action in ("DENY", "ALLOW"):
@@ -169,7 +169,7 @@ def _operation(operation: Obj) -> Json:
 def _principal_for(key: str, value: str) -> Json:
     if key in {"source.ip", "remote.ip"}:
         found = networks([value])
-        # No proxy stands before the gateway: who connects is the original client.
+        # There is no proxy in front of the gateway: the peer is the original client.
         return {"remote_ip": cidr(found[0])} if found else _NEVER_ID
     if key == "request.auth.principal":
         return _request_principal(value)
@@ -179,12 +179,12 @@ def _principal_for(key: str, value: str) -> Json:
         return _claim(re.findall(r"\[([^]]+)\]", claim[1]), _text(value))
     if header := _HEADER.fullmatch(key):
         return {"header": {"name": header[1], "string_match": _text(value)}}
-    # A gateway's clients come without a certificate: identities of the mesh never match.
+    # A gateway's clients have no certificate: identities of the mesh never match.
     return _NEVER_ID
 
 
 def _request_principal(value: str) -> Json:
-    """Compare ``ISSUER/SUBJECT``; a token is there at all when it has both."""
+    """Compare ``ISSUER/SUBJECT``. A token counts as present if it has both."""
     if value == "*":
         issuer, subject = "*", "*"
     elif value.startswith("*/") or "/" not in value:

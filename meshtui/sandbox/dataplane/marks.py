@@ -1,4 +1,4 @@
-"""What the data plane writes back into the cluster: who is captured, and where the gateway is."""
+"""Writes the state of the data plane to the cluster: captured pods, and the gateway's port."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from meshtui.sandbox.ports import ClusterStore, Obj
 
 
 def mark_captured(store: ClusterStore, pod: Pod) -> None:
-    """Set or remove the annotation by which the rest of the world knows that ambient has captured the pod."""
+    """Set or remove the annotation with which ambient marks a captured pod."""
     found = store.get("pods", pod.namespace, pod.name)
     if found is None or found["metadata"]["uid"] != pod.uid:
         return
@@ -23,7 +23,7 @@ def mark_captured(store: ClusterStore, pod: Pod) -> None:
 
 
 def mark_node_port(store: ClusterStore, world: World, node_port: int) -> None:
-    """Let the gateways' node-port Services say the port that was really free on this machine."""
+    """Set the node port of the gateways' Services to the port that is used on this machine."""
     gateways = [pod for pod in world.pods if pod.gateway]
     for service in store.list("services"):
         spec = service.get("spec") or {}

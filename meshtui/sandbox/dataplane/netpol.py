@@ -1,4 +1,4 @@
-"""NetworkPolicy (networking.k8s.io/v1): whether a pod may open a connection to another pod's port."""
+"""NetworkPolicies (networking.k8s.io/v1): whether a pod may connect to another pod's port."""
 
 from __future__ import annotations
 
@@ -7,17 +7,12 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from meshtui.sandbox.dataplane.selectors import selects
-from meshtui.sandbox.dataplane.world import HBONE_PORT, Pod, World
+from meshtui.sandbox.dataplane.world import Pod, World
 from meshtui.sandbox.ports import Obj
 
 
-def port_on_the_wire(source: Pod, destination: Pod, port: int) -> int:
-    """Return the port that NetworkPolicy sees: HBONE's between two meshed pods, else the application's."""
-    return HBONE_PORT if source.meshed and destination.captured else port
-
-
 def drops(world: World, source: Pod, destination: Pod, port: int) -> bool:
-    """Whether a policy at either end drops TCP from one pod to another's ``port`` (as it is on the wire)."""
+    """Whether a policy at either end drops TCP from one pod to another's ``port`` (the port of the packets)."""
     if source.uid == destination.uid:  # a pod always reaches itself
         return False
     if source.host_network and source.node == destination.node:  # and its own node always reaches it
@@ -29,8 +24,8 @@ def drops(world: World, source: Pod, destination: Pod, port: int) -> bool:
 
 
 def _passes(world: World, direction: str, subject: Pod, peer: Pod, destination: Pod, port: int) -> bool:
-    """Policies are a union: with none for this direction everything passes."""
-    if subject.host_network:  # it has the node's network, which no policy selects
+    """Whether policies allow one direction. Policies are a union; without any, everything is allowed."""
+    if subject.host_network:  # host-network pods are not selected by policies
         return True
     policies = [
         each
@@ -66,7 +61,7 @@ def _peer_matches(world: World, peer: Mapping[str, Any], namespace: str, pod: Po
     if "ipBlock" in peer:
         block = peer["ipBlock"]
         return _within(pod.ip, block["cidr"]) and not any(_within(pod.ip, each) for each in block.get("except") or [])
-    if pod.host_network:  # seen as its node, which no selector matches
+    if pod.host_network:  # a host-network pod counts as its node, which no selector matches
         return False
     # Both selectors in one peer are AND; without a namespaceSelector it is the policy's own namespace.
     if peer.get("namespaceSelector") is not None:

@@ -1,4 +1,4 @@
-"""The port at which the gateway is reached from outside: 30000 where that is free."""
+"""The gateway's port for clients outside the cluster: 30000, or the next free one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _GUARD_HOST = "127.3.0.2"
 
 
 class NodePortError(OSError):
-    """Every node port on this machine is taken."""
+    """All node ports of this machine are in use."""
 
 
 class NodePortClaim:
-    """A port of 127.0.0.1 for this sandbox's Envoy, which no other sandbox on the machine will choose."""
+    """Reserves a port of 127.0.0.1 for this sandbox, so that no other sandbox uses it."""
 
     def __init__(self) -> None:
         self._guard = socket.socket()
@@ -26,7 +26,7 @@ class NodePortClaim:
             raise NodePortError(msg)
 
     def close(self) -> None:
-        """Let another sandbox have it."""
+        """Release the port."""
         self._guard.close()
 
     def _take(self, port: int) -> bool:
@@ -45,7 +45,7 @@ class NodePortClaim:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # Without SO_REUSEADDR, as the door will be bound: a port that an earlier sandbox has just left isn't free yet.
+        # Without SO_REUSEADDR, like the door: a port that another sandbox has just released isn't free yet.
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:

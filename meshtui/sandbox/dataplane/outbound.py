@@ -1,7 +1,7 @@
-"""What a meshed pod's ztunnel (or a gateway) does when the pod connects: outbound listeners and the tunnels behind them.
+"""The outbound side of a captured pod's ztunnel (or of a gateway): listeners for its connections, and the tunnels.
 
-Each pod of the mesh has a listener of its own for every destination port, so that the socket itself says who is
-connecting. Un-meshed pods have none: they are routed straight to the destination.
+Each captured pod has its own listener for every destination port, so that the socket identifies the source. Pods outside the
+mesh have none: their connections go directly to the destination.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ Route = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """What a client may dial: a Service's port or a pod's port, and the backends that answer."""
+    """A destination: a Service's port or a pod's port, and its backends."""
 
     key: str
     service: str
@@ -44,7 +44,7 @@ class Destination:
 
 
 def destinations(world: World) -> Iterator[Destination]:
-    """Return every Service port and every declared pod port. A headless Service is its pods."""
+    """Return every Service port and every declared pod port. For a headless Service these are its pods' ports."""
     for service in world.services:
         name = "" if service.headless else service.fqdn
         for port, backends in service.ports.items():
@@ -56,14 +56,14 @@ def destinations(world: World) -> Iterator[Destination]:
 
 @dataclass(slots=True)
 class Outbound:
-    """Listeners and clusters by name, and where each pod's connections are sent."""
+    """Listeners and clusters by name, and the address for each connection of a pod."""
 
     listeners: dict[str, Json] = field(default_factory=dict)
     clusters: dict[str, Json] = field(default_factory=dict)
     routes: dict[str, dict[str, Route]] = field(default_factory=dict)
-    """Pod uid → destination key → where to connect."""
+    """Pod uid → destination key → address to connect to."""
     doors: dict[str, str] = field(default_factory=dict)
-    """Door → the listener behind it (they share a name)."""
+    """Door → the listener behind it (both have the same name)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +74,9 @@ class OutboundBuilder:
     ca: MeshCa
     doors: Doors
     black_hole: Route
-    """An address that never answers: what a NetworkPolicy's drop is made of."""
+    """An address that never answers, for connections that a NetworkPolicy drops."""
     refused: Callable[[Pod], Route]
-    """Where nobody listens, for a destination without a ready backend."""
+    """An address without a listener, for a destination without ready backends."""
 
     def build(self) -> Outbound:
         """Return everything for every pod."""
@@ -101,7 +101,7 @@ class OutboundBuilder:
         return way_in(self.doors, backend.pod, backend.port) or self.refused(source)
 
     def _through_ztunnel(self, made: Outbound, source: Pod, target: Destination) -> Route:
-        # One CONNECT authority stands for all backends: in a rollout that changes the way in, the first's kind wins.
+        # There is one CONNECT authority for all backends: if they differ during a rollout, the first one's kind is used.
         first = target.backends[0]
         if first.pod.uid == source.uid and not target.service:
             return self._to_itself(made, source, target)
@@ -116,7 +116,7 @@ class OutboundBuilder:
         return self._listen(made, source, target, proxy)
 
     def _to_itself(self, made: Outbound, source: Pod, target: Destination) -> Route:
-        """A pod that dials its own address never leaves it: ambient's redirection lets its loopback be."""
+        """Connections of a pod to its own address aren't redirected, as in ambient."""
         port = target.backends[0].port
         if source.gateway:
             return way_in(self.doors, source, port) or self.refused(source)
@@ -151,7 +151,7 @@ class OutboundBuilder:
 
 
 def _pick(source: Pod, target: Destination) -> Backend:
-    """Choose a backend as kube-proxy would, but the same one each time, so that an answer can be repeated."""
+    """Choose a backend, as kube-proxy does, but always the same one, so that results are reproducible."""
     return target.backends[sum(source.uid.encode()) % len(target.backends)]
 
 

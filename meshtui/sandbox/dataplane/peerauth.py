@@ -1,6 +1,6 @@
-"""PeerAuthentication as ztunnel takes it: STRICT is a DENY policy for peers without an identity.
+"""PeerAuthentications as ztunnel enforces them: STRICT becomes a DENY policy for peers without an identity.
 
-Written as istio/istio ``pilot/pkg/serviceregistry/ambient/authorization.go`` behaves, its three known slips included.
+As in istio/istio ``pilot/pkg/serviceregistry/ambient/authorization.go``, including its three known bugs.
 """
 
 from __future__ import annotations
@@ -17,10 +17,7 @@ _NO_IDENTITY = Match(not_principals=(Text(How.PRESENT, ""),))
 
 
 def peer_authentication_policies(world: World, pod: Pod) -> list[Policy]:
-    """Return the DENY policies that istiod derives from the PeerAuthentications over a pod.
-
-    Written as the real conversion behaves, its three known slips included.
-    """
+    """Return the DENY policies that istiod derives from the PeerAuthentications of a pod, including its three known bugs."""
     root = world.root_namespace
     mesh = _oldest(world, lambda each: _namespace(each) == root and not _labels(each))
     namespace = (
@@ -50,7 +47,7 @@ def _convert_ports(workload: Obj, mesh: Obj | None, namespace: Obj | None) -> Po
     own, ports = _mode(workload), _port_modes(workload)
     ns_mode, mesh_mode = _mode(namespace), _mode(mesh)
     inherits_mesh = ns_mode == "UNSET" and mesh_mode == "STRICT"
-    # Slip: the mesh's STRICT hides a STRICT port even where the workload itself is PERMISSIVE.
+    # Bug: the mesh's STRICT hides a STRICT port even where the workload itself is PERMISSIVE.
     parent_covers = own == "STRICT" or (own == "UNSET" and ns_mode == "STRICT") or inherits_mesh
     rules: list[tuple[Clause, ...]] = []
     together: list[Clause] = [(_NO_IDENTITY,)] if own == "STRICT" else []
@@ -77,7 +74,7 @@ def _exception_is_moot(own: str, mesh: Obj | None, namespace: Obj | None) -> boo
         return True
     if own != "UNSET":
         return False
-    # Slip: a namespace policy that is explicitly UNSET counts as not strict here, though it inherits.
+    # Bug: a namespace policy that is explicitly UNSET counts as not strict here, though it inherits.
     return _mode(namespace) != "STRICT" if namespace is not None else _mode(mesh) != "STRICT"
 
 

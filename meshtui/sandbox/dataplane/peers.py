@@ -1,6 +1,6 @@
-"""Which user's process holds the other end of a loopback connection. The kernel says it, not the peer.
+"""Determines which user's process has the other end of a loopback connection, by asking the kernel.
 
-Linux: one question over netlink (``sock_diag``), or ``/proc/net/tcp`` where netlink is closed. Elsewhere: ``lsof``.
+On Linux with netlink (``sock_diag``), or ``/proc/net/tcp`` where netlink isn't available; elsewhere with ``lsof``.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Holder:
 
 
 def holder_of(peer: Address, ours: Address) -> Holder | None:
-    """Who holds the client's socket of the connection ``peer`` → ``ours`` (IPv4); None when nobody can be named.
+    """The owner of the client's socket of the connection ``peer`` → ``ours`` (IPv4); None if it can't be determined.
 
-    A socket that its process has closed already belongs to nobody, whatever user the kernel reports for it.
+    A socket that its process has closed has no owner, whatever user the kernel reports for it.
     """
     if not sys.platform.startswith("linux"):
         return _ask_lsof(peer, ours)
@@ -58,7 +58,7 @@ def _packed(address: Address) -> bytes:
 
 
 def _ask_netlink(peer: Address, ours: Address) -> Holder | None:
-    """Ask for exactly this socket. Raises OSError where netlink can't be used."""
+    """Ask for exactly this socket. Raises OSError if netlink can't be used."""
     wanted = _SOCKET.pack(peer[1], ours[1], _packed(peer), _packed(ours), 0, _NO_COOKIE, _NO_COOKIE)
     body = _QUESTION.pack(socket.AF_INET, socket.IPPROTO_TCP, 0, _ALL_STATES) + wanted
     with socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, _NETLINK_SOCK_DIAG) as kernel:
@@ -102,7 +102,7 @@ def _as_proc(address: Address) -> str:
 
 
 def _ask_lsof(peer: Address, ours: Address) -> Holder | None:
-    """Look among our own user's sockets, the only ones that are visible without root."""
+    """Search the sockets of our own user, the only ones that are visible without root."""
     lsof = shutil.which("lsof", path=f"/usr/sbin:{os.environ.get('PATH', os.defpath)}")
     if lsof is None:
         return None

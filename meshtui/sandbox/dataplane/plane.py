@@ -1,4 +1,4 @@
-"""The data plane: follows the store, keeps Envoy's configuration and the pods' views in step with it."""
+"""The data plane: follows the store, and updates Envoy's configuration and the pods' network files."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _LOOK_FOR_SOCKETS_S = 0.25
 
 
 class DataPlane:
-    """Everything between the sandbox's pods."""
+    """Handles all connections between the sandbox's pods."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class DataPlane:
         self._envoy = Envoy(folder, self._access_log.take, self._touch, runtime)
         self._sieve = Sieve(self._envoy.validate)
         self._ca = MeshCa(folder / "ca", self._user)
-        # Ours, our pods' and root's processes; root can enter everything anyway.
+        # Our processes, those of our pods, and root's; root has access anyway.
         insiders = frozenset({0, os.geteuid(), os.getuid(), *((self._user.uid,) if self._user else ())})
         self._doors = Doors(self._envoy.private, insiders, lambda peer: not addresses.is_foreign(peer[0]))
         self._black_hole = BlackHole()
@@ -69,7 +69,7 @@ class DataPlane:
         self._done = 0
 
     async def start(self) -> None:
-        """Start Envoy and follow the store. Raises EnvoyError when Envoy can't be had."""
+        """Start Envoy and follow the store. Raises EnvoyError if Envoy can't be started."""
         await self._envoy.start()
         self._tasks = [
             asyncio.create_task(self._follow()),
@@ -79,7 +79,7 @@ class DataPlane:
         self._touch()
 
     async def stop(self) -> None:
-        """End everything."""
+        """Stop everything."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -89,7 +89,7 @@ class DataPlane:
         self._claim.close()
 
     async def wait_settled(self) -> None:
-        """Wait until what the store says now is enforced."""
+        """Wait until the current state of the store is enforced."""
         self._touch()  # the store is read once more, whether or not its events have arrived
         asked = self._asked
         async with self._settled:
@@ -97,21 +97,21 @@ class DataPlane:
 
     @property
     def envoy_pid(self) -> int | None:
-        """Envoy's process, for whoever counts memory or kills it in a test."""
+        """The process id of Envoy."""
         return self._envoy.pid
 
     @property
     def strangers(self) -> int:
-        """How many connections of other users were turned away so far."""
+        """How many connections of other users were closed."""
         return self._doors.turned_away
 
     async def envoy_listeners(self) -> list[str]:
-        """Where Envoy really listens, as it says itself."""
+        """The addresses at which Envoy listens, as it reports them."""
         return await self._envoy.listeners()
 
     @property
     def gateway_url(self) -> str:
-        """Where the gateway is reached from outside the cluster."""
+        """The gateway's URL for clients outside the cluster."""
         return f"http://{self._node_port[0]}:{self._node_port[1]}"
 
     def _touch(self) -> None:
@@ -123,7 +123,7 @@ class DataPlane:
             self._touch()
 
     async def _look_for_sockets(self) -> None:
-        """Un-meshed pods have no proxy that would answer for them: their ports open when the application's socket does."""
+        """Watch for applications' sockets: outside the mesh, a pod's port opens when its application listens."""
         seen: set[tuple[str, int]] = set()
         while True:
             await asyncio.sleep(_LOOK_FOR_SOCKETS_S)
@@ -180,11 +180,11 @@ class DataPlane:
 
 
 def _behind_sudo() -> frozenset[int]:
-    """Who started root's sandbox by sudo, and looks at the bookstore as themselves."""
+    """The user who started root's sandbox through sudo."""
     user = os.environ.get("SUDO_UID", "")
     return frozenset({int(user)} if user.isdigit() else ())
 
 
 def _refused(source: Pod) -> Route:
-    """Return an address of the pod's own where nobody listens."""
+    """Return an address of the pod where nothing listens."""
     return (addresses.outbound_address(source.ip) if addresses.LOOPBACK_BLOCK else "127.0.0.1"), 1

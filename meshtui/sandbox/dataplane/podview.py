@@ -1,4 +1,4 @@
-"""Each pod's view of the network: which address answers for which name and port."""
+"""Each pod's network file: the address for each name and port."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from meshtui.sandbox.user import User, open_folder, write_for
 
 
 def routes_of(world: World, pod: Pod, by_key: Mapping[str, Route]) -> dict[str, Route]:
-    """Return ``name:port`` → where to connect, with every DNS form of every Service and pod."""
+    """Return ``name:port`` → address to connect to, with every DNS form of every Service and pod."""
     routes: dict[str, Route] = {}
     for service in world.services:
         for port in service.ports:
@@ -49,12 +49,12 @@ def _dns_forms(name: str, namespace: str, seen_from: Pod) -> Iterator[str]:
 
 
 def write_view(paths: PodPaths, pod: Pod, routes: Mapping[str, Route], refused: Route, user: User | None = None) -> None:
-    """Write net.json and .curlrc, whole and atomically, curl's first: who sees net.json may start."""
+    """Write net.json and .curlrc atomically, .curlrc first, since processes start when net.json exists."""
     open_folder(paths.root, user)
     bound = addresses.source_address(pod.ip)
     lines = [f'interface = "host!{bound}"'] if bound else []
     lines += [f'connect-to = "{name}:{host}:{port}"' for name, (host, port) in routes.items()]
-    # A port that a name doesn't have refuses; without this, curl would ask the machine's own resolver.
+    # Other ports of a name are refused. Otherwise curl would ask the machine's resolver.
     hosts = dict.fromkeys(name.rpartition(":")[0] for name in routes)
     lines += [f'connect-to = "{host}::{refused[0]}:{refused[1]}"' for host in hosts]
     lines.append('noproxy = "*"')

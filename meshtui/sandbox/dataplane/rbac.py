@@ -1,4 +1,4 @@
-"""ztunnel's policies as Envoy RBAC filters, for HBONE connections (whose peers have an identity)."""
+"""ztunnel's policies as Envoy RBAC filters for HBONE connections, whose peers have an identity."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RBAC = "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC"
 
 
 def hbone_filters(policies: list[Policy], destination: str, trust_domain: str) -> list[Json]:
-    """Return the HTTP filters that judge a CONNECT: first DENY, then ALLOW where any ALLOW policy applies."""
+    """Return the HTTP filters for a CONNECT: first DENY, then ALLOW if any ALLOW policy applies."""
     render = _Renderer(destination, trust_domain)
     filters = []
     denies = [policy for policy in policies if policy.deny]
@@ -33,7 +33,7 @@ def _filter(name: str, action: str, rules: Json) -> Json:
 
 
 class _Renderer:
-    """Writes matches as principals and permissions for one destination pod."""
+    """Renders matches as principals and permissions for one destination pod."""
 
     def __init__(self, destination: str, trust_domain: str) -> None:
         self._destination = destination
@@ -86,7 +86,7 @@ class _Renderer:
         return {"and_rules": {"rules": every}} if every else _ANY
 
     def _identity(self, text: Text) -> Json:
-        """Compare against ``TRUST_DOMAIN/ns/NS/sa/SA``: what follows ``spiffe://`` in the certificate."""
+        """Match ``TRUST_DOMAIN/ns/NS/sa/SA``, which follows ``spiffe://`` in the certificate."""
         match text.how:
             case How.PRESENT:
                 return {"authenticated": {}}
@@ -127,12 +127,12 @@ def _source(network: Network) -> Json:
 
 
 def cidr(network: Network) -> Json:
-    """Return a network as Envoy writes it."""
+    """Return a network in Envoy's format."""
     return {"address_prefix": str(network.network_address), "prefix_len": network.prefixlen}
 
 
 def _port(port: int) -> Json:
-    # The port after the tunnel stands in the CONNECT's authority.
+    # The destination port is in the CONNECT's authority.
     return {"header": {"name": ":authority", "string_match": {"suffix": f":{port}"}}}
 
 

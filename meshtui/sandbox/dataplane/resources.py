@@ -1,4 +1,4 @@
-"""Small pieces of Envoy's configuration that more than one listener uses."""
+"""Parts of Envoy's configuration that several listeners use."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ CLUSTER = f"{_TYPE}.config.cluster.v3.Cluster"
 _HTTP_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 
 NOWHERE = "nowhere"
-"""A cluster without endpoints: a connection sent there is accepted, then closed."""
+"""A cluster without endpoints: a connection to it is accepted, then closed."""
 
 CONNECT_TIMEOUT_S = 10
-"""How long ztunnel waits for a connection."""
+"""ztunnel's connect timeout, in seconds."""
 
 
 def socket_address(host: str, port: int) -> Json:
@@ -43,7 +43,7 @@ def bound_to(cluster: Json, address: str | None) -> Json:
 
 
 def http2_once() -> Json:
-    """HTTP/2 with a connection for each stream: a policy edit is felt by the very next tunnel."""
+    """HTTP/2 with one connection per stream, so that a policy change applies to the next tunnel."""
     return {
         _HTTP_OPTIONS: {
             "@type": f"type.googleapis.com/{_HTTP_OPTIONS}",
@@ -54,7 +54,7 @@ def http2_once() -> Json:
 
 
 def http1_once() -> Json:
-    """HTTP/1.1 with a connection for each request, for the same reason; each also has a log line of its own."""
+    """HTTP/1.1 with one connection per request, for the same reason; each also has its own log line."""
     return {
         _HTTP_OPTIONS: {
             "@type": f"type.googleapis.com/{_HTTP_OPTIONS}",
@@ -85,7 +85,7 @@ def tls_context(kind: str, certificate: tuple[Path, Path], root: Path, peer: Jso
 
 
 def access_log(kind: str, **fields: str) -> list[Json]:
-    """Return an access log to Envoy's standard output: one JSON object a line, ``kind`` in ``k``."""
+    """Return an access log on Envoy's standard output: one JSON object per line, with ``kind`` in ``k``."""
     return [
         {
             "name": "stdout",
@@ -127,7 +127,7 @@ def tcp_proxy(log: list[Json], **target: Any) -> Json:
 
 
 def listener(name: str, pipe: Path, filter_chains: list[Json]) -> Json:
-    """Return a listener on a Unix socket that only its own user can open; a door leads there and says who came."""
+    """Return a listener on a Unix socket that only its own user can open. A door relays to it, with a PROXY header."""
     return {
         "name": name,
         "address": {"pipe": {"path": str(pipe), "mode": 0o600}},

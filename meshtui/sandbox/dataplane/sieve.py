@@ -1,4 +1,4 @@
-"""Keeps a bad resource from Envoy, and only that: a running Envoy drops every listener for one that it can't read."""
+"""Withholds invalid resources from Envoy, since a running Envoy drops every listener because of an invalid one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class Sieve:
-    """Validates what changed, and holds on to the last good version of what is bad."""
+    """Validates changed resources, and keeps the last valid version of invalid ones."""
 
     def __init__(self, validate: Validate) -> None:
         self._validate = validate
@@ -36,7 +36,7 @@ class Sieve:
         return good_listeners, good_clusters
 
     async def _keep_good(self, resources: Resources, passes: Callable[[Resources], Awaitable[bool]]) -> Resources:
-        """Judge group by group (what a listener is for stands first in its name), then one by one."""
+        """Validate the listeners by group (the prefix of their names), then one by one."""
         kept: Resources = {}
         groups: dict[str, Resources] = {}
         for name, each in resources.items():
@@ -58,7 +58,7 @@ class Sieve:
         if not everything:
             return True
         if any(self._bad.get(name) == each for name, each in everything.items()):
-            return False  # said before
+            return False  # reported before
         try:
             await self._validate(list(fresh_listeners.values()), list(fresh_clusters.values()))
         except EnvoyError as error:

@@ -1,6 +1,6 @@
-"""The cluster as the data plane sees it, read from the store's raw JSON.
+"""The state of the cluster for the data plane, read from the store's raw JSON.
 
-Read on this package's own path: what is enforced must not come from the code that predicts it.
+It doesn't use ``meshtui.engine`` or ``meshtui.kinds``: what is enforced must be independent of what is predicted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WATCHED = (
     "httproutes",
     "configmaps",
 )
-"""The kinds that decide what Envoy does."""
+"""The kinds that Envoy's configuration depends on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +60,11 @@ class Pod:
     ready: bool
     host_network: bool = False
     dns: tuple[str, ...] = ()
-    """``hostname.subdomain`` when the pod has a name of its own behind a headless Service."""
+    """``hostname.subdomain`` if the pod has a DNS name of its own, behind a headless Service."""
 
     @property
     def meshed(self) -> bool:
-        """Whether it has an identity of its own when it connects: captured by ambient, or a gateway."""
+        """Whether its connections have an identity: it is captured by ambient, or a gateway."""
         return self.captured or self.gateway
 
     def port_numbers(self) -> list[int]:
@@ -111,7 +111,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Everything that Envoy's configuration is made from."""
+    """Everything that Envoy's configuration depends on."""
 
     trust_domain: str
     root_namespace: str
@@ -167,7 +167,7 @@ def _mesh_config(store: ClusterStore) -> tuple[str, str]:
 
 def _is_wired(pod: Obj) -> bool:
     status = pod.get("status") or {}
-    # Only what the sandbox itself runs: a pod from a recording has an address that isn't this machine's.
+    # Only pods that the sandbox runs: other pods have addresses that aren't this machine's.
     ours = str(status.get("podIP") or "").startswith(f"{POD_PREFIX}.")
     return ours and status.get("phase") not in {"Succeeded", "Failed"}
 

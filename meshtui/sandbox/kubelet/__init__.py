@@ -1,1 +1,1 @@
-"""meshtui kubelet."""
+"""The sandbox's kubelet, which runs pods as local processes."""

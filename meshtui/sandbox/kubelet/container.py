@@ -1,4 +1,4 @@
-"""One container's life: its image looked up, its process run, probed, and run again as the pod's policy says."""
+"""The lifecycle of one container: its image is looked up, its process started, probed, and restarted by the pod's policy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LONGEST_REASON = 1024
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What all pods share. ``on_child`` hears the pid of each process that is started."""
+    """Properties that all pods share. ``on_child`` is called with the pid of each started process."""
 
     store: Store
     logs: PodLogFiles
@@ -38,7 +38,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class PodContext:
-    """What the containers of one pod share."""
+    """Properties that the containers of one pod share."""
 
     machine: Machine
     pod: Obj
@@ -54,7 +54,7 @@ class PodContext:
 
 
 class Container:
-    """Runs one container until it is done for good (``run`` returns), or is stopped."""
+    """Runs one container until it has ended for good (``run`` returns), or is stopped."""
 
     def __init__(self, context: PodContext, spec: Obj, *, restart_policy: str) -> None:
         self.spec = spec
@@ -67,7 +67,10 @@ class Container:
         self._last_line = ""
 
     async def run(self) -> int:
-        """Run, and run again; the exit code of the last run. Never returns for a service that goes on."""
+        """Run the container, with restarts.
+
+        Returns the exit code of the last run; never returns for a service that keeps running.
+        """
         image = await self._pull()
         backoff_s = _BACKOFF_FIRST_S
         while True:
@@ -91,7 +94,7 @@ class Container:
         return self._restart_policy == "Always" or (self._restart_policy == "OnFailure" and code != 0)
 
     async def _pull(self) -> Image:
-        """The image; for an unknown one the pod waits, as it does for a registry that knows nothing of it."""
+        """The image. With an unknown one the pod waits, as for a registry that doesn't have it."""
         name = self.spec["image"]
         image = self._context.machine.images(name)
         if image is not None:
@@ -159,7 +162,7 @@ class Container:
         return await ContainerProcess.start(command, env, context.paths.root / "home", line, context.machine.runtime)
 
     async def _probe(self) -> None:
-        """The startup probe first; then readiness and liveness side by side."""
+        """Run the startup probe first; then readiness and liveness probes concurrently."""
         await self._started()
         self.state.started = True
         self._context.changed()
@@ -200,7 +203,7 @@ class Container:
             self._context.changed()
 
     def _killer(self, what: str, patience: int) -> Callable[[bool, str], None]:
-        """What a startup or liveness probe does: end the container after too many failures in a row."""
+        """The handler of a startup or liveness probe, which ends the container after too many consecutive failures."""
         seen = 0
 
         def on_change(good: bool, problem: str) -> None:

@@ -1,4 +1,4 @@
-"""A container's environment: its own variables, the image's, and what tells it where its pod lives."""
+"""A container's environment: its own variables, the image's, and those that name the pod's folder."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _REFERENCE = re.compile(r"\$(\$)?\(([A-Za-z_][A-Za-z0-9_.-]*)\)")
 
 
 class ConfigError(Exception):
-    """A variable refers to something that isn't there (the pod says CreateContainerConfigError)."""
+    """A variable refers to something that doesn't exist (the pod has CreateContainerConfigError)."""
 
 
 def build(store: Store, pod: Obj, container: Obj, image: Image, paths: PodPaths, address: str) -> dict[str, str]:
-    """Every variable of a container's process. Raises ConfigError."""
+    """All variables of a container's process. Raises ConfigError."""
     root = str(paths.root)
     env = {"PATH": PATH, "HOME": str(paths.root / "home"), "TMPDIR": str(paths.root / "home"), "LANG": "C.UTF-8"}
     env |= image.env
@@ -40,7 +40,7 @@ def build(store: Store, pod: Obj, container: Obj, image: Image, paths: PodPaths,
 
 
 def expand(text: str, env: dict[str, str]) -> str:
-    """Replace ``$(NAME)`` as Kubernetes does; ``$$(NAME)`` stays, an unknown name too."""
+    """Replace ``$(NAME)`` as Kubernetes does; ``$$(NAME)`` and unknown names stay."""
 
     def replace(found: re.Match[str]) -> str:
         if found[1]:
@@ -51,7 +51,7 @@ def expand(text: str, env: dict[str, str]) -> str:
 
 
 def command_of(container: Obj, image: Image, env: dict[str, str]) -> list[str]:
-    """What runs: the image's command, or for a probe image the container's own."""
+    """The command: the image's, or for a probe image the container's own."""
     if image.command is not None:
         return list(image.command)
     own = [*(container.get("command") or []), *(container.get("args") or [])]
@@ -61,7 +61,7 @@ def command_of(container: Obj, image: Image, env: dict[str, str]) -> list[str]:
 
 
 def _data(store: Store, plural: str, namespace: str, reference: Obj) -> dict[str, str] | None:
-    """A ConfigMap's or Secret's values; None for an absent optional one."""
+    """The values of a ConfigMap or Secret; None for a missing optional one."""
     name = reference.get("name", "")
     found = store.get(plural, namespace, name)
     if found is None:
@@ -117,7 +117,7 @@ def _field(pod: Obj, path: str, address: str) -> str:
 
 
 def make_folders(paths: PodPaths, user: User | None) -> None:
-    """The folders of a pod: its own view of the network it can only read, the rest is its processes' alone."""
+    """Create the folders of a pod. Its processes can only read its network file; they own the rest."""
     open_folder(paths.root, user)
     for name in ("s", "home", "pg"):
         give_folder(paths.root / name, user)

@@ -1,4 +1,4 @@
-"""Follows the pods that have a node and keeps one worker for each."""
+"""Watches the pods that have a node, and keeps a worker for each."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _log = logging.getLogger(__name__)
 
 
 def _ignore(_: int) -> None:
-    """No one wants to hear of children."""
+    """Does nothing, if nobody needs the pids of children."""
 
 
 class Kubelet:
     """Runs the pods of all nodes as local processes.
 
-    ``wait_for_network``: hold every pod's first process until the data plane has written its ``net.json``.
-    ``on_child`` hears the pid of each process that is started.
+    ``wait_for_network``: start a pod's first process only after the data plane has written its ``net.json``. ``on_child`` is
+    called with the pid of each started process.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Kubelet:
         self._task: asyncio.Task[None] | None = None
 
     def paths(self, uid: str) -> PodPaths:
-        """Where a pod lives."""
+        """The folder of a pod."""
         return PodPaths(self._pods / hashlib.blake2s(uid.encode(), digest_size=4).hexdigest())
 
     async def start(self) -> None:
@@ -60,7 +60,7 @@ class Kubelet:
         self._task = asyncio.create_task(self._follow(), name="kubelet")
 
     async def stop(self) -> None:
-        """End every pod: politely for two seconds, then by force."""
+        """Stop every pod: SIGTERM, and SIGKILL after two seconds."""
         if self._task:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""A container's probes, made through the Unix sockets on which it serves its ports."""
+"""Runs a container's probes through the Unix sockets of its ports."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from meshtui.sandbox.ports import Obj, PodPaths
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One probe: what is asked, and how often."""
+    """One probe: its request, and its period and thresholds."""
 
     path: str | None
     port: int
@@ -54,7 +54,7 @@ def _port(container: Obj, port: object) -> int | None:
 
 
 async def ask(probe: Probe, paths: PodPaths) -> str:
-    """Probe once; an empty string means success, anything else says what was wrong."""
+    """Probe once. Returns an empty string on success, else the reason."""
     try:
         async with asyncio.timeout(probe.timeout_s):
             reader, writer = await asyncio.open_unix_connection(paths.socket(probe.port))
@@ -81,9 +81,9 @@ async def _http(probe: Probe, reader: asyncio.StreamReader, writer: asyncio.Stre
 
 
 async def watch(probe: Probe, paths: PodPaths, on_change: Callable[[bool, str], None]) -> None:
-    """Probe for ever; ``on_change`` hears of each verdict that passed its threshold, and every failure's reason.
+    """Probe forever. ``on_change`` is called with each result that passed its threshold, and the reason of every failure.
 
-    Until the first success, the probe runs at most half a second apart: sandboxes start faster than clusters.
+    Until the first success, the interval is at most half a second, so that sandboxes start fast.
     """
     await asyncio.sleep(probe.delay_s)
     streak, good, succeeded = 0, False, False

@@ -1,4 +1,4 @@
-"""One container's process: started in a group of its own, its output stamped into the log, ended for certain."""
+"""The process of one container: it runs in its own process group, and its output is logged with timestamps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST_LINE = 16384
 
 
 class ContainerProcess:
-    """A running command. ``line`` gets each line of stdout and stderr."""
+    """A running command. ``line`` is called with each line of stdout and stderr."""
 
     def __init__(self, process: asyncio.subprocess.Process, line: Callable[[str], None]) -> None:
         self._process = process
@@ -28,7 +28,7 @@ class ContainerProcess:
     async def start(
         command: list[str], env: dict[str, str], folder: Path, line: Callable[[str], None], runtime: Runtime
     ) -> ContainerProcess:
-        """Start a command as the pods' user. Raises OSError when the machine can't start a process."""
+        """Start a command as the pods' user. Raises OSError if it can't be started."""
         process = await asyncio.create_subprocess_exec(
             runtime.python,
             "-I",
@@ -52,9 +52,9 @@ class ContainerProcess:
         return self._process.pid
 
     async def wait(self) -> int:
-        """Wait for the end: the exit code, or 128 + the signal's number."""
+        """Wait for its end. Returns the exit code, or 128 + the signal's number."""
         code = await self._process.wait()
-        self.signal(signal.SIGKILL)  # a container ends with its first process: stragglers of the group go too
+        self.signal(signal.SIGKILL)  # a container ends with its first process: the rest of the group is killed
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1):
                 await self._reading

@@ -1,4 +1,4 @@
-"""What the kubelet knows of a pod's containers, and the status that it makes of it."""
+"""The state of a pod's containers, and the pod's status."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def running() -> dict[str, Any]:
 
 
 def waiting(reason: str, message: str = "") -> dict[str, Any]:
-    """A state: waits, and why."""
+    """A state: waiting, with the reason."""
     return {"waiting": {"reason": reason} | ({"message": message} if message else {})}
 
 
@@ -71,14 +71,14 @@ def terminated(state: dict[str, Any], code: int, container_id: str, reason: str 
 
 
 def gates_met(pod: Obj) -> list[str]:
-    """The readiness gates that are not met."""
+    """The readiness gates that aren't met."""
     conditions = {c["type"]: c["status"] for c in (pod.get("status") or {}).get("conditions") or []}
     gates = [gate.get("conditionType", "") for gate in pod["spec"].get("readinessGates") or []]
     return [gate for gate in gates if conditions.get(gate) != "True"]
 
 
 def conditions(pod: Obj, containers: Iterable[ContainerState], *, initialized: bool, phase: str) -> list[Obj]:
-    """The pod's conditions: the kubelet's own, after those that others wrote."""
+    """The pod's conditions: those of the kubelet, after those that others wrote."""
     over = phase in ("Succeeded", "Failed")
     unready = [container.name for container in containers if not container.ready]
     unmet = gates_met(pod)

@@ -1,4 +1,4 @@
-"""One pod's life on this machine, from its address to the last signal."""
+"""The lifecycle of one pod on this machine, from its address to its deletion."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 class PodWorker:
-    """Runs one pod. ``begin_stop`` ends it gracefully, ``kill`` at once; ``done`` is set when nothing of it is left."""
+    """Runs one pod. ``begin_stop`` stops it gracefully, ``kill`` at once; ``done`` is set when everything has ended."""
 
     def __init__(
         self,
@@ -56,12 +56,12 @@ class PodWorker:
         self._task = asyncio.create_task(self._live(), name=f"pod {pod['metadata']['name']}")
 
     def begin_stop(self, grace_s: float) -> None:
-        """SIGTERM now, SIGKILL after ``grace_s``; then the pod leaves the API."""
+        """Send SIGTERM now, and SIGKILL after ``grace_s`` seconds; then delete the pod from the API."""
         if self._stopping is None:
             self._stopping = asyncio.create_task(self._stop(grace_s))
 
     async def kill(self) -> None:
-        """End everything at once."""
+        """Kill everything at once."""
         if self._stopping is None:
             await self._stop(0)
         else:
@@ -91,7 +91,7 @@ class PodWorker:
             status["initContainerStatuses"] = [each.state.status() for each in self._init]
         if self._reason:
             status["reason"] = self._reason
-        with contextlib.suppress(ApiError):  # somebody removed the pod's namespace under it
+        with contextlib.suppress(ApiError):  # the pod's namespace was deleted in the meantime
             self._store.update("pods", pod | {"status": status}, "kubelet", subresource="status")
 
     def _say(self, reason: str, message: str, container: str = "", *, warning: bool = False) -> None:
@@ -145,9 +145,9 @@ class PodWorker:
         self.publish()
 
     async def _network(self) -> None:
-        """Wait until the data plane has shown the pod its network, as a CNI plugin would.
+        """Wait until the data plane has written the pod's network file, as for a CNI plugin, without a time limit.
 
-        However long it takes: a process without that view would speak to this machine's own network.
+        Without that file, a process would use this machine's own network.
         """
         while self._wait_for_network and not self._paths.network.exists():  # noqa: ASYNC110 - files have no event
             await asyncio.sleep(0.02)
@@ -174,10 +174,10 @@ class PodWorker:
 
 
 def grace_of(pod: Obj) -> float:
-    """Seconds that are left to a pod that is being deleted."""
+    """The seconds that are left to a pod that is being deleted."""
     metadata = pod["metadata"]
     grace = float(metadata.get("deletionGracePeriodSeconds") or 0)
     began = datetime.fromisoformat(metadata["deletionTimestamp"])
-    # Stamps are whole seconds: a grace that has only just begun must not lose a second to rounding.
+    # Timestamps are whole seconds: a grace period that has just begun must not lose a second by rounding.
     passed = max((datetime.now(UTC) - began).total_seconds() - 1, 0)
     return max(grace - passed, 0.0)

@@ -1,4 +1,4 @@
-"""The sandbox's scenarios: a folder each, found by looking here."""
+"""The sandbox's scenarios: a folder each, discovered here."""
 
 from meshtui.sandbox.scenarios.catalogue import ScenarioError, fix, load, names, page, title
 

@@ -30,15 +30,15 @@ _SCENARIO = "scenario.yaml"
 _OVERLAY = "overlay.yaml"
 
 Key = tuple[str, str, str]
-"""Kind, namespace (empty for none) and name."""
+"""Kind, namespace (empty for cluster-scoped kinds) and name."""
 
 
 class ScenarioError(ValueError):
-    """No such scenario, or one that names something that isn't there."""
+    """There is no such scenario, or it names something that doesn't exist."""
 
 
 class _ObjectName(BaseModel):
-    """Which object is meant."""
+    """Kind, namespace and name of an object."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -48,7 +48,7 @@ class _ObjectName(BaseModel):
 
     @property
     def key(self) -> Key:
-        """As objects are found by."""
+        """The key of the object."""
         return self.kind, self.namespace, self.name
 
 
@@ -84,7 +84,7 @@ def load(name: str) -> list[Obj]:
 
 
 def page(name: str) -> str:
-    """What the operator sees, what to look at, how it is fixed; Markdown. Raises ScenarioError."""
+    """The scenario's page in Markdown: the symptom, what to look at, the repair. Raises ScenarioError."""
     _read(name)
     text = (_FOLDER / name / "page.md").read_text("utf-8")
     lines = "\n".join("    kubectl " + " ".join(_quoted(word) for word in command) for command in fix(name))
@@ -92,12 +92,12 @@ def page(name: str) -> str:
 
 
 def fix(name: str) -> list[list[str]]:
-    """The commands that repair a scenario, each as kubectl's arguments; raises ScenarioError."""
+    """The commands that repair a scenario, each as arguments of kubectl. Raises ScenarioError."""
     scenario = _read(name)
     commands = [command for part in scenario.include for command in fix(part)]
     healthy = str(_FOLDER / _BASE)
     commands += [[word.replace("{healthy}", healthy) for word in command] for command in scenario.fix]
-    # Two gaps may have one repair.
+    # Two scenarios may have the same repair.
     return [command for index, command in enumerate(commands) if command not in commands[:index]]
 
 
@@ -115,7 +115,7 @@ def _read(name: str) -> _Scenario:
 
 @cache
 def _base() -> tuple[Obj, ...]:
-    """The objects of ``healthy``: namespaces and ServiceAccounts before what needs them."""
+    """The objects of ``healthy``, with namespaces and ServiceAccounts first."""
     first = {"Namespace": 0, "Node": 1, "ServiceAccount": 2, "ConfigMap": 3}
     last = {"StatefulSet": 8, "Deployment": 9}
     files = [path for path in sorted((_FOLDER / _BASE).glob("*.yaml")) if path.name != _SCENARIO]
@@ -136,7 +136,7 @@ def _key(obj: Obj) -> Key:
 
 
 def _apply(name: str, objects: dict[Key, Obj]) -> None:
-    """Make a scenario's differences to ``objects``; each must meet something, or the scenario has gone stale."""
+    """Apply a scenario's differences to ``objects``. Each must match an object, else the scenario is outdated."""
     scenario = _read(name)
     for part in scenario.include:
         _apply(part, objects)
@@ -158,7 +158,7 @@ def _apply(name: str, objects: dict[Key, Obj]) -> None:
 
 
 def _edit_pods(scenario: str, objects: dict[Key, Obj], reference: str) -> dict[str, Any]:
-    """The pod spec of a workload, in a copy that takes the shared object's place."""
+    """Edit the pod spec of a workload, in a copy that replaces the shared object."""
     namespace, kind, name = reference.split("/")
     key = (kind, namespace, name)
     if key not in objects:

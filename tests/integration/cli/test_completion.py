@@ -11,13 +11,15 @@ import yaml
 
 from meshtui.cli.completing import rule_ids, scenario_names
 from meshtui.cli.registry import names
-from meshtui.findings import rules
+from meshtui.findings import all_rules
+from meshtui.journeys import applications
 from meshtui.sandbox import scenarios
 from meshtui.sandbox.apiserver.server import running_api
 from tests.fakes.snapshots import namespace, pod
 from tests.unit.cli.test_startup import UNREACHABLE
 
 BIN = Path(sys.executable).parent
+RULES = all_rules(rule for each in applications() for rule in each.rules)
 SHELLS = [
     pytest.param(
         shell,
@@ -108,7 +110,7 @@ def test_scenarios_rules_schemas_and_contexts(tmp_path, shell):
 
 def test_what_is_offered_is_all_there_is():
     assert scenario_names() == sorted(scenarios.names())
-    assert rule_ids() == sorted(rule.id for rule in rules())
+    assert rule_ids() == sorted(rule.id for rule in RULES)
 
 
 async def test_names_of_a_cluster(tmp_path):

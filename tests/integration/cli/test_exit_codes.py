@@ -6,6 +6,7 @@ import os
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 import yaml
@@ -21,6 +22,7 @@ from tests.unit.cli.test_startup import UNREACHABLE
 
 ECOM, INVENTORY = "ecom/deploy/ecom-service", "inventory/svc/inventory-service:8000"
 CALL = (ECOM, INVENTORY)
+BROWSE = Path(__file__).parents[2] / "fakes" / "browse.toml"
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,13 @@ def _cases():
             Case(2, "manifests", (ECOM, "nobody/svc/x:1")),
         ],
         "help": [Case(0, "nothing", ("check",)), Case(2, "nothing", ("chek",))],
+        "journey": [
+            Case(0, "nothing", ("list",)),
+            Case(0, "healthy", ("run", "BROWSE")),
+            Case(1, "healthy", ("run", "BROWSE_WRONG")),
+            Case(2, "nothing", ("check", "EMPTY_FILE")),
+            Case(2, "api", ("run", "checkout", "--read-only", "--yes")),
+        ],
         "matrix": [Case(0, "manifests", ()), Case(2, "manifests", ("-n", "nobody"))],
         "predict": [
             Case(0, "manifests", ("--flows", "FLOWS")),
@@ -104,6 +113,7 @@ def _cases():
         "diff": ("FOLDER",),
         "predict": ("--flows", "FLOWS"),
         "verify": ("HOLDS",),
+        "journey": ("run", "BROWSE"),
     }
     needed["version"] = ("--server",)
     for name in names():
@@ -155,6 +165,8 @@ def files(tmp_path_factory):
         "wrong.yaml": yaml.safe_dump(expectations("deny")),
         "unknown.yaml": yaml.safe_dump(expectations("deny", to="10.0.0.1:9", protocol="UDP")),
         "kubeconfig": UNREACHABLE,
+        "browse.toml": BROWSE.read_text(),
+        "browse-wrong.toml": BROWSE.read_text().replace('"{book}" }', '"another" }'),
     }
     for name, text in contents.items():
         (folder / name).write_text(text)
@@ -170,6 +182,8 @@ def files(tmp_path_factory):
         "HALF": folder / "half.jsonl",
         "HOLDS": folder / "holds.yaml",
         "WRONG": folder / "wrong.yaml",
+        "BROWSE": folder / "browse.toml",
+        "BROWSE_WRONG": folder / "browse-wrong.toml",
         "UNKNOWN": folder / "unknown.yaml",
         "NOWHERE": folder / "kubeconfig",
     }

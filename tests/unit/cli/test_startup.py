@@ -82,6 +82,7 @@ WITHOUT_TEXTUAL = {
     "diff": (0, ["FOLDER", "-f", "FOLDER"]),
     "explain": (0, [*CALL, "-f", "FOLDER"]),
     "help": (0, ["explain"]),
+    "journey": (3, ["run", "checkout", "--kubeconfig", "KUBECONFIG"]),
     "matrix": (0, ["-f", "FOLDER"]),
     "predict": (0, ["--flows", "FLOWS", "-f", "FOLDER"]),
     "probe": (0, [*CALL, "--plan", "-f", "FOLDER"]),

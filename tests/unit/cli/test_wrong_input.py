@@ -167,4 +167,4 @@ def test_a_table_of_a_plan_shows_what_is_left_out(capsys, real):
     rows = capsys.readouterr().out.splitlines()
     assert len(rows) == 2
     assert rows[1].startswith("left out,")
-    assert "no running pod" in rows[1]
+    assert "isn't a running pod" in rows[1]

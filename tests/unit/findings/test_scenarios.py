@@ -5,11 +5,13 @@ import copy
 import pytest
 
 from meshtui.engine import Engine
-from meshtui.findings import look
-from meshtui.model.evidence import Evidence
+from meshtui.findings import look as look_with
+from meshtui.journeys import applications
+from meshtui.journeys.bookstore.builds import BOOKSTORE
+from meshtui.journeys.bookstore.observed import Evidence
 from meshtui.model.finding import Severity
 from meshtui.sandbox.scenarios import load, names
-from meshtui.sources.changes import changed
+from meshtui.sources.edits import edited
 from tests.fakes.snapshots import judge, snapshot_of
 
 RESERVE = "ecom/deploy/ecom-service > inventory/svc/inventory-service:8000"
@@ -33,17 +35,23 @@ GOOD = Evidence(("a",), ("a",), "bookstore/ecom-service:1.1", "http://i", 2, 2, 
 def applied(objects, fix):
     """The objects after a fix, as ``kubectl apply`` would leave them."""
     documents = copy.deepcopy(objects)
-    for change in fix.changes:
-        ref = (change.ref.kind, change.ref.namespace, change.ref.name)
+    for edit in fix.edits:
+        ref = (edit.ref.kind, edit.ref.namespace, edit.ref.name)
         places = [
             i for i, o in enumerate(documents) if (o["kind"], o["metadata"].get("namespace", ""), o["metadata"]["name"]) == ref
         ]
-        assert bool(places) is (change.create is None), f"{change.ref} is there: {bool(places)}"
-        if change.create is not None:
-            documents.append(changed({}, change))
+        assert bool(places) is (edit.create is None), f"{edit.ref} is there: {bool(places)}"
+        if edit.create is not None:
+            documents.append(edited({}, edit))
         else:
-            documents[places[0]] = changed(documents[places[0]], change)
+            documents[places[0]] = edited(documents[places[0]], edit)
     return documents
+
+
+def look(snapshot, evidence=None, engine=None):
+    """With the rules that applications bring."""
+    more = [rule for each in applications() for rule in each.rules]
+    return look_with(snapshot, {} if evidence is None else {BOOKSTORE: evidence}, engine, more)
 
 
 def findings(objects, evidence=None):

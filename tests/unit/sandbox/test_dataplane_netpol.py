@@ -98,9 +98,3 @@ def test_named_ports_are_resolved_per_pod():
     only_http = world(ingress({"ports": [{"port": "http"}]}))
     assert not netpol.drops(only_http, CLIENT, other, 9000)
     assert netpol.drops(only_http, CLIENT, other, 8000)
-
-
-@pytest.mark.parametrize(("source", "destination", "port"), [(True, True, 15008), (True, False, 8000), (False, True, 8000)])
-def test_hbones_port_is_seen_between_two_meshed_pods_only(source, destination, port):
-    client, server = pod("a/b", "10.0.0.4", captured=source), pod("c/d", "10.0.0.5", captured=destination)
-    assert netpol.port_on_the_wire(client, server, 8000) == port

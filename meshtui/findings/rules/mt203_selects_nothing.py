@@ -1,0 +1,60 @@
+"""MT203: a mesh policy whose selector selects no pod."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from meshtui.engine.matching.selectors import describe, matches
+from meshtui.findings.base import Found, Rule
+from meshtui.findings.context import Context
+from meshtui.findings.pods import is_ambient
+from meshtui.findings.unseen import unseen
+from meshtui.model.finding import Severity
+from meshtui.model.policy import AuthorizationPolicy
+from meshtui.model.selectors import LabelSelector
+
+
+def _look(context: Context) -> Iterator[Found]:
+    """AuthorizationPolicies, PeerAuthentications and RequestAuthentications; ztunnel matches nothing with ``selector: {}``."""
+    snapshot = context.snapshot
+    kinds = (snapshot.authorization_policies, snapshot.peer_authentications, snapshot.request_authentications)
+    for policy in (p for kind in kinds for p in kind.values()):
+        selector, ref = policy.selector, policy.meta.ref
+        if selector is None:
+            continue
+        if selector.is_empty:
+            ambient = any(is_ambient(member) for member in context.classes_in(ref.namespace))
+            if isinstance(policy, AuthorizationPolicy) and ambient and not policy.target_refs:
+                why = "an empty selector selects nothing at ztunnel: leave it out to mean the whole namespace"
+                yield Found((ref,), f"{ref} has an empty selector", why)
+        elif _has_pods(context, ref.namespace) and not _selects(context, ref.namespace, selector):
+            why = "it is enforced nowhere: whom it was written for is judged without it"
+            missing = unseen(context.snapshot, _namespaces(context, ref.namespace))
+            yield Found((ref,), f"{ref} selects no pod: {describe(selector)}{missing}", why, Severity.INFO if missing else None)
+
+
+def _namespaces(context: Context, namespace: str) -> Iterable[str]:
+    """The namespaces whose pods a selector may match: in the root namespace, all."""
+    return context.snapshot.namespace_by_name if namespace == context.snapshot.mesh.root_namespace else [namespace]
+
+
+def _has_pods(context: Context, namespace: str) -> bool:
+    return namespace == context.snapshot.mesh.root_namespace or namespace in context.namespaces_with_pods
+
+
+def _selects(context: Context, namespace: str, selector: LabelSelector) -> bool:
+    """Whether the selector matches a running or future pod of its namespace; in the root namespace, of any namespace."""
+    everywhere = namespace == context.snapshot.mesh.root_namespace
+    pods = context.running if everywhere else context.snapshot.pods_by_namespace.get(namespace, ())
+    if any(not pod.completed and matches(selector, pod.labels) for pod in pods):
+        return True
+    return any(matches(selector, c.template.labels) for c in context.makers if everywhere or c.meta.namespace == namespace)
+
+
+RULE = Rule(
+    "MT203",
+    "policy that selects nothing",
+    Severity.WARNING,
+    _look,
+    ("Pod", "AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication"),
+)

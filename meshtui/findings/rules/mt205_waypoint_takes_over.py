@@ -1,0 +1,51 @@
+"""MT205: an untargeted policy covers pods whose callers come through a waypoint: ztunnel sees the waypoint's identity."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshtui.engine.policy.authorization import l7_fields_of
+from meshtui.findings.authz import has_source
+from meshtui.findings.base import Found, Rule
+from meshtui.findings.context import Context
+from meshtui.findings.waypoints import behind_waypoints
+from meshtui.model.finding import Severity
+from meshtui.model.ids import ObjectRef
+from meshtui.model.policy import AuthorizationPolicy
+
+
+def _look(context: Context) -> Iterator[Found]:
+    """DENY rules on sources don't see callers behind the waypoint; ztunnel doesn't read HTTP fields (istio.io: waypoints)."""
+    told: set[tuple[ObjectRef, ObjectRef]] = set()
+    for behind in behind_waypoints(context):
+        waypoint = behind.waypoint.meta.ref
+        for pod in behind.pods:
+            for compiled in context.authorization.covering(pod):
+                policy = compiled.policy
+                what = _effect(policy)
+                if not what or (policy.meta.ref, waypoint) in told:
+                    continue
+                told.add((policy.meta.ref, waypoint))
+                yield Found(
+                    (policy.meta.ref, behind.service.meta.ref, waypoint),
+                    f"{policy.meta.ref} has no targetRefs, and {behind.service.meta.ref} is reached through {waypoint}",
+                    f"{what}; targetRefs to the Service have the waypoint enforce it",
+                )
+
+
+def _effect(policy: AuthorizationPolicy) -> str:
+    if any(l7_fields_of(rule) for rule in policy.rules):
+        return "its rules ask for HTTP, and ztunnel, which enforces it, knows none"
+    if policy.action == "DENY" and any(has_source(rule) for rule in policy.rules):
+        return "the ztunnel sees the waypoint as the source: whom it denies comes through the waypoint"
+    return ""
+
+
+RULE = Rule(
+    "MT205",
+    "policy that a waypoint goes around",
+    Severity.WARNING,
+    _look,
+    ("AuthorizationPolicy", "Service", "Gateway"),
+    partial=True,
+)

@@ -1,0 +1,97 @@
+"""MT208: a database without protection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshtui.engine.policy.networkpolicy import Direction
+from meshtui.findings.base import Found, Rule
+from meshtui.findings.context import Context
+from meshtui.findings.fixes import KUBELET, allow_policy, network_policy, own_labels, peer_of, with_tunnel
+from meshtui.findings.pods import DATABASES, guarded
+from meshtui.model.finding import Fix, Severity
+from meshtui.model.ids import ObjectRef
+from meshtui.model.verdict import Decision
+from meshtui.model.workload import MeshMode, Pod
+
+__all__ = ["DATABASES", "RULE"]
+
+
+def _look(context: Context) -> Iterator[Found]:
+    """No ALLOW policy and no ingress NetworkPolicy, and a workload can reach it; if none can, another layer protects it."""
+    for workload, pods in context.workloads:
+        for pod in pods:
+            port = next((p.number for p in pod.ports if p.number in DATABASES), None)
+            if port is None or guarded(context, pod) or context.network.selecting(context.endpoint(pod), Direction.INGRESS):
+                continue
+            others, allowed = _callers(context, pod, port, workload.ref)
+            if others and not allowed:
+                continue
+            yield Found(
+                (workload.ref,),
+                f"{workload.ref} serves {DATABASES[port]} ({port}) to every pod of the cluster",
+                "no ALLOW AuthorizationPolicy and no ingress NetworkPolicy selects it: "
+                f"{allowed} of {others} other workloads reach it{_example(context, pod, port)}",
+                flows=allowed,
+                fix=_fix(context, pod, port, workload.ref),
+            )
+            break
+
+
+def _callers(context: Context, pod: Pod, port: int, own: ObjectRef) -> tuple[int, int]:
+    """The number of other workloads, and the number of them that reach the port."""
+    target = context.matrix.class_of(pod.key)
+    if target is None:
+        return 0, 0
+    others: set[ObjectRef] = set()
+    allowed: set[ObjectRef] = set()
+    for source, cell in zip(context.classes, context.matrix.column(target), strict=True):
+        others |= context.owners(source)
+        if context.decided(source, target, port, cell).decision is Decision.ALLOW:
+            allowed |= context.owners(source)
+    return len(others - {own}), len(allowed - {own})
+
+
+def _example(context: Context, pod: Pod, port: int) -> str:
+    """The most remote workload that reaches the port: outside the mesh and in another namespace."""
+    target = context.matrix.class_of(pod.key)
+    if target is None:
+        return ""
+    for source in context.classes:
+        space = source.endpoint.namespace
+        outside = source.endpoint.mode is MeshMode.NONE and source.endpoint.membership is None
+        far = outside and space not in {
+            pod.namespace,
+            context.snapshot.mesh.root_namespace,
+            "kube-system",
+        }
+        if far and source.pods and context.decided(source, target, port).decision is Decision.ALLOW:
+            return f", {min(context.owners(source))} among them, which is in no mesh"
+    return ""
+
+
+def _fix(context: Context, pod: Pod, port: int, workload: ObjectRef) -> Fix | None:
+    """Allow the workloads that are configured to call it; if there are none, its own namespace.
+
+    None if no label tells the database from other pods: the policies would close and open those, too.
+    """
+    calls = [c for c in context.calls if any(target.key == pod.key for target, _ in c.targets)]
+    callers = {context.snapshot.owner_of(c.source): c.source for c in calls}
+    home, labels = pod.namespace, own_labels(context, workload)
+    if labels is None:
+        return None
+    ambient = context.snapshot.mesh_mode(pod) is MeshMode.AMBIENT
+    peers = [peer_of(context, caller, home) for _, caller in sorted(callers.items())] or [{"podSelector": {}}]
+    ingress: list[dict[str, object]] = [{"from": peers, "ports": with_tunnel(port, tunnel=ambient)}]
+    if ambient:
+        ingress.append({"from": [{"ipBlock": {"cidr": f"{KUBELET}/32"}}]})
+    edits = [network_policy(ObjectRef("NetworkPolicy", home, f"{workload.name}-netpol"), labels, ingress)]
+    if ambient:
+        namespaces = sorted({home, *(caller.namespace for caller in callers.values())})
+        policy = ObjectRef("AuthorizationPolicy", home, f"{workload.name}-policy")
+        edits.insert(0, allow_policy(policy, labels, [{"namespaces": namespaces}]))
+    who = ", ".join(ref.name for ref in sorted(callers)) or f"namespace {home}"
+    return Fix(f"let in {who}, and nobody else", tuple(edits))
+
+
+RULE = Rule("MT208", "open database", Severity.ERROR, _look, ("NetworkPolicy", "AuthorizationPolicy"))

@@ -1,0 +1,32 @@
+"""MT210: a policy that ambient doesn't enforce: AUDIT, CUSTOM, or a dry run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshtui.findings.authz import policies
+from meshtui.findings.base import Found, Rule
+from meshtui.findings.context import Context
+from meshtui.findings.pods import is_ambient
+from meshtui.model.finding import Edit, Fix, Operation, Severity
+
+_DRY_RUN = "istio.io/dry-run"
+
+
+def _look(context: Context) -> Iterator[Found]:
+    """ztunnel supports only ALLOW and DENY (istio/istio ambient/authorization.go: UnsupportedValue)."""
+    for policy in policies(context):
+        ref = policy.meta.ref
+        ambient = any(is_ambient(member) and member.pods for member in context.covered(policy))
+        if policy.dry_run and (ambient or policy.target_refs):
+            edit = Edit(ref, (Operation("remove", ("metadata", "annotations", _DRY_RUN)),))
+            why = f"it says what it would do, and does nothing; the annotation {_DRY_RUN} keeps it so"
+            fix = Fix(f"remove the annotation {_DRY_RUN}: then it is enforced", (edit,)) if policy.action == "ALLOW" else None
+            yield Found((ref,), f"{ref} is a dry run", why, Severity.INFO, fix=fix)
+        elif policy.action not in {"ALLOW", "DENY"} and ambient:
+            why = "ztunnel enforces ALLOW and DENY only; a waypoint, by targetRefs, does what it says"
+            severity = Severity.WARNING if policy.action == "CUSTOM" else Severity.INFO
+            yield Found((ref,), f"{ref} is of action {policy.action}, which has no effect on ambient pods", why, severity)
+
+
+RULE = Rule("MT210", "policy without effect", Severity.WARNING, _look, ("AuthorizationPolicy",), partial=True)

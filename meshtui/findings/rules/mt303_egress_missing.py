@@ -1,0 +1,67 @@
+"""MT303: egress policy blocks a flow that the destination allows, or that is configured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshtui.engine.endpoints import Endpoint
+from meshtui.engine.policy.networkpolicy import Direction
+from meshtui.findings.base import Found, Rule
+from meshtui.findings.callers import Meant, meant
+from meshtui.findings.context import Context
+from meshtui.findings.fixes import peer_of, rule_edits, with_tunnel
+from meshtui.findings.netrules import main_policy, through_tunnel
+from meshtui.model.finding import Fix, Severity
+from meshtui.model.ids import ObjectRef
+from meshtui.model.policy import NetworkPolicy
+from meshtui.model.verdict import Decision, Layer
+
+
+def _look(context: Context) -> Iterator[Found]:
+    """One finding for each source policy and destination. If the app's port is open and HBONE's isn't, MT301 reports it."""
+    closed: dict[tuple[ObjectRef, ObjectRef], list[Meant]] = {}
+    policies: dict[ObjectRef, NetworkPolicy] = {}
+    for flow in dict.fromkeys(meant(context)):
+        decided = context.decided(flow.source, flow.target, flow.port)
+        if decided.decision is not Decision.DENY or decided.ruling.layer is not Layer.EGRESS_POLICY:
+            continue
+        policy = main_policy(context, flow.source, Direction.EGRESS)
+        if policy is None or _opens_port(context, flow.source.endpoint, flow.target.endpoint, flow.port):
+            continue
+        policies[policy.meta.ref] = policy
+        for owner in context.owners(flow.target):
+            closed.setdefault((policy.meta.ref, owner), []).append(flow)
+    for (ref, target), flows in sorted(closed.items(), key=lambda item: item[0]):
+        yield _found(context, policies[ref], target, flows)
+
+
+def _opens_port(context: Context, source: Endpoint, target: Endpoint, port: int) -> bool:
+    return context.network.permit(Direction.EGRESS, source, target, port, "TCP", target).policy is not None
+
+
+def _found(context: Context, policy: NetworkPolicy, target: ObjectRef, flows: list[Meant]) -> Found:
+    flows = sorted(flows, key=lambda flow: not flow.configured)
+    ref, first = policy.meta.ref, flows[0]
+    sources = context.owners_of({f.source.number: f.source for f in flows}.values())
+    said = ", ".join(dict.fromkeys(f"{flow.said_by} {flow.words}" for flow in flows))
+    pod = first.target.endpoint.pod
+    tunnel = through_tunnel(first.source, first.target)
+    fix = None
+    if pod is not None:
+        rule = {"to": [peer_of(context, pod, ref.namespace)], "ports": with_tunnel(first.port, tunnel=tunnel)}
+        ports = f"{first.port} and 15008 (HBONE)" if tunnel else str(first.port)
+        edits = rule_edits(context, policy, "egress", rule, sources, f"to-{target.name}-{first.port}")
+        places = ", ".join(dict.fromkeys(str(edit.ref) for edit in edits))
+        fix = Fix(f"an egress rule in {places} to {target} on TCP {ports}", edits) if edits else None
+    return Found(
+        (ref, *sources, target),
+        f"{ref} has no egress rule to {target}:{first.port}",
+        f"{said} means {sources[0]} to call it: the connection times out",
+        None if any(flow.configured for flow in flows) else Severity.WARNING,
+        context.count((f.source, f.target, f.port) for f in flows),
+        fix,
+        frozenset({target}),
+    )
+
+
+RULE = Rule("MT303", "egress missing", Severity.ERROR, _look, ("NetworkPolicy",), partial=True)

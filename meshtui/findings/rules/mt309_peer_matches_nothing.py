@@ -1,0 +1,50 @@
+"""MT309: a peer of a NetworkPolicy that matches no pod."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshtui.engine.matching.selectors import describe, matches
+from meshtui.findings.base import Found, Rule
+from meshtui.findings.context import Context
+from meshtui.findings.netrules import written_rules
+from meshtui.findings.unseen import unseen
+from meshtui.model.finding import Severity
+from meshtui.model.policy import NetworkPeer
+
+
+def _look(context: Context) -> Iterator[Found]:
+    """Namespaces without pods are skipped. Manifests rarely contain every namespace: without a cluster it is an info."""
+    for written in written_rules(context):
+        ref = written.policy.meta.ref
+        for number, peer in enumerate(written.rule.peers):
+            problem = _problem(context, peer, ref.namespace)
+            if problem:
+                side = "from" if written.direction.value == "ingress" else "to"
+                yield Found(
+                    (ref,),
+                    f"{ref} {written.place}.{side}[{number}] matches nobody: {problem}",
+                    "the rule opens nothing for whom it was written",
+                    None if context.snapshot.live else Severity.INFO,
+                )
+
+
+def _problem(context: Context, peer: NetworkPeer, home: str) -> str:
+    if peer.ip_block is not None or context.peers([peer], home):
+        return ""
+    if peer.namespace_selector is None:
+        names = {home}
+    else:
+        spaces = context.snapshot.namespaces.values()
+        names = {space.name for space in spaces if matches(peer.namespace_selector, space.labels)}
+        if not names:
+            return f"no namespace has {describe(peer.namespace_selector)}"
+    if not names & context.namespaces_with_pods or peer.pod_selector is None:
+        return ""
+    coming = (c for c in context.makers if c.meta.namespace in names)
+    if any(matches(peer.pod_selector, c.template.labels) for c in coming):
+        return ""
+    return f"no pod of {', '.join(sorted(names)[:3])} has {describe(peer.pod_selector)}{unseen(context.snapshot, names)}"
+
+
+RULE = Rule("MT309", "peer that matches nobody", Severity.WARNING, _look, ("Pod", "Namespace", "NetworkPolicy"))

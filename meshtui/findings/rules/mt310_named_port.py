@@ -1,0 +1,35 @@
+"""MT310: a NetworkPolicy names a port that no container has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshtui.engine.policy.networkpolicy import Direction
+from meshtui.findings.base import Found, Rule
+from meshtui.findings.context import Context
+from meshtui.findings.netrules import peers_of, written_rules
+from meshtui.model.finding import Severity
+
+
+def _look(context: Context) -> Iterator[Found]:
+    """Port names are those of the destination's containers (NetworkPolicy, reference); rules that match no pod are skipped."""
+    for written in written_rules(context):
+        names = [entry for entry in written.rule.ports if isinstance(entry.port, str)]
+        if not names:
+            continue
+        policy = written.policy
+        if written.direction is Direction.INGRESS:
+            targets = context.selected(policy.meta.namespace, policy.pod_selector)
+        else:
+            targets = peers_of(context, written.rule, policy.meta.namespace)
+        ports = [port for member in context.of(targets) for port in member.ports]
+        for entry in names:
+            if targets and not any((p.name, p.protocol) == (entry.port, entry.protocol) for p in ports):
+                yield Found(
+                    (policy.meta.ref,),
+                    f"{policy.meta.ref} {written.place} names port {entry.port}/{entry.protocol}, which no container has",
+                    "the port is open for nobody",
+                )
+
+
+RULE = Rule("MT310", "unknown port name", Severity.WARNING, _look, ("Pod", "NetworkPolicy"))

@@ -1,0 +1,43 @@
+"""MT311: a workload that no ingress policy selects, in a namespace where others are selected."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from meshtui.engine.policy.networkpolicy import Direction
+from meshtui.findings.base import Found, Rule
+from meshtui.findings.context import Context
+from meshtui.findings.pods import guarded
+from meshtui.model.finding import Severity
+from meshtui.model.ids import ObjectRef
+from meshtui.model.workload import MeshMode
+
+
+def _look(context: Context) -> Iterator[Found]:
+    """Evaluated by namespace. Workloads with an ALLOW policy are an info. Gateways and host-network pods are skipped."""
+    spaces = {policy.meta.namespace for policy in context.snapshot.network_policies.values()}
+    isolated: set[str] = set()
+    bare: dict[str, list[tuple[ObjectRef, bool]]] = defaultdict(list)
+    for workload, pods in context.workloads:
+        if workload.ref.namespace not in spaces or workload.ref.namespace.startswith("kube-"):
+            continue
+        open_pods = [p for p in pods if not context.network.selecting(context.endpoint(p), Direction.INGRESS)]
+        if not open_pods:
+            isolated.add(workload.ref.namespace)
+        elif not open_pods[0].host_network and context.snapshot.mesh_mode(open_pods[0]) is not MeshMode.GATEWAY:
+            bare[workload.ref.namespace].append((workload.ref, guarded(context, open_pods[0])))
+    for namespace in sorted(isolated & bare.keys()):
+        unguarded = [ref for ref, safe in bare[namespace] if not safe]
+        refs = unguarded or [ref for ref, _ in bare[namespace]]
+        names = ", ".join(ref.name for ref in refs[:4]) + (" …" if len(refs) > 4 else "")
+        why = (
+            "no default-deny policy catches them, and nothing in the mesh guards them"
+            if unguarded
+            else "only the mesh guards them"
+        )
+        head = f"no NetworkPolicy isolates {names} of {namespace}, as their neighbours are"
+        yield Found(tuple(refs), head, why, Severity.WARNING if unguarded else None)
+
+
+RULE = Rule("MT311", "not isolated like its neighbours", Severity.INFO, _look, ("NetworkPolicy", "AuthorizationPolicy"))

@@ -1,0 +1,1 @@
+"""The bookstore's checkout and its acceptance criteria."""

@@ -1,0 +1,121 @@
+"""Conversions that several kinds share: metadata, selectors, and paths of unknown fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import msgspec
+
+from meshtui.kinds import wire
+from meshtui.model.ids import Uid
+from meshtui.model.meta import NO_LABELS, Meta
+from meshtui.model.policy import TargetRef
+from meshtui.model.selectors import LabelSelector, Requirement
+
+_MESH_ANNOTATIONS = (
+    "ambient.istio.io/",
+    "sidecar.istio.io/",
+    "istio.io/",
+    "gateway.istio.io/",
+    "meshtui.dev/",
+    "traffic.sidecar.",
+    "prometheus.io/",
+    "networking.istio.io/exportTo",
+)
+
+
+def meta(kind: str, raw: wire.ObjectMeta, *, namespaced: bool = True, origin: str = "") -> Meta:
+    """Convert metadata; a namespaced object without a namespace is in ``default``.
+
+    The UID of an object from a manifest is made from its kind and name, even if the manifest has a UID (an old dump).
+    """
+    namespace = (raw.namespace or "default") if namespaced else ""
+    changed, manager = raw.creation_timestamp, ""
+    for entry in raw.managed_fields or ():
+        if entry.subresource != "status" and entry.time and (changed is None or entry.time >= changed):
+            changed, manager = entry.time, entry.manager
+    return Meta(
+        kind=kind,
+        namespace=namespace,
+        name=raw.name,
+        uid=Uid(raw.uid if raw.uid and not origin else f"{kind}/{namespace}/{raw.name}"),
+        labels=raw.labels or NO_LABELS,
+        annotations=_mesh_annotations(raw.annotations),
+        created=raw.creation_timestamp,
+        changed=changed,
+        manager=manager,
+        resource_version=raw.resource_version,
+        origin=origin,
+    )
+
+
+def _mesh_annotations(annotations: Mapping[str, str] | None) -> Mapping[str, str]:
+    """The annotations that the mesh or meshtui reads.
+
+    Keeping kubectl's last-applied annotation would double a snapshot's size.
+    """
+    if not annotations:
+        return NO_LABELS
+    return {key: value for key, value in annotations.items() if key.startswith(_MESH_ANNOTATIONS)} or NO_LABELS
+
+
+def selector(raw: wire.LabelSelector | None) -> LabelSelector:
+    """Convert metav1.LabelSelector; an absent one selects everything."""
+    if raw is None:
+        return LabelSelector()
+    return LabelSelector(
+        labels=tuple(sorted((raw.match_labels or {}).items())),
+        requirements=tuple(Requirement(r.key, r.operator, tuple(r.values or ())) for r in raw.match_expressions or ()),
+    )
+
+
+def optional_selector(raw: wire.LabelSelector | None) -> LabelSelector | None:
+    """Convert a selector, for fields in which absent (None) and empty (everything) differ."""
+    return None if raw is None else selector(raw)
+
+
+def strings(values: Sequence[str] | None) -> tuple[str, ...]:
+    """A list as a tuple; an absent one is empty."""
+    return tuple(values or ())
+
+
+def istio_selector(raw: wire.WorkloadSelector | None) -> LabelSelector | None:
+    """Convert Istio's selector, whose labels must all match; an absent one is None: everything in the namespace or mesh."""
+    return None if raw is None else LabelSelector(tuple(sorted((raw.match_labels or {}).items())))
+
+
+def target_refs(one: wire.TargetRef | None, many: Sequence[wire.TargetRef] | None) -> tuple[TargetRef, ...]:
+    """Convert targetRefs, or the deprecated single targetRef."""
+    refs = list(many or ()) or ([one] if one else [])
+    return tuple(TargetRef(r.kind, r.name, r.group or "", r.namespace or "", r.section_name or "", r.port) for r in refs)
+
+
+@lru_cache(maxsize=256)
+def _known(struct: type) -> Mapping[str, Any]:
+    """Encoded field names of a wire type, each with the wire type of its value, or None."""
+    hints = get_type_hints(struct)
+    return {f.encode_name: _inner(hints[f.name]) for f in msgspec.structs.fields(struct)}
+
+
+def _inner(hint: Any) -> type | None:
+    if get_origin(hint) in {Union, UnionType, list}:
+        return next((found for arg in get_args(hint) if (found := _inner(arg))), None)
+    return hint if isinstance(hint, type) and issubclass(hint, wire.Wire) else None
+
+
+def unknown_fields(raw: Any, struct: type, path: str = "spec") -> tuple[str, ...]:
+    """Paths of the fields in ``raw`` (plain JSON) that the wire type doesn't have. Each makes verdicts unknown."""
+    if isinstance(raw, list):
+        return tuple(p for i, item in enumerate(raw) for p in unknown_fields(item, struct, f"{path}[{i}]"))
+    if not isinstance(raw, dict):
+        return ()
+    known, found = _known(struct), []
+    for key, value in raw.items():
+        if key not in known:
+            found.append(f"{path}.{key}")
+        elif known[key] is not None:
+            found.extend(unknown_fields(value, known[key], f"{path}.{key}"))
+    return tuple(found)

@@ -1,0 +1,222 @@
+"""Extracts denials from the log lines of ztunnels, waypoints and gateways.
+
+Ambiguous lines are reported as unreadable. Sources: ztunnel: istio/ztunnel src/proxy/metrics.rs (fields, messages),
+src/proxy.rs (errors), src/telemetry.rs (both formats). Envoy:
+``rbac_access_denied_matched_policy[ns[NS]-policy[NAME]-rule[N]]``, ``[none]`` where no ALLOW policy matches (istio/istio
+pilot/pkg/security/authz/builder).
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import msgspec
+
+from meshtui.logs import ztunnel
+from meshtui.logs.envoy import EnvoyLine, Unreadable, read_envoy_line
+from meshtui.logs.ztunnel import AccessLine, parse_access_line
+from meshtui.model.constants import HBONE_PORT
+from meshtui.model.denial import DenialKind, Peer, Rejection
+from meshtui.model.flow import HttpRequest
+from meshtui.model.ids import ObjectRef
+from meshtui.model.verdict import Decider
+
+Read = Rejection | Unreadable | None
+LONGEST = 65536
+"""Maximum number of characters of a line; longer lines aren't parsed."""
+
+_CHANGE = "connection closed due to policy change"
+_UNAUTHORIZED = "http status: 401"
+_ERRORS = (
+    (ztunnel.REJECTED, DenialKind.REJECTED),
+    (_CHANGE, DenialKind.POLICY_CHANGE),
+    (ztunnel.TIMED_OUT, DenialKind.TIMED_OUT),
+    (_UNAUTHORIZED, DenialKind.REFUSED),
+)
+_EXPLICIT = re.compile(rf"{re.escape(ztunnel.EXPLICITLY_DENIED)}([^/\s]+)/(\S+)\Z")
+_CONVERTED = "converted_peer_authentication_"
+_STATIC_STRICT = "istio_converted_static_strict"
+"""istiod's name for "plaintext is refused". The line doesn't say which PeerAuthentication it stands for."""
+_RECORD = re.compile(r"\d{4}-\d\d-\d\dT\S+\t(error|warn|info|debug|trace)\t(\S+)", re.IGNORECASE)
+_PAIRS = re.compile(r'(?:\s*[\w.]+=(?:"(?:[^"\\]|\\.)*"|[^\s"]+))*\s*\Z')
+_YAML = re.compile(r"\s*(- |[\w.\"'-]+:(\s|\Z)|[}\]]|\Z)|\s+\S")
+_DUMP = "running with config"
+_MATCHED = re.compile(r"rbac_access_denied_matched_policy\[ns\[([^\]]+)\]-policy\[([^\]]+)\]-rule\[(\d+)\]\]")
+
+
+class ZtunnelReader:
+    """Parses one ztunnel's log. Its only state is whether a multi-line message is being read."""
+
+    def __init__(self) -> None:
+        self._dumping = False
+
+    def read(self, text: str) -> Read:
+        """The denial in a line; None if there is none; Unreadable if that can't be determined."""
+        if len(text) > LONGEST:
+            return Unreadable(text[:200], f"longer than {LONGEST} characters")
+        if text.startswith("{"):
+            return self._json(text)
+        record = _RECORD.match(text)
+        if record is None:
+            if not text.strip() or (self._dumping and _YAML.match(text)):
+                return None
+            return Unreadable(text, "not a line of ztunnel's log")
+        self._dumping = _DUMP in text
+        if record[2] != "access":
+            return None
+        if "error=" not in text:
+            return None if "duration=" in text or "connection opened" in text else Unreadable(text, "an access line that is cut")
+        parts = text.split("\t", 4)
+        if len(parts) < 5 or not _PAIRS.match(parts[4]):
+            return Unreadable(text, "an access line whose fields can't be told apart")
+        line = parse_access_line(text)
+        return _rejection(line) if line else Unreadable(text, "an access line that can't be read")
+
+    def _json(self, text: str) -> Read:
+        self._dumping = False
+        try:
+            entry = msgspec.json.decode(text)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return Unreadable(text, "broken JSON")
+        if not isinstance(entry, dict) or not {"scope", "target"} & entry.keys():
+            return Unreadable(text, "JSON without scope")
+        if entry.get("scope", entry.get("target")) != "access" or not entry.get("error"):
+            return None
+        line = parse_access_line(text)
+        return _rejection(line) if line else Unreadable(text, "an access line that can't be read")
+
+
+def _rejection(line: AccessLine) -> Read:
+    kind = next((kind for start, kind in _ERRORS if line.error.startswith(start)), None)
+    if kind is None:
+        return None  # it failed, but not because of a policy
+    fields, at = line.fields, line.timestamp
+    source, outer = _host(fields.get("src.addr", "")), _host(fields.get("dst.addr", ""))
+    direction = fields.get("direction")
+    if at is None or not source or not outer or direction not in {"inbound", "outbound"}:
+        return Unreadable(line.raw, "a denial without time, addresses or direction")
+    port = line.port
+    if port == HBONE_PORT and not fields.get("dst.hbone_addr"):
+        port = None  # an early denial: the tunnel's port, not the application's
+    return Rejection(
+        at=at if at.tzinfo else at.replace(tzinfo=UTC),
+        kind=kind,
+        source=Peer(source, fields.get("src.namespace", ""), fields.get("src.workload", "")),
+        destination=_destination(fields, outer),
+        port=port,
+        reason=_reason(line.error, kind),
+        inbound=direction == "inbound",
+        proxy="ztunnel",
+        identity=fields.get("src.identity", ""),
+        service=_service(fields.get("dst.hbone_addr", "")),
+        named=named_policy(line.error),
+        raw=line.raw,
+    )
+
+
+def _destination(fields: Mapping[str, str], outer: str) -> Peer:
+    """The destination of the connection. Through a waypoint, the tunnel ends at another address than the inner connection."""
+    inner = _host(fields.get("dst.hbone_addr", ""))
+    if inner and inner != outer:
+        return Peer(inner)
+    return Peer(outer, fields.get("dst.namespace", ""), fields.get("dst.workload", ""))
+
+
+def _service(address: str) -> tuple[str, str] | None:
+    """Namespace and name in ``NAME.NAMESPACE.svc.DOMAIN:PORT``, which newer ztunnels log for connections to a waypoint."""
+    host = address.rpartition(":")[0].split(".")
+    return (host[1], host[0]) if len(host) > 2 and host[2] == "svc" else None
+
+
+def _reason(error: str, kind: DenialKind) -> str:
+    """Errors that differ from line to line only in details are one reason."""
+    return error if kind is not DenialKind.TIMED_OUT else f"{ztunnel.TIMED_OUT} {HBONE_PORT}"
+
+
+def named_policy(error: str) -> Decider | None:
+    """The policy that a ztunnel names as the deciding one, or None.
+
+    istiod converts a PeerAuthentication with port-level modes to a policy with a generated name; the PeerAuthentication is
+    returned.
+    """
+    found = _EXPLICIT.search(error)
+    if found is None or found[2] == _STATIC_STRICT:
+        return None
+    if found[2].startswith(_CONVERTED):
+        return Decider(ObjectRef("PeerAuthentication", found[1], found[2].removeprefix(_CONVERTED)))
+    return Decider(ObjectRef("AuthorizationPolicy", found[1], found[2]))
+
+
+def _host(address: str) -> str:
+    """The address in ``IP:PORT`` or ``[IP]:PORT``, or empty."""
+    host = address.rpartition(":")[0].strip("[]")
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return ""
+
+
+class EnvoyReader:
+    """Parses the log of a waypoint or a gateway."""
+
+    def __init__(self, proxy: str) -> None:
+        self._proxy = proxy
+
+    def read(self, text: str) -> Read:
+        """The denial in a line; None if there is none; Unreadable if that can't be determined."""
+        if len(text) > LONGEST:
+            return Unreadable(text[:200], f"longer than {LONGEST} characters")
+        line = read_envoy_line(text)
+        if line is None or isinstance(line, Unreadable):
+            return line
+        said = line.rbac
+        if not said:
+            return None
+        try:
+            at = datetime.fromisoformat(line.time)
+        except ValueError:
+            return Unreadable(text, "a denial without a time")
+        matched = _MATCHED.fullmatch(said)
+        rule = Decider(ObjectRef("AuthorizationPolicy", matched[1], matched[2]), f"rules[{matched[3]}]") if matched else None
+        if rule is None and said != "rbac_access_denied_matched_policy[none]":
+            return Unreadable(text, "a denial that names its policy in an unknown way")
+        service, port = _called(line)
+        return Rejection(
+            at=at if at.tzinfo else at.replace(tzinfo=UTC),
+            kind=DenialKind.FORBIDDEN if line.code else DenialKind.REJECTED,
+            source=Peer(_host(line.remote)),
+            destination=Peer(_host(line.local)),
+            port=port,
+            reason="RBAC: access denied: " + ("a DENY rule matches" if rule else ztunnel.NONE_ALLOWED),
+            inbound=True,
+            proxy=self._proxy,
+            service=service,
+            http=HttpRequest(line.method, line.path.partition("?")[0] or "/", line.authority) if line.code else None,
+            named=rule,
+            raw=text,
+        )
+
+
+def _called(line: EnvoyLine) -> tuple[tuple[str, str] | None, int | None]:
+    """The Service and its port in an Envoy cluster name (``inbound-vip|8000|http|HOST``, ``outbound|8000||HOST``).
+
+    Without a Service, the port is that of the called address.
+    """
+    parts = line.cluster.rstrip(";").split("|")
+    if len(parts) == 4 and parts[0] in {"inbound-vip", "outbound"} and parts[1].isdecimal():
+        host = parts[3].split(".")
+        if len(host) > 2 and host[2] == "svc":
+            return (host[1], host[0]), int(parts[1])
+    port = line.local.rpartition(":")[2]
+    return None, int(port) if port.isdecimal() and int(port) < 65536 else None
+
+
+def read_line(reader: ZtunnelReader | EnvoyReader, text: str) -> Read:
+    """Parse one line with a reader. A line at which the reader raises an exception is Unreadable."""
+    try:
+        return reader.read(text)
+    except Exception as error:  # noqa: BLE001  (the boundary of one line: clients choose a part of what stands in it)
+        return Unreadable(text, f"it can't be read: {type(error).__name__}")

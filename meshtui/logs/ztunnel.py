@@ -1,0 +1,162 @@
+"""Parses ztunnel's access log, as text and JSON (istio/ztunnel src/telemetry.rs, src/proxy/metrics.rs)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+
+REJECTED = "connection closed due to policy rejection"
+"""The error of a connection that policy closed, in the log of the destination (istio/ztunnel src/proxy.rs)."""
+UNAUTHORIZED = "http status: 401 Unauthorized"
+"""The error at the source of a connection that the destination's ztunnel rejected."""
+TIMED_OUT = "connection timed out, maybe a NetworkPolicy is blocking HBONE port"
+"""The error of a source that got no answer on HBONE's port; the number follows."""
+NONE_ALLOWED = "allow policies exist, but none allowed"
+EXPLICITLY_DENIED = "explicitly denied by: "
+"""Why policy closed a connection: NAMESPACE/NAME follows (istio/ztunnel src/state.rs)."""
+_DURATION = re.compile(r"(\d+)ms")
+_PAIR = re.compile(r'([\w.]+)=("(?:[^"\\]|\\.)*"|\S+)')
+
+
+@dataclass(frozen=True, slots=True)
+class LineEnd:
+    """One end of a connection as ztunnel knows it; what it doesn't say is empty. ``address`` is without the port."""
+
+    address: str
+    namespace: str
+    workload: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
+class AccessLine:
+    """One line of the access log. ``fields`` have ztunnel's names (``src.identity``, ``dst.hbone_addr`` …)."""
+
+    time: str
+    level: str
+    message: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+    raw: str = ""
+
+    @property
+    def error(self) -> str:
+        """The error with which the connection ended, or empty."""
+        return self.fields.get("error", "")
+
+    @property
+    def denied(self) -> bool:
+        """Whether policy closed the connection."""
+        return REJECTED in self.error or UNAUTHORIZED.removeprefix("http status: ") in self.error
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether nobody answered."""
+        return "timed out" in self.error
+
+    @property
+    def port(self) -> int | None:
+        """The application's port: that of ``dst.hbone_addr`` on HBONE, else of ``dst.addr``."""
+        address = self.fields.get("dst.hbone_addr") or self.fields.get("dst.addr", "")
+        _, _, port = address.rpartition(":")
+        return int(port) if port.isdecimal() else None
+
+    @property
+    def timestamp(self) -> datetime | None:
+        """The time of the line, or None if it can't be parsed."""
+        try:
+            return datetime.fromisoformat(self.time)
+        except ValueError:
+            return None
+
+    @property
+    def source(self) -> LineEnd:
+        """Who opened the connection."""
+        return self._end("src")
+
+    @property
+    def destination(self) -> LineEnd:
+        """Whom it was for."""
+        return self._end("dst")
+
+    @property
+    def service(self) -> str:
+        """The host name of the Service that it went to, or empty."""
+        return self.fields.get("dst.service", "")
+
+    @property
+    def inbound(self) -> bool | None:
+        """Whether the destination's ztunnel says it (True) or the source's (False); None when the line doesn't tell."""
+        return {"inbound": True, "outbound": False}.get(self.fields.get("direction", ""))
+
+    @property
+    def hbone_timed_out(self) -> bool:
+        """Whether nobody answered on HBONE's port."""
+        return TIMED_OUT in self.error
+
+    @property
+    def through_hbone(self) -> bool:
+        """Whether the connection went through HBONE."""
+        return "dst.hbone_addr" in self.fields
+
+    @property
+    def duration_ms(self) -> int | None:
+        """How long the connection was open, in milliseconds, or None when the line doesn't tell."""
+        found = _DURATION.fullmatch(self.fields.get("duration", ""))
+        return int(found[1]) if found else None
+
+    @property
+    def bytes_sent(self) -> int | None:
+        """How many bytes the source sent, or None when the line doesn't tell."""
+        return self._number("bytes_sent")
+
+    @property
+    def bytes_received(self) -> int | None:
+        """How many bytes the source received, or None when the line doesn't tell."""
+        return self._number("bytes_recv")
+
+    def _number(self, name: str) -> int | None:
+        text = self.fields.get(name, "")
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= 20 else None
+
+    def _end(self, side: str) -> LineEnd:
+        address = self.fields.get(f"{side}.addr", "").rpartition(":")[0].strip("[]")
+        namespace, workload, identity = (self.fields.get(f"{side}.{name}", "") for name in ("namespace", "workload", "identity"))
+        return LineEnd(address, namespace, workload, identity)
+
+    def concerns(self, namespace: str, pods: frozenset[str]) -> bool:
+        """Whether one of these pods is an end of the connection."""
+        return any(end.namespace == namespace and end.workload in pods for end in (self.source, self.destination))
+
+
+def parse_access_line(raw: str) -> AccessLine | None:
+    """Parse one line; None if it isn't an access log line."""
+    text = raw.rstrip("\r\n")
+    if text.startswith("{"):
+        return _from_json(text)
+    parts = text.split("\t")
+    if len(parts) < 5 or parts[2].split(" ")[0] != "access":
+        return None
+    pairs = {key: _unquoted(value) for key, value in _PAIR.findall("\t".join(parts[4:]))}
+    return AccessLine(parts[0], parts[1].strip().lower(), parts[3], pairs, text)
+
+
+def _unquoted(value: str) -> str:
+    if len(value) >= 2 and value.startswith('"') and value.endswith('"'):
+        return re.sub(r"\\(.)", r"\1", value[1:-1])
+    return value
+
+
+def _from_json(text: str) -> AccessLine | None:
+    try:
+        entry = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    if not isinstance(entry, dict) or entry.get("scope", entry.get("target")) != "access":
+        return None
+    known = {"time", "level", "scope", "target", "message"}
+    fields = {str(key): str(value) for key, value in entry.items() if key not in known}
+    return AccessLine(str(entry.get("time", "")), str(entry.get("level", "")), str(entry.get("message", "")), fields, text)

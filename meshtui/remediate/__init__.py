@@ -1,0 +1,1 @@
+"""Apply a finding's fix, probe the flows that it should change, undo it."""

@@ -1,0 +1,64 @@
+"""The access logs of a cluster's ztunnels. Logs that can't be read give no lines, and no error."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection, Mapping
+from datetime import datetime
+
+from meshtui.kinds import KINDS
+from meshtui.logs.ztunnel import AccessLine, parse_access_line
+from meshtui.model.errors import ClusterError
+from meshtui.model.workload import Pod
+from meshtui.sources.kubernetes.api import Api, segment
+from meshtui.sources.kubernetes.listing import read_list
+
+_TAIL = "2000"
+
+
+class Ztunnels:
+    """Reads the ztunnels' logs. ``problem`` says why some of them couldn't be read, or is empty."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._pods: list[Pod] | None = None
+        self._refused: set[str] = set()
+        self.problem = ""
+
+    @property
+    def readable(self) -> bool:
+        """Whether the log of any ztunnel could be read so far."""
+        return bool(self._pods) and len(self._refused) < len(self._pods or ())
+
+    async def since(self, at: datetime, nodes: Collection[str] = ()) -> list[AccessLine]:
+        """The access log lines since a moment of this machine's clock, of some nodes (empty: all), sorted by time."""
+        return await self._lines({"sinceTime": at.strftime("%Y-%m-%dT%H:%M:%SZ")}, nodes)
+
+    async def last(self, seconds: int, nodes: Collection[str] = ()) -> list[AccessLine]:
+        """The access log lines of the last seconds by each node's own clock, of some nodes (empty: all), sorted by time."""
+        return await self._lines({"sinceSeconds": str(max(1, seconds))}, nodes)
+
+    async def _lines(self, params: Mapping[str, str], nodes: Collection[str]) -> list[AccessLine]:
+        wanted = [pod for pod in await self._known() if not nodes or pod.node in nodes]
+        logs = await asyncio.gather(*(self._read(pod, params) for pod in wanted))
+        return sorted((line for log in logs for line in log), key=lambda line: line.time)
+
+    async def _known(self) -> list[Pod]:
+        if self._pods is None:
+            try:
+                self._pods = await read_list(self._api, KINDS["Pod"], {"labelSelector": "app=ztunnel"})
+            except ClusterError as error:
+                self.problem = str(error)
+                self._pods = []
+        return self._pods
+
+    async def _read(self, ztunnel: Pod, params: Mapping[str, str]) -> list[AccessLine]:
+        path = f"/api/v1/namespaces/{segment(ztunnel.namespace)}/pods/{segment(ztunnel.name)}/log"
+        try:
+            text = (await self._api.get(path, {**params, "tailLines": _TAIL})).decode(errors="replace")
+        except ClusterError as error:
+            self.problem = str(error)
+            self._refused.add(ztunnel.key)
+            return []
+        self._refused.discard(ztunnel.key)
+        return [line for row in text.splitlines() if (line := parse_access_line(row)) is not None]

@@ -1,0 +1,104 @@
+"""The base class of the screens that buy at the shop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+from textual.app import ComposeResult
+from textual.widgets import Footer
+
+from meshtui.model.errors import MeshtuiError, ReadOnlyError
+from meshtui.session import Session
+from meshtui.ui.action_screen import ActionScreen
+from meshtui.ui.document import PLAIN, Document
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.status import StatusBar
+
+_PATIENCE_S = 15.0
+"""How long the screen waits for the rest of the cluster to be read, in seconds."""
+
+
+class BuyingScreen(ActionScreen):
+    """Starts a run when it is opened. There is one run at a time, which ends with the screen."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self._message: tuple[str, str] = ("", PLAIN)
+
+    def compose(self) -> ComposeResult:
+        """Header, text, footer."""
+        yield StatusBar(id="status")
+        yield DocumentView(id="text")
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_mount(self) -> None:
+        """Follow the session, and begin."""
+        self._stop_listening = self._session.listen(self._show_status)
+        self._show_status()
+        self.query_one(DocumentView).focus()
+        self.begin()
+
+    def on_unmount(self) -> None:
+        """Stop following."""
+        self._stop_listening()
+
+    def begin(self) -> None:
+        """Start a run."""
+        raise NotImplementedError
+
+    def draw(self) -> None:
+        """Show what is known now."""
+        raise NotImplementedError
+
+    def _show_document(self, document: Document) -> None:
+        for view in self.query(DocumentView):  # none, while the screen is being closed
+            view.show(document)
+
+    def _show_status(self) -> None:
+        for bar in self.query(StatusBar):
+            bar.show(self._session)
+
+    def _runs(self, group: str) -> bool:
+        """Whether a run is in progress; if so, show a message."""
+        running = any(worker.group == group and not worker.is_finished for worker in self.workers)
+        if running:
+            self.notify("one purchase at a time: the last one still runs", markup=False)
+        return running
+
+    @property
+    def _left(self) -> bool:
+        """Whether the screen was closed before the run started. Then nothing is sent."""
+        return self not in self.app.screen_stack
+
+    def _say(self, text: str, tone: str) -> None:
+        self._message = (text, tone)
+        self.draw()
+
+
+async def may_buy(session: Session, nothing: str) -> None:
+    """Wait until everything is read, for a limited time.
+
+    Raises MeshtuiError if nothing can be bought; ``nothing`` is the screen's phrase for that.
+    """
+    if session.read_only:
+        raise ReadOnlyError(f"{nothing}: {session.read_only}")
+    await settled(session)
+
+
+async def settled(session: Session) -> None:
+    """Wait until everything is read, for a while. Raises MeshtuiError where nothing is known then."""
+    news = asyncio.Event()
+    stop = session.listen(news.set)
+    try:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE_S):
+                while not (session.settled or session.error):
+                    await news.wait()
+                    news.clear()
+    finally:
+        stop()
+    if session.error is not None:
+        raise session.error
+    if session.loading:
+        raise MeshtuiError("the cluster isn't known yet", "wait a moment, then press r")

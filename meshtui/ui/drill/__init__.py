@@ -1,0 +1,1 @@
+"""The panel that leads through a drill or the tour of ``meshtui demo``."""

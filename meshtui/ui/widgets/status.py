@@ -1,0 +1,150 @@
+"""The header: context, user, read-only or not, and how current the data is."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Static
+
+from meshtui.model.snapshot import KindStatus
+from meshtui.session import Session
+from meshtui.ui.document import BAD, DIM, WARN
+from meshtui.ui.finding_marks import Marks
+from meshtui.ui.frame import LOADING_WORDS, NAME, NARROW_BELOW
+from meshtui.ui.text import age, clean
+
+_TONES = {BAD: "bold $text-error", WARN: "$text-warning", DIM: "dim"}
+_NAMES = 3
+"""Maximum number of kinds that the banner names."""
+
+
+class StatusBar(Static):
+    """One line with context, cluster, user, mode and freshness; below it a banner if the data isn't live."""
+
+    _said: Content | None = None
+    _marks = Marks()
+
+    def show(self, session: Session) -> None:
+        """Say what the session knows now."""
+        self._marks = self._marks.of(session.looking.report)
+        label = session.label
+        terse = self.app.size.width < NARROW_BELOW  # what goes without saying is left out
+        parts = [NAME]
+        if label.sandbox:
+            parts.append(Content.styled("sandbox", "bold $text-accent"))
+        for name, value in (("context", label.context), ("cluster", label.cluster), ("user", label.user)):
+            if value and not (name == "cluster" and value == label.context):
+                parts.append(Content.styled("" if terse else f"{name} ", "dim").append(Content(clean(value))))
+        if session.namespace:
+            parts.append(Content.styled("namespace ", "dim").append(Content(clean(session.namespace))))
+        seen = session.snapshot.kind_state("Pod").scope or session.snapshot.kind_state("Namespace").scope
+        if seen:
+            names = seen.split(", ")
+            said = f"{len(names)} namespaces" if terse and len(names) > 1 else seen
+            parts.append(Content.styled(clean(f"sees only {said}"), "$text-warning"))
+        apart = len(session.snapshot.own_probes)
+        if apart:  # no pane has them, so a pod that imitates a probe has to be visible here
+            parts.append(Content.styled(f"{apart} probe pod{'s' if apart > 1 else ''} apart", "$text-warning"))
+        parts.append(Content.styled("read-only", "bold $text-warning") if session.read_only else Content("read-write"))
+        found = [Content.styled(text, _TONES[tone]) for text, tone in self._marks.counts] if session.settled else []
+        if found:
+            parts.append(Content(" ").join(found))
+        text, tone = _freshness(session, terse=terse)
+        parts.append(Content.styled(text, tone))
+        warnings = banner(session)
+        self.set_class(bool(warnings), "-not-live")
+        header = Content(" · ").join(parts)
+        lines = [header, *(Content.styled(f" {clean(text)}", "bold") for text in warnings)]
+        lines += [Content.styled(f" {clean(text)}", "$text-warning") for text in _left_out(session)]
+        self._say(Content("\n").join(lines))
+
+    def _say(self, content: Content) -> None:
+        if self._said is None or not self._said.is_same(content):
+            grows = self._said is None or len(self._said.plain.split("\n")) != len(content.plain.split("\n"))
+            self._said = content
+            self.update(content, layout=grows)
+
+
+def _left_out(session: Session) -> tuple[str, ...]:
+    """What was read of manifests, and below it what was skipped; empty where everything was read."""
+    reading = session.snapshot.reading
+    if reading is None or not reading.partial:
+        return ()
+    read = "; ".join(text for text in (reading.amount, reading.not_evaluated) if text)
+    return tuple(text for text in (read, reading.left_out) if text)
+
+
+def banner(session: Session) -> tuple[str, ...]:
+    """The banner if the data isn't live: what happened, the age of the data, and the reason; else empty."""
+    if session.error is not None:
+        if not session.has_data:
+            return ()  # there is no data, and the body shows the reason
+        known = f"what is shown was known {_age(session)}" if session.snapshot.taken_at else "nothing was read before"
+        return f"✗ NOT LIVE: the source has ended; {known}; r starts it again", f"  {session.error}"
+    if session.stopped:
+        name, why = next(iter(session.stopped.items()))
+        return f"✗ NOT LIVE: {', '.join(session.stopped)} stopped, and stay as they are; start meshtui again", f"  {name}: {why}"
+    broken = _in_state(session, KindStatus.BROKEN)
+    if not broken:
+        return _sandbox_trouble(session)
+    names = ", ".join(broken[:_NAMES]) + (f" and {len(broken) - _NAMES} more" if len(broken) > _NAMES else "")
+    states = [session.snapshot.kind_state(name) for name in broken]
+    since, now = min((state.since for state in states if state.since), default=None), session.clock()
+    when = f" since {since.astimezone(now.tzinfo):%H:%M:%S} ({age((now - since).total_seconds())})" if since else ""
+    return f"✗ NOT LIVE: {names} can't be read{when}, what is shown of it is older; r tries now", f"  {states[0].message}"
+
+
+def _sandbox_trouble(session: Session) -> tuple[str, ...]:
+    """What can't start in the embedded cluster, with its message.
+
+    The cause is this machine or meshtui, not the user's cluster.
+    """
+    if not session.label.sandbox:
+        return ()
+    failing = sorted((pod for pod in session.snapshot.pods.values() if pod.trouble), key=lambda pod: pod.key)
+    if not failing:
+        return ()
+    more = f" (and {len(failing) - 1} more)" if len(failing) > 1 else ""
+    return f"✗ the sandbox: {failing[0].key} doesn't start{more}", f"  {failing[0].trouble}"
+
+
+def _age(session: Session) -> str:
+    taken, now = session.snapshot.taken_at, session.clock()
+    return f"{age((now - taken).total_seconds())} ago, at {taken.astimezone(now.tzinfo):%H:%M:%S}" if taken else "before"
+
+
+def _in_state(session: Session, *wanted: KindStatus) -> list[str]:
+    """The kinds in some states, Pod first, since most verdicts depend on it."""
+    found = (name for name, state in session.snapshot.kinds.items() if state.status in wanted)
+    return sorted(found, key=lambda name: (name != "Pod", name))
+
+
+def _freshness(session: Session, *, terse: bool) -> tuple[str, str]:
+    """The freshness of the data as text, and its tone."""
+    if session.error is not None:
+        return "✗ not live: the source has ended" if session.has_data else "✗ no data", "bold $text-error"
+    if session.stopped:
+        return f"✗ not live: {next(iter(session.stopped))}", "bold $text-error"
+    now, health = session.clock(), session.health()
+    broken = _in_state(session, KindStatus.BROKEN)
+    if broken:
+        return f"✗ not live: {broken[0] if len(broken) == 1 else f'{len(broken)} kinds'} broken", "bold $text-error"
+    wait_s = max(0, int((health.retry_at - now).total_seconds())) if health.retry_at else 0
+    since = f"{health.since.astimezone(now.tzinfo):%H:%M:%S}" if health.since else "?"
+    troubles = {
+        KindStatus.LOADING: (LOADING_WORDS, "$text-warning"),
+        KindStatus.STALE: (f"⚠ stale since {since}" + ("" if terse else f", retrying in {wait_s} s"), "bold $text-warning"),
+        KindStatus.UNREACHABLE: (f"✗ unreachable, retrying in {wait_s} s", "bold $text-error"),
+        KindStatus.EXPIRED: ("✗ login expired", "bold $text-error"),
+    }
+    if health.status in troubles:
+        return troubles[health.status]
+    if not session.snapshot.live:
+        reading = session.snapshot.reading
+        return ("manifests" if reading is None or reading.partial else clean(reading.amount)), "dim"
+    if session.snapshot.kind_state("Pod").status is KindStatus.FORBIDDEN:
+        return "⊘ pods forbidden", "bold $text-warning"
+    old = _in_state(session, KindStatus.STALE, KindStatus.UNREACHABLE, KindStatus.EXPIRED)
+    if old:
+        return f"⚠ {old[0] if len(old) == 1 else f'{len(old)} kinds'} not live", "bold $text-warning"
+    changed = _age(session).partition(",")[0] if session.snapshot.taken_at else "?"
+    return "● live" if terse else f"● live, event {changed}", "$text-success"

@@ -1,0 +1,49 @@
+"""The tabs of the main screen: each kind with the number of its objects, the current one, and those that can't be read."""
+
+from __future__ import annotations
+
+from textual.widgets import Static
+
+from meshtui.model.snapshot import KindStatus
+from meshtui.ui.frame import LOADING_MARK, NARROW_BELOW, Tab, tab_line
+from meshtui.ui.panes import Pane
+
+_MARKS = {
+    KindStatus.LOADING: LOADING_MARK,
+    KindStatus.FORBIDDEN: "⊘",
+    KindStatus.NOT_INSTALLED: "∅",
+    KindStatus.STALE: "⚠",
+    KindStatus.EXPIRED: "✗",
+    KindStatus.UNREACHABLE: "✗",
+    KindStatus.BROKEN: "✗",
+}
+
+
+class KindTabs(Static):
+    """One line of tabs; a click or a digit chooses."""
+
+    _drawn: tuple[list[tuple[Pane, int, KindStatus]], Pane, bool] | None = None
+    _shown: tuple[list[tuple[Pane, int, KindStatus]], Pane] | None = None
+
+    def on_resize(self) -> None:
+        """Choose the words for the new width."""
+        if self._shown is not None:
+            self.show(*self._shown)
+
+    def show(self, entries: list[tuple[Pane, int, KindStatus]], current: Pane) -> None:
+        """Show the tabs: each pane with the number of its objects and the state of its kind."""
+        self._shown = entries, current
+        narrow = (self.size.width or self.app.size.width) < NARROW_BELOW
+        if self._drawn == (entries, current, narrow):
+            return
+        self._drawn = entries, current, narrow
+        tabs = [
+            Tab(
+                pane.order,
+                pane.title,
+                str(count) if status in {KindStatus.SYNCED, KindStatus.STALE} else "",
+                _MARKS.get(status, ""),
+            )
+            for pane, count, status in entries
+        ]
+        self.update(tab_line(tabs, current.order, narrow=narrow), layout=False)  # one line, whatever it says

@@ -1,0 +1,268 @@
+"""Journeys: which there are, and one that runs as a ladder that fills in live, with its gauges and what a failure means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import ClassVar
+
+from textual import on, work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.events import Resize
+from textual.widgets import Footer, OptionList
+from textual.widgets.option_list import Option
+
+from meshtui.journeys.gateway import answering_gateway
+from meshtui.journeys.judge import number
+from meshtui.journeys.known import Catalogue, Known
+from meshtui.journeys.model import Journey, Scalar
+from meshtui.journeys.report import Failure, Reading, Report, StepReport, StepState
+from meshtui.journeys.run import Runner, entrance_of, refusal, requests_in_words, values_of
+from meshtui.model.errors import ConfigError, MeshtuiError, ReadOnlyError
+from meshtui.model.redact import redact
+from meshtui.screens.confirm import ConfirmScreen
+from meshtui.session import Session
+from meshtui.sources.kubernetes.writes import Confirmation
+from meshtui.ui.actions import bindings
+from meshtui.ui.buying import BuyingScreen, settled
+from meshtui.ui.document import BAD, DIM, OK, PLAIN, STRONG, WARN, Document, Line, Section, facts, line
+from meshtui.ui.text import clean
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.status import StatusBar
+
+_MARKS = {
+    StepState.WAITING: ("  waiting", DIM),
+    StepState.RUNNING: ("… running", WARN),
+    StepState.OK: ("✓ ok     ", OK),
+    StepState.FAILED: ("✗ FAILED ", BAD),
+    StepState.SKIPPED: ("– skipped", DIM),
+}
+"""A step's glyph, word and tone."""
+_MTLS = {True: ("mTLS", OK), False: ("plaintext", WARN), None: ("mTLS not seen", DIM)}
+_NARROW = 100
+
+
+class JourneyScreen(BuyingScreen):
+    """Runs the chosen journey; one that changes something asks first, unless it is the sandbox."""
+
+    PLACE = "journey"
+    BINDINGS: ClassVar[list[BindingType]] = bindings("journey")
+
+    def __init__(self, session: Session, read: Callable[[], Catalogue]) -> None:
+        super().__init__(session)
+        self._read = read
+        self._catalogue = Catalogue()
+        self._report: Report | None = None
+
+    @property
+    def report(self) -> Report | None:
+        """The run on the screen."""
+        return self._report
+
+    def compose(self) -> ComposeResult:
+        """Header, the journeys, beside them what there is to say of one, footer."""
+        yield StatusBar(id="status")
+        with Horizontal(id="body"):
+            yield OptionList(id="journeys")
+            yield DocumentView(id="text")
+        yield Footer(show_command_palette=False, compact=True)
+
+    def on_resize(self, event: Resize) -> None:
+        """Put the list above the text where there is no room beside it."""
+        self.set_class(event.size.width < _NARROW, "-narrow")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Without a journey there is nothing to run."""
+        return bool(self._catalogue.journeys) if action == "go" else super().check_action(action, parameters)
+
+    def begin(self) -> None:
+        """Read the journeys; none runs by itself."""
+        try:
+            self._catalogue = self._read()
+        except ConfigError as error:
+            self._say(f"✗ {error}", BAD)
+        names = [Option(Content(clean(known.journey.name)), id=known.journey.name) for known in self._catalogue.journeys]
+        self.query_one(OptionList).add_options(names)
+        self.query_one(OptionList).highlighted = 0 if names else None
+        self.set_class(not names, "-empty")
+        if names:
+            self.query_one(OptionList).focus()
+        self.refresh_bindings()
+        self.draw()
+
+    @property
+    def chosen(self) -> Known | None:
+        """The journey under the cursor."""
+        place = self.query_one(OptionList).highlighted
+        return None if place is None else self._catalogue.journeys[place]
+
+    @on(OptionList.OptionHighlighted)
+    def _moved(self) -> None:
+        if not any(worker.group == "journey" and not worker.is_finished for worker in self.workers):
+            self._report, self._message = None, ("", PLAIN)
+            self.draw()
+
+    @on(OptionList.OptionSelected)
+    def _selected(self) -> None:
+        self.action_go()
+
+    def action_go(self) -> None:
+        """Run the journey under the cursor."""
+        known = self.chosen
+        if known is not None and not self._runs("journey"):
+            self._go(known)
+
+    @work(group="journey")
+    async def _go(self, known: Known) -> None:
+        session, journey = self._session, known.journey
+        self._report = None
+        self._say("… looking for the gateway", WARN)
+        try:
+            refused = refusal(journey, session.read_only)
+            if refused:
+                raise ReadOnlyError(f"nothing is sent: {refused}")
+            await settled(session)
+            values = values_of(journey, known.given)
+            entrance, url = entrance_of(journey, values)
+            named_by = "the settings" if known.given else "its file as gateway.url"
+            gateway = await answering_gateway(session.settings, session.engine, entrance, url, named_by)
+            if self._left:
+                return
+            confirmation = await self._confirmed(journey, gateway, values) if journey.changing else None
+            if journey.changing and confirmation is None:
+                self._say("nothing was sent; r asks again", WARN)
+                return
+            settings, engine = session.settings, session.engine
+            await Runner(journey, values, gateway, settings, engine, session.api(), self._show).run(confirmation)
+        except MeshtuiError as error:
+            self._say(f"✗ {error}", BAD)
+
+    async def _confirmed(self, journey: Journey, gateway: str, values: Mapping[str, Scalar]) -> Confirmation | None:
+        if self._session.label.sandbox:
+            return Confirmation("the sandbox's application")
+        question = _question(journey, gateway, values, self._session.label.context)
+        yes = await self.app.push_screen_wait(ConfirmScreen(question, yes="Run"))
+        return Confirmation("answered on the screen") if yes else None
+
+    # ---- drawing
+
+    def _show(self, report: Report) -> None:
+        self._report = report
+        self.draw()
+
+    def draw(self) -> None:
+        """Show what is known now."""
+        if self._report is not None:
+            self._show_document(report_document(self._report))
+        elif (known := self.chosen) is not None:
+            asks = not self._session.label.sandbox
+            self._show_document(journey_document(known, self._message, self._catalogue, asks=asks))
+        else:
+            self._show_document(_nothing(self._message, self._catalogue))
+
+
+def _question(journey: Journey, gateway: str, values: Mapping[str, Scalar], context: str) -> Document:
+    where = facts(("gateway", (redact(gateway), STRONG)), ("context", context))
+    sent = tuple(map(line, requests_in_words(journey, values)))
+    return Document(f"{journey.title}?", (Section("", where), Section("This changes something there", sent)))
+
+
+def journey_document(known: Known, message: tuple[str, str], catalogue: Catalogue, *, asks: bool) -> Document:
+    """A journey before it runs: what it would do, and what it expects. ``asks``: one that changes something asks first."""
+    journey = known.journey
+    first = [line(message)] if message[0] else []
+    first.append(line((journey.about or journey.title, PLAIN)))
+    changes = f"changes something: {'asks first' if asks else 'runs without asking, as this is the sandbox'}"
+    what = (changes, WARN) if journey.changing else ("only reads", OK)
+    sections = [Section("", tuple(first)), Section("", facts(("effect", what), ("source", known.origin)))]
+    sections.append(Section("Steps", tuple(part for step in journey.step for part in _planned(journey, step.name))))
+    if journey.gauge:
+        gauges = tuple(
+            line(f"{gauge.title or gauge.name} ", (f"by {gauge.change}  {gauge.request.method} {gauge.request.path}", DIM))
+            for gauge in journey.gauge
+        )
+        sections.append(Section("Gauges, before and after", gauges))
+    return Document(journey.title, (*sections, *_problems(catalogue)))
+
+
+def _planned(journey: Journey, name: str) -> list[Line]:
+    step = next(each for each in journey.step if each.name == name)
+    asked = f"{step.request.method} {step.request.path}" if step.request else f"looks at the answer of {step.answer_of}"
+    lines = [line((f"{step.title or step.name}  ", PLAIN), (asked, DIM))]
+    for call in step.call:
+        ends = f"{call.from_identity or call.source} → {call.to_identity or call.to}{', mTLS' if call.mtls else ''}"
+        lines.append(line(("    causes ", DIM), f"{call.title or call.name}: ", (ends, DIM)))
+    return lines
+
+
+def _nothing(message: tuple[str, str], catalogue: Catalogue) -> Document:
+    first = [line(message)] if message[0] else [line("there is no journey")]
+    help_ = line(("a journey is a TOML file in the folder journeys beside the settings: docs/guide/journeys.md", DIM))
+    return Document("Journeys", (Section("", (*first, help_)), *_problems(catalogue)))
+
+
+def _problems(catalogue: Catalogue) -> list[Section]:
+    """The files that hold no journey: silence would look like an empty folder."""
+    rows = tuple(line(("✗ ", BAD), str(problem)) for problem in catalogue.problems)
+    return [Section("Files that are wrong", rows)] if rows else []
+
+
+def report_document(report: Report) -> Document:
+    """A run as a document: how it ended, the gauges, what a failure means, the ladder, and the evidence."""
+    top = (_headline(report), *map(_gauge, report.gauges), *(line((note, WARN)) for note in report.notes))
+    sections = [Section("", top)]
+    if report.failures:
+        sections.append(Section("What it means", tuple(part for failure in report.failures for part in _meaning(failure))))
+    sections.append(Section("Steps", tuple(part for step in report.steps for part in _rung(step))))
+    for step in sorted(report.steps, key=lambda step: step.kind != "call"):
+        if step.evidence:
+            rows = tuple(line(("ztunnel  ", DIM), raw.replace("\t", " ")) for raw in step.evidence)
+            sections.append(Section(f"Evidence: {step.title}", rows))
+    return Document(f"{report.title} at {report.gateway}{f' ({report.host})' if report.host else ''}", tuple(sections))
+
+
+def _headline(report: Report) -> Line:
+    if not report.finished:
+        running = next((step.title for step in report.steps if step.state is StepState.RUNNING), "evidence")
+        return line((f"… {running}", WARN))
+    if report.ok:
+        return line(("✓ ok: r runs it again", OK))
+    return line((f"✗ FAILED: {report.failures[0].says if report.failures else 'see the steps'}", BAD))
+
+
+def _gauge(gauge: Reading) -> Line:
+    before, after = (f"{value:g}" if value is not None else "not known" for value in (gauge.before, gauge.after))
+    words = ((f"{gauge.title}: ", DIM), before, (" → ", DIM), after)
+    if gauge.change is None:
+        return line(*words)
+    should = "" if gauge.right else f", should be {number(gauge.wanted)}"
+    return line(*words, (f"  {'✓' if gauge.right else '✗'} change {number(gauge.change)}{should}", OK if gauge.right else BAD))
+
+
+def _meaning(failure: Failure) -> list[Line]:
+    lines = [line((f"{failure.title} ", STRONG), (f"({failure.outcome}) ", DIM), failure.says)]
+    lines += [line((f"    {why}", DIM)) for why in failure.why]
+    for look in failure.look_at:
+        lines.append(line(("    look at ", DIM), (str(look.ref), STRONG), f": {look.why}"))
+        lines.append(line((f"        {look.command}", DIM)))
+    return lines
+
+
+def _rung(step: StepReport) -> list[Line]:
+    """One step: how it ended; below it who called whom, and what went wrong. A call stands below its step."""
+    status = str(step.status) if step.status is not None else step.cause
+    took = f"{step.elapsed_ms:.0f} ms" if step.elapsed_ms is not None else ""
+    path = "/" + step.url.split("/", 3)[3] if step.url.count("/") >= 3 and "://" in step.url else step.url
+    tone = PLAIN if step.state in {StepState.OK, StepState.FAILED} else DIM
+    title = f"  ↳ {step.title}" if step.kind == "call" else step.title
+    lines = [line(_MARKS[step.state], (f" {title:<20} {step.method:<5}{status:<9}{took:>8}  {path}".rstrip(), tone))]
+    if step.source or step.source_identity:
+        sender, receiver = step.source_identity or step.source, step.destination_identity or step.destination
+        ends = (part.removeprefix("spiffe://") for part in (sender, receiver))
+        lines.append(line(("            ", DIM), next(ends), (" → ", DIM), next(ends), "  ", _MTLS[step.mtls]))
+    for text, how in ((step.note, DIM), (step.error, BAD)):
+        if text:
+            lines.append(line((f"            {text}", how)))
+    return lines

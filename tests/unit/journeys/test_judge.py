@@ -1,0 +1,193 @@
+"""What counts as expected, and what it means when it isn't."""
+
+from dataclasses import replace
+
+import pytest
+
+from meshtui.engine import Engine
+from meshtui.engine.path.references import parse_flow
+from meshtui.journeys.gateway import Answer
+from meshtui.journeys.hops import Seen
+from meshtui.journeys.judge import NOT_LOGGED, failures, judge_call, number_at, object_of, same, status_is_right, what_is_off
+from meshtui.journeys.load import read
+from meshtui.journeys.model import Call, Expect
+from meshtui.journeys.report import Reading, Report, StepState
+from meshtui.journeys.run import ladder
+from meshtui.journeys.variables import Variables
+from meshtui.logs.ztunnel import AccessLine
+from meshtui.model.ids import ObjectRef
+from meshtui.sandbox import scenarios
+from tests.fakes.snapshots import snapshot_of
+
+ECOM, STOCK = (f"spiffe://cluster.local/ns/{ns}/sa/{ns}-service" for ns in ("ecom", "inventory"))
+LINE = AccessLine("t", "info", "raw line", {})
+SEEN = Seen(ECOM, STOCK, mtls=True, lines=(LINE,))
+CALL = Call(name="reserve", source="ecom/deploy/ecom-service", to="inventory/svc/inventory-service:8000")
+
+
+@pytest.mark.parametrize(
+    ("expect", "status", "right"),
+    [
+        (Expect(), 204, True),
+        (Expect(), 302, False),
+        (Expect(), None, False),
+        (Expect(status=404), 404, True),
+        (Expect(status=404), 200, False),
+        (Expect(status=[200, 409]), 409, True),
+        (Expect(status=[]), 200, False),
+    ],
+)
+def test_status(expect, status, right):
+    assert status_is_right(expect, Answer(status)) is right
+
+
+BODY = {"n": 1, "yes": True, "id": "b", "list": [{"a": 1}]}
+
+
+@pytest.mark.parametrize(
+    ("expect", "off"),
+    [
+        (Expect(), ""),
+        (Expect(has=["/n", "/list/0/a"]), ""),
+        (Expect(has=["/m"]), "the answer has no m"),
+        (Expect(has=["/list/1/a"]), "the answer has no /list/1/a"),
+        (Expect(json={"/id": "{book}", "/list": [{"a": 1}]}), ""),
+        (Expect(json={"/n": 2}), "n is 1, not 2"),
+        (Expect(json={"/n": True}), "n is 1, not True"),
+        (Expect(json={"/yes": 1}), "yes is True, not 1"),
+        (Expect(json={"/gone": None}), "the answer has no gone"),
+        (Expect(json={"": 1}), "value is {'n': 1, 'yes': True, 'id': 'b', 'list': [{'a': 1}]}, not 1"),
+    ],
+)
+def test_bodies(expect, off):
+    assert what_is_off(expect, Variables({"book": "b"}), BODY) == off
+
+
+def test_values_of_json():
+    assert same({"a": [1, 2.0]}, {"a": [1, 2]})
+    assert not same([1], [True])
+    assert not same({"a": 1}, {"a": 1, "b": 2})
+    assert [number_at(BODY, f"/{name}") for name in ("n", "yes", "id", "gone")] == [1, None, None, None]
+
+
+@pytest.mark.parametrize(
+    ("seen", "call", "readable", "state", "cause"),
+    [
+        pytest.param(SEEN, {}, True, StepState.OK, "", id="as it should be"),
+        pytest.param(Seen(), {}, True, StepState.FAILED, "no_call", id="nothing logged"),
+        pytest.param(Seen(), {"required": False}, True, StepState.SKIPPED, "", id="nothing logged, and it needn't be"),
+        pytest.param(Seen(), {}, False, StepState.SKIPPED, "", id="no log that could be read"),
+        pytest.param(replace(SEEN, error="policy rejection"), {}, True, StepState.FAILED, "closed", id="closed"),
+        pytest.param(replace(SEEN, mtls=False), {}, True, StepState.FAILED, "plaintext", id="plaintext"),
+        pytest.param(replace(SEEN, mtls=None), {}, True, StepState.FAILED, "plaintext", id="mTLS not seen"),
+        pytest.param(replace(SEEN, mtls=False), {"mtls": False}, True, StepState.OK, "", id="plaintext is good enough"),
+        pytest.param(replace(SEEN, source_identity=""), {}, True, StepState.FAILED, "identity", id="without an identity"),
+        pytest.param(replace(SEEN, source_identity=STOCK), {}, True, StepState.FAILED, "identity", id="as somebody else"),
+        pytest.param(replace(SEEN, destination_identity=ECOM), {}, True, StepState.FAILED, "identity", id="to somebody else"),
+    ],
+)
+def test_calls(seen, call, readable, state, cause):
+    made = Call(name="reserve", source=CALL.source, to=CALL.to, **call)
+    changes = judge_call(made, seen, (ECOM, STOCK), readable=readable)
+    assert (changes["state"], changes["cause"]) == (state, cause)
+    assert bool(changes["error"] or changes["note"]) is (state is not StepState.OK)
+
+
+def test_without_wanted_identities_any_are_right():
+    assert judge_call(CALL, SEEN, ("", ""), readable=True)["state"] is StepState.OK
+
+
+JOURNEY = read("j.toml", b"""
+name = "j"
+title = "J"
+gateway.url = "http://gw"
+[[gauge]]
+name = "stock"
+title = "reserved"
+request.path = "/stock"
+value = "/reserved"
+change = 1
+means.change = "somebody else bought too"
+[[step]]
+name = "buy"
+request.path = "/buy"
+[[step.call]]
+name = "reserve"
+from = "ecom/deploy/ecom-service"
+to = "inventory/svc/inventory-service:8000"
+[step.call.means]
+closed = { says = "inventory refuses the shop", look_at = ["inventory/svc/inventory-service", "nonsense"] }
+[step.means]
+http_502 = "the shop couldn't reserve"
+otherwise = "the shop is broken"
+""")  # fmt: skip
+FLOW = parse_flow(CALL.source, CALL.to)
+
+
+def found(scenario="healthy", gauges=(), **states):
+    report = Report("j", "J", "http://gw", "", ladder(JOURNEY), gauges, finished=True)
+    for name, (cause, error) in states.items():
+        report = report.with_step(name, state=StepState.FAILED, cause=cause, error=error)
+    return failures(report, JOURNEY, Engine(snapshot_of(scenarios.load(scenario))), {"reserve": FLOW})
+
+
+def test_the_call_comes_before_the_step_that_it_failed_and_its_decider_is_named():
+    call, step = found("wrong-identity", buy=("http_502", ""), reserve=("closed", "policy rejection"))
+    assert (call.name, call.outcome, call.says) == ("reserve", "closed", "inventory refuses the shop")
+    assert [str(look.ref) for look in call.look_at] == [
+        "Service inventory/inventory-service",
+        "AuthorizationPolicy inventory/inventory-service-policy",
+    ]
+    assert any(text.startswith("policy: ") for text in call.why)
+    assert (step.name, step.says) == ("buy", "the shop couldn't reserve")
+
+
+@pytest.mark.parametrize(
+    ("cause", "error", "says"),
+    [
+        ("http_500", "", "the shop is broken"),
+        ("", "the answer has no id", "the shop is broken"),
+        ("timeout", "", "the shop is broken"),
+    ],
+)
+def test_what_is_meant_otherwise(cause, error, says):
+    (failure,) = found(buy=(cause, error))
+    assert (failure.says, failure.outcome) == (says, cause or "answer")
+    assert failure.why == ((error,) if error else ())
+
+
+def test_what_nobody_gave_a_meaning_is_said_as_it_is():
+    (failure,) = found(reserve=("no_call", NOT_LOGGED))
+    assert failure.says == f"reserve: {NOT_LOGGED}"
+    assert failure.why == ("the policies that meshtui reads would allow it",)
+    (failure,) = found(stock_before=("http_404", ""))
+    assert failure.says == "reserved before: http_404"
+
+
+@pytest.mark.parametrize(
+    ("reading", "says"),
+    [
+        (Reading("stock", "reserved", 1, 2, 1), None),
+        (Reading("stock", "reserved", 0.1, 0.3, 0.2), None),
+        (Reading("stock", "reserved", 1, 2, None), "somebody else bought too"),
+        (Reading("stock", "reserved", 1, 1, 1), "somebody else bought too"),
+        (Reading("stock", "reserved", None, 1, 1), "reserved isn't known before"),
+    ],
+)
+def test_gauges(reading, says):
+    assert [failure.says for failure in found(gauges=(reading,))] == ([] if says is None else [says])
+    assert not [f for f in found(gauges=(reading,), buy=("timeout", "")) if f.name == "stock"], "the step is the cause"
+
+
+@pytest.mark.parametrize(
+    ("text", "ref"),
+    [
+        ("ecom/deploy/shop", ObjectRef("Deployment", "ecom", "shop")),
+        ("Namespace/ecom", ObjectRef("Namespace", "", "ecom")),
+        ("ecom", None),
+        ("a//b", None),
+        ("a/b/c/d", None),
+    ],
+)
+def test_objects_by_name(text, ref):
+    assert object_of(text) == ref
