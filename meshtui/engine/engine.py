@@ -122,15 +122,15 @@ class Engine:
 
         ``before`` are results of what comes before the way: of the source's own proxy. None: those for an address.
         """
-        families = _families(source, target.endpoint, question.service)
-        if families is None:
+        common = families(source, target.endpoint, question.service)
+        if common is None:
             return self._pair_by_address(source, target, question, before)
-        if not families:
+        if not common:
             reason = because(Code.NO_FAMILY_IN_COMMON, source=source.name, destination=target.endpoint.name)
             return [(source, target, _undecided(reason))]
         by_family = [
             self._pair_by_address(_only(source, one), replace(target, endpoint=_only(target.endpoint, one)), question, before)
-            for one in families
+            for one in common
         ]
         judged = []
         for ways in zip(*by_family, strict=True):
@@ -223,12 +223,7 @@ class Engine:
         return tuple(assumed)
 
 
-def _undecided(*why: Reason) -> Verdict:
-    """The verdict on a flow of which it isn't known where it goes."""
-    return Verdict(Decision.UNKNOWN, UNKNOWN, Layer.NONE, notes=why)
-
-
-def _families(source: Endpoint, destination: Endpoint, service: Service | None) -> tuple[int, ...] | None:
+def families(source: Endpoint, destination: Endpoint, service: Service | None) -> tuple[int, ...] | None:
     """The IP families, 4 and 6, by which a connection may be made; None where it makes no difference.
 
     It makes one if an end has several addresses, or if a Service has no address of its endpoint's family.
@@ -243,6 +238,11 @@ def _families(source: Endpoint, destination: Endpoint, service: Service | None) 
     elif not source.addresses and not destination.addresses:
         return None
     return tuple(sorted(found)) if source.addresses or destination.addresses or not found else None
+
+
+def _undecided(*why: Reason) -> Verdict:
+    """The verdict on a flow of which it isn't known where it goes."""
+    return Verdict(Decision.UNKNOWN, UNKNOWN, Layer.NONE, notes=why)
 
 
 def _only(end: Endpoint, family: int) -> Endpoint:

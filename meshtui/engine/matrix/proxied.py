@@ -14,7 +14,7 @@ from meshtui.engine.classes.classifier import PodClass
 from meshtui.engine.decision.conclude import decided_of
 from meshtui.engine.decision.ruling import NOTHING_SAID, Decided, PortDecision
 from meshtui.engine.endpoints import Endpoint
-from meshtui.engine.engine import Engine
+from meshtui.engine.engine import Engine, families
 from meshtui.engine.matrix.cells import Cell, Open, Segment
 from meshtui.engine.matrix.left import PROTOCOLS
 from meshtui.engine.matrix.matrix import Matrix
@@ -218,7 +218,7 @@ class Proxied:
         """What the verdict on a connection through a Service depends on."""
         what = (entrance.service.meta.uid, entrance.port.number, entrance.number)
         waypoints = self._engine.waypoint(source.endpoint, entrance.backend, entrance.service)
-        if not waypoints:
+        if not waypoints or families(source.endpoint, entrance.backend, entrance.service) is not None:
             return what, source.number, destination.number
         into = tuple(self._hop(source, each, to_waypoint=True) for each in waypoints)
         return what, self._views.client(source), destination.number, into
