@@ -74,7 +74,10 @@ def _words(action: Action) -> str:
 
 def cnis_table() -> str:
     """Every CNI's profile: its name, and its readings."""
-    columns = ("`--cni`", "CNI", "enforces", "block matches pods", "block matches nodes", "pods on the host network")
+    columns = (
+        *("`--cni`", "CNI", "enforces", "block matches pods", "block matches nodes", "pods on the host network"),
+        *("port ranges", "SCTP", "names (ingress)", "names (egress)"),
+    )
     head = f"| {' | '.join(columns)} |\n{'|---' * len(columns)}|\n"
     return head + "\n".join(_cni(profile.cni) for profile in profiles().values()) + "\n"
 
@@ -82,9 +85,11 @@ def cnis_table() -> str:
 def _cni(cni: Cni) -> str:
     yes = {True: "yes", False: "no", None: "not known"}
     if not cni.enforces:
-        return f"| `{cni.name}` | {cni.title} | no | | | |"
+        return f"| `{cni.name}` | {cni.title} | no |{' |' * 7}"
     hosts = "not known" if cni.host_pods is HostPods.UNKNOWN else f"as {cni.host_pods.value}s"
-    return f"| `{cni.name}` | {cni.title} | yes | {yes[cni.blocks_match_pods]} | {yes[cni.blocks_match_nodes]} | {hosts} |"
+    blocks = (yes[cni.blocks_match_pods], yes[cni.blocks_match_nodes])
+    ports = (yes[each] for each in (cni.end_ports, cni.sctp, cni.named_ingress, cni.named_egress))
+    return f"| {' | '.join((f'`{cni.name}`', cni.title, 'yes', *blocks, hosts, *ports))} |"
 
 
 def _role(name: str) -> Callable[[], str]:

@@ -47,7 +47,7 @@ def manifests(paths: Sequence[str], settings: Settings) -> Snapshot:
 
     Raises ManifestError if one can't be read, or if there are no objects: a check of nothing never passes.
     """
-    from meshtui.cni import detect, named, pod_cidrs
+    from meshtui.cni import of_snapshot, pod_cidrs
     from meshtui.kinds import KINDS
     from meshtui.sources.manifest_files import SUFFIXES
     from meshtui.sources.manifest_packages import KUSTOMIZATIONS
@@ -57,8 +57,7 @@ def manifests(paths: Sequence[str], settings: Settings) -> Snapshot:
         if path.is_dir() and not any(file.suffix in SUFFIXES or file.name in KUSTOMIZATIONS for file in path.rglob("*")):
             raise ManifestError(f"{path} holds no manifest", f"a folder is read for {', '.join(sorted(SUFFIXES))}")
     snapshot = load_manifests(paths, render=settings.render)
-    known = named(settings.cni) if settings.cni else detect(snapshot.controllers.values(), snapshot.foreign.values())
-    snapshot = replace(snapshot, cni=known, pod_cidrs=pod_cidrs(settings.pod_cidrs))
+    snapshot = replace(snapshot, cni=of_snapshot(snapshot, settings.cni), pod_cidrs=pod_cidrs(settings.pod_cidrs))
     if any(getattr(snapshot, kind.field) for kind in KINDS.values()):
         return record(snapshot, paths)
     if snapshot.reading and snapshot.reading.skipped:

@@ -212,6 +212,8 @@ class Engine:
         cni = self.snapshot.cni
         assumed = [because(Code.ON_HOST_NETWORK, pod=each.name) for each in on_host if each.host_pods is HostPods.POD]
         assumed += [because(Code.AS_ITS_NODE, pod=e.name, cni=cni.title) for e in on_host if e.host_pods is HostPods.NODE]
+        if cni.unread and (source.pod is not None or destination.pod is not None):
+            assumed.append(because(Code.CNI_CONFIG_NOT_READ, cni=cni.title, why=cni.unread))
         mesh = self.snapshot.mesh
         if mesh.unread and any(endpoint.mode in MESHED for endpoint in (source, destination)):
             domain, root = mesh.trust_domain, mesh.root_namespace

@@ -178,6 +178,8 @@ class Snapshot:
     taken_at: datetime | None = None
     cni: Cni = UNKNOWN_CNI
     """The CNI, whose readings of NetworkPolicies verdicts follow."""
+    cni_config: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """The data of the CNIs' ConfigMaps, by name (``meshtui.cni``)."""
     pod_cidrs: tuple[str, ...] = ()
     """The networks from which pods without an address get one, as the user says; empty: what the Nodes say counts."""
     reading: Reading | None = None

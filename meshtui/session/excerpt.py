@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from meshtui.cni import settings_of
 from meshtui.engine import Engine
 from meshtui.engine.path.references import parse_flow
 from meshtui.engine.path.routes import covers
@@ -69,7 +70,7 @@ async def excerpt(engine: Engine, flow: Flow, fetch: Fetch, *, rename: bool) -> 
         config, objects = [pseudonyms.of(obj) for obj in config], [pseudonyms.of(obj) for obj in objects]
         source, destination = pseudonyms.text(source), pseudonyms.text(destination)
         http = _renamed(http, pseudonyms)
-    objects = [*config, *objects]
+    objects = [*config, *settings_of(engine.snapshot), *objects]
     there = _verdict(objects, source, destination, replace(flow, http=http), engine.snapshot.cni)
     same = there is not None and _gist(there) == _gist(whole)
     return Excerpt(tuple(objects), source, destination, there, same, tuple(missing), http, engine.snapshot.cni.name)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from meshtui.cni import config_maps
 from meshtui.kinds import (
     BY_GROUP_KIND,
     KINDS,
@@ -129,6 +130,7 @@ class _Builder:
         """By kind: why an object is missing."""
         self.mesh: list[Written] = []
         self.installation = Installation()
+        self.cni_config: dict[str, dict[str, str]] = {}
         self.templates: list[Skipped] = []
         self._file, self._number = "", 0
         self._places: dict[tuple[str, Uid], tuple[str, int]] = {}
@@ -279,6 +281,9 @@ class _Builder:
 
     def _config(self, document: Mapping[str, Any], file: str) -> None:
         by = f"ConfigMap {_name(document)}"
+        if (name := _name(document).partition("/")[2]) in config_maps():
+            data = document.get("data")
+            self.cni_config[name] = {str(k): str(v) for k, v in data.items()} if isinstance(data, dict) else {}
         if not _name(document).partition("/")[2].startswith("istio"):
             self._counts["", "ConfigMap"] += 1
             return
@@ -345,6 +350,7 @@ class _Builder:
             **objects,
             own_probes=probes,
             mesh=together(self.mesh),
+            cni_config=self.cni_config,
             installation=both(self.installation, _revisions(objects["controllers"].values())),
             kinds=kinds,
             problems=tuple(self.problems),

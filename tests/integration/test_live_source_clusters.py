@@ -1,5 +1,7 @@
 """Clusters that aren't like the others: no Istio, no Gateway API, a revisioned control plane, one in another namespace."""
 
+import contextlib
+
 import pytest
 
 from meshtui.engine import Engine
@@ -106,3 +108,50 @@ async def test_entries_and_the_outbound_policy_are_read():
         assert (found.hosts, found.external, found.resolution) == (("db.example.com",), False, "STATIC")
         assert [each.endpoint.address for each in snapshot.workload_entries.values()] == ["203.0.113.7"]
         assert Engine(snapshot).judge(parse_flow("shop/a", "db.example.com:443")).decision.value == "allow"
+
+
+def cilium():
+    labels, containers = {"k8s-app": "cilium"}, [{"name": "agent", "image": "quay.io/cilium/cilium:v1.16.4"}]
+    spec = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}}}
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "cilium", "namespace": "kube-system"},
+        "spec": spec,
+    }
+
+
+@contextlib.asynccontextmanager
+async def a_cluster(objects):
+    """A server that doesn't say that it is a sandbox."""
+    async with running_api(objects) as api:
+        system = api.store.require("namespaces", None, "kube-system")
+        api.store.update("namespaces", system | {"metadata": system["metadata"] | {"labels": {}}})
+        yield api
+
+
+def cilium_config(**data):
+    metadata = {"name": "cilium-config", "namespace": "kube-system"}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+
+
+async def test_the_settings_of_the_cni_are_its_own():
+    config = cilium_config(**{"enable-policy": "always"})
+    async with a_cluster([*PODS, cilium(), config]) as api, following(api.kubeconfig) as followed:
+        snapshot = await followed.until(lambda s: synced(s) and bool(s.cni_config))
+        assert (snapshot.cni.name, snapshot.cni.leaves_open, snapshot.cni.unread) == ("cilium", False, "")
+        verdict = Engine(snapshot).judge(parse_flow("shop/a", "shop/b:80"))
+        assert verdict.decision.value == "unknown"
+        assert "Cilium is set to close pods that no policy selects" in said(verdict.reason)
+        once = await LiveSource(Settings(kubeconfig=str(api.kubeconfig))).snapshot()
+        assert once.cni == snapshot.cni
+
+
+async def test_settings_of_the_cni_that_may_not_be_read_are_said():
+    async with a_cluster([*PODS, cilium()]) as api:
+        api.faults.set(forbidden=["get configmaps"])
+        async with following(api.kubeconfig) as followed:
+            snapshot = await followed.until(lambda s: synced(s) and bool(s.cni.unread))
+            verdict = Engine(snapshot).judge(parse_flow("shop/a", "shop/b:80"))
+            assert verdict.decision.value == "allow"
+            assert any("Cilium with its default settings" in said(each) for each in verdict.assumptions)

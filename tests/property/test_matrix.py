@@ -42,7 +42,7 @@ CNIS = [
     *[BY_ADDRESS] * 4,
     REFERENCE_CNI,
     UNKNOWN_CNI,
-    *(named(name) for name in ("calico", "cilium", "antrea", "flannel")),
+    *(named(name) for name in ("calico", "cilium", "antrea", "flannel", "ovn-kubernetes", "gke-dataplane-v2")),
     replace(REFERENCE_CNI, enforces=None),
 ]
 

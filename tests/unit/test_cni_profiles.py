@@ -5,7 +5,7 @@ from dataclasses import fields, replace
 import pytest
 
 from meshtui.cli.main import run
-from meshtui.cni import detect, named, profiles
+from meshtui.cni import detect, named, of_snapshot, profiles, settings_of
 from meshtui.engine.explain.wording import in_words as said
 from meshtui.engine.matrix.matrix import Matrix
 from meshtui.model.cni import REFERENCE_CNI, UNKNOWN_CNI, Cni, HostPods
@@ -20,7 +20,7 @@ CNIS = {
     "calico", "cilium", "ovn-kubernetes", "antrea", "kindnet", "aws-vpc-cni", "azure", "gke-dataplane-v2", "flannel",
     "kube-router", "reference",
 }  # fmt: skip
-READINGS = {field.name for field in fields(Cni)} - {"name", "title", "why"}
+READINGS = {field.name for field in fields(Cni)} - {"name", "title", "why", "unread", "leaves_open"}
 
 
 def test_there_is_a_profile_of_each():
@@ -35,6 +35,13 @@ def test_every_reading_has_its_source(name):
     known = {reading for reading in READINGS if getattr(profile.cni, reading) not in {None, HostPods.UNKNOWN}}
     assert known <= sources.keys()
     assert profile.images
+
+
+@pytest.mark.parametrize("name", sorted(CNIS))
+def test_every_setting_changes_a_reading_and_has_its_source(name):
+    for setting in profiles()[name].settings:
+        assert setting.source
+        assert {reading for reading, _ in setting.readings} <= READINGS | {"leaves_open"}
 
 
 def test_an_unknown_name_is_refused(tmp_path, capsys):
@@ -94,6 +101,83 @@ def test_it_is_recognised_by_its_policies():
     assert detect((), of("example.org/v1")) == UNKNOWN_CNI
 
 
+def config_map(name, **data):
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "kube-system"}, "data": data}
+
+
+@pytest.mark.parametrize(
+    ("name", "cni"),
+    [
+        ("cilium-config", "cilium"),
+        ("calico-config", "calico"),
+        ("canal-config", "calico"),
+        ("antrea-config", "antrea"),
+        ("amazon-vpc-cni", "aws-vpc-cni"),
+        ("azure-npm-config", "azure"),
+        ("kube-router-cfg", "kube-router"),
+        ("kube-flannel-cfg", "flannel"),
+        ("coredns", ""),
+    ],
+)
+def test_it_is_recognised_by_its_config_map(name, cni):
+    found = of_snapshot(snapshot_of(WORLD, [config_map(name)]))
+    assert found.name == cni
+    assert found.why == (f"ConfigMap {name}" if cni else "")
+
+
+@pytest.mark.parametrize(
+    ("data", "readings"),
+    [
+        ({}, {"enforces": True, "leaves_open": True, "blocks_match_nodes": False, "blocks_match_pods": False, "sctp": None}),
+        ({"enable-policy": "default"}, {"enforces": True, "leaves_open": True}),
+        ({"enable-policy": "always"}, {"enforces": True, "leaves_open": False}),
+        ({"enable-policy": "never"}, {"enforces": False}),
+        ({"enable-k8s-networkpolicy": "false"}, {"enforces": False}),
+        ({"policy-audit-mode": "true"}, {"enforces": None}),
+        ({"policy-cidr-match-mode": "nodes"}, {"blocks_match_nodes": None, "blocks_match_pods": False}),
+        ({"policy-cidr-match-mode": "nodes pods"}, {"blocks_match_nodes": None, "blocks_match_pods": None}),
+        ({"enable-sctp": "true"}, {"sctp": True}),
+    ],
+)
+@pytest.mark.parametrize("said", ["", "cilium"])
+def test_cilium_follows_its_settings(data, readings, said):
+    found = of_snapshot(snapshot_of(WORLD, [config_map("cilium-config", **data)]), said)
+    assert {name: getattr(found, name) for name in readings} == readings
+
+
+def test_amazons_cni_enforces_policies_once_that_is_enabled():
+    daemons = daemon_set("602401143452.dkr.ecr.eu-west-1.amazonaws.com/amazon-k8s-cni:v1.19")
+    found = [
+        of_snapshot(snapshot_of(WORLD, [daemons, *more]), said).enforces
+        for more, said in [
+            ([], ""),
+            ([config_map("amazon-vpc-cni", **{"enable-network-policy-controller": "false"})], ""),
+            ([config_map("amazon-vpc-cni", **{"enable-network-policy-controller": "true"})], ""),
+            ([], "aws-vpc-cni"),
+        ]
+    ]
+    assert found == [None, None, True, True]
+
+
+def test_settings_that_cannot_be_read_are_an_assumption():
+    unread = of_snapshot(snapshot_of(WORLD), "cilium", unread="configmaps is forbidden")
+    verdict = judge(snapshot_of(WORLD, cni=unread), PODS)
+    assert verdict.decision is Decision.ALLOW
+    assert [*map(said, verdict.assumptions)] == [
+        "Cilium with its default settings: its ConfigMap can't be read (configmaps is forbidden)"
+    ]
+    assert of_snapshot(snapshot_of(WORLD), "calico", unread="configmaps is forbidden").unread == ""
+
+
+@pytest.mark.parametrize(
+    "objects", [[], [config_map("cilium-config", **{"enable-policy": "always", "kube-proxy-replacement": "x"})]]
+)
+def test_settings_go_with_an_excerpt_and_nothing_else_of_the_config_map(objects):
+    snapshot = snapshot_of(WORLD, objects)
+    of_it = settings_of(replace(snapshot, cni=of_snapshot(snapshot, "cilium")))
+    assert [each["data"] for each in of_it] == [{"enable-policy": "always"} for _ in objects]
+
+
 # ---- what follows from it
 
 BLOCK = {"ipBlock": {"cidr": "10.0.0.0/8"}}
@@ -113,13 +197,26 @@ WORLD = [
     namespace("a"),
     namespace("b"),
     pod("a/web", "10.0.0.1", [80], node="n1"),
-    pod("b/db", "10.0.0.2", [80], node="n1"),
+    pod("b/db", "10.0.0.2", [("p80", 80)], node="n1"),
     pod("a/host", "192.168.0.1", [80], node="n1", spec={"hostNetwork": True}),
     pod("b/far", "192.168.0.2", [80], node="n2", spec={"hostNetwork": True}),
 ]  # fmt: skip
 PODS, HOST, TO_HOST = "a/web > b/db:80", "a/host > b/db:80", "a/web > b/far:80"
 CALICO, CILIUM, OVN = named("calico"), named("cilium"), named("ovn-kubernetes")
 FLANNEL = named("flannel")
+ALWAYS = replace(CILIUM, leaves_open=False)
+CLOSED = policy("b/p", {"podSelector": {}, "policyTypes": ["Ingress"]})
+
+
+def opens(*ports, direction="ingress"):
+    """A policy that opens ports to everybody."""
+    return policy(
+        "b/p" if direction == "ingress" else "a/p",
+        {"podSelector": {}, "policyTypes": [direction.title()], direction: [{"ports": list(ports)}]},
+    )
+
+
+RANGE = {"port": 80, "endPort": 90}
 SEEN = replace(FLANNEL, enforces=None)
 
 
@@ -172,6 +269,27 @@ def admin(action):
         (admin("Deny"), HOST, CALICO, "allow"),
         (admin("Deny"), HOST, UNKNOWN_CNI, "allow"),
         (admin("Deny"), PODS, UNKNOWN_CNI, "deny"),
+        # ranges, SCTP and names of ports
+        (opens(RANGE), "a/web > b/db:80", CILIUM, "allow"),
+        (opens(RANGE), "a/web > b/db:85", CILIUM, "unknown"),
+        (opens(RANGE), "a/web > b/db:85", UNKNOWN_CNI, "unknown"),
+        (opens(RANGE), "a/web > b/db:85", CALICO, "allow"),
+        (opens(RANGE), "a/web > b/db:91", CILIUM, "deny"),
+        (opens(RANGE, {"port": 85}), "a/web > b/db:85", CILIUM, "allow"),
+        (opens(RANGE, direction="egress"), "a/web > b/db:85", CILIUM, "unknown"),
+        (opens({"port": "p80"}), "a/web > b/db:80", CALICO, "allow"),
+        (opens({"port": "p80"}), "a/web > b/db:80", CILIUM, "allow"),
+        (opens({"port": "p80"}), "a/web > b/db:81", CILIUM, "deny"),
+        (opens({"port": "p80"}), "a/web > b/db:80", OVN, "unknown"),
+        (opens({"port": "p80"}), "a/web > b/db:81", OVN, "unknown"),
+        (opens({"port": "none"}), "a/web > b/db:81", OVN, "unknown"),
+        (opens({"port": "none"}), "a/web > b/db:81", UNKNOWN_CNI, "unknown"),
+        (opens({"port": "p80"}, direction="egress"), "a/web > b/db:80", CILIUM, "unknown"),
+        (opens({"port": "p80"}, direction="egress"), "a/web > b/db:80", CALICO, "allow"),
+        (opens({"port": 80}), "a/web > b/db:80", OVN, "allow"),
+        # whether pods that nothing selects are open
+        ([], PODS, ALWAYS, "unknown"),
+        (opens({"port": 80}), PODS, ALWAYS, "unknown"),  # its source
         # whether anything is enforced
         (policy("b/p", {"podSelector": {}, "policyTypes": ["Ingress"]}), PODS, FLANNEL, "allow"),
         (policy("b/p", {"podSelector": {}, "policyTypes": ["Ingress"]}), PODS, SEEN, "unknown"),
@@ -179,15 +297,16 @@ def admin(action):
     ],
 )  # fmt: skip
 def test_a_verdict_follows_the_profile_and_so_does_the_matrix(objects, flow, cni, expect):
-    snapshot = snapshot_of(WORLD, [objects], cni=cni)
+    snapshot = snapshot_of(WORLD, objects if isinstance(objects, list) else [objects], cni=cni)
     verdict = judge(snapshot, flow)
     assert verdict.decision.value == expect, [said(step.reason) for step in verdict.steps]
-    if expect == "unknown":
+    if expect == "unknown" and not cni.name:
         assert "--cni" in said(verdict.reason)
-    source, destination = flow.removesuffix(":80").split(" > ")
+    source, _, rest = flow.partition(" > ")
+    destination, _, port = rest.partition(":")
     if "." not in source:
         matrix = Matrix(snapshot)
-        decided = matrix.judge(source, destination, 80)
+        decided = matrix.judge(source, destination, int(port))
         if decided.decision is not Decision.UNKNOWN or not snapshot.pod_by_key[source].host_network:  # the node isn't known there
             assert decided.decision is verdict.decision
             if not snapshot.pod_by_key[source].host_network:

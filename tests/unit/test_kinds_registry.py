@@ -18,8 +18,8 @@ from meshtui.kinds.registry import FIELDS, MODELLED_POLICIES, POLICY_KINDS, fiel
 from meshtui.model.change import CREATED, EDITED
 from meshtui.model.snapshot import Snapshot
 
-APART = {"own_probes", "kinds"}
-"""Mappings that hold no objects of the cluster: meshtui's own pods, and how each kind is known."""
+APART = {"cni_config", "own_probes", "kinds"}
+"""Mappings that hold no objects by kind: meshtui's own pods, how each kind is known, and the CNIs' ConfigMaps."""
 HINTS = get_type_hints(Snapshot)
 MAPPINGS = {f.name for f in fields(Snapshot) if get_origin(HINTS[f.name]) is Mapping} - APART
 

@@ -140,6 +140,11 @@ def _host_pod_may_be_node(pod: str, selected: bool) -> str:
     return f"{pod} is on the host network, {differs}: a node always reaches its own pods (--cni)"
 
 
+def _network_rule_by_port(rule: Decider, port: PortSeen, cni: str) -> str:
+    read = f"{cni} may read otherwise than the API says" if cni else "CNIs read differently (--cni)"
+    return f"{_shown(rule)} may allow {_shown(port)}: it has a named port, a range or SCTP, which {read}"
+
+
 def _custom_authorizer(rule: Decider, provider: str) -> str:
     named = f" {provider!r}" if provider else ""
     return f"{_shown(rule)} asks an external authorizer{named}, whose answer isn't known"
@@ -245,10 +250,13 @@ _WORDS: Mapping[Code, _Words] = {
     Code.NETWORK_RULE_BY_CNI: "{rule} may allow {port} by an ipBlock with the address of {pod}: some CNIs compare blocks with"
     " pods' addresses (Calico), others never do (Cilium), and which one runs isn't known (--cni)",
     Code.NETWORK_RULE_BY_NAMESPACE: "{rule} may allow {port} by a namespaceSelector: {why}",
+    Code.NETWORK_RULE_BY_PORT: _network_rule_by_port,
     Code.NETWORK_RULE_BY_HOST_POD: "{rule} may allow {port}: {pod} is on the host network, which some CNIs see as a pod and"
     " others as its node (--cni)",
     Code.HOST_POD_MAY_BE_NODE: _host_pod_may_be_node,
     Code.CNI_ENFORCES_NOTHING: "{cni}: NetworkPolicies aren't enforced",
+    Code.CNI_CLOSES_UNSELECTED: "{cni} is set to close pods that no policy selects, and no NetworkPolicy selects {pod}: whether"
+    " another policy opens it isn't evaluated",
     Code.CNI_MAY_ENFORCE_NOTHING: "{cni}: whether anything enforces NetworkPolicies isn't known (--cni)",
     Code.NO_NETWORK_RULE_ALLOWS: "no {direction} rule of {policies} allows {port}",
     Code.NOT_MODELLED_MIGHT_ALLOW: "{reason}; what isn't modelled might",
@@ -400,6 +408,7 @@ _WORDS: Mapping[Code, _Words] = {
     Code.FILES_SKIPPED: _files_skipped,
     Code.MESH_CONFIG_NOT_READ: "trust domain {trust_domain} and root namespace {root_namespace}: the mesh's own configuration"
     " can't be read ({why})",
+    Code.CNI_CONFIG_NOT_READ: "{cni} with its default settings: its ConfigMap can't be read ({why})",
     Code.DISABLE_PORT_IGNORED: "ambient ignores a DISABLE port under an inherited STRICT mode: the port stays strict",
     Code.STRICT_PORTS_DROPPED: "ambient drops the STRICT ports of a lenient workload under a STRICT mesh: plaintext passes"
     " even there",

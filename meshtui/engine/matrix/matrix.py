@@ -117,9 +117,8 @@ class Matrix:
 
     def _load(self) -> None:
         for side in self._sides.values():
-            enforced, unlabelled = self.snapshot.cni.enforces, bool(self.snapshot.unlabelled)
-            admin = self.snapshot.admin_policies.values()
-            side.load(self._rules.network.values(), admin, enforced=enforced, unlabelled=unlabelled)
+            admin, unlabelled = self.snapshot.admin_policies.values(), bool(self.snapshot.unlabelled)
+            side.load(self._rules.network.values(), admin, cni=self.snapshot.cni, unlabelled=unlabelled)
         endpoints, policies = self._classifier.endpoints, self._rules.authorization.values()
         self._mesh.load(self.snapshot, endpoints, policies, dual_stack=self._reads.dual)
         self._doubts = Unmodelled(self.snapshot)

@@ -26,8 +26,8 @@ from meshtui.engine.matrix.ports import (
     union,
 )
 from meshtui.engine.policy.admin import unordered
-from meshtui.engine.policy.networkpolicy import Direction, applies, rules
-from meshtui.model.cni import HostPods
+from meshtui.engine.policy.networkpolicy import Direction, applies, as_read, rules
+from meshtui.model.cni import REFERENCE_CNI, Cni, HostPods
 from meshtui.model.constants import HBONE_PORT
 from meshtui.model.policy import AdminPolicy, AdminRule, NetworkPolicy, NetworkPolicyRule, PolicyPort
 from meshtui.model.verdict import TIMEOUT, UNKNOWN, Decider, Layer
@@ -61,6 +61,7 @@ class NetworkPartitions:
         self.direction = direction
         self._index = index
         self._profiles = profiles
+        self._cni = REFERENCE_CNI
         self._enforced: bool | None = True
         self._unlabelled = False
         self._policies: dict[str, list[NetworkPolicy]] = {}
@@ -72,18 +73,15 @@ class NetworkPartitions:
         policies: Iterable[NetworkPolicy],
         admin_policies: Iterable[AdminPolicy],
         *,
-        enforced: bool | None,
+        cni: Cni,
         unlabelled: bool = False,
     ) -> None:
         """Load policies; partitions with policies that were loaded before are kept.
 
-        ``enforced``: whether the CNI enforces NetworkPolicies (``Cni.enforces``). ``unlabelled``: whether there are namespaces
-        whose labels aren't known.
+        ``cni`` must be that of all loads. ``unlabelled``: whether there are namespaces whose labels aren't known.
         """
         self._unlabelled = unlabelled
-        if enforced is not self._enforced:
-            self._partitions.clear()
-        self._enforced = enforced
+        self._cni, self._enforced = cni, cni.enforces
         by_namespace: dict[str, list[NetworkPolicy]] = defaultdict(list)
         for policy in sorted(policies, key=lambda p: p.meta.name):
             if applies(policy, self.direction):
@@ -149,17 +147,21 @@ class NetworkPartitions:
         if not selecting:
             for policy in unordered(tiers.get("Baseline", ()), self.direction):
                 entries += self._of_admin("Baseline", policy, subject)
-        rest = NOTHING_SAID
-        if selecting and doubt.doubt is not None:
-            rest = doubt  # An object that isn't modelled might allow what no rule allows
-        elif selecting and (self._enforced is None or subject.endpoint.host_pods is HostPods.UNKNOWN):
-            rest = self._doubt  # It isn't known whether the policies apply
-        elif selecting:
-            rest = PortDecision(block=Ruling(_LAYERS[self.direction], Decider(selecting[0].meta.ref), TIMEOUT))
+        rest = self._rest(subject, selecting, doubt)
         return PeerPartition(
             [entry.matches for entry in entries],
             lambda path: self._profile([entries[n] for n in path], rest, doubt),
         )
+
+    def _rest(self, subject: PodClass, selecting: Sequence[NetworkPolicy], doubt: PortDecision) -> PortDecision:
+        """The port decision of the ports that no rule decides."""
+        if not selecting:
+            return NOTHING_SAID if self._cni.leaves_open else self._doubt
+        if doubt.doubt is not None:
+            return doubt  # An object that isn't modelled might allow what no rule allows
+        if self._enforced is None or subject.endpoint.host_pods is HostPods.UNKNOWN:
+            return self._doubt  # It isn't known whether the policies apply
+        return PortDecision(block=Ruling(_LAYERS[self.direction], Decider(selecting[0].meta.ref), TIMEOUT))
 
     @property
     def _doubt(self) -> PortDecision:
@@ -186,27 +188,34 @@ class NetworkPartitions:
         for number, rule in enumerate(rules(policy, self.direction)):
             decider = Decider(policy.meta.ref, f"{self.direction.value}[{number}]")
             port_decision = PortDecision(allow=Ruling(_LAYERS[self.direction], decider))
-            yield from self._of_rule(rule, port_decision, partial(self._any_peer, rule, policy.meta.namespace), subject)
+            certain, _ = as_read(rule.ports, self._cni, self.direction)
+            if certain or not rule.ports:
+                yield from self._of_ports(certain, port_decision, partial(self._any_peer, rule, policy.meta.namespace), subject)
 
     def _that_may_allow(self, policy: NetworkPolicy, subject: PodClass) -> Iterator[Entry]:
-        """The rules with peers that may match: unknown where no rule certainly allows."""
+        """The rules with peers or ports that may match: unknown where no rule certainly allows."""
         for rule in rules(policy, self.direction):
+            certain, doubtful = as_read(rule.ports, self._cni, self.direction)
+            if doubtful:
+                matches = partial(self._any_peer, rule, policy.meta.namespace)
+                yield from (replace(e, perhaps=True) for e in self._of_ports(doubtful, self._doubt, matches, subject))
             by_selector = self._unlabelled or (self._index.as_nodes and self.direction is Direction.EGRESS)
             if by_selector or any(peer.ip_block is not None for peer in rule.peers):
                 matches = partial(self._peers_that_may, rule, policy.meta.namespace)
-                found = self._of_rule(rule, self._doubt, matches, subject)
+                found = self._of_ports((*certain, *doubtful), self._doubt, matches, subject)
                 yield from (replace(entry, perhaps=True) for entry in found)
 
-    def _of_rule(
-        self, rule: NetworkPolicyRule, port_decision: PortDecision, matches: MatchingClasses, subject: PodClass
+    def _of_ports(
+        self, ports: Sequence[PolicyPort], port_decision: PortDecision, matches: MatchingClasses, subject: PodClass
     ) -> Iterator[Entry]:
-        if not rule.ports:
+        """The entries of a rule for some of its ports; without any, for all ports."""
+        if not ports:
             yield Entry("", "", port_decision, (ALL_PORTS,) * len(PROTOCOLS), matches)
             return
-        plain = [entry for entry in rule.ports if not isinstance(entry.port, str)]
+        plain = [entry for entry in ports if not isinstance(entry.port, str)]
         if plain:
             yield Entry("", "", port_decision, _by_protocol((entry.protocol, _ranges(entry)) for entry in plain), matches)
-        for entry in rule.ports:
+        for entry in ports:
             if isinstance(entry.port, str) and entry.end_port is None:
                 yield from self._named(entry.port, entry.protocol, "", "", port_decision, matches, subject)
 

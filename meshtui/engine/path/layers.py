@@ -11,7 +11,7 @@ from meshtui.engine.policy.authorization import Answer, Authorization, Compiled,
 from meshtui.engine.policy.networkpolicy import Direction, NetworkPolicies, Permit, peer_matches, rules
 from meshtui.engine.policy.peer_authentication import PeerAuthentications, Strictness
 from meshtui.engine.policy.ztunnel import Connection
-from meshtui.model.cni import HostPods
+from meshtui.model.cni import Cni, HostPods
 from meshtui.model.constants import HBONE_PORT
 from meshtui.model.policy import NetworkPolicy
 from meshtui.model.reason import Caller, Code, PortSeen, Reason, because
@@ -56,10 +56,16 @@ class Layers:
                 return results
         permit = self._network.permit(direction, subject, peer, port, protocol, destination)
         if permit.selecting:
-            return [*results, self._or_unknown(_permitted(direction, where, seen, permit, peer), direction, subject, peer)]
+            return [
+                *results,
+                self._or_unknown(_permitted(direction, where, seen, permit, peer, self._cni), direction, subject, peer),
+            ]
         baseline = self._admin.first_match("Baseline", direction, subject, peer, port, protocol, destination)
         if baseline is not None:
             return [*results, _tier(baseline, "Baseline", direction, where, seen, (subject, peer))]
+        if self._cni.leaves_open is not True:
+            reason = because(Code.CNI_CLOSES_UNSELECTED, cni=self._cni.title, pod=subject.name)
+            results.append(layer_result(_LAYERS[direction], where, StepResult.UNKNOWN, reason))
         if not results:
             reason = because(Code.NO_NETWORK_POLICY, pod=subject.name, direction=direction.value)
             results.append(layer_result(_LAYERS[direction], where, StepResult.SKIP, reason))
@@ -150,7 +156,7 @@ def _tier(
     return layer_result(_TIERS[tier], where, result, reason, decider=decider, outcome=TIMEOUT)
 
 
-def _permitted(direction: Direction, where: str, seen: PortSeen, permit: Permit, peer: Endpoint) -> LayerResult:
+def _permitted(direction: Direction, where: str, seen: PortSeen, permit: Permit, peer: Endpoint, cni: Cni) -> LayerResult:
     selecting, policy, rule = permit.selecting, permit.policy, permit.rule
     objects = _refs(selecting)
     uses_blocks = any(peer.ip_block for p in selecting for r in rules(p, direction) for peer in r.peers)
@@ -162,6 +168,8 @@ def _permitted(direction: Direction, where: str, seen: PortSeen, permit: Permit,
             entries = rules(policy, direction)[rule].peers
             by_address = any(e.ip_block is not None and peer_matches(e, peer, policy.meta.namespace) is None for e in entries)
             reason = _perhaps(decider, seen, peer, by_address=by_address)
+            if permit.by_port:
+                reason = because(Code.NETWORK_RULE_BY_PORT, rule=decider, port=seen, cni=cni.title)
             objects = (decider, *(each for each in objects if each.ref != decider.ref))
             return layer_result(layer, where, StepResult.UNKNOWN, reason, objects=objects)
         says = rules(policy, direction)[rule]

@@ -6,13 +6,14 @@ Source of every rule in this module: Kubernetes' NetworkPolicy v1 reference and 
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
 from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.matching.addresses import parse_network
 from meshtui.engine.matching.selectors import matches
-from meshtui.model.cni import HostPods
+from meshtui.model.cni import Cni, HostPods
 from meshtui.model.policy import IPBlock, NetworkPeer, NetworkPolicy, NetworkPolicyRule, PolicyPort
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.workload import Pod
@@ -29,19 +30,22 @@ class Direction(Enum):
 class Permit:
     """The result of one pod's NetworkPolicies: the policies that select the pod, and the first rule that allows the flow.
 
-    ``perhaps``: no rule is certain to allow the flow, and this one may, depending on an unknown address.
+    ``perhaps``: no rule is certain to allow the flow, and this one may, depending on an unknown address or, with ``by_port``, on
+    a reading of its ports.
     """
 
     selecting: tuple[NetworkPolicy, ...]
     policy: NetworkPolicy | None = None
     rule: int = -1
     perhaps: bool = False
+    by_port: bool = False
 
 
 class NetworkPolicies:
     """All NetworkPolicies of a snapshot, by namespace and direction."""
 
     def __init__(self, snapshot: Snapshot) -> None:
+        self._cni = snapshot.cni
         self._by_namespace: dict[tuple[str, Direction], list[NetworkPolicy]] = defaultdict(list)
         for policy in sorted(snapshot.network_policies.values(), key=lambda policy: policy.meta.name):
             for direction in Direction:
@@ -66,11 +70,13 @@ class NetworkPolicies:
         for policy in selecting:
             for index, rule in enumerate(rules(policy, direction)):
                 allowed = allows_peer(rule, peer, policy.meta.namespace)
-                if allowed is False or not allows_port(rule, port, protocol, target.pod):
+                certain, doubtful = as_read(rule.ports, self._cni, direction)
+                surely = not rule.ports or _any_port(certain, port, protocol, target.pod)
+                if allowed is False or not (surely or _any_port(doubtful, port, protocol, target.pod)):
                     continue
-                if allowed:
+                if allowed and surely:
                     return Permit(selecting, policy, index)
-                perhaps = perhaps or Permit(selecting, policy, index, perhaps=True)
+                perhaps = perhaps or Permit(selecting, policy, index, perhaps=True, by_port=bool(allowed))
         return perhaps or Permit(selecting)
 
 
@@ -137,6 +143,35 @@ def block_contains(block: IPBlock, peer: Endpoint) -> bool | None:
 def allows_port(rule: NetworkPolicyRule, port: int, protocol: str, target: Pod | None) -> bool:
     """Whether ANY port entry matches; no ports means all ports of every protocol."""
     return not rule.ports or any(port_matches(entry, port, protocol, target) for entry in rule.ports)
+
+
+def _any_port(entries: Iterable[PolicyPort], port: int, protocol: str, target: Pod | None) -> bool:
+    return any(port_matches(entry, port, protocol, target) for entry in entries)
+
+
+def as_read(
+    entries: tuple[PolicyPort, ...], cni: Cni, direction: Direction
+) -> tuple[tuple[PolicyPort, ...], tuple[PolicyPort, ...]]:
+    """A rule's ports as a CNI reads them: those that it certainly allows, and those that it may allow.
+
+    Where a range isn't certain, its first port is; a name of which it isn't certain what it means may mean every port.
+    """
+    named = cni.named_ingress if direction is Direction.INGRESS else cni.named_egress
+    if cni.end_ports and cni.sctp and named:
+        return entries, ()
+    certain: list[PolicyPort] = []
+    doubtful: list[PolicyPort] = []
+    for entry in entries:
+        if isinstance(entry.port, str):
+            (certain if named else doubtful).append(entry if named else PolicyPort(entry.protocol))
+        elif entry.protocol == "SCTP" and not cni.sctp:
+            doubtful.append(entry)
+        elif entry.end_port is not None and not cni.end_ports:
+            certain.append(PolicyPort(entry.protocol, entry.port))
+            doubtful.append(entry)
+        else:
+            certain.append(entry)
+    return tuple(certain), tuple(doubtful)
 
 
 def port_matches(entry: PolicyPort, port: int, protocol: str, target: Pod | None) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from meshtui.cni import detect, named, pod_cidrs
+from meshtui.cni import config_maps_to_read, named, of_snapshot, pod_cidrs
 from meshtui.kinds import KINDS, Kind
 from meshtui.kinds.foreign import PROXY_KINDS
 from meshtui.kinds.mesh_config import ConfigMap, is_mesh_config, together, written_in
@@ -72,7 +72,10 @@ class LiveSource:
 
     def __init__(self, settings: Settings, wait: Pause = pause) -> None:
         self._settings = settings
-        self._given_cni = named(settings.cni) if settings.cni else None
+        if settings.cni:
+            named(settings.cni)  # refused at once if there is no such profile
+        self._cni_config: dict[str, Mapping[str, str]] = {}
+        self._cni_unread = ""
         self._pod_cidrs = pod_cidrs(settings.pod_cidrs)
         self._wait = wait
         self._reflectors: list[Reflector] = []
@@ -131,7 +134,10 @@ class LiveSource:
         try:
             async with asyncio.timeout(max(_SETTLE_S, 2 * self._settings.timeouts.request_s)):
                 await asyncio.gather(
-                    self._read_mesh_config(api), self._find_out_sandbox(api), *(r.list_once() for r in self._reflectors)
+                    self._read_mesh_config(api),
+                    self._read_cni_config(api),
+                    self._find_out_sandbox(api),
+                    *(r.list_once() for r in self._reflectors),
                 )
                 await asyncio.gather(*(self._narrow(r) for r in list(self._reflectors)))
         except TimeoutError as error:
@@ -231,26 +237,24 @@ class LiveSource:
             known = kinds.get(reflector.kind.name)
             kinds[reflector.kind.name] = _together(reflector.kind, known, reflector.state) if known else reflector.state
         seen = max((r.seen_at for r in self._reflectors if r.seen_at), default=None)
-        own = self._own_probes
-        return Snapshot(
+        made = Snapshot(
             **fields,
-            own_probes=own,
+            own_probes=self._own_probes,
             mesh=self._mesh,
             kinds=kinds,
             problems=problems,
             live=True,
             taken_at=seen,
-            cni=self._cni(fields),
+            cni_config=dict(self._cni_config),
             pod_cidrs=self._pod_cidrs,
         )
+        return replace(made, cni=self._cni(made))
 
-    def _cni(self, fields: Mapping[str, dict[Uid, Any]]) -> Cni:
+    def _cni(self, snapshot: Snapshot) -> Cni:
         """The CNI of the settings, else the one that is recognised. The sandbox reads policies literally."""
-        if self._given_cni is not None:
-            return self._given_cni
-        if self.label.sandbox:
+        if self.label.sandbox and not self._settings.cni:
             return REFERENCE_CNI
-        return detect(fields["controllers"].values(), fields["foreign"].values())
+        return of_snapshot(snapshot, self._settings.cni, self._cni_unread)
 
     def _set_own_apart(self, field: str, objects: dict[Uid, Any]) -> None:
         """Move the pods and Jobs of meshtui's own probes out of pods and controllers."""
@@ -261,8 +265,23 @@ class LiveSource:
 
     async def _follow_mesh_config(self, api: Api) -> None:
         while True:
-            await self._read_mesh_config(api)
+            await asyncio.gather(self._read_mesh_config(api), self._read_cni_config(api))
             await asyncio.sleep(_MESH_REFRESH_S if self._mesh.found else _MESH_REFRESH_S / 6)
+
+    async def _read_cni_config(self, api: Api) -> None:
+        """Read the ConfigMaps in kube-system in which CNIs have settings. If they can't be read, the previous ones stay."""
+        before = (dict(self._cni_config), self._cni_unread)
+        for name in config_maps_to_read():
+            try:
+                found = decode_with(_CONFIG_MAP, await api.get(f"/api/v1/namespaces/kube-system/configmaps/{name}"))
+            except NotFoundError:
+                self._cni_config.pop(name, None)
+            except MeshtuiError as error:
+                self._cni_unread = str(error)
+            else:
+                self._cni_config[name], self._cni_unread = found.data or {}, ""
+        if before != (self._cni_config, self._cni_unread):
+            self._dirty.set()
 
     async def _read_mesh_config(self, api: Api) -> None:
         """Read the ConfigMaps ``istio`` and ``istio-REVISION`` of the control plane: in istio-system, else where istiod runs.
@@ -375,6 +394,7 @@ class _Labelled(msgspec.Struct):
 
 
 _CONFIG_MAPS, _LABELLED = msgspec.json.Decoder(_ConfigMaps), msgspec.json.Decoder(_Labelled)
+_CONFIG_MAP = msgspec.json.Decoder(ConfigMap)
 
 
 def _label(connection: Connection, *, sandbox: bool = False) -> SourceLabel:
