@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import ClassVar
 
 from textual import work
@@ -56,14 +57,14 @@ class CheckoutScreen(BuyingScreen):
         self.action_buy()
 
     def action_buy(self) -> None:
-        """Find the gateway, ask, buy."""
-        if not self._runs("buy"):
+        """Find the gateway, ask, buy. A purchase that is finished doesn't keep the next one waiting."""
+        if (self._trace is not None and self._trace.finished) or not self._runs("buy"):
+            self._trace = None
             self._buy()
 
     @work(group="buy")
     async def _buy(self) -> None:
         session, quantity = self._session, self._quantity
-        self._trace = None
         self._say("… looking for the gateway", WARN)
         try:
             await may_buy(session, "nothing is bought")
@@ -77,10 +78,16 @@ class CheckoutScreen(BuyingScreen):
                 self._say("nothing was bought; r asks again", WARN)
                 return
             await Buyer(gateway, settings, engine, session.api(), self._show).run(confirmation)
-            # What it left in the logs is evidence for the findings about the bookstore itself.
-            session.looking.take_evidence(BOOKSTORE, await gather(session.api(), settings, session.engine))
+            self._gather(settings)
         except MeshtuiError as error:
             self._say(f"✗ {error}", BAD)
+
+    @work(group="evidence", exclusive=True)
+    async def _gather(self, settings: Settings) -> None:
+        """What the purchase left in the logs is evidence for the findings about the bookstore itself."""
+        session = self._session
+        with suppress(MeshtuiError):  # what can't be read there, the purchase has said
+            session.looking.take_evidence(BOOKSTORE, await gather(session.api(), settings, session.engine))
 
     async def _confirmed(self, gateway: str, settings: Settings) -> Confirmation | None:
         if self._session.label.sandbox:

@@ -1,5 +1,6 @@
 """The key c: buys in the sandbox at once, asks anywhere else, and every way out works."""
 
+import asyncio
 import time
 from contextlib import asynccontextmanager
 
@@ -91,6 +92,27 @@ async def production(answers=None, **settings):
         api.store.update("namespaces", system | {"metadata": system["metadata"] | {"labels": {}}})
         async with driven(api.kubeconfig, checkout=Checkout(gateway=shop.url), **settings) as (app, pilot):
             yield shop, app, pilot
+
+
+async def test_a_finished_purchase_does_not_keep_the_next_one_waiting(monkeypatch):
+    """Its evidence is still being read from the logs then, which can take seconds."""
+    reading, over = asyncio.Event(), asyncio.Event()
+
+    async def slowly(*_):
+        reading.set()
+        await over.wait()
+
+    monkeypatch.setattr("meshtui.screens.checkout.gather", slowly)
+    async with production() as (shop, app, pilot):
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await pilot.press("y")
+        await until(pilot, lambda: finished(app) and reading.is_set())
+        await pilot.press("r")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await pilot.press("y")
+        await until(pilot, lambda: shop.bought == 2 and finished(app))
+        over.set()
 
 
 async def test_elsewhere_it_asks_first_and_no_buys_nothing():
