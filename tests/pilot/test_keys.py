@@ -202,6 +202,8 @@ async def test_sorting_by_change_puts_the_newest_first() -> None:
         await pilot.press("4", "s")
         policy = api.store.get("networkpolicies", "inventory", "inventory-netpol")
         assert policy is not None
+        newest = max(each["metadata"]["creationTimestamp"] for each in api.store.list("networkpolicies"))
+        await until(pilot, lambda: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}" > newest)  # times have no fractions of a second
         spec = {**policy["spec"], "policyTypes": ["Ingress"]}
         api.store.update("networkpolicies", {**policy, "spec": spec})
         await until(pilot, lambda: names(screen)[0] == "inventory-netpol")
