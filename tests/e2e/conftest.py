@@ -85,26 +85,19 @@ class Node:
 
         return self.do(work)
 
-    def apply(self, objects):
+    def apply(self, objects, at_once=1):
         """Server-side apply; a kind that was just defined may take a moment to be served."""
+        self.do(lambda api: _each(objects, at_once, lambda obj: _until_served(api, obj)))
 
-        async def work(api):
-            for obj in objects:
-                await _until_served(api, obj)
-
-        self.do(work)
-
-    def delete(self, objects):
+    def delete(self, objects, at_once=1):
         """Delete objects, those that are there."""
+        params = {"propagationPolicy": "Background", "gracePeriodSeconds": "0"}
 
-        async def work(api):
-            for obj in objects:
-                with contextlib.suppress(NotFoundError):
-                    await api.request(
-                        "DELETE", path_of(obj), params={"propagationPolicy": "Background", "gracePeriodSeconds": "0"}
-                    )
+        async def one(api, obj):
+            with contextlib.suppress(NotFoundError):
+                await api.request("DELETE", path_of(obj), params=params)
 
-        self.do(work)
+        self.do(lambda api: _each(objects, at_once, lambda obj: one(api, obj)))
 
     def send(self, method, path, body=None, **params):
         """Any request, as plain data."""
@@ -120,6 +113,17 @@ class Node:
         selector = f"{MANAGED_BY}=meshtui"
         paths = ("/api/v1/pods", "/apis/batch/v1/jobs")
         return [o["metadata"]["name"] for path in paths for o in self.get(path, labelSelector=selector)["items"]]
+
+
+async def _each(objects, at_once, work):
+    """Work on each object in order, on some at a time."""
+    slots = asyncio.Semaphore(at_once)
+
+    async def one(obj):
+        async with slots:
+            await work(obj)
+
+    await asyncio.gather(*map(one, objects))
 
 
 async def _until_served(api, obj):

@@ -88,9 +88,9 @@ def applied(node):
     """The files as they are, and every variant of them."""
     objects = [obj for name in ("look", "logs", "probe", "fix", "clean") for obj in documents(name)]
     objects += [obj for name in ("look", "probe", "clean") for variant in variants(name) for obj in without(variant)]
-    node.apply(objects)
+    node.apply(objects, at_once=8)
     yield
-    node.delete(objects)
+    node.delete(objects, at_once=8)
 
 
 def settings(node, *groups, **more):
