@@ -53,7 +53,8 @@ def object_name(found: Mapping[str, Any] | None) -> str:
     """An object of a JSON answer as a reference, with its rule if it has one."""
     if not found:
         return ""
-    parts = (found.get("namespace"), found.get("kind"), found.get("name"))
+    kind = f"{found['kind']}.{found['group']}" if found.get("group") else found.get("kind")
+    parts = (found.get("namespace"), kind, found.get("name"))
     rule = f" {found['rule']}" if found.get("rule") else ""
     return "/".join(str(part) for part in parts if part) + rule
 

@@ -133,7 +133,9 @@ def decider_to_json(decider: Decider | None) -> dict[str, Any] | None:
     """The deciding object and rule as JSON."""
     if decider is None:
         return None
-    return {"kind": decider.ref.kind, "namespace": decider.ref.namespace, "name": decider.ref.name, "rule": decider.rule}
+    kind, _, group = decider.ref.kind.partition(".")
+    named = {"kind": kind, "namespace": decider.ref.namespace, "name": decider.ref.name, "rule": decider.rule}
+    return named | ({"group": group} if group else {})
 
 
 def verdict_to_json(verdict: Verdict, flow_id: str = "") -> dict[str, Any]:

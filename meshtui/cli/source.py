@@ -48,16 +48,21 @@ def manifests(paths: Sequence[str], settings: Settings) -> Snapshot:
     Raises ManifestError if one can't be read, or if there are no objects: a check of nothing never passes.
     """
     from meshtui.cni import of_snapshot, pod_cidrs
+    from meshtui.engine.policy.own import own_policies
     from meshtui.kinds import KINDS
     from meshtui.sources.manifest_files import SUFFIXES
     from meshtui.sources.manifest_packages import KUSTOMIZATIONS
-    from meshtui.sources.manifests import load_manifests
+    from meshtui.sources.manifests import load_manifests, with_unjudged
 
     for path in map(Path, paths):
         if path.is_dir() and not any(file.suffix in SUFFIXES or file.name in KUSTOMIZATIONS for file in path.rglob("*")):
             raise ManifestError(f"{path} holds no manifest", f"a folder is read for {', '.join(sorted(SUFFIXES))}")
     snapshot = load_manifests(paths, render=settings.render)
     snapshot = replace(snapshot, cni=of_snapshot(snapshot, settings.cni), pod_cidrs=pod_cidrs(settings.pod_cidrs))
+    judged = own.judged if (own := own_policies(snapshot)) is not None else frozenset()
+    unjudged = [policy for uid, policy in snapshot.foreign.items() if policy.own is not None and uid not in judged]
+    if snapshot.reading is not None and unjudged:
+        snapshot = replace(snapshot, reading=with_unjudged(snapshot.reading, unjudged))
     if any(getattr(snapshot, kind.field) for kind in KINDS.values()):
         return record(snapshot, paths)
     if snapshot.reading and snapshot.reading.skipped:

@@ -20,25 +20,29 @@ from meshtui.model.policy import ForeignPolicy
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.workload import Controller
 
+_BOOLEANS = {"1": "true", "t": "true", "0": "false", "f": "false"}
 _OF_PORTS = ("end_ports", "sctp", "named_ingress", "named_egress")
 _READINGS = {"enforces", "blocks_match_pods", "blocks_match_nodes", "host_pods", *_OF_PORTS}
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a key of a CNI's ConfigMap changes, if it has a value, or has it among others that spaces separate.
+    """What a key of a CNI's ConfigMap changes, if it has a value; with ``several``, among others that spaces separate.
 
-    ``readings`` are fields of ``Cni``; None: not known.
+    Upper and lower case are the same, and true and false have the other forms that Go reads (strconv.ParseBool). ``readings`` are
+    fields of ``Cni``; None: not known.
     """
 
     key: str
     value: str
     readings: tuple[tuple[str, bool | None], ...]
     source: str
+    several: bool = False
 
     def holds(self, data: Mapping[str, str]) -> bool:
         """Whether a ConfigMap has it."""
-        return self.value in data.get(self.key, "").split()
+        found = data.get(self.key, "").strip().lower()
+        return self.value in ({*found.split()} if self.several else {_BOOLEANS.get(found, found)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Profile:
     ``images`` are expressions for the images of its DaemonSets, ``config_maps`` the names of its ConfigMaps, ``groups`` the API
     groups of its policies. It yields to the CNIs in ``yields_to`` when both are recognised, because these enforce policies in its
     place. ``enforces_once_enabled``: it enforces policies only if that is switched on, which its image doesn't show.
+    ``of_policies`` are the keys of its ConfigMap that the evaluation of its own policies reads.
     """
 
     cni: Cni
@@ -57,6 +62,7 @@ class Profile:
     yields_to: frozenset[str] = frozenset()
     enforces_once_enabled: bool = False
     settings: tuple[Setting, ...] = ()
+    of_policies: frozenset[str] = frozenset()
     sources: tuple[tuple[str, str], ...] = ()
 
 
@@ -90,13 +96,14 @@ def _profile(data: dict[str, Any]) -> Profile:
         frozenset(detect.get("yields_to", ())),
         detect.get("enforces_once_enabled", False),
         tuple(map(_setting, data.get("settings", ()))),
+        frozenset(data.get("policies", {}).get("settings", ())),
         tuple((name, text) for name, text in data["sources"].items() if name in _READINGS),
     )
 
 
 def _setting(data: Mapping[str, Any]) -> Setting:
     readings = tuple((name, None if value == "unknown" else value) for name, value in data["readings"].items())
-    return Setting(data["key"], data["value"], readings, data["source"])
+    return Setting(data["key"], data["value"], readings, data["source"], data.get("several", False))
 
 
 def named(name: str) -> Cni:
@@ -129,9 +136,9 @@ def config_maps_to_read() -> tuple[str, ...]:
 
 
 def settings_of(snapshot: Snapshot) -> list[Mapping[str, Any]]:
-    """The ConfigMaps of a snapshot's CNI with nothing but the settings that change readings."""
+    """The ConfigMaps of a snapshot's CNI with nothing but the settings that verdicts read."""
     profile = profiles().get(snapshot.cni.name)
-    keys = {setting.key for setting in profile.settings} if profile else set()
+    keys = {setting.key for setting in profile.settings} | profile.of_policies if profile else set()
     found: list[Mapping[str, Any]] = []
     for name in sorted(profile.config_maps & snapshot.cni_config.keys()) if profile else ():
         data = {key: value for key, value in snapshot.cni_config[name].items() if key in keys}

@@ -71,7 +71,7 @@ class Engine:
     @cached_property
     def _classifier(self) -> Classifier:
         reads = Reads()
-        reads.note(self.snapshot)
+        reads.note(self.snapshot, self._hops.own)
         return Classifier(self.snapshot, reads, {})
 
     def _judge(self, flow: Flow, resolved: Resolved) -> Verdict:

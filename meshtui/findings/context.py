@@ -18,8 +18,11 @@ from meshtui.engine.matrix.matrix import Matrix
 from meshtui.engine.matrix.proxied import Proxied
 from meshtui.engine.path.resolution import Resolver
 from meshtui.engine.policy.authorization import Authorization
-from meshtui.engine.policy.networkpolicy import NetworkPolicies
+from meshtui.engine.policy.networkpolicy import Direction, NetworkPolicies
+from meshtui.engine.policy.own import own_policies
 from meshtui.engine.policy.peer_authentication import PeerAuthentications
+from meshtui.engine.policy.tiers import Action, OwnPolicies
+from meshtui.engine.policy.unmodelled import ADMIN_KINDS
 from meshtui.engine.whatif.narrow import Narrow
 from meshtui.findings.calls import Call, calls_of
 from meshtui.kinds.registry import FIELDS, objects_in
@@ -32,6 +35,7 @@ from meshtui.model.workload import Controller, Pod, Workload
 
 T = TypeVar("T")
 IGNORE = "meshtui.dev/ignore"
+_OF_KUBERNETES = frozenset({"NetworkPolicy", *ADMIN_KINDS})
 
 
 class Context:
@@ -64,6 +68,25 @@ class Context:
     def network(self) -> NetworkPolicies:
         """The NetworkPolicies by the pods that they select."""
         return NetworkPolicies(self.snapshot)
+
+    @cached_property
+    def own(self) -> OwnPolicies | None:
+        """The policies of the CNI's own kinds, if they are evaluated."""
+        return own_policies(self.snapshot)
+
+    def by_cni(self, endpoint: Endpoint, direction: Direction) -> bool:
+        """Whether policies of the CNI's own kinds select a pod: then NetworkPolicies alone don't tell what passes."""
+        tiers = self.own.tiers(direction, endpoint) if self.own is not None else ()
+        return any(ref.kind not in _OF_KUBERNETES for tier in tiers for ref in tier.policies)
+
+    def isolated(self, pod: Pod, direction: Direction) -> bool:
+        """Whether a NetworkPolicy selects a pod, or policies of the CNI's own kinds deny it something."""
+        endpoint = self.endpoint(pod)
+        if self.network.selecting(endpoint, direction):
+            return True
+        tiers = self.own.tiers(direction, endpoint) if self.by_cni(endpoint, direction) and self.own is not None else ()
+        closing = {Action.DENY, Action.UNKNOWN}
+        return any(tier.end in closing or any(rule.action in closing for rule in tier.rules) for tier in tiers)
 
     @cached_property
     def authorization(self) -> Authorization:

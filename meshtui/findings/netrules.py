@@ -62,9 +62,12 @@ def _pod(member: PodClass) -> Pod | None:
 
 
 def permitted(context: Context, member: PodClass, direction: Direction, port: int) -> Bits:
-    """The peers that a class's own NetworkPolicies allow on a TCP port, without egress rules by port name."""
+    """The peers that a class's own NetworkPolicies allow on a TCP port, without egress rules by port name.
+
+    All classes where policies of the CNI's own kinds decide beside them.
+    """
     selecting = context.network.selecting(member.endpoint, direction)
-    if not selecting:
+    if not selecting or context.by_cni(member.endpoint, direction):
         return context.index.all
     found = 0
     for policy in selecting:

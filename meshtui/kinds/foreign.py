@@ -11,11 +11,18 @@ from typing import Any
 from msgspec import convert, field
 
 from meshtui.kinds import wire
+from meshtui.kinds.calico import CRD_GROUP as _CALICO_CRD
+from meshtui.kinds.calico import GROUP as _CALICO
+from meshtui.kinds.calico import calico_policy
+from meshtui.kinds.cilium import GROUP as _CILIUM
+from meshtui.kinds.cilium import cilium_policy
 from meshtui.kinds.convert import meta, target_refs
 from meshtui.kinds.kind import ISTIO_NETWORKING, NETWORKING_VERSIONS, Kind, Pairs, Role
 from meshtui.kinds.wire import ObjectMeta, Wire
 from meshtui.model import policy as model
 from meshtui.model import selectors
+from meshtui.model.calico import CalicoPolicy
+from meshtui.model.cilium import CiliumPolicy
 from meshtui.model.policy import TargetRef
 
 _CILIUM_PREFIXES = ("k8s:", "any:")
@@ -73,10 +80,18 @@ def foreign_policy(raw: Foreign, kind: str, origin: str = "", *, namespaced: boo
         hosts_only=raw.specs is None and "nodeSelector" in spec and "endpointSelector" not in spec,
         hosts=_hosts(bare, spec),
         target_refs=_targets(spec) if bare in PROXY_KINDS else (),
+        own=_own(kind, raw),
     )
     if bare == "CiliumLocalRedirectPolicy" and not _redirects_a_service(spec):
         return replace(made, ingress_only=False, outside_only=True, anywhere=True)
     return made
+
+
+def _own(kind: str, raw: Foreign) -> CalicoPolicy | CiliumPolicy | None:
+    """The spec of a policy that its CNI's rules can be evaluated of; None for other kinds, and if it can't be decoded."""
+    if kind in _OF_CALICO:
+        return calico_policy(raw.spec or {})
+    return cilium_policy(raw.spec, raw.specs) if kind in _OF_CILIUM else None
 
 
 def _enforcer(kind: str, spec: Mapping[str, Any]) -> model.Enforcer:
@@ -186,14 +201,16 @@ def _cluster_wide(name: str, group: str, versions: tuple[str, ...], plural: str)
     return _kind(name, group, versions, plural, namespaced=False)
 
 
-_CALICO, _CALICO_CRD, _ANTREA, _AWS = "projectcalico.org", "crd.projectcalico.org", "crd.antrea.io", "networking.k8s.aws"
+_ANTREA, _AWS = "crd.antrea.io", "networking.k8s.aws"
 _OVN, _KUBE_OVN, _NEUVECTOR = "k8s.ovn.org", "kubeovn.io", "neuvector.com"
 _NSX = ("crd.nsx.vmware.com", "nsx.vmware.com")
 _SUBNET = f"Subnet.{_KUBE_OVN}"
+_OF_CALICO = frozenset(f"{kind}.{group}" for kind in ("NetworkPolicy", "GlobalNetworkPolicy") for group in (_CALICO, _CALICO_CRD))
+_OF_CILIUM = frozenset({"CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"})
 _ENVOY_CONFIGS = ("CiliumEnvoyConfig", "CiliumClusterwideEnvoyConfig")
 _OF_CNIS = (
-    _kind("CiliumNetworkPolicy", "cilium.io", ("v2",), "ciliumnetworkpolicies"),
-    _cluster_wide("CiliumClusterwideNetworkPolicy", "cilium.io", ("v2",), "ciliumclusterwidenetworkpolicies"),
+    _kind("CiliumNetworkPolicy", _CILIUM, ("v2",), "ciliumnetworkpolicies"),
+    _cluster_wide("CiliumClusterwideNetworkPolicy", _CILIUM, ("v2",), "ciliumclusterwidenetworkpolicies"),
     _kind(f"NetworkPolicy.{_CALICO}", _CALICO, ("v3",), "networkpolicies"),
     _cluster_wide(f"GlobalNetworkPolicy.{_CALICO}", _CALICO, ("v3",), "globalnetworkpolicies"),
     _kind(f"NetworkPolicy.{_CALICO_CRD}", _CALICO_CRD, ("v1",), "networkpolicies"),
@@ -206,10 +223,10 @@ _OF_CNIS = (
     _kind("EgressFirewall", _OVN, ("v1",), "egressfirewalls"),
     _kind("UserDefinedNetwork", _OVN, ("v1",), "userdefinednetworks"),
     _cluster_wide("ClusterUserDefinedNetwork", _OVN, ("v1",), "clusteruserdefinednetworks"),
-    _kind("CiliumLocalRedirectPolicy", "cilium.io", ("v2",), "ciliumlocalredirectpolicies"),
-    _kind("CiliumEnvoyConfig", "cilium.io", ("v2",), "ciliumenvoyconfigs"),
-    _cluster_wide("CiliumClusterwideEnvoyConfig", "cilium.io", ("v2",), "ciliumclusterwideenvoyconfigs"),
-    _cluster_wide("CiliumEgressGatewayPolicy", "cilium.io", ("v2",), "ciliumegressgatewaypolicies"),
+    _kind("CiliumLocalRedirectPolicy", _CILIUM, ("v2",), "ciliumlocalredirectpolicies"),
+    _kind("CiliumEnvoyConfig", _CILIUM, ("v2",), "ciliumenvoyconfigs"),
+    _cluster_wide("CiliumClusterwideEnvoyConfig", _CILIUM, ("v2",), "ciliumclusterwideenvoyconfigs"),
+    _cluster_wide("CiliumEgressGatewayPolicy", _CILIUM, ("v2",), "ciliumegressgatewaypolicies"),
     _kind("SecurityGroupPolicy", "vpcresources.k8s.aws", ("v1beta1",), "securitygrouppolicies"),
     *(_kind(f"SecurityPolicy.{group}", group, ("v1alpha1",), "securitypolicies") for group in _NSX),
     _kind("NvSecurityRule", _NEUVECTOR, ("v1",), "nvsecurityrules"),

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from meshtui.model.calico import CalicoPolicy
+from meshtui.model.cilium import CiliumPolicy
 from meshtui.model.meta import Meta
 from meshtui.model.selectors import LabelSelector
 
@@ -259,6 +261,7 @@ class ForeignPolicy:
     ``anywhere``: it may concern every namespace, although it has one. ``target_refs`` are the Gateways or Services whose proxies
     an extension of Istio's proxies is for.
     ``hosts`` are the names of the Services that a DestinationRule is about, or that a Sidecar object lets through, as written.
+    ``own`` is the spec of a CNI's policy that can be evaluated (``engine.policy.own``).
     """
 
     meta: Meta
@@ -272,3 +275,4 @@ class ForeignPolicy:
     anywhere: bool = False
     target_refs: tuple[TargetRef, ...] = ()
     hosts: tuple[str, ...] = ()
+    own: CalicoPolicy | CiliumPolicy | None = None

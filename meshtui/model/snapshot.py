@@ -9,6 +9,8 @@ from datetime import datetime
 from enum import Enum
 from functools import cached_property
 
+from meshtui.model.calico import CalicoTier, NetworkSet
+from meshtui.model.cilium import CidrGroup
 from meshtui.model.cni import UNKNOWN_CNI, Cni
 from meshtui.model.gateway import Gateway, GatewayClass, HTTPRoute, OtherRoute
 from meshtui.model.ids import ObjectRef, Principal, Uid, principal
@@ -167,6 +169,9 @@ class Snapshot:
     service_entries: Mapping[Uid, ServiceEntry] = field(default_factory=dict)
     workload_entries: Mapping[Uid, WorkloadEntry] = field(default_factory=dict)
     foreign: Mapping[Uid, ForeignPolicy] = field(default_factory=dict)
+    calico_tiers: Mapping[Uid, CalicoTier] = field(default_factory=dict)
+    network_sets: Mapping[Uid, NetworkSet] = field(default_factory=dict)
+    cidr_groups: Mapping[Uid, CidrGroup] = field(default_factory=dict)
     mesh: MeshConfig = field(default_factory=MeshConfig)
     installation: Installation = field(default_factory=Installation)
     """How the mesh is installed, where manifests say it: what is injected, and what is captured."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from meshtui.engine.engine import Engine
 from meshtui.engine.matching.selectors import matches
 from meshtui.engine.path.resolution import Resolved
-from meshtui.engine.policy.labels import label_selectors, labels_that_matter
+from meshtui.engine.policy.labels import label_selectors, labels_of_own_policies, labels_that_matter
 from meshtui.model.constants import REVISION_LABELS
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind, Flow, HttpRequest
@@ -195,7 +195,10 @@ def _told_apart(snapshot: Snapshot, pod: Pod, keys: Collection[str]) -> str:
         if matches(selector, pod.labels) != matches(selector, final):
             read = ", ".join(sorted(others & selector.keys))
             return f"{ref} reads {read}, which a probe can't have as {pod.key} has: it would be judged otherwise"
-    return ""
+    own = ", ".join(sorted(others & labels_of_own_policies(snapshot)))
+    return (
+        f"a policy of the CNI reads {own}, which a probe can't have as {pod.key} has: it may be judged otherwise" if own else ""
+    )
 
 
 def _target(number: str, flow: Flow, verdict: Verdict, resolved: Resolved) -> Target | None:

@@ -173,8 +173,12 @@ def _refs(engine: Engine, flow: Flow) -> list[ObjectRef]:
     refs += [space.meta.ref for space in written if space.name in spaces]
     for field in (*fields_of(Role.POLICY, Role.ROUTING), "endpoint_slices"):
         objects = objects_in(snapshot, (field,))
-        every = field == "foreign" or bool(snapshot.mesh.doubt)  # any namespace may be the root namespace
+        # Policies and sets of a CNI may be about any namespace, and any may be the root namespace
+        every = field in {"foreign", "network_sets"} or bool(snapshot.mesh.doubt)
         refs += [o.meta.ref for o in objects if every or o.meta.namespace in {*spaces, ""}]
+    if any(policy.own is not None for policy in snapshot.foreign.values()):  # they read labels of accounts
+        used = {(pod.namespace, pod.service_account) for pod in pods}
+        refs += [a.meta.ref for a in snapshot.service_accounts.values() if (a.meta.namespace, a.meta.name) in used]
     return list(dict.fromkeys(refs))
 
 

@@ -33,6 +33,7 @@ from meshtui.model.injection import with_injected_labels
 from meshtui.model.membership import Installation
 from meshtui.model.meta import Meta
 from meshtui.model.own_probe import own_jobs, own_pods
+from meshtui.model.policy import ForeignPolicy
 from meshtui.model.reading import KindCount, Reading, Skipped
 from meshtui.model.snapshot import KindState, KindStatus, MeshConfig, Problem, Snapshot
 from meshtui.model.workload import Controller, Namespace
@@ -315,8 +316,8 @@ class _Builder:
         """What was read, apart from files. Kinds of which only the scope is read count as not read."""
         unread: Counter[tuple[str, str]] = Counter()
         for foreign in self.objects["foreign"].values():
-            kind = foreign.meta.kind.partition(".")[0]
-            unread[foreign.api_version.rpartition("/")[0], kind] += 1
+            if foreign.own is None:  # of the others, the CNI decides (with_unjudged)
+                unread[_kind_and_group(foreign)] += 1
         for route in self.objects["other_routes"].values():
             unread[KINDS[route.meta.kind].group, route.meta.kind] += 1
         ignored: Counter[tuple[str, str]] = Counter()
@@ -356,6 +357,17 @@ class _Builder:
             problems=tuple(self.problems),
         )
         return with_injected_labels(made)
+
+
+def with_unjudged(reading: Reading, policies: Iterable[ForeignPolicy]) -> Reading:
+    """What was read, with policies of CNIs among the kinds that weren't: those that this cluster's CNI doesn't evaluate."""
+    found = Counter({(each.group, each.kind): each.count for each in reading.unread})
+    found.update(_kind_and_group(policy) for policy in policies)
+    return replace(reading, unread=_counted(found))
+
+
+def _kind_and_group(policy: ForeignPolicy) -> tuple[str, str]:
+    return policy.api_version.rpartition("/")[0], policy.meta.kind.partition(".")[0]
 
 
 def _revisions(controllers: Iterable[Controller]) -> Installation:

@@ -160,6 +160,8 @@ def _names(value: Any, key: str = "") -> Iterator[str]:
                 yield item
             yield from _names(item, key)
     elif isinstance(value, str):
+        if key.endswith(("selector", "Selector")):
+            yield from (found[1] for found in _QUOTED.finditer(_OF_PARTS.sub("", value)) if found[1])
         yield from (part for found in _IDENTITY.finditer(value) for part in found.groups() if "*" not in part)
 
 
@@ -168,6 +170,10 @@ _UNTOUCHED = frozenset({"apiVersion", "kind", "ports", "appProtocol", "targetPor
 _NAMING = frozenset({"name", "namespace", "serviceAccountName", "serviceAccount", "nodeName"})
 _LABELS = frozenset({"labels", "matchLabels", "selector"})
 _LABEL = re.compile(r"[A-Za-z0-9]([\w.-]*[A-Za-z0-9])?")
+_QUOTED = re.compile(r"['\"]([^'\"]*)['\"]")
+"""A value in a selector that is written as an expression, as Calico's are."""
+_OF_PARTS = re.compile(r"(contains|with)\s*(['\"])[^'\"]*\2")
+"""A comparison with a part of a value: that has no pseudonym."""
 _IDENTITY = re.compile(r"/ns/([^/]+)/sa/([^/]+)")
 
 

@@ -128,7 +128,7 @@ def test_it_is_recognised_by_its_config_map(name, cni):
 @pytest.mark.parametrize(
     ("data", "readings"),
     [
-        ({}, {"enforces": True, "leaves_open": True, "blocks_match_nodes": False, "blocks_match_pods": False, "sctp": None}),
+        ({}, {"enforces": True, "leaves_open": True, "blocks_match_nodes": False, "blocks_match_pods": False, "sctp": True}),
         ({"enable-policy": "default"}, {"enforces": True, "leaves_open": True}),
         ({"enable-policy": "always"}, {"enforces": True, "leaves_open": False}),
         ({"enable-policy": "never"}, {"enforces": False}),
@@ -137,6 +137,7 @@ def test_it_is_recognised_by_its_config_map(name, cni):
         ({"policy-cidr-match-mode": "nodes"}, {"blocks_match_nodes": None, "blocks_match_pods": False}),
         ({"policy-cidr-match-mode": "nodes pods"}, {"blocks_match_nodes": None, "blocks_match_pods": None}),
         ({"enable-sctp": "true"}, {"sctp": True}),
+        ({"enable-sctp": "false"}, {"sctp": None}),
     ],
 )
 @pytest.mark.parametrize("said", ["", "cilium"])
@@ -271,12 +272,12 @@ def admin(action):
         (admin("Deny"), PODS, UNKNOWN_CNI, "deny"),
         # ranges, SCTP and names of ports
         (opens(RANGE), "a/web > b/db:80", CILIUM, "allow"),
-        (opens(RANGE), "a/web > b/db:85", CILIUM, "unknown"),
+        (opens(RANGE), "a/web > b/db:85", CILIUM, "allow"),
         (opens(RANGE), "a/web > b/db:85", UNKNOWN_CNI, "unknown"),
         (opens(RANGE), "a/web > b/db:85", CALICO, "allow"),
         (opens(RANGE), "a/web > b/db:91", CILIUM, "deny"),
         (opens(RANGE, {"port": 85}), "a/web > b/db:85", CILIUM, "allow"),
-        (opens(RANGE, direction="egress"), "a/web > b/db:85", CILIUM, "unknown"),
+        (opens(RANGE, direction="egress"), "a/web > b/db:85", CILIUM, "allow"),
         (opens({"port": "p80"}), "a/web > b/db:80", CALICO, "allow"),
         (opens({"port": "p80"}), "a/web > b/db:80", CILIUM, "allow"),
         (opens({"port": "p80"}), "a/web > b/db:81", CILIUM, "deny"),

@@ -177,3 +177,33 @@ def test_names_stay_where_that_is_asked_for(tmp_path, capsys):
     text = capsys.readouterr().out
     assert "inventory-service-policy" in text
     assert "image:" not in text
+
+
+def test_policies_of_a_cni_go_with_what_they_name_and_without_values_of_labels(tmp_path, capsys):
+    def calico(kind, name, space="", labels=None, **spec):
+        metadata = {"name": name, "labels": labels or {}, **({"namespace": space} if space else {})}
+        return {"apiVersion": "projectcalico.org/v3", "kind": kind, "metadata": metadata, "spec": spec}
+
+    source = {"selector": "zone == 'secretzone'", "serviceAccounts": {"selector": 'trust != "secrettrust"'}}
+    rule = {"action": "Allow", "source": source}
+    world = [
+        namespace("a"),
+        namespace("far"),
+        {
+            "apiVersion": "v1",
+            "kind": "ServiceAccount",
+            "metadata": {"name": "db-sa", "namespace": "a", "labels": {"level": "secretlevel"}},
+        },
+        pod("a/web", "10.0.0.1"),
+        pod("a/db", "10.0.0.2", [5432], account="db-sa"),
+        calico("Tier", "first", order=10),
+        calico("GlobalNetworkPolicy", "first.p", tier="first", serviceAccountSelector="level == 'secretlevel'", ingress=[rule]),
+        calico("NetworkSet", "set", "far", {"zone": "secretzone"}, nets=["10.0.0.0/30"]),
+    ]
+    file = tmp_path / "world.yaml"
+    file.write_text(yaml.safe_dump_all(world))
+    assert run(["report-verdict", "--cni", "calico", "-f", str(file), "a/web", "a/db:5432"]) == 0
+    text = capsys.readouterr().out
+    assert "# the same verdict as on the whole cluster: yes\n" in text
+    assert "# answer: allow" in text
+    assert "secret" not in text

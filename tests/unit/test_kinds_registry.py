@@ -65,7 +65,7 @@ def test_an_overlay_takes_every_kind(kind):
 def test_a_change_reaches_the_pairs_as_the_kind_says(kind):
     """What comes or goes is noticed, or the kind says that pairs don't depend on it."""
     there, _ = holding(kind)
-    found = delta(Snapshot(), Rules.of(Snapshot()), there)
+    found = delta(Snapshot(), Rules.of(Snapshot()), there, same_own=True)
     noticed = {
         Pairs.UNAFFECTED: not (found.everything or found.network or found.authorization or found.peer or found.come),
         Pairs.EVERYBODY: found.everything,
@@ -80,7 +80,7 @@ def test_a_node_concerns_everybody_beside_an_admin_policy():
     admin = one(KINDS["AdminNetworkPolicy"])
     before = Snapshot(admin_policies={admin.meta.uid: admin})
     node = one(KINDS["Node"], {"zone": "b"})
-    assert delta(before, Rules.of(before), replace(before, nodes={node.meta.uid: node})).everything
+    assert delta(before, Rules.of(before), replace(before, nodes={node.meta.uid: node}), same_own=True).everything
 
 
 @pytest.mark.parametrize("kind", [k for k in KINDS.values() if k.role is not Role.OTHER], ids=lambda kind: kind.name)

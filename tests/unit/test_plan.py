@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from meshtui.cni import named
 from meshtui.engine import Engine
 from meshtui.engine.path.references import parse_flow
 from meshtui.model.constants import REVISION_LABELS
@@ -239,3 +240,26 @@ def test_live_an_uncaptured_pod_is_not_waited_for():
     flow = [parse_flow("shop/web", "back/svc/s:80")]
     assert only(make_plan(Engine(snapshot), flow, Probe())).ambient
     assert not only(make_plan(Engine(replace(snapshot, live=True)), flow, Probe())).ambient
+
+
+def of_calico(selector):
+    spec = {"selector": selector, "types": ["Ingress"], "ingress": [{"action": "Deny"}]}
+    return {"apiVersion": "projectcalico.org/v3", "kind": "GlobalNetworkPolicy", "metadata": {"name": "g"}, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("selector", "labels"), [("ver == '1'", {"app", "ver"}), ("ver starts with '1'", {"app", "ver"}), ("all()", {"app"})]
+)
+def test_a_probe_has_the_labels_that_policies_of_the_cni_read(selector, labels):
+    found = make_plan(
+        Engine(snapshot_of(WORLD, [of_calico(selector)], cni=named("calico"))),
+        [parse_flow("shop/web", "back/svc/s:80")],
+        Probe(),
+    )
+    assert [set(batch.labels) for batch in found.batches] == [labels]
+
+
+def test_a_label_that_a_probe_cannot_have_and_a_policy_of_the_cni_reads():
+    snapshot = snapshot_of(WORLD, [of_calico("has(pod-template-hash)")], cni=named("calico"))
+    found = make_plan(Engine(snapshot), [parse_flow("shop/web", "back/svc/s:80")], Probe())
+    assert "a policy of the CNI reads pod-template-hash" in found.refused[0].reason

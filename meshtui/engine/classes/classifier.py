@@ -13,13 +13,14 @@ from dataclasses import dataclass, field
 
 from meshtui.engine.classes.services import Spoken, SpokenPorts
 from meshtui.engine.endpoints import Endpoint, Endpoints
-from meshtui.engine.matching.addresses import Address, Network, parse_address, parse_network
+from meshtui.engine.matching.addresses import EVERY_IPV4, Address, Network, parse_address, parse_network
 from meshtui.engine.path.sidecar import TUNNEL
 from meshtui.engine.path.waypoint import USE_WAYPOINT_NAMESPACE
 from meshtui.engine.policy.authorization import compile_policy
 from meshtui.engine.policy.capture import annotations_of
 from meshtui.engine.policy.labels import admin_selectors, network_selectors
 from meshtui.engine.policy.switches import switches_of
+from meshtui.engine.policy.tiers import OwnPolicies
 from meshtui.engine.policy.unmodelled import USE_WAYPOINT
 from meshtui.model.constants import GATEWAY_NAME, MANAGED, MESHED
 from meshtui.model.policy import (
@@ -61,6 +62,8 @@ class Reads:
     """Whether a pod has a sidecar, whose connections depend on which Services lead to a pod."""
     dual: bool = False
     """Whether a pod has several addresses."""
+    accounts: bool = False
+    """Whether policies of the CNI read ServiceAccounts of pods, in the mesh or not."""
 
     def size(self) -> tuple[int, ...]:
         """A tuple that increases with every addition."""
@@ -72,6 +75,8 @@ class Reads:
             self.nodes,
             self.sidecars,
             self.dual,
+            len(self.whole),
+            self.accounts,
         )
 
     def selector(self, selector: LabelSelector | None) -> None:
@@ -91,8 +96,8 @@ class Reads:
         """Add CIDRs; those that can't be parsed match nothing and are skipped."""
         self.networks.update(network for text in texts if (network := parse_network(text)) is not None)
 
-    def note(self, snapshot: Snapshot) -> None:
-        """Add everything that the rules of a snapshot read."""
+    def note(self, snapshot: Snapshot, own: OwnPolicies | None) -> None:
+        """Add everything that the rules of a snapshot read; ``own`` are the policies of its CNI that are evaluated."""
         for admin in snapshot.admin_policies.values():
             self._selectors(admin_selectors(admin))
             self._admin_peer(admin.subject)
@@ -110,6 +115,19 @@ class Reads:
         )
         self.tokens(snapshot.request_authentications.values())
         self.pods(snapshot, snapshot.pods.values())
+        self._own(own)
+
+    def _own(self, own: OwnPolicies | None) -> None:
+        """Add everything that the policies of a CNI's own kinds read."""
+        if own is None:
+            return
+        reads = own.reads()
+        for key, values in reads.labels.items():
+            self.labels.setdefault(key, set()).update(values)
+        self.whole |= reads.whole
+        self.networks |= reads.networks | ({EVERY_IPV4} if reads.families else set())
+        self.port_names |= reads.port_names
+        self.accounts |= reads.accounts
 
     def pods(self, snapshot: Snapshot, pods: Iterable[Pod]) -> None:
         """Add whether some pods have a sidecar, and several addresses."""
@@ -221,7 +239,7 @@ class Classifier:
             self._generations.get(pod.meta.namespace, 0),
             self.labels(pod),
             self._snapshot.open_membership_of(pod) or modes[0],
-            pod.service_account if MESHED & set(modes) else "",
+            pod.service_account if reads.accounts or MESHED & set(modes) else "",
             self.ports(pod),
             self.place(pod),
             (pod.host_network, pod.node if pod.host_network and reads.nodes else ""),

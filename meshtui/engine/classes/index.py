@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from meshtui.engine.classes.classifier import PodClass
 from meshtui.engine.matching.addresses import Address, Among, Network, holds_a_pod, parse_network
@@ -26,6 +26,7 @@ class Labels:
         self.all: Bits = 0
         self._keys: dict[str, Bits] = defaultdict(int)
         self._pairs: dict[tuple[str, str], Bits] = defaultdict(int)
+        self._values: dict[str, dict[str, Bits]] = {}
 
     def add(self, bit: Bits, labels: Iterable[tuple[str, str]]) -> None:
         """Add a class."""
@@ -33,6 +34,14 @@ class Labels:
         for pair in labels:
             self._keys[pair[0]] |= bit
             self._pairs[pair] |= bit
+        self._values.clear()
+
+    def by_value(self, key: str) -> Mapping[str, Bits]:
+        """The classes with a label, by its value."""
+        known = self._values.get(key)
+        if known is None:
+            known = self._values[key] = {value: bits for (name, value), bits in self._pairs.items() if name == key}
+        return known
 
     def matching(self, selector: LabelSelector) -> Bits:
         """The classes that a selector matches: ALL labels and ALL requirements (as in engine.matching.selectors)."""
@@ -80,8 +89,10 @@ class Index:
         self._principals: dict[str, Bits] = defaultdict(int)
         self._seen_namespaces: dict[str, Bits] = defaultdict(int)
         self._accounts: dict[tuple[str, str], Bits] = defaultdict(int)
-        self._unlabelled: dict[str, Bits] = defaultdict(int)
+        self.unlabelled: dict[str, Bits] = defaultdict(int)
         """The classes of namespaces whose labels aren't known."""
+        self.accounts: dict[tuple[str, str], Bits] = defaultdict(int)
+        """All classes by namespace and name of their ServiceAccount; it is certain only if rules read it."""
         self._node_labels: list[tuple[Bits, dict[str, str]]] = []
         self.as_nodes: Bits = 0
         """The pods on the host network that the CNI sees, or may see, as their nodes."""
@@ -103,7 +114,7 @@ class Index:
         if len(self.with_port) != len(self.named_ports):
             self.named_ports = tuple(self.with_port)
         if not endpoint.namespace_known:
-            self._unlabelled[endpoint.namespace] |= bit
+            self.unlabelled[endpoint.namespace] |= bit
         if endpoint.host_pods is not HostPods.POD:
             self.as_nodes |= bit
             self._surely_nodes |= bit if endpoint.host_pods is HostPods.NODE else 0
@@ -114,6 +125,8 @@ class Index:
             self._addresses[endpoint.address] |= bit
         else:
             self._unaddressed[endpoint.among] |= bit
+        if endpoint.pod is not None:
+            self.accounts[endpoint.namespace, endpoint.pod.service_account] |= bit
         if endpoint.principal is not None and endpoint.pod is not None:
             self._principals[endpoint.principal] |= bit
             self._accounts[endpoint.namespace, endpoint.pod.service_account] |= bit
@@ -183,7 +196,7 @@ class Index:
     def _may_be_in(self, selector: LabelSelector) -> Bits:
         """The classes of namespaces that may match, depending on labels that aren't known."""
         found = 0
-        for namespace, bits in self._unlabelled.items():
+        for namespace, bits in self.unlabelled.items():
             if matches_as_far_as_known(selector, {METADATA_NAME: namespace}, known=False) is None:
                 found |= bits
         return found
@@ -229,6 +242,20 @@ class Index:
         if network is None:
             return 0
         return self._keep(network, lambda: self._in_network(network))
+
+    def in_network(self, network: Network) -> tuple[Bits, Bits]:
+        """The classes whose address is in a network, and those whose address may be."""
+        return self.network(network), self._unaddressed_where(network, whether=None)
+
+    def of_family(self, version: int) -> Bits:
+        """The classes with an address of a family."""
+        return self._keep(("family", version), lambda: self._of_family(version))
+
+    def _of_family(self, version: int) -> Bits:
+        found = 0
+        for address, bits in self._addresses.items():
+            found |= bits if address.version == version else 0
+        return found
 
     def _in_network(self, network: Network) -> Bits:
         found = 0

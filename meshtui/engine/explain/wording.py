@@ -145,6 +145,24 @@ def _network_rule_by_port(rule: Decider, port: PortSeen, cni: str) -> str:
     return f"{_shown(rule)} may allow {_shown(port)}: it has a named port, a range or SCTP, which {read}"
 
 
+def _own_rule(rule: Decider, action: str, port: PortSeen, tier: str) -> str:
+    does = {"Allow": "allows", "Deny": "denies"}[action]
+    return f"{_shown(rule)}{_in_tier(tier)} {does} {_shown(port)}; nothing after it is asked"
+
+
+def _own_rule_perhaps(rule: Decider, action: str, port: PortSeen, tier: str, why: Reason) -> str:
+    does = {"Allow": "allow", "Deny": "deny"}.get(action, "decide about")
+    return f"{_shown(rule)}{_in_tier(tier)} may {does} {_shown(port)}: {in_words(why)}"
+
+
+def _own_tier_end(policies: tuple[ObjectRef, ...], port: PortSeen, direction: str, tier: str) -> str:
+    return f"no {direction} rule of {names(policies)} matches {_shown(port)}, and the end{_in_tier(tier, 'of')} denies"
+
+
+def _in_tier(tier: str, word: str = "in") -> str:
+    return f" {word} tier {tier}" if tier else ""
+
+
 def _custom_authorizer(rule: Decider, provider: str) -> str:
     named = f" {provider!r}" if provider else ""
     return f"{_shown(rule)} asks an external authorizer{named}, whose answer isn't known"
@@ -255,6 +273,19 @@ _WORDS: Mapping[Code, _Words] = {
     " others as its node (--cni)",
     Code.HOST_POD_MAY_BE_NODE: _host_pod_may_be_node,
     Code.CNI_ENFORCES_NOTHING: "{cni}: NetworkPolicies aren't enforced",
+    Code.OWN_RULE: _own_rule,
+    Code.OWN_RULE_PERHAPS: _own_rule_perhaps,
+    Code.OWN_TIER_END: _own_tier_end,
+    Code.OWN_NOTHING_DECIDES: "no rule decides for {pod}, {direction}: it is left open",
+    Code.POLICY_MAY_SELECT: "whether {policy} selects the pod depends on labels that aren't known",
+    Code.RULE_READS_HTTP: "its http part is enforced by proxies that aren't looked at",
+    Code.RULE_WITHOUT_PROTOCOL: "it has ports without a protocol, which the API server refuses",
+    Code.POLICY_NOT_READ: "{policy} has a selector, a field or a tier that can't be evaluated",
+    Code.RULE_READS_SOURCE_PORT: "it names ports of the source, which a client chooses anew for each connection",
+    Code.RULE_READ_BY_CNI: "it has a named port, a range or SCTP, which {cni} may read otherwise than the API says",
+    Code.RULE_READS_REQUEST: "its {field} depends on what is sent, which isn't looked at",
+    Code.POLICY_MAY_BE_IGNORED: "{cni} enforces policies of this kind in some releases only",
+    Code.PEER_NOT_KNOWN: "whether it means {peer} depends on an address, a name or labels that aren't known",
     Code.CNI_CLOSES_UNSELECTED: "{cni} is set to close pods that no policy selects, and no NetworkPolicy selects {pod}: whether"
     " another policy opens it isn't evaluated",
     Code.CNI_MAY_ENFORCE_NOTHING: "{cni}: whether anything enforces NetworkPolicies isn't known (--cni)",

@@ -24,6 +24,7 @@ from meshtui.engine.matrix.partition import (
 from meshtui.engine.matrix.ports import PortMap
 from meshtui.engine.matrix.touched import Delta, Rules, delta
 from meshtui.engine.policy.networkpolicy import Direction
+from meshtui.engine.policy.own import own_policies
 from meshtui.engine.policy.unmodelled import Unmodelled
 from meshtui.model.ids import Uid
 from meshtui.model.snapshot import Snapshot
@@ -84,13 +85,14 @@ class Matrix:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.proxies_version = 0
+        self._own = own_policies(snapshot)
         self._start(snapshot, Rules.of(snapshot))
 
     def _start(self, snapshot: Snapshot, rules: Rules) -> None:
         self.snapshot, self._rules = snapshot, rules
         self.proxies_version += 1
         self._reads = Reads()
-        self._reads.note(snapshot)
+        self._reads.note(snapshot, self._own)
         self._generations: dict[str, int] = {}
         self._classifier = Classifier(snapshot, self._reads, self._generations)
         self._index = Index()
@@ -118,10 +120,10 @@ class Matrix:
     def _load(self) -> None:
         for side in self._sides.values():
             admin, unlabelled = self.snapshot.admin_policies.values(), bool(self.snapshot.unlabelled)
-            side.load(self._rules.network.values(), admin, cni=self.snapshot.cni, unlabelled=unlabelled)
+            side.load(self._rules.network.values(), admin, cni=self.snapshot.cni, own=self._own, unlabelled=unlabelled)
         endpoints, policies = self._classifier.endpoints, self._rules.authorization.values()
-        self._mesh.load(self.snapshot, endpoints, policies, dual_stack=self._reads.dual)
-        self._doubts = Unmodelled(self.snapshot)
+        self._mesh.load(self.snapshot, endpoints, policies, self._own, dual_stack=self._reads.dual)
+        self._doubts = Unmodelled(self.snapshot, self._own)
 
     def _add(self, pod: Pod) -> PodClass | None:
         """Add a pod to its class; pods that have ended have none."""
@@ -145,7 +147,9 @@ class Matrix:
 
     def update(self, snapshot: Snapshot) -> Touched:
         """Replace the snapshot by a newer one; only what has changed is recomputed."""
-        found = delta(self.snapshot, self._rules, snapshot)
+        kept = self._own.kept(snapshot) if self._own is not None else None
+        found = delta(self.snapshot, self._rules, snapshot, same_own=kept is not None or self._own is None)
+        self._own = kept or own_policies(snapshot)
         seen = self._reads.size()
         written = found.written
         self._reads.policies(written.network.values(), written.authorization.values(), written.peer.values())

@@ -35,6 +35,7 @@ from meshtui.engine.policy.authorization import Compiled, compile_policy, reache
 from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.engine.policy.peer_authentication import PeerAuthentications, Strictness
 from meshtui.engine.policy.switches import switches_of
+from meshtui.engine.policy.tiers import OwnPolicies
 from meshtui.engine.policy.unmodelled import USE_WAYPOINT, Unmodelled
 from meshtui.engine.policy.ztunnel import Match, Rule, ips_hold
 from meshtui.model.constants import HBONE_PORT
@@ -75,18 +76,24 @@ class MeshPartitions:
         self._ports: dict[str, tuple[int, ...]] = {}
 
     def load(
-        self, snapshot: Snapshot, endpoints: Endpoints, policies: Iterable[AuthorizationPolicy], *, dual_stack: bool
+        self,
+        snapshot: Snapshot,
+        endpoints: Endpoints,
+        policies: Iterable[AuthorizationPolicy],
+        own: OwnPolicies | None,
+        *,
+        dual_stack: bool,
     ) -> None:
         """Load a snapshot and its policies; policies that were loaded before aren't compiled again.
 
-        ``dual_stack``: whether pods have several addresses.
+        ``own`` are the policies of the CNI that are evaluated. ``dual_stack``: whether pods have several addresses.
         """
         self._gateway_pods = GatewayPods(snapshot)
         self._waypoints = Waypoints(snapshot, endpoints)
         self._attachments = {}
         self._root = snapshot.mesh.root_namespace
-        self._doubts = Unmodelled(snapshot)
-        self._addresses = AddressRules(snapshot) if dual_stack else None
+        self._doubts = Unmodelled(snapshot, own)
+        self._addresses = AddressRules(snapshot, own) if dual_stack else None
         self._peers = PeerAuthentications(snapshot)
         ports = defaultdict[str, set[int]](set)
         for authentication in snapshot.peer_authentications.values():

@@ -10,7 +10,7 @@ from functools import partial
 from meshtui.engine.classes.classifier import PodClass
 from meshtui.engine.classes.index import Bits, Index
 from meshtui.engine.decision.ruling import NOTHING_SAID, PortDecision, Ruling
-from meshtui.engine.matching.identity import same
+from meshtui.engine.matching.identity import Same, same
 from meshtui.engine.matrix.left import PROTOCOLS
 from meshtui.engine.matrix.partition import MatchingClasses, PeerPartition, Profile, Profiles
 from meshtui.engine.matrix.ports import (
@@ -25,8 +25,10 @@ from meshtui.engine.matrix.ports import (
     only,
     union,
 )
+from meshtui.engine.matrix.tiered import TierEntry, entries, painted
 from meshtui.engine.policy.admin import unordered
 from meshtui.engine.policy.networkpolicy import Direction, applies, as_read, rules
+from meshtui.engine.policy.tiers import OwnPolicies, Tier
 from meshtui.model.cni import REFERENCE_CNI, Cni, HostPods
 from meshtui.model.constants import HBONE_PORT
 from meshtui.model.policy import AdminPolicy, AdminRule, NetworkPolicy, NetworkPolicyRule, PolicyPort
@@ -66,6 +68,7 @@ class NetworkPartitions:
         self._unlabelled = False
         self._policies: dict[str, list[NetworkPolicy]] = {}
         self._admin: dict[str, list[AdminPolicy]] = {}
+        self._own: OwnPolicies | None = None
         self._partitions: dict[tuple[object, ...], PeerPartition] = {}
 
     def load(
@@ -74,14 +77,16 @@ class NetworkPartitions:
         admin_policies: Iterable[AdminPolicy],
         *,
         cni: Cni,
+        own: OwnPolicies | None = None,
         unlabelled: bool = False,
     ) -> None:
         """Load policies; partitions with policies that were loaded before are kept.
 
-        ``cni`` must be that of all loads. ``unlabelled``: whether there are namespaces whose labels aren't known.
+        ``cni`` must be that of all loads; ``own`` are its own policies. ``unlabelled``: whether there are namespaces whose labels
+        aren't known.
         """
         self._unlabelled = unlabelled
-        self._cni, self._enforced = cni, cni.enforces
+        self._cni, self._enforced, self._own = cni, cni.enforces, own
         by_namespace: dict[str, list[NetworkPolicy]] = defaultdict(list)
         for policy in sorted(policies, key=lambda p: p.meta.name):
             if applies(policy, self.direction):
@@ -104,6 +109,8 @@ class NetworkPartitions:
         bit = 1 << subject.number
         if self._enforced is False:
             return self._unenforced(doubt)
+        if self._own is not None:
+            return self._by_tiers(self._own, subject, doubt)
         selecting = tuple(
             policy
             for policy in self._policies.get(subject.endpoint.namespace, ())
@@ -120,6 +127,31 @@ class NetworkPartitions:
         if known is None:
             known = self._partitions[key] = self._make(subject, selecting, tiers, doubt)
         return known
+
+    def _by_tiers(self, own: OwnPolicies, subject: PodClass, doubt: PortDecision) -> PeerPartition:
+        """The partition of a class by a CNI's own policies, with the others beside them."""
+        # Which nodes' pods there are makes no difference here, where nodes are no peers
+        end = subject.endpoint if own.own_node_first else replace(subject.endpoint, node="")
+        tiers = own.tiers(self.direction, end)
+        named = any(rule.ports.names for tier in tiers for rule in tier.rules)
+        ports = () if not named else subject.ports if self.direction is Direction.INGRESS else self._index.named_ports
+        hosts = self.direction is Direction.INGRESS and bool(self._index.as_nodes)
+        key = ("tiers", Same(tiers), doubt, ports, hosts)
+        known = self._partitions.get(key)
+        if known is None:
+            found = entries(tiers, self._index, subject, self.direction)
+            matching = [entry.matches for entry in found]
+            if hosts and tiers:  # pods on the host network count as their node: they may be on that of a pod of this class
+                matching.append(lambda: self._index.as_nodes)
+            known = self._partitions[key] = PeerPartition(matching, partial(self._of_tiers, tiers, found, doubt))
+        return known
+
+    def _of_tiers(self, tiers: Sequence[Tier], found: Sequence[TierEntry], doubt: PortDecision, path: Sequence[int]) -> Profile:
+        matching = [found[number] for number in path if number < len(found)]
+        maps = [everywhere(doubt).then(painted(tiers, matching, number, doubt)) for number in range(len(PROTOCOLS))]
+        if len(matching) < len(path):
+            maps = [_as_own_node(each, self._doubt) for each in maps]
+        return self._profiles.number([*maps, everywhere(maps[0].at(HBONE_PORT))])
 
     def _subjects(self, policy: AdminPolicy) -> Bits:
         """The classes that a policy selects, or may select."""
@@ -296,6 +328,16 @@ class NetworkPartitions:
 
     def _having(self, port: ContainerPort, matches: MatchingClasses) -> Bits:
         return matches() & self._index.with_port.get(port, 0)
+
+
+def _as_own_node(decided: PortMap, doubt: PortDecision) -> PortMap:
+    """A map with blocks as unknown: whether the peer is the pod's own node isn't known, which always reaches it."""
+    painter = PortPainter()
+    first = FIRST_PORT
+    for last, port_decision in decided.pieces:
+        painter.paint(((first, last),), doubt if port_decision.block is not None else port_decision)
+        first = last + 1
+    return painter.finish()
 
 
 def _action_mark(action: str, layer: Layer, decider: Decider) -> PortDecision:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
 from meshtui.engine.policy.switches import switches_of
-from meshtui.engine.policy.unmodelled import ADMIN_KINDS
+from meshtui.engine.policy.unmodelled import ADMIN_KINDS, NAMED_BY_POLICIES
 from meshtui.kinds.foreign import CNI_KINDS
 from meshtui.kinds.kind import Pairs
 from meshtui.kinds.registry import fields_of
@@ -55,9 +55,12 @@ class Delta:
     """Pods that were added or changed, in their new version."""
 
 
-def delta(old: Snapshot, rules: Rules, new: Snapshot) -> Delta:
-    """Compare two snapshots; ``rules`` are the policies of the old one, with old objects for unchanged policies."""
-    if _shape(old) != _shape(new):
+def delta(old: Snapshot, rules: Rules, new: Snapshot, *, same_own: bool) -> Delta:
+    """Compare two snapshots; ``rules`` are the policies of the old one, with old objects for unchanged policies.
+
+    ``same_own``: whether the policies of the CNI's own kinds mean the same in both.
+    """
+    if not same_own or _shape(old) != _shape(new):
         return Delta(Rules.of(new), Rules(), everything=True)
     written = Rules()
     network, in_network = _compare(rules.network, new.network_policies, written.network)
@@ -75,7 +78,16 @@ def delta(old: Snapshot, rules: Rules, new: Snapshot) -> Delta:
     return found
 
 
-_DECIDING = ("Namespace", "NetworkPolicy", *ADMIN_KINDS, *CNI_KINDS, "AuthorizationPolicy", "PeerAuthentication", "Sidecar")
+_DECIDING = (
+    "Namespace",
+    "NetworkPolicy",
+    *ADMIN_KINDS,
+    *CNI_KINDS,
+    *NAMED_BY_POLICIES,
+    "AuthorizationPolicy",
+    "PeerAuthentication",
+    "Sidecar",
+)
 """The kinds without which verdicts on pairs aren't certain."""
 _EVERYBODYS = fields_of(Pairs.EVERYBODY)
 

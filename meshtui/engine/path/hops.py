@@ -18,6 +18,7 @@ from meshtui.engine.path.question import Question
 from meshtui.engine.path.sidecar import Sidecars, Transport, leaves_directly
 from meshtui.engine.path.waypoint import Attachment, Waypoints
 from meshtui.engine.policy.networkpolicy import Direction
+from meshtui.engine.policy.own import own_policies
 from meshtui.engine.policy.unmodelled import Unmodelled
 from meshtui.model.constants import HBONE_PORT, POD_NETWORK_LAYERS
 from meshtui.model.reason import Code, Reason, because
@@ -31,8 +32,9 @@ class Hops:
 
     def __init__(self, snapshot: Snapshot, endpoints: Endpoints) -> None:
         self._snapshot = snapshot
-        self.layers = Layers(snapshot)
-        self.doubts = Unmodelled(snapshot)
+        self.own = own_policies(snapshot)
+        self.layers = Layers(snapshot, self.own)
+        self.doubts = Unmodelled(snapshot, self.own)
         self.gateway_pods = GatewayPods(snapshot)
         self._routes = MeshRoutes(snapshot)
         self.other_routes = OtherRoutes(snapshot)

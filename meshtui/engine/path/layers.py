@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from meshtui.engine.decision.layer_result import LayerResult, layer_result
 from meshtui.engine.endpoints import Endpoint, is_own_node
@@ -10,6 +10,7 @@ from meshtui.engine.policy.admin import UNORDERED, AdminMatch, AdminPolicies
 from meshtui.engine.policy.authorization import Answer, Authorization, Compiled, account_of, evaluate
 from meshtui.engine.policy.networkpolicy import Direction, NetworkPolicies, Permit, peer_matches, rules
 from meshtui.engine.policy.peer_authentication import PeerAuthentications, Strictness
+from meshtui.engine.policy.tiers import Action, OwnPolicies, Tier, decide
 from meshtui.engine.policy.ztunnel import Connection
 from meshtui.model.cni import Cni, HostPods
 from meshtui.model.constants import HBONE_PORT
@@ -25,10 +26,11 @@ _TIERS = {"Admin": Layer.ADMIN_POLICY, "Baseline": Layer.BASELINE_POLICY}
 class Layers:
     """All layers of one snapshot."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, own: OwnPolicies | None) -> None:
         self._cni = snapshot.cni
         self._network = NetworkPolicies(snapshot)
         self._admin = AdminPolicies(snapshot)
+        self._own = own
         self._authorization = Authorization(snapshot)
         self._peer_authentication = PeerAuthentications(snapshot)
 
@@ -44,10 +46,21 @@ class Layers:
             reason = because(Code.CNI_ENFORCES_NOTHING, cni=self._cni.title)
             selecting = _refs(self._network.selecting(subject, direction))
             return [layer_result(_LAYERS[direction], where, StepResult.SKIP, reason, objects=selecting)]
-        if direction is Direction.INGRESS and is_own_node(source, destination):
+        first = self._own is None or self._own.own_node_first
+        if direction is Direction.INGRESS and first and is_own_node(source, destination):
             reason = because(Code.OWN_NODE)
             return [layer_result(_LAYERS[direction], where, StepResult.PASS, reason)]
         seen = _port_seen(port, protocol, source, destination)
+        if self._own is not None:
+            return [self._by_tiers(self._own.tiers(direction, subject), direction, where, seen, (subject, peer, destination))]
+        return self._by_kubernetes(direction, where, seen, (subject, peer, destination))
+
+    def _by_kubernetes(
+        self, direction: Direction, where: str, seen: PortSeen, ends: tuple[Endpoint, Endpoint, Endpoint]
+    ) -> list[LayerResult]:
+        """The results of NetworkPolicies and the admin tiers; ``ends`` as for ``_by_tiers``."""
+        subject, peer, destination = ends
+        port, protocol = seen.number, seen.protocol
         results = []
         admin = self._admin.first_match("Admin", direction, subject, peer, port, protocol, destination)
         if admin is not None:
@@ -70,6 +83,40 @@ class Layers:
             reason = because(Code.NO_NETWORK_POLICY, pod=subject.name, direction=direction.value)
             results.append(layer_result(_LAYERS[direction], where, StepResult.SKIP, reason))
         return results
+
+    def _by_tiers(
+        self,
+        tiers: Sequence[Tier],
+        direction: Direction,
+        where: str,
+        seen: PortSeen,
+        ends: tuple[Endpoint, Endpoint, Endpoint],
+    ) -> LayerResult:
+        """The result of a CNI's own policies; ``ends`` are the pod that they select, its peer, and the flow's destination."""
+        subject, peer, destination = ends
+        target = destination.pod if destination.host_pods is HostPods.POD else None
+        found = decide(tiers, peer, seen.number, seen.protocol, target)
+        if found is None:
+            objects = tuple(Decider(ref) for tier in tiers for ref in tier.policies)
+            reason = because(Code.NO_NETWORK_POLICY, pod=subject.name, direction=direction.value)
+            if objects:
+                reason = because(Code.OWN_NOTHING_DECIDES, pod=subject.name, direction=direction.value)
+            return layer_result(_LAYERS[direction], where, StepResult.SKIP, reason, objects=objects)
+        tier, rule = found.tier, found.rule
+        objects = tuple(Decider(ref) for ref in tier.policies)
+        if rule is None:
+            reason = because(Code.OWN_TIER_END, policies=tier.policies, port=seen, direction=direction.value, tier=tier.title)
+            return layer_result(tier.layer, where, StepResult.BLOCK, reason, decider=tier.by, objects=objects, outcome=TIMEOUT)
+        if found.perhaps:
+            why = rule.doubt or because(Code.PEER_NOT_KNOWN, peer=peer.name)
+            action = rule.action.value
+            reason = because(Code.OWN_RULE_PERHAPS, rule=rule.decider, action=action, port=seen, tier=tier.title, why=why)
+            return layer_result(tier.layer, where, StepResult.UNKNOWN, reason, decider=rule.decider, objects=objects)
+        if rule.decider is None:
+            return layer_result(tier.layer, where, StepResult.PASS, because(Code.OWN_NODE), objects=objects)
+        result = StepResult.PASS if rule.action is Action.ALLOW else StepResult.BLOCK
+        reason = because(Code.OWN_RULE, rule=rule.decider, action=rule.action.value, port=seen, tier=tier.title)
+        return layer_result(tier.layer, where, result, reason, decider=rule.decider, objects=objects, outcome=TIMEOUT)
 
     def _or_unknown(self, said: LayerResult, direction: Direction, subject: Endpoint, peer: Endpoint) -> LayerResult:
         """A block by NetworkPolicies as unknown, if it depends on a reading that differs between CNIs and isn't known."""

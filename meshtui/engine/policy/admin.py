@@ -50,7 +50,7 @@ class AdminPolicies:
 
     def selecting(self, tier: str, subject: Endpoint, direction: Direction) -> tuple[AdminPolicy, ...]:
         """The policies of a tier that have, or may have, rules in this direction for a pod."""
-        found = [p for p in self._tiers[tier] if subject_selects(p.subject, subject) is not False and _rules(p, direction)]
+        found = [p for p in self._tiers[tier] if subject_selects(p.subject, subject) is not False and rules_of(p, direction)]
         return unordered(found, direction)
 
     def first_match(
@@ -64,16 +64,16 @@ class AdminPolicies:
         perhaps: list[AdminMatch] = []
         for policy in self.selecting(tier, subject, direction):
             surely = bool(subject_selects(policy.subject, subject))
-            for index, rule in enumerate(_rules(policy, direction)):
+            for index, rule in enumerate(rules_of(policy, direction)):
                 if not _ports_match(rule, port, protocol, target.pod):
                     continue
-                matching = {_peer_matches(entry, peer) for entry in rule.peers}
+                matching = {peer_matches(entry, peer) for entry in rule.peers}
                 if True in matching and surely:
                     other = next((match for match in perhaps if match.action != rule.action), None)
                     return other or AdminMatch(policy, index, rule.action, rule.name)
-                names = _names_that_may_mean(rule, peer)
+                names = names_that_may_mean(rule, peer)
                 if names or None in matching or True in matching:
-                    by_namespace = not surely or any(not e.networks and _peer_matches(e, peer) is None for e in rule.peers)
+                    by_namespace = not surely or any(not e.networks and peer_matches(e, peer) is None for e in rule.peers)
                     networks = () if by_namespace else tuple(text for entry in rule.peers for text in entry.networks)
                     perhaps.append(AdminMatch(policy, index, rule.action, rule.name, names, networks, by_namespace))
         return perhaps[0] if perhaps else None
@@ -87,8 +87,8 @@ def unordered(policies: Sequence[AdminPolicy], direction: Direction) -> tuple[Ad
     actions: dict[int, set[str]] = defaultdict(set)
     number: dict[int, int] = defaultdict(int)
     for policy in policies:
-        number[policy.priority] += bool(_rules(policy, direction))
-        actions[policy.priority] |= {rule.action for rule in _rules(policy, direction)}
+        number[policy.priority] += bool(rules_of(policy, direction))
+        actions[policy.priority] |= {rule.action for rule in rules_of(policy, direction)}
     return tuple(_undefined(p) if number[p.priority] > 1 and len(actions[p.priority]) > 1 else p for p in policies)
 
 
@@ -97,7 +97,8 @@ def _undefined(policy: AdminPolicy) -> AdminPolicy:
     return replace(policy, ingress=ingress, egress=egress)
 
 
-def _rules(policy: AdminPolicy, direction: Direction) -> tuple[AdminRule, ...]:
+def rules_of(policy: AdminPolicy, direction: Direction) -> tuple[AdminRule, ...]:
+    """The rules of a policy in one direction."""
     return policy.ingress if direction is Direction.INGRESS else policy.egress
 
 
@@ -120,14 +121,14 @@ def _ports_match(rule: AdminRule, port: int, protocol: str, target: Pod | None) 
     return rule.ports is None or any(_port_matches(entry, port, protocol, target) for entry in rule.ports)
 
 
-def _names_that_may_mean(rule: AdminRule, peer: Endpoint) -> tuple[str, ...]:
+def names_that_may_mean(rule: AdminRule, peer: Endpoint) -> tuple[str, ...]:
     """The domain names of a rule that may resolve to an address outside the cluster; only the CNI knows whether they do."""
     if peer.pod is not None or peer.node_labels is not None:
         return ()
     return tuple(name for entry in rule.peers for name in entry.domain_names)
 
 
-def _peer_matches(entry: AdminPeer, peer: Endpoint) -> bool | None:
+def peer_matches(entry: AdminPeer, peer: Endpoint) -> bool | None:
     """Whether a peer entry matches; None if it depends on an address, or on labels of a namespace, that aren't known."""
     if entry.networks:
         inside = {peer.in_network(parse_network(text)) for text in entry.networks}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from meshtui.engine.policy.own import own_policies
 from meshtui.model.ids import ObjectRef
 from meshtui.model.membership import DATAPLANE_MODE
 from meshtui.model.policy import AdminPeer, AdminPolicy, NetworkPolicy
@@ -17,7 +18,14 @@ MESH_LABELS = frozenset(
 
 def labels_that_matter(snapshot: Snapshot) -> frozenset[str]:
     """The keys of pod labels that the selector or a peer of a policy reads, and those that the mesh reads."""
-    return frozenset(key for _, selector in label_selectors(snapshot) for key in selector.keys) | MESH_LABELS
+    keys = frozenset(key for _, selector in label_selectors(snapshot) for key in selector.keys)
+    return keys | labels_of_own_policies(snapshot) | MESH_LABELS
+
+
+def labels_of_own_policies(snapshot: Snapshot) -> frozenset[str]:
+    """The keys of pod labels that policies of the CNI's own kinds read, if they are evaluated."""
+    own = own_policies(snapshot)
+    return frozenset() if own is None else frozenset({*own.reads().labels, *own.reads().whole})
 
 
 def label_selectors(snapshot: Snapshot) -> Iterator[tuple[ObjectRef, LabelSelector]]:

@@ -12,6 +12,9 @@ from meshtui.engine.policy.admin import subject_selects
 from meshtui.engine.policy.client_rules import ClientRules
 from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.engine.policy.switches import switches_of
+from meshtui.engine.policy.tiers import OwnPolicies
+from meshtui.kinds.calico import KINDS as CALICO_KINDS
+from meshtui.kinds.cilium import KINDS as CILIUM_KINDS
 from meshtui.kinds.foreign import CNI_KINDS, PROXY_KINDS
 from meshtui.kinds.http_route import HTTP_ROUTES
 from meshtui.kinds.other_route import BACKEND_TLS, OTHER_ROUTES, ROUTES
@@ -23,14 +26,19 @@ from meshtui.model.virtual_service import ISTIO_GATEWAY
 from meshtui.model.workload import MeshMode, Service
 
 USE_WAYPOINT = "istio.io/use-waypoint"
+NAMED_BY_POLICIES = tuple(kind.name for kind in (*CALICO_KINDS, *CILIUM_KINDS))
+"""The kinds that policies of CNIs name: tiers and sets of addresses."""
 ADMIN_KINDS = ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy")
 
 
 class Unmodelled:
     """The parts of a snapshot that may affect traffic and aren't modelled."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, own: OwnPolicies | None = None) -> None:
+        """Look through a snapshot; ``own`` are the policies of its CNI that are evaluated, which only network policy reads."""
         self._snapshot = snapshot
+        self._judged = own.judged if own is not None else frozenset()
+        self._evaluates = own is not None
         self._foreign = [policy for policy in snapshot.foreign.values() if policy.enforcer is Enforcer.CNI]
         self._odd_network = [p for p in snapshot.network_policies.values() if p.unmodelled]
         self._odd_admin = [p for p in snapshot.admin_policies.values() if p.unmodelled]
@@ -67,17 +75,20 @@ class Unmodelled:
                 reason = because(Code.FIELDS_NOT_MODELLED, policy=policy.meta.ref, fields=policy.unmodelled)
                 yield layer_result(layer, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(policy.meta.ref),))
         for foreign in self._foreign:
+            if foreign.meta.uid in self._judged and (foreign.meta.namespace or not _is_host(endpoint)):
+                continue  # pods on the host network are left: a cluster-wide policy may select their node
             if not _may_concern(foreign, direction, endpoint) or (foreign.outside_only and not _is_outside(peer)):
                 continue
             if foreign.selector is None or matches(foreign.selector, endpoint.labels):
-                yield _not_modelled(foreign, layer, "CNI")
+                read = foreign.own is not None and self._evaluates
+                yield _not_read(foreign, layer) if read else _not_modelled(foreign, layer, "CNI")
 
     def _hidden(self, layer: Layer) -> Iterator[LayerResult]:
         """Unknown results for unreadable kinds that may affect network policy."""
         for kind in ADMIN_KINDS:
             yield from self._unreadable(kind, Layer.ADMIN_POLICY)
         # Namespaces are included because namespaceSelectors, and ambient mode, depend on their labels
-        for kind in ("NetworkPolicy", *CNI_KINDS, "Namespace"):
+        for kind in ("NetworkPolicy", *CNI_KINDS, *(NAMED_BY_POLICIES if self._judged else ()), "Namespace"):
             yield from self._unreadable(kind, layer)
 
     def about_destination(self, destination: Endpoint) -> Iterator[LayerResult]:
@@ -161,6 +172,12 @@ def _not_modelled(policy: ForeignPolicy, layer: Layer, where: str = "") -> Layer
     return layer_result(layer, where or policy.meta.kind, StepResult.UNKNOWN, reason, objects=(Decider(policy.meta.ref),))
 
 
+def _not_read(policy: ForeignPolicy, layer: Layer) -> LayerResult:
+    """A policy of the CNI's own kinds that can't be evaluated, or that may select a node."""
+    reason = because(Code.POLICY_NOT_READ, policy=policy.meta.ref)
+    return layer_result(layer, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(policy.meta.ref),))
+
+
 def _may_concern(policy: ForeignPolicy, direction: Direction, endpoint: Endpoint) -> bool:
     """Whether a policy may apply to this direction and to pods of this namespace or network."""
     if (policy.egress_only or policy.outside_only) and direction is Direction.INGRESS:
@@ -170,6 +187,10 @@ def _may_concern(policy: ForeignPolicy, direction: Direction, endpoint: Endpoint
     if policy.hosts_only:
         return endpoint.pod is not None and endpoint.pod.host_network
     return policy.anywhere or policy.meta.namespace in {"", endpoint.namespace}
+
+
+def _is_host(endpoint: Endpoint) -> bool:
+    return endpoint.pod is not None and endpoint.pod.host_network
 
 
 def _is_outside(peer: Endpoint | None) -> bool:

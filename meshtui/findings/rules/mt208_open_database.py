@@ -22,7 +22,7 @@ def _look(context: Context) -> Iterator[Found]:
     for workload, pods in context.workloads:
         for pod in pods:
             port = next((p.number for p in pod.ports if p.number in DATABASES), None)
-            if port is None or guarded(context, pod) or context.network.selecting(context.endpoint(pod), Direction.INGRESS):
+            if port is None or guarded(context, pod) or context.isolated(pod, Direction.INGRESS):
                 continue
             others, allowed = _callers(context, pod, port, workload.ref)
             if others and not allowed:

@@ -26,7 +26,7 @@ def _look(context: Context) -> Iterator[Found]:
             continue
         if snapshot.mesh_mode(pod) is MeshMode.GATEWAY or any(port.number in DATABASES for port in pod.ports):
             continue
-        if not any(guarded(context, p) or context.network.selecting(context.endpoint(p), Direction.INGRESS) for p in pods):
+        if not any(guarded(context, p) or context.isolated(p, Direction.INGRESS) for p in pods):
             open_ones[pod.namespace].append(workload.ref)
     for namespace, refs in sorted(open_ones.items()):
         names = ", ".join(ref.name for ref in refs[:4]) + (" …" if len(refs) > 4 else "")

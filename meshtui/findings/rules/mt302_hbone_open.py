@@ -25,6 +25,8 @@ def _look(context: Context) -> Iterator[Found]:
         namespace = written.policy.meta.namespace
         callers = [m for m in context.of(peers_of(context, written.rule, namespace)) if m.pods]
         for member in context.of(context.selected(namespace, written.policy.pod_selector)):
+            if context.by_cni(member.endpoint, Direction.INGRESS):
+                continue
             if member.pods and is_ambient(member) and any(through_tunnel(source, member) for source in callers):
                 exposed = not any(guarded(context, pod) for pod in list(member.pods.values())[:1])
                 found.setdefault(written.policy.meta.ref, ([], []))[exposed].append(member)

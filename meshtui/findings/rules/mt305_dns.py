@@ -27,7 +27,9 @@ def _look(context: Context) -> Iterator[Found]:
     for member in context.classes:
         selecting = context.network.selecting(member.endpoint, Direction.EGRESS) if member.pods else ()
         written = [rule for policy in selecting for rule in rules(policy, Direction.EGRESS)]
-        if not written or any(allows_port(rule, _DNS, "UDP", None) for rule in written):
+        if not written or context.by_cni(member.endpoint, Direction.EGRESS):
+            continue
+        if any(allows_port(rule, _DNS, "UDP", None) for rule in written):
             continue
         policy = main_policy(context, member, Direction.EGRESS)
         if policy is not None:

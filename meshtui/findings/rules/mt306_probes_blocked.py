@@ -25,7 +25,7 @@ def _look(context: Context) -> Iterator[Found]:
     blocked: dict[ObjectRef, list[PodClass]] = {}
     policies: dict[ObjectRef, NetworkPolicy] = {}
     for member in context.classes:
-        if not is_ambient(member) or not member.pods:
+        if not is_ambient(member) or not member.pods or context.by_cni(member.endpoint, Direction.INGRESS):
             continue
         ports = {port for pod in member.pods.values() if not _is_v6(pod) for port in _probed(pod)}
         denied = [

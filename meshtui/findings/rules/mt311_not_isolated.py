@@ -22,7 +22,7 @@ def _look(context: Context) -> Iterator[Found]:
     for workload, pods in context.workloads:
         if workload.ref.namespace not in spaces or workload.ref.namespace.startswith("kube-"):
             continue
-        open_pods = [p for p in pods if not context.network.selecting(context.endpoint(p), Direction.INGRESS)]
+        open_pods = [p for p in pods if not context.isolated(p, Direction.INGRESS)]
         if not open_pods:
             isolated.add(workload.ref.namespace)
         elif not open_pods[0].host_network and context.snapshot.mesh_mode(open_pods[0]) is not MeshMode.GATEWAY:

@@ -22,8 +22,9 @@ def _look(context: Context) -> Iterator[Found]:
             ref = policy.meta.ref
             yield Found((ref,), f"{ref} has fields that aren't modelled: {', '.join(policy.unmodelled)}", why)
     others: dict[tuple[str, str], list[ObjectRef]] = defaultdict(list)
+    judged = context.own.judged if context.own is not None else frozenset()
     for foreign in s.foreign.values():
-        if foreign.enforcer is not Enforcer.NOBODY:
+        if foreign.enforcer is not Enforcer.NOBODY and foreign.meta.uid not in judged:
             others[foreign.meta.kind, foreign.meta.namespace].append(foreign.meta.ref)
     for (kind, namespace), refs in sorted(others.items()):
         where = f" of {namespace}" if namespace else ""

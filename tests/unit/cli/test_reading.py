@@ -35,7 +35,7 @@ def partly(tmp_path, bookstore):
     (folder / "all.yaml").write_text((bookstore / "all.yaml").read_text())
     routes = [custom("DestinationRule", "networking.istio.io/v1", f"v{n}") for n in range(3)]
     others = [
-        custom("GlobalNetworkPolicy", "projectcalico.org/v3", "g"),
+        custom("ClusterNetworkPolicy", "crd.antrea.io/v1beta1", "g"),
         custom("ConfigMap", "v1"),
         custom("Role", "rbac.authorization.k8s.io/v1"),
     ]
@@ -68,7 +68,7 @@ def asked(capsys, name, folder, bookstore, *more):
     return code, out, err.splitlines()
 
 
-LINE = "not read: DestinationRule ×3, GlobalNetworkPolicy ×1; skipped: 3 files ("
+LINE = "not read: DestinationRule ×3, ClusterNetworkPolicy ×1; skipped: 3 files ("
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
@@ -115,7 +115,7 @@ def test_verbose_lists_each_file_and_kind(capsys, partly, bookstore):
     assert f"skipped {partly}/broken.yaml: line 2: did not find expected node content" in said
     assert f"skipped {partly}/chart: a Helm chart; render it: helm template web {partly}/chart | meshtui -f - … (2 files)" in said
     assert "not read: DestinationRule ×3 (networking.istio.io)" in said
-    assert "not read: GlobalNetworkPolicy ×1 (projectcalico.org)" in said
+    assert "not read: ClusterNetworkPolicy ×1 (crd.antrea.io)" in said
     assert any(line.startswith("ignored, since") and "ConfigMap ×1" in line and "Role ×1" in line for line in said)
 
 

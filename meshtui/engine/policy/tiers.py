@@ -1,0 +1,293 @@
+"""Policies of a CNI's own kinds in one form: tiers of ordered rules, of which the first that matches decides.
+
+``engine.path.layers`` asks them for one flow, ``engine.matrix.network`` for all pairs. Each CNI has a package beside this module,
+which makes the tiers of a pod from its policies; ``engine.policy.own`` lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import ClassVar, Protocol
+
+from meshtui.engine.endpoints import Endpoint
+from meshtui.engine.matching.addresses import Network
+from meshtui.engine.policy.networkpolicy import Direction
+from meshtui.model.ids import ObjectRef, Uid
+from meshtui.model.policy import AdminPeer, NetworkPeer
+from meshtui.model.reason import Reason
+from meshtui.model.snapshot import Snapshot
+from meshtui.model.verdict import Decider, Layer
+from meshtui.model.workload import ContainerPort, Pod
+
+Bits = int
+"""A set of classes (``engine.classes.index``)."""
+PROTOCOLS = ("TCP", "UDP", "SCTP")
+FIRST_PORT, LAST_PORT = 1, 65535
+
+
+class Action(Enum):
+    """What a rule does with a flow that it matches."""
+
+    ALLOW = "Allow"
+    DENY = "Deny"
+    PASS = "Pass"
+    """The next tier decides."""
+    UNKNOWN = "unknown"
+
+
+class Values(Protocol):
+    """The labels of all classes, as sets of classes."""
+
+    def by_value(self, key: str) -> Mapping[str, Bits]:
+        """The classes with a label, by its value."""
+        ...
+
+
+class Classes(Protocol):
+    """What ``Peers`` may ask about all classes at once (``engine.classes.index.Index``)."""
+
+    @property
+    def all(self) -> Bits:
+        """All classes."""
+        ...
+
+    @property
+    def as_nodes(self) -> Bits:
+        """The pods on the host network that the CNI sees, or may see, as their nodes."""
+        ...
+
+    @property
+    def pods(self) -> Values:
+        """Labels of pods, as far as rules read them."""
+        ...
+
+    @property
+    def namespaces(self) -> Values:
+        """All labels of pods' namespaces."""
+        ...
+
+    @property
+    def in_namespace(self) -> Mapping[str, Bits]:
+        """The classes of each namespace."""
+        ...
+
+    @property
+    def accounts(self) -> Mapping[tuple[str, str], Bits]:
+        """The classes by namespace and name of their ServiceAccount."""
+        ...
+
+    @property
+    def unlabelled(self) -> Mapping[str, Bits]:
+        """The classes of namespaces whose labels aren't known."""
+        ...
+
+    def in_network(self, network: Network) -> tuple[Bits, Bits]:
+        """The classes that are in a network, and those that may be."""
+        ...
+
+    def of_family(self, version: int) -> Bits:
+        """The classes with an address of a family."""
+        ...
+
+    def peer(self, entry: NetworkPeer, namespace: str) -> Bits:
+        """Those that a peer of a NetworkPolicy matches."""
+        ...
+
+    def peer_may(self, entry: NetworkPeer, namespace: str) -> Bits:
+        """Those that a peer of a NetworkPolicy may match."""
+        ...
+
+    def admin_peer(self, entry: AdminPeer) -> Bits:
+        """Those that a peer of an admin policy matches."""
+        ...
+
+    def admin_peer_may(self, entry: AdminPeer) -> Bits:
+        """Those that a peer of an admin policy may match."""
+        ...
+
+
+class Peers(Protocol):
+    """The ends that a rule is about, on the other side of a flow."""
+
+    def match(self, end: Endpoint) -> bool | None:
+        """Whether an end is one of them; None if that isn't known."""
+        ...
+
+    def classes(self, index: Classes) -> tuple[Bits, Bits]:
+        """The classes that are certainly among them, and those of which it isn't known."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Everybody:
+    """Every end."""
+
+    def match(self, _: Endpoint) -> bool | None:
+        """Whether an end is one of them: always."""
+        return True
+
+    def classes(self, index: Classes) -> tuple[Bits, Bits]:
+        """All classes."""
+        return index.all, 0
+
+
+@dataclass(frozen=True, slots=True)
+class PortEntry:
+    """Ports of one protocol: numbers from ``first`` to ``last``, or those that the destination's containers name so."""
+
+    protocol: str
+    first: int = FIRST_PORT
+    last: int = LAST_PORT
+    name: str = ""
+
+    def contains(self, port: int, protocol: str, ports: Iterable[ContainerPort]) -> bool:
+        """Whether a port is one of them; ``ports`` are the destination's own."""
+        if self.protocol != protocol:
+            return False
+        if not self.name:
+            return self.first <= port <= self.last
+        return any((p.number, p.name, p.protocol) == (port, self.name, protocol) for p in ports)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports that a rule is about: ANY of ``entries`` (None: all ports of all protocols) and none of ``excluded``."""
+
+    entries: tuple[PortEntry, ...] | None = None
+    excluded: tuple[PortEntry, ...] = ()
+
+    def contain(self, port: int, protocol: str, target: Pod | None) -> bool:
+        """Whether a port is one of them; ``target`` is the destination's pod."""
+        ports = target.ports if target is not None else ()
+        if self.entries is not None and not any(entry.contains(port, protocol, ports) for entry in self.entries):
+            return False
+        return not any(entry.contains(port, protocol, ports) for entry in self.excluded)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The names that they need of containers' ports."""
+        return frozenset(entry.name for entry in (*(self.entries or ()), *self.excluded) if entry.name)
+
+
+ALL_PORTS = Ports()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """One rule of a tier. ``doubt`` is why it isn't certain that it matches what its peers and ports match.
+
+    ``decider`` None: no policy's rule, but that a pod's own node always reaches it.
+    """
+
+    action: Action
+    decider: Decider | None
+    peers: Peers = field(default_factory=Everybody)
+    ports: Ports = ALL_PORTS
+    doubt: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tier:
+    """Rules in order. If none matches, ``end`` holds: DENY, which ``by`` decides, or PASS to the next tier.
+
+    ``policies`` are those of the tier that select the pod; ``title`` is the tier in words.
+    """
+
+    layer: Layer
+    rules: tuple[Rule, ...]
+    end: Action
+    by: Decider | None = None
+    policies: tuple[ObjectRef, ...] = ()
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a pod's tiers decide about a flow. ``rule`` None: no rule matches, and the tier's end decides.
+
+    ``perhaps``: it isn't known whether the rule matches, and it makes a difference.
+    """
+
+    tier: Tier
+    rule: Rule | None
+    perhaps: bool = False
+
+
+@dataclass(slots=True)
+class Reads:
+    """What the policies read of pods (``engine.classes.classifier.Reads``)."""
+
+    labels: dict[str, set[str]] = field(default_factory=dict)
+    """Label keys, each with the values that are compared."""
+    whole: set[str] = field(default_factory=set)
+    """Label keys of which every value is distinguished."""
+    networks: set[Network] = field(default_factory=set)
+    port_names: set[str] = field(default_factory=set)
+    accounts: bool = False
+    """Whether a pod's ServiceAccount counts."""
+    families: bool = False
+    """Whether the family of an address counts."""
+
+    @property
+    def addresses(self) -> bool:
+        """Whether anything about addresses counts."""
+        return self.families or bool(self.networks)
+
+
+class OwnPolicies(Protocol):
+    """The policies of one CNI in one snapshot, with the NetworkPolicies and admin policies beside them.
+
+    ``judged`` are the policies of the CNI's own kinds that are evaluated; the others make verdicts unknown.
+    ``own_node_first``: a pod's own node reaches it whatever they say; else a rule of the tiers says so.
+    """
+
+    own_node_first: ClassVar[bool]
+    judged: frozenset[Uid]
+
+    def kept(self, snapshot: Snapshot) -> OwnPolicies | None:
+        """The same rules for a newer snapshot; None if something has changed on which they depend."""
+        ...
+
+    def reads(self) -> Reads:
+        """What the policies read of pods."""
+        ...
+
+    def tiers(self, direction: Direction, subject: Endpoint) -> tuple[Tier, ...]:
+        """The tiers of a pod in one direction; pods with the same rules get the same object. Empty if nothing selects it."""
+        ...
+
+
+def same_objects(old: Mapping[Uid, object], new: Mapping[Uid, object]) -> bool:
+    """Whether two mappings of Snapshots have equal objects."""
+    return old is new or dict(old) == dict(new)
+
+
+def decide(tiers: Sequence[Tier], peer: Endpoint, port: int, protocol: str, target: Pod | None) -> Decision | None:
+    """What decides about a flow: the first rule that matches, tier by tier, or the end of a tier. None: no tier does.
+
+    If an earlier rule with another action may match, that one is returned as uncertain.
+    """
+    for tier in tiers:
+        perhaps: list[Rule] = []
+        for rule in tier.rules:
+            matching = rule.ports.contain(port, protocol, target) and rule.peers.match(peer)
+            if matching is False:
+                continue
+            if matching is None or rule.doubt is not None or rule.action is Action.UNKNOWN:
+                perhaps.append(rule)
+                continue
+            other = next((each for each in perhaps if each.action is not rule.action), None)
+            if other is not None:
+                return Decision(tier, other, perhaps=True)
+            if rule.action is not Action.PASS:
+                return Decision(tier, rule)
+            break
+        else:
+            other = next((each for each in perhaps if each.action is not tier.end), None)
+            if other is not None:
+                return Decision(tier, other, perhaps=True)
+            if tier.end is not Action.PASS:
+                return Decision(tier, None)
+    return None
