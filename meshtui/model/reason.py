@@ -34,6 +34,7 @@ class Code(StrEnum):
     POLICY_MAY_SELECT = "policy_may_select"
     RULE_READS_HTTP = "rule_reads_http"
     RULE_WITHOUT_PROTOCOL = "rule_without_protocol"
+    POLICY_READ_OTHERWISE = "policy_read_otherwise"
     POLICY_NOT_READ = "policy_not_read"
     RULE_READS_SOURCE_PORT = "rule_reads_source_port"
     RULE_READ_BY_CNI = "rule_read_by_cni"

@@ -280,6 +280,7 @@ _WORDS: Mapping[Code, _Words] = {
     Code.POLICY_MAY_SELECT: "whether {policy} selects the pod depends on labels that aren't known",
     Code.RULE_READS_HTTP: "its http part is enforced by proxies that aren't looked at",
     Code.RULE_WITHOUT_PROTOCOL: "it has ports without a protocol, which the API server refuses",
+    Code.POLICY_READ_OTHERWISE: "{cni} reads {policy} otherwise than the API says: {fields}",
     Code.POLICY_NOT_READ: "{policy} has a selector, a field or a tier that can't be evaluated",
     Code.RULE_READS_SOURCE_PORT: "it names ports of the source, which a client chooses anew for each connection",
     Code.RULE_READ_BY_CNI: "it has a named port, a range or SCTP, which {cni} may read otherwise than the API says",

@@ -9,6 +9,7 @@ from meshtui.engine.decision.layer_result import LayerResult, layer_result
 from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.matching.selectors import matches
 from meshtui.engine.policy.admin import subject_selects
+from meshtui.engine.policy.cilium.network_policies import read_otherwise
 from meshtui.engine.policy.client_rules import ClientRules
 from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.engine.policy.switches import switches_of
@@ -26,6 +27,8 @@ from meshtui.model.virtual_service import ISTIO_GATEWAY
 from meshtui.model.workload import MeshMode, Service
 
 USE_WAYPOINT = "istio.io/use-waypoint"
+_OF_CILIUM = frozenset({"cilium", "gke-dataplane-v2"})
+"""The CNIs that read NetworkPolicies as Cilium does."""
 NAMED_BY_POLICIES = tuple(kind.name for kind in (*CALICO_KINDS, *CILIUM_KINDS))
 """The kinds that policies of CNIs name: tiers and sets of addresses."""
 ADMIN_KINDS = ("AdminNetworkPolicy", "BaselineAdminNetworkPolicy", "ClusterNetworkPolicy")
@@ -41,6 +44,8 @@ class Unmodelled:
         self._evaluates = own is not None
         self._foreign = [policy for policy in snapshot.foreign.values() if policy.enforcer is Enforcer.CNI]
         self._odd_network = [p for p in snapshot.network_policies.values() if p.unmodelled]
+        cilium = snapshot.cni.name in _OF_CILIUM
+        self._read_otherwise = list(read_otherwise(snapshot.network_policies.values())) if cilium else []
         self._odd_admin = [p for p in snapshot.admin_policies.values() if p.unmodelled]
         self._odd_security: list[AuthorizationPolicy | PeerAuthentication] = [
             *(p for p in snapshot.authorization_policies.values() if p.unmodelled),
@@ -62,18 +67,13 @@ class Unmodelled:
 
     def about_network(self, direction: Direction, endpoint: Endpoint, peer: Endpoint | None = None) -> Iterator[LayerResult]:
         """Unknown results for the network policy of one side; ``peer`` is the other, and without one it is a pod."""
+        layer = Layer.EGRESS_POLICY if direction is Direction.EGRESS else Layer.INGRESS_POLICY
+        if endpoint.node_labels is not None and endpoint.pod is None:
+            yield from (_not_modelled(policy, layer, "CNI") for policy in self._foreign if policy.hosts_only)
         if not endpoint.selectable:
             return
-        layer = Layer.EGRESS_POLICY if direction is Direction.EGRESS else Layer.INGRESS_POLICY
         yield from self._hidden(layer)
-        for admin in self._odd_admin:
-            if subject_selects(admin.subject, endpoint) is not False:
-                reason = because(Code.FIELDS_NOT_MODELLED, policy=admin.meta.ref, fields=admin.unmodelled)
-                yield layer_result(Layer.ADMIN_POLICY, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(admin.meta.ref),))
-        for policy in self._odd_network:
-            if policy.meta.namespace == endpoint.namespace and matches(policy.pod_selector, endpoint.labels):
-                reason = because(Code.FIELDS_NOT_MODELLED, policy=policy.meta.ref, fields=policy.unmodelled)
-                yield layer_result(layer, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(policy.meta.ref),))
+        yield from self._odd_policies(layer, endpoint)
         for foreign in self._foreign:
             if foreign.meta.uid in self._judged and (foreign.meta.namespace or not _is_host(endpoint)):
                 continue  # pods on the host network are left: a cluster-wide policy may select their node
@@ -82,6 +82,23 @@ class Unmodelled:
             if foreign.selector is None or matches(foreign.selector, endpoint.labels):
                 read = foreign.own is not None and self._evaluates
                 yield _not_read(foreign, layer) if read else _not_modelled(foreign, layer, "CNI")
+
+    def _odd_policies(self, layer: Layer, endpoint: Endpoint) -> Iterator[LayerResult]:
+        """Unknown results for policies of Kubernetes with fields that aren't evaluated, or that the CNI reads otherwise."""
+        for odd in self._read_otherwise:
+            selected = odd.anybody or matches(odd.policy.pod_selector, endpoint.labels)
+            if odd.policy.meta.namespace == endpoint.namespace and selected and not _is_host(endpoint):
+                ref = odd.policy.meta.ref
+                reason = because(Code.POLICY_READ_OTHERWISE, policy=ref, fields=odd.fields, cni=self._snapshot.cni.title)
+                yield layer_result(layer, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(ref),))
+        for admin in self._odd_admin:
+            if subject_selects(admin.subject, endpoint) is not False:
+                reason = because(Code.FIELDS_NOT_MODELLED, policy=admin.meta.ref, fields=admin.unmodelled)
+                yield layer_result(Layer.ADMIN_POLICY, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(admin.meta.ref),))
+        for policy in self._odd_network:
+            if policy.meta.namespace == endpoint.namespace and matches(policy.pod_selector, endpoint.labels):
+                reason = because(Code.FIELDS_NOT_MODELLED, policy=policy.meta.ref, fields=policy.unmodelled)
+                yield layer_result(layer, "CNI", StepResult.UNKNOWN, reason, objects=(Decider(policy.meta.ref),))
 
     def _hidden(self, layer: Layer) -> Iterator[LayerResult]:
         """Unknown results for unreadable kinds that may affect network policy."""

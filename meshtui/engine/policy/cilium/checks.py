@@ -6,10 +6,12 @@ Source: cilium/cilium pkg/policy/api/rule_validation.go, fqdn.go, http.go, pkg/l
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from enum import Enum
 
 from meshtui.engine.matching.addresses import is_within, parse_network
+from meshtui.engine.policy.cilium.labels import OF_NAMESPACE
 from meshtui.model.cilium import CiliumCidr, CiliumPolicy, CiliumPort, CiliumPorts, CiliumRule, CiliumSpec
 from meshtui.model.selectors import LabelSelector
 
@@ -110,7 +112,9 @@ def _of_selector(selector: LabelSelector | None) -> Iterator[Standing]:
         return
     keys = [*(key for key, _ in selector.labels), *(each.key for each in selector.requirements)]
     values = [*(value for _, value in selector.labels), *(value for each in selector.requirements for value in each.values)]
-    yield from _refused(not all(map(_is_key, keys)), not all(map(_is_value, values)))
+    bare = [key.replace(OF_NAMESPACE, "", 1) for key in keys]
+    yield from _refused(not all(map(_is_key, bare)), not all(map(_is_value, values)))
+    yield from _unless_known(not all(map(_is_key, keys)))  # whether its prefix counts for the length of a name, releases differ
     for each in selector.requirements:
         yield from _refused(not each.values if each.operator in {"In", "NotIn"} else each.values)
         yield from _refused(each.operator not in {"In", "NotIn", "Exists", "DoesNotExist"})
@@ -186,8 +190,9 @@ def _of_ports(entry: CiliumPorts, *, ingress: bool) -> Iterator[Standing]:
 def _is_expression(text: str) -> bool:
     """Whether a regular expression is valid, as far as Python's say so."""
     try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError, Warning):
+        with warnings.catch_warnings(action="ignore"):
+            re.compile(text)
+    except (re.error, OverflowError, RecursionError):
         return False
     return True
 

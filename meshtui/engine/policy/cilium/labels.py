@@ -163,6 +163,10 @@ class Selector:
         """Whether it compares a label of a source."""
         return any(each.source == source for each in self.requirements)
 
+    def has_reserved(self, key: str) -> bool:
+        """Whether it compares a reserved label by its source."""
+        return any((each.source, each.key) == (RESERVED, key) for each in self.requirements)
+
     def reads_reserved(self, *keys: str) -> bool:
         """Whether it compares one of some reserved labels."""
         return any(each.key in keys and each.source in {ANY, RESERVED} for each in self.requirements)

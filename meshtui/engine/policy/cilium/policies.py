@@ -103,7 +103,7 @@ class CiliumPolicies:
                 continue
             namespace = policy.meta.namespace
             subject = subject_of(spec.endpoint_selector, namespace)
-            compiler = Compiler(self._world, self._snapshot.cni, namespace, subject.reads_reserved("init"))
+            compiler = Compiler(self._world, self._snapshot.cni, namespace, subject.has_reserved("init"))
             prefix = f"{path}." if path else ""
             rules = {
                 direction: tuple(
