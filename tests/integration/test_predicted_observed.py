@@ -13,7 +13,7 @@ from meshtui.probe.plan import make_plan
 from meshtui.sandbox.run import Sandbox
 from meshtui.sandbox.scenarios import names
 from meshtui.session import Session
-from meshtui.settings import load_settings
+from meshtui.settings import Probe, load_settings
 from meshtui.sources.kubernetes.live import LiveSource
 from meshtui.sources.kubernetes.writes import Confirmation
 from tests.fakes.bookstore import IN_ITS_LOOP, on
@@ -32,7 +32,12 @@ async def probe_all(session: Session) -> list[Observation]:
     for ref, workload in snapshot.workloads.items():
         if ref.namespace in BOOKSTORE and all(snapshot.mesh_mode(p) is not MeshMode.GATEWAY for p in workload.pods):
             flows += flows_from(snapshot, workload)
-    plan = make_plan(session.engine, flows, session.settings.probe, any_method=True)
+    return await probe(session, flows, session.settings.probe)
+
+
+async def probe(session: Session, flows: list[Flow], settings: Probe) -> list[Observation]:
+    """Probe some flows."""
+    plan = make_plan(session.engine, flows, settings, any_method=True)
     assert not plan.refused
     return await session.probe(plan, Confirmation("a test"))
 
@@ -44,6 +49,11 @@ async def test_prediction_is_what_a_probe_sees(bookstore: Sandbox) -> None:
     try:
         session.publish(await source.snapshot())
         observations = await probe_all(session)
+        late = [o.flow for o in observations if not o.agrees and o.outcome == "timeout"]
+        if late:  # on a loaded machine an answer may come later than a probe waits; what policy drops never comes
+            patient = session.settings.probe.model_copy(update={"attempt_timeout_s": 20})
+            again = {o.flow: o for o in await probe(session, late, patient)}
+            observations = [again.get(o.flow, o) for o in observations]
         left = await find_leftovers(source.api) if source.api else None
     finally:
         await source.close()
