@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
 from meshtui.model.cni import REFERENCE_CNI, UNKNOWN_CNI, Cni, HostPods
@@ -21,6 +22,7 @@ from meshtui.model.snapshot import Snapshot
 from meshtui.model.workload import Controller
 
 _BOOLEANS = {"1": "true", "t": "true", "0": "false", "f": "false"}
+_SYSTEM = "kube-system"
 _OF_PORTS = ("end_ports", "sctp", "named_ingress", "named_egress")
 _READINGS = {"enforces", "blocks_match_pods", "blocks_match_nodes", "host_pods", *_OF_PORTS}
 
@@ -131,8 +133,15 @@ def config_maps() -> frozenset[str]:
 
 
 def config_maps_to_read() -> tuple[str, ...]:
-    """The names of those ConfigMaps that have settings, in the namespace ``kube-system``."""
+    """The names of those ConfigMaps that have settings."""
     return tuple(sorted({name for profile in profiles().values() if profile.settings for name in profile.config_maps}))
+
+
+def config_map_namespaces(controllers: Iterable[Controller]) -> tuple[str, ...]:
+    """Where ConfigMaps of CNIs count: in ``kube-system``, else where one of their DaemonSets is. Others just have the name."""
+    sets = (each for each in controllers if each.meta.kind == "DaemonSet")
+    found = {each.meta.namespace for each in sets if any(map(_by_image, each.template.images))}
+    return (_SYSTEM, *sorted(found - {_SYSTEM}))
 
 
 def settings_of(snapshot: Snapshot) -> list[Mapping[str, Any]]:
@@ -142,23 +151,25 @@ def settings_of(snapshot: Snapshot) -> list[Mapping[str, Any]]:
     found: list[Mapping[str, Any]] = []
     for name in sorted(profile.config_maps & snapshot.cni_config.keys()) if profile else ():
         data = {key: value for key, value in snapshot.cni_config[name].items() if key in keys}
-        metadata = {"name": name, "namespace": "kube-system"}
+        metadata = {"name": name, "namespace": _SYSTEM}
         found.append({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data})
     return found
 
 
-def of_snapshot(snapshot: Snapshot, said: str = "", unread: str = "") -> Cni:
+def of_snapshot(snapshot: Snapshot, said: str = "", unread: Mapping[str, str] = MappingProxyType({})) -> Cni:
     """The CNI of a cluster: the one that is ``said``, else the one that is recognised, with the settings of its ConfigMap.
 
-    ``unread`` is why ConfigMaps couldn't be read. Raises ConfigError if there is no profile of the one that is said.
+    ``unread`` are the names of ConfigMaps that couldn't be read, each with the reason. Raises ConfigError if there is no profile
+    of the one that is said.
     """
     config = snapshot.cni_config
     found = named(said) if said else detect(snapshot.controllers.values(), snapshot.foreign.values(), config)
     profile = profiles().get(found.name)
     if profile is None or not profile.settings:
         return found
-    if unread and not profile.config_maps & config.keys():
-        return replace(found, unread=unread)
+    reasons = [unread[name] for name in sorted(profile.config_maps & unread.keys())]
+    if reasons and not profile.config_maps & config.keys():
+        return replace(found, unread=reasons[0])
     for name in sorted(profile.config_maps & config.keys()):
         for setting in profile.settings:
             if setting.holds(config[name]):

@@ -200,6 +200,11 @@ class Snapshot:
         """The state of a kind."""
         return self.kinds.get(kind, KindState(KindStatus.SYNCED))
 
+    def lists_all(self, kind: str) -> bool:
+        """Whether the objects of a kind are all known: none is hidden, and no namespace is left out."""
+        state = self.kind_state(kind)
+        return not (state.blind or state.scope)
+
     @cached_property
     def namespace_by_name(self) -> Mapping[str, Namespace]:
         """Namespaces by name."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from meshtui.cni import config_maps
+from meshtui.cni import config_map_namespaces, config_maps
 from meshtui.kinds import (
     BY_GROUP_KIND,
     KINDS,
@@ -131,7 +131,8 @@ class _Builder:
         """By kind: why an object is missing."""
         self.mesh: list[Written] = []
         self.installation = Installation()
-        self.cni_config: dict[str, dict[str, str]] = {}
+        self.cni_config: dict[tuple[str, str], dict[str, str]] = {}
+        """The data of ConfigMaps with the name of a CNI's, by namespace and name."""
         self.templates: list[Skipped] = []
         self._file, self._number = "", 0
         self._places: dict[tuple[str, Uid], tuple[str, int]] = {}
@@ -282,10 +283,11 @@ class _Builder:
 
     def _config(self, document: Mapping[str, Any], file: str) -> None:
         by = f"ConfigMap {_name(document)}"
-        if (name := _name(document).partition("/")[2]) in config_maps():
+        namespace, _, name = _name(document).partition("/")
+        if name in config_maps():
             data = document.get("data")
-            self.cni_config[name] = {str(k): str(v) for k, v in data.items()} if isinstance(data, dict) else {}
-        if not _name(document).partition("/")[2].startswith("istio"):
+            self.cni_config[namespace, name] = {str(k): str(v) for k, v in data.items()} if isinstance(data, dict) else {}
+        if not name.startswith("istio"):
             self._counts["", "ConfigMap"] += 1
             return
         try:
@@ -299,6 +301,15 @@ class _Builder:
             self._counts["", "ConfigMap"] += 1
             return
         self._read_config(written_in(raw), file)
+
+    def _cni_config(self, controllers: Iterable[Controller]) -> dict[str, dict[str, str]]:
+        """The ConfigMaps of CNIs by name, each from the first namespace that has it."""
+        found: dict[str, dict[str, str]] = {}
+        for wanted in config_map_namespaces(controllers):
+            for (namespace, name), data in self.cni_config.items():
+                if namespace == wanted:
+                    found.setdefault(name, data)
+        return found
 
     def _installed(self, document: Mapping[str, Any]) -> None:
         """Read how an operator installs the mesh."""
@@ -351,7 +362,7 @@ class _Builder:
             **objects,
             own_probes=probes,
             mesh=together(self.mesh),
-            cni_config=self.cni_config,
+            cni_config=self._cni_config(objects["controllers"].values()),
             installation=both(self.installation, _revisions(objects["controllers"].values())),
             kinds=kinds,
             problems=tuple(self.problems),

@@ -14,6 +14,7 @@ from meshtui.sources.kubernetes.live import LiveSource
 from tests.fakes.egress import entry
 from tests.fakes.live import following, status, synced
 from tests.fakes.requests import thing
+from tests.fakes.snapshots import namespace as a_namespace
 from tests.fakes.snapshots import pod, policy
 
 ISTIO = ["authorizationpolicies", "peerauthentications", "requestauthentications"]
@@ -110,13 +111,13 @@ async def test_entries_and_the_outbound_policy_are_read():
         assert Engine(snapshot).judge(parse_flow("shop/a", "db.example.com:443")).decision.value == "allow"
 
 
-def cilium():
+def cilium(namespace="kube-system"):
     labels, containers = {"k8s-app": "cilium"}, [{"name": "agent", "image": "quay.io/cilium/cilium:v1.16.4"}]
     spec = {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": {"containers": containers}}}
     return {
         "apiVersion": "apps/v1",
         "kind": "DaemonSet",
-        "metadata": {"name": "cilium", "namespace": "kube-system"},
+        "metadata": {"name": "cilium", "namespace": namespace},
         "spec": spec,
     }
 
@@ -130,8 +131,8 @@ async def a_cluster(objects):
         yield api
 
 
-def cilium_config(**data):
-    metadata = {"name": "cilium-config", "namespace": "kube-system"}
+def cilium_config(namespace="kube-system", **data):
+    metadata = {"name": "cilium-config", "namespace": namespace}
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
 
 
@@ -143,6 +144,16 @@ async def test_the_settings_of_the_cni_are_its_own():
         verdict = Engine(snapshot).judge(parse_flow("shop/a", "shop/b:80"))
         assert verdict.decision.value == "unknown"
         assert "Cilium is set to close pods that no policy selects" in said(verdict.reason)
+        once = await LiveSource(Settings(kubeconfig=str(api.kubeconfig))).snapshot()
+        assert once.cni == snapshot.cni
+
+
+async def test_the_settings_of_a_cni_are_read_where_it_runs():
+    spaces = [a_namespace(name) for name in ("net", "other")]
+    configs = [cilium_config("other", **{"enable-policy": "never"}), cilium_config("net", **{"enable-policy": "always"})]
+    async with a_cluster([*PODS, *spaces, cilium("net"), *configs]) as api, following(api.kubeconfig) as followed:
+        snapshot = await followed.until(lambda s: synced(s) and bool(s.cni_config))
+        assert (snapshot.cni.enforces, snapshot.cni.leaves_open, snapshot.cni.unread) == (True, False, "")
         once = await LiveSource(Settings(kubeconfig=str(api.kubeconfig))).snapshot()
         assert once.cni == snapshot.cni
 

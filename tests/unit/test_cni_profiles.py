@@ -53,12 +53,12 @@ def test_an_unknown_name_is_refused(tmp_path, capsys):
     capsys.readouterr()
 
 
-def daemon_set(image, name="net"):
+def daemon_set(image, name="net", namespace="kube-system"):
     template = {
         "metadata": {"labels": {"app": name}},
         "spec": {"hostNetwork": True, "containers": [{"name": "c", "image": image}]},
     }
-    metadata = {"name": name, "namespace": "kube-system"}
+    metadata = {"name": name, "namespace": namespace}
     return {"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": metadata, "spec": {"template": template}}
 
 
@@ -101,8 +101,8 @@ def test_it_is_recognised_by_its_policies():
     assert detect((), of("example.org/v1")) == UNKNOWN_CNI
 
 
-def config_map(name, **data):
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "kube-system"}, "data": data}
+def config_map(name, namespace="kube-system", **data):
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}, "data": data}
 
 
 @pytest.mark.parametrize(
@@ -146,6 +146,21 @@ def test_cilium_follows_its_settings(data, readings, said):
     assert {name: getattr(found, name) for name in readings} == readings
 
 
+def test_a_config_map_counts_where_the_cni_runs_and_nowhere_else():
+    def of_cilium(*namespaces, daemons=()):
+        made = [config_map("cilium-config", each, **{"enable-policy": "never"}) for each in namespaces]
+        found = of_snapshot(snapshot_of(WORLD, [*made, *(daemon_set("quay.io/cilium/cilium:v1.16.4", "c", d) for d in daemons)]))
+        return found.name, found.enforces
+
+    assert of_cilium("shop") == (UNKNOWN_CNI.name, UNKNOWN_CNI.enforces)
+    assert of_cilium("shop", daemons=["kube-system"]) == ("cilium", True)
+    assert of_cilium("net", daemons=["net"]) == ("cilium", False)
+    strict = config_map("cilium-config", **{"enable-policy": "always"})
+    spoof = [config_map("cilium-config", "shop", **{"enable-policy": "never"}), daemon_set("cilium/cilium:v1", "x", "shop")]
+    found = of_snapshot(snapshot_of(WORLD, [daemon_set("quay.io/cilium/cilium:v1.16.4"), *spoof, strict]))
+    assert (found.enforces, found.leaves_open) == (True, False)
+
+
 def test_amazons_cni_enforces_policies_once_that_is_enabled():
     daemons = daemon_set("602401143452.dkr.ecr.eu-west-1.amazonaws.com/amazon-k8s-cni:v1.19")
     found = [
@@ -161,13 +176,13 @@ def test_amazons_cni_enforces_policies_once_that_is_enabled():
 
 
 def test_settings_that_cannot_be_read_are_an_assumption():
-    unread = of_snapshot(snapshot_of(WORLD), "cilium", unread="configmaps is forbidden")
+    unread = of_snapshot(snapshot_of(WORLD), "cilium", unread={"cilium-config": "configmaps is forbidden"})
     verdict = judge(snapshot_of(WORLD, cni=unread), PODS)
     assert verdict.decision is Decision.ALLOW
     assert [*map(said, verdict.assumptions)] == [
         "Cilium with its default settings: its ConfigMap can't be read (configmaps is forbidden)"
     ]
-    assert of_snapshot(snapshot_of(WORLD), "calico", unread="configmaps is forbidden").unread == ""
+    assert of_snapshot(snapshot_of(WORLD), "aws-vpc-cni", unread={"cilium-config": "configmaps is forbidden"}).unread == ""
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -73,6 +74,11 @@ _NEVER_A_POD = tuple(
     )
 )
 """Loopback, link-local, multicast and reserved addresses (RFC 6890): no CNI gives them to a pod."""
+
+
+def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
+    """CIDRs and addresses as networks, each once; those that can't be parsed are left out."""
+    return tuple(dict.fromkeys(network for network in map(parse_network, texts) if network is not None))
 
 
 def is_within(inner: Network, outer: Network) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 
 from meshtui.engine.classes.classifier import PodClass
@@ -96,7 +97,7 @@ def _variants(
     if not any(entry.name for entry in ports.excluded):
         yield _ranges(ports, ()), None, True
         for port in named:
-            yield _ranges(Ports(_of_name(ports.entries, port), ports.excluded), ()), lambda port=port: _having(index, port), True  # type: ignore[misc]
+            yield _ranges(Ports(_of_name(ports.entries, port), ports.excluded), ()), partial(_having, index, port), True
         return
     if len(named) > _MOST_NAMES:
         yield _ranges(Ports(ports.entries), tuple(named)), None, False
@@ -104,7 +105,7 @@ def _variants(
     for number in range(len(named) + 1):
         for some in combinations(named, number):
             others = [port for port in named if port not in some]
-            yield _ranges(ports, some), lambda some=some, others=others: _having_just(index, some, others), True  # type: ignore[misc]
+            yield _ranges(ports, some), partial(_having_just, index, some, others), True
 
 
 def _of_name(entries_: tuple[PortEntry, ...] | None, port: ContainerPort) -> tuple[PortEntry, ...]:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from meshtui.engine.endpoints import Endpoint
-from meshtui.engine.matching.addresses import Network, parse_network, parse_port
+from meshtui.engine.matching.addresses import networks_of, parse_port
 from meshtui.engine.matching.selectors import matches
 from meshtui.engine.policy.switches import switches_of
 from meshtui.engine.policy.ztunnel import Clause, Connection, Match, Rule, rule_matches
@@ -135,8 +135,8 @@ def _source(source: AuthorizationSource, namespace: str) -> Match:
         not_namespaces=source.not_namespaces,
         service_accounts=_accounts(source.service_accounts, namespace),
         not_service_accounts=_accounts(source.not_service_accounts, namespace),
-        source_ips=_networks(source.ip_blocks),
-        not_source_ips=_networks(source.not_ip_blocks),
+        source_ips=networks_of(source.ip_blocks),
+        not_source_ips=networks_of(source.not_ip_blocks),
     )
 
 
@@ -144,13 +144,13 @@ def _condition(condition: AuthorizationCondition) -> Match:
     values, not_values = condition.values, condition.not_values
     match condition.key:
         case "source.ip":
-            return Match(source_ips=_networks(values), not_source_ips=_networks(not_values))
+            return Match(source_ips=networks_of(values), not_source_ips=networks_of(not_values))
         case "source.namespace":
             return Match(namespaces=values, not_namespaces=not_values)
         case "source.principal":
             return Match(principals=values, not_principals=not_values)
         case "destination.ip":
-            return Match(destination_ips=_networks(values), not_destination_ips=_networks(not_values))
+            return Match(destination_ips=networks_of(values), not_destination_ips=networks_of(not_values))
         case "destination.port":
             return Match(ports=_ports(values), not_ports=_ports(not_values))
         case _:
@@ -159,10 +159,6 @@ def _condition(condition: AuthorizationCondition) -> Match:
 
 def _ports(texts: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(port for text in texts if (port := parse_port(text)) is not None)
-
-
-def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
-    return tuple(network for text in texts if (network := parse_network(text)) is not None)
 
 
 def _accounts(texts: tuple[str, ...], namespace: str) -> tuple[tuple[str, str], ...]:

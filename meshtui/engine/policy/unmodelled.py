@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from meshtui.engine.decision.layer_result import LayerResult, layer_result
 from meshtui.engine.endpoints import Endpoint
+from meshtui.engine.matching.addresses import networks_of
 from meshtui.engine.matching.selectors import matches
 from meshtui.engine.policy.admin import subject_selects
 from meshtui.engine.policy.cilium.network_policies import read_otherwise
@@ -43,6 +44,8 @@ class Unmodelled:
         self._judged = own.judged if own is not None else frozenset()
         self._evaluates = own is not None
         self._foreign = [policy for policy in snapshot.foreign.values() if policy.enforcer is Enforcer.CNI]
+        hosts = (each for each in snapshot.network_sets.values() if each.meta.kind.startswith("HostEndpoint."))
+        self._hosts = [networks_of(each.nets) for each in hosts]
         self._odd_network = [p for p in snapshot.network_policies.values() if p.unmodelled]
         cilium = snapshot.cni.name in _OF_CILIUM
         self._read_otherwise = list(read_otherwise(snapshot.network_policies.values())) if cilium else []
@@ -68,8 +71,8 @@ class Unmodelled:
     def about_network(self, direction: Direction, endpoint: Endpoint, peer: Endpoint | None = None) -> Iterator[LayerResult]:
         """Unknown results for the network policy of one side; ``peer`` is the other, and without one it is a pod."""
         layer = Layer.EGRESS_POLICY if direction is Direction.EGRESS else Layer.INGRESS_POLICY
-        if endpoint.node_labels is not None and endpoint.pod is None:
-            yield from (_not_modelled(policy, layer, "CNI") for policy in self._foreign if policy.hosts_only)
+        if endpoint.pod is None:
+            yield from self._of_hosts(layer, endpoint)
         if not endpoint.selectable:
             return
         yield from self._hidden(layer)
@@ -82,6 +85,19 @@ class Unmodelled:
             if foreign.selector is None or matches(foreign.selector, endpoint.labels):
                 read = foreign.own is not None and self._evaluates
                 yield _not_read(foreign, layer) if read else _not_modelled(foreign, layer, "CNI")
+
+    def _of_hosts(self, layer: Layer, endpoint: Endpoint) -> Iterator[LayerResult]:
+        """Unknown results for policies that may select a node, or another host that Calico knows by its address."""
+        is_node = endpoint.node_labels is not None
+        known = [each for each in self._hosts if is_node or any(endpoint.in_network(network) is not False for network in each)]
+        for policy in self._foreign:
+            if policy.hosts_only and is_node:
+                yield _not_modelled(policy, layer, "CNI")
+            elif known and policy.meta.kind.startswith("GlobalNetworkPolicy."):
+                yield _not_read(policy, layer)
+        if any(policy.meta.kind.startswith("GlobalNetworkPolicy.") for policy in self._foreign):
+            for kind in (kind for kind in NAMED_BY_POLICIES if kind.startswith("HostEndpoint.")):
+                yield from self._unreadable(kind, layer)
 
     def _odd_policies(self, layer: Layer, endpoint: Endpoint) -> Iterator[LayerResult]:
         """Unknown results for policies of Kubernetes with fields that aren't evaluated, or that the CNI reads otherwise."""

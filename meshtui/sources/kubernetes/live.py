@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from meshtui.cni import config_maps_to_read, named, of_snapshot, pod_cidrs
+from meshtui.cni import config_map_namespaces, config_maps_to_read, named, of_snapshot, pod_cidrs
 from meshtui.kinds import KINDS, Kind
 from meshtui.kinds.foreign import PROXY_KINDS
 from meshtui.kinds.mesh_config import ConfigMap, is_mesh_config, together, written_in
@@ -40,6 +41,7 @@ PUBLISH_INTERVAL_S = 0.25
 SANDBOX_LABEL = "meshtui.dev/sandbox"
 _MESH_REFRESH_S = 30.0
 _SETTLE_S = 60.0
+_NOT_YET = "it hasn't been read yet"
 _MESH_WIDE = {"AuthorizationPolicy", "PeerAuthentication", "RequestAuthentication", *PROXY_KINDS}
 """Kinds that apply to the whole mesh from the root namespace. They are listed there, too, if the whole cluster may not be
 listed.
@@ -75,7 +77,9 @@ class LiveSource:
         if settings.cni:
             named(settings.cni)  # refused at once if there is no such profile
         self._cni_config: dict[str, Mapping[str, str]] = {}
-        self._cni_unread = ""
+        self._cni_unread = dict.fromkeys(config_maps_to_read(), _NOT_YET)
+        self._cni_namespaces = config_map_namespaces(())
+        self._cni_moved = asyncio.Event()
         self._pod_cidrs = pod_cidrs(settings.pod_cidrs)
         self._wait = wait
         self._reflectors: list[Reflector] = []
@@ -143,7 +147,11 @@ class LiveSource:
         except TimeoutError as error:
             server = api.connection.server
             raise ConnectionLostError(f"{server} doesn't answer in time", "--request-timeout waits longer") from error
-        return self._assemble()
+        made = self._assemble()
+        if self._cni_moved.is_set():
+            await self._read_cni_config(api)
+            made = self._assemble()
+        return made
 
     def progress(self) -> tuple[int, int]:
         """How many objects have been read, and how many are left according to the server."""
@@ -254,6 +262,11 @@ class LiveSource:
         """The CNI of the settings, else the one that is recognised. The sandbox reads policies literally."""
         if self.label.sandbox and not self._settings.cni:
             return REFERENCE_CNI
+        namespaces = config_map_namespaces(snapshot.controllers.values())
+        if namespaces != self._cni_namespaces:
+            self._cni_namespaces = namespaces
+            self._cni_unread = dict.fromkeys(config_maps_to_read(), _NOT_YET) | self._cni_unread
+            self._cni_moved.set()
         return of_snapshot(snapshot, self._settings.cni, self._cni_unread)
 
     def _set_own_apart(self, field: str, objects: dict[Uid, Any]) -> None:
@@ -266,22 +279,37 @@ class LiveSource:
     async def _follow_mesh_config(self, api: Api) -> None:
         while True:
             await asyncio.gather(self._read_mesh_config(api), self._read_cni_config(api))
-            await asyncio.sleep(_MESH_REFRESH_S if self._mesh.found else _MESH_REFRESH_S / 6)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_MESH_REFRESH_S if self._mesh.found else _MESH_REFRESH_S / 6):
+                    await self._cni_moved.wait()
 
     async def _read_cni_config(self, api: Api) -> None:
-        """Read the ConfigMaps in kube-system in which CNIs have settings. If they can't be read, the previous ones stay."""
-        before = (dict(self._cni_config), self._cni_unread)
+        """Read the ConfigMaps in which CNIs have settings. If they can't be read, the previous ones stay."""
+        before = (dict(self._cni_config), dict(self._cni_unread))
+        self._cni_moved.clear()
         for name in config_maps_to_read():
             try:
-                found = decode_with(_CONFIG_MAP, await api.get(f"/api/v1/namespaces/kube-system/configmaps/{name}"))
-            except NotFoundError:
-                self._cni_config.pop(name, None)
+                found = await self._cni_config_map(api, name)
             except MeshtuiError as error:
-                self._cni_unread = str(error)
+                self._cni_unread[name] = str(error)
+                continue
+            self._cni_unread.pop(name, None)
+            if found is None:
+                self._cni_config.pop(name, None)
             else:
-                self._cni_config[name], self._cni_unread = found.data or {}, ""
+                self._cni_config[name] = found
         if before != (self._cni_config, self._cni_unread):
             self._dirty.set()
+
+    async def _cni_config_map(self, api: Api, name: str) -> Mapping[str, str] | None:
+        """The data of a ConfigMap in the first namespace that has it; None if none has."""
+        for namespace in self._cni_namespaces:
+            try:
+                found = decode_with(_CONFIG_MAP, await api.get(f"/api/v1/namespaces/{segment(namespace)}/configmaps/{name}"))
+            except NotFoundError:
+                continue
+            return found.data or {}
+        return None
 
     async def _read_mesh_config(self, api: Api) -> None:
         """Read the ConfigMaps ``istio`` and ``istio-REVISION`` of the control plane: in istio-system, else where istiod runs.

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from meshtui.engine.endpoints import Endpoint
-from meshtui.engine.matching.addresses import Network, parse_network
+from meshtui.engine.matching.addresses import Network, networks_of
 from meshtui.engine.policy.calico.selectors import (
     ACCOUNT,
     NAME,
@@ -30,16 +31,17 @@ from meshtui.model.snapshot import Snapshot
 
 _LONGEST = 63
 """Names of this length, or longer, are no values of labels: Calico leaves the label out."""
-_EVERYWHERE = tuple(network for network in map(parse_network, ("0.0.0.0/0", "::/0")) if network is not None)
+_EVERYWHERE = networks_of(("0.0.0.0/0", "::/0"))
 
 
 class World:
     """The labels of the pods and network sets of one snapshot, as Calico sees them."""
 
     def __init__(self, snapshot: Snapshot) -> None:
+        self._knows_accounts = snapshot.lists_all("ServiceAccount")
         self._accounts = {(a.meta.namespace, a.meta.name): a.meta.labels for a in snapshot.service_accounts.values()}
         self._namespaces = {namespace.name: namespace for namespace in snapshot.namespaces.values()}
-        self._sets = [(each, _networks(each.nets)) for each in snapshot.network_sets.values()]
+        self._sets = [(each, networks_of(each.nets)) for each in snapshot.network_sets.values()]
 
     def of_pod(self, end: Endpoint, key: str) -> Value:
         """A label of a pod: its own, one that Calico adds, or one that it has from its namespace or ServiceAccount."""
@@ -71,7 +73,7 @@ class World:
             return account[1]
         labels = self._accounts.get(account)
         if labels is None:  # Kubernetes makes an account "default" in each namespace, without labels
-            return None if account[1] == "default" else NOT_KNOWN
+            return None if account[1] == "default" and self._knows_accounts else NOT_KNOWN
         return labels.get(key)
 
     def _of_set(self, network_set: NetworkSet, key: str) -> Value:
@@ -87,7 +89,7 @@ class World:
         surely: list[Network] = []
         perhaps: list[Network] = []
         for each, networks in self._sets:
-            matching = selector.match(lambda key, of=each: self._of_set(of, key))  # type: ignore[misc]
+            matching = selector.match(partial(self._of_set, each))
             if matching is not False:
                 (surely if matching else perhaps).extend(networks)
                 perhaps += _EVERYWHERE if each.domains else ()  # addresses of names, which only the CNI knows
@@ -235,10 +237,6 @@ class Entity:
 def is_workload(end: Endpoint) -> bool:
     """Whether an end is a pod with labels for Calico; one on the host network is its node."""
     return end.pod is not None and end.selectable and end.host_pods is HostPods.POD
-
-
-def _networks(texts: Iterable[str]) -> tuple[Network, ...]:
-    return tuple(network for network in map(parse_network, texts) if network is not None)
 
 
 def _in_any(index: Classes, networks: Iterable[Network]) -> tuple[Bits, Bits]:

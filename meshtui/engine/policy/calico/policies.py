@@ -48,7 +48,7 @@ _ADMIN_TIERS = (("Admin", 1_000.0, "adminnetworkpolicy"), ("Baseline", 10_000_00
 """The tiers of admin policies, with their orders and names in Calico."""
 _RESERVED = frozenset({"adminnetworkpolicy", "baselineadminnetworkpolicy", "kube-admin", "kube-baseline"})
 """Names of the tiers of admin policies, in one release or another."""
-_READ = ("foreign", "calico_tiers", "network_sets")
+_READ = ("foreign", "calico_tiers", "network_sets", "admin_policies")
 """The mappings of a Snapshot from which the rules are made."""
 _MOST_KEPT = 20_000
 """The number of different tiers of pods that are kept, at most, from one snapshot to the next."""
@@ -182,6 +182,7 @@ class CalicoPolicies:
             {uid: (s.service, s.endpoints, s.ports) for uid, s in snapshot.endpoint_slices.items()}
             if self._reads_services
             else None,
+            [snapshot.lists_all(kind) for kind in ("ServiceAccount", "EndpointSlice")],
         )
 
     @cached_property

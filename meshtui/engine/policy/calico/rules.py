@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from meshtui.engine.matching.addresses import Network, parse_network
+from meshtui.engine.matching.addresses import networks_of
 from meshtui.engine.policy.calico.entities import Addressed, Entity, Labelled, OfFamily, Part, World
 from meshtui.engine.policy.calico.selectors import (
     ACCOUNT,
@@ -101,11 +101,11 @@ class Rules:
             return
         namespace, name = peer.service
         slices = [s for s in self._snapshot.endpoint_slices.values() if (s.meta.namespace, s.service) == (namespace, name)]
-        if not slices and not self._snapshot.live:
+        if not self._snapshot.lists_all("EndpointSlice") or not (slices or self._snapshot.live):
             yield True, _ports(rule)
         for each in slices:
             texts = (address for endpoint in each.endpoints for address in endpoint.addresses)
-            addressed = Addressed(tuple(network for network in map(parse_network, texts) if network is not None))
+            addressed = Addressed(networks_of(texts))
             protocols = _protocols(rule)
             numbered = [(p.protocol, p.number) for p in each.ports if p.number is not None and p.protocol in protocols]
             entries = tuple(PortEntry(protocol, number, number) for protocol, number in numbered)
@@ -118,10 +118,10 @@ class Rules:
         if labels is not None:
             parts.append(self._labelled(labels))
         if side.nets is not None:
-            parts.append(Addressed(_networks(side.nets)))
+            parts.append(Addressed(networks_of(side.nets)))
         if isinstance(service, Addressed):
             parts.append(service)
-        excluded: list[Part] = [Addressed(_networks(side.not_nets))] if side.not_nets else []
+        excluded: list[Part] = [Addressed(networks_of(side.not_nets))] if side.not_nets else []
         if side.not_selector:
             excluded.append(self._labelled(of_pods(side.not_selector)))
         return Entity(tuple(parts), tuple(excluded), perhaps=service is True or bool(side.domains))
@@ -175,7 +175,7 @@ def _protocols(rule: CalicoRule) -> list[str]:
 
 def _family_of(networks: Iterable[str]) -> tuple[OfFamily, ...]:
     """The family of excluded networks, if all are of one: for the other, Felix leaves the whole rule out."""
-    found = {network.version for network in _networks(networks)}
+    found = {network.version for network in networks_of(networks)}
     return (OfFamily(found.pop()),) if len(found) == 1 else ()
 
 
@@ -193,7 +193,3 @@ def _port(protocol: str, text: str) -> PortEntry:
 
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
-
-
-def _networks(texts: Iterable[str]) -> tuple[Network, ...]:
-    return tuple(network for network in map(parse_network, texts) if network is not None)

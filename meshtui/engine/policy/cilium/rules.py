@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from meshtui.engine.matching.addresses import networks_of
 from meshtui.engine.policy.cilium.checks import number_of
 from meshtui.engine.policy.cilium.labels import (
     CLUSTER,
@@ -22,7 +23,7 @@ from meshtui.engine.policy.cilium.labels import (
     selector_of,
 )
 from meshtui.engine.policy.cilium.peers import AnyOf, Block, Entities, InGroups, Labelled, Part, Perhaps, SomeOutside
-from meshtui.engine.policy.cilium.world import World, networks_of
+from meshtui.engine.policy.cilium.world import World
 from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.engine.policy.tiers import (
     ALL_PORTS,
@@ -104,6 +105,9 @@ class Compiler:
             sure = entry.protocol != "SCTP" or bool(self.cni.sctp)
             if entry.name and direction is Direction.EGRESS:
                 numbers = self.world.named_ports.get((entry.name, entry.protocol), frozenset())
+                if not self.world.knows_named_ports:  # pods that aren't known may give the name any number
+                    doubtful.append(PortEntry(entry.protocol))
+                    continue
                 sure = sure and len(numbers) == 1
                 doubtful += [PortEntry(entry.protocol, number, number) for number in numbers if sure]
             (certain if sure else doubtful).append(entry)
@@ -128,7 +132,7 @@ class Compiler:
             parts.append(Entities(frozenset(rule.entities), self.world))
         if rule.cidrs:
             parts.append(self._block(rule.cidrs))
-        parts += map(self._of_set, rule.cidr_sets or ())
+        parts += (self._of_set(entry, denies=denies) for entry in rule.cidr_sets or ())
         if rule.names or rule.groups:
             parts.append(SomeOutside())
         if parts:
@@ -151,13 +155,18 @@ class Compiler:
         pods, nodes = self.cni.blocks_match_pods is not False, self.cni.blocks_match_nodes is not False
         return Block(networks_of(texts), networks_of(excepts), pods, nodes)
 
-    def _of_set(self, entry: CiliumCidr) -> Part:
+    def _of_set(self, entry: CiliumCidr, *, denies: bool) -> Part:
+        """The addresses of an entry. A group that isn't there is nobody; one that denies may be missing in files alone."""
         if entry.groups is not None:
             return InGroups(selector_of(entry.groups, GROUP), networks_of(entry.excepts), self.world)
         if entry.cidr:
             return self._block((entry.cidr,), entry.excepts)
-        networks = tuple(network for name, _, found in self.world.groups if name == entry.group for network in found)
-        return replace(self._block((), entry.excepts), networks=networks)
+        block = self._block((), entry.excepts)
+        named = [found for name, _, found in self.world.groups if name == entry.group]
+        if denies and not named and not self.world.knows_groups:
+            return Perhaps() if block.pods or block.nodes else SomeOutside()
+        networks = tuple(network for found in named for network in found)
+        return replace(block, networks=networks)
 
     def _of_services(self, wanted: CiliumService) -> Iterator[Part]:
         """What Services mean: pods by a Service's selector, else its addresses, which select no pod."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import Enum
-from functools import cached_property
+from functools import cached_property, partial
 
 from meshtui.engine.endpoints import Endpoint
-from meshtui.engine.matching.addresses import Network, parse_network
+from meshtui.engine.matching.addresses import Network, networks_of
 from meshtui.engine.policy.cilium.labels import (
     ACCOUNT,
     ANY,
@@ -81,6 +81,8 @@ class World:
         """Whether all settings are those for which policies are evaluated."""
         self.groups = [(group.meta.name, group.meta.labels, networks_of(group.cidrs)) for group in snapshot.cidr_groups.values()]
         """CiliumCIDRGroups: name, labels and networks."""
+        self.knows_groups = snapshot.live
+        """Whether a group that isn't among them doesn't exist; live, a list that can't be read makes verdicts unknown anyway."""
 
     # ---- labels
 
@@ -173,7 +175,7 @@ class World:
     def api_servers(self) -> tuple[Network, ...] | None:
         """The addresses of the API server: those behind the Service default/kubernetes; None if they aren't known."""
         found = self._endpoints("default", "kubernetes")
-        return found or (() if self._snapshot.live and not self._snapshot.kind_state("EndpointSlice").blind else None)
+        return found or (() if self._knows_slices else None)
 
     @property
     def may_be_api_server(self) -> bool | None:
@@ -186,6 +188,11 @@ class World:
             return None
         found = {end.in_network(network) for network in self.api_servers}
         return True if True in found else None if None in found else False
+
+    @property
+    def _knows_slices(self) -> bool:
+        """Whether a Service without EndpointSlices has none: files may just be without them."""
+        return self._snapshot.live and self._snapshot.lists_all("EndpointSlice")
 
     def _endpoints(self, namespace: str, service: str) -> tuple[Network, ...]:
         slices = self._snapshot.endpoint_slices.values()
@@ -203,7 +210,7 @@ class World:
             if wanted.selector is None:
                 if service.meta.name == wanted.name:
                     found.append(service)
-            elif selector_of(wanted.selector).match(lambda _, key, of=service: (of.meta.labels.get(key),)):  # type: ignore[misc]
+            elif selector_of(wanted.selector).match(partial(_of_service, service)):
                 found.append(service)
         return found
 
@@ -212,12 +219,17 @@ class World:
 
         Cilium reads such a rule as one without peers, so that it is about everybody; files may just be without the Services.
         """
-        return not self._snapshot.kind_state("Service").blind and (self._snapshot.live or not decisive)
+        return self._snapshot.lists_all("Service") and (self._snapshot.live or not decisive)
 
     def addresses(self, service: Service) -> tuple[Network, ...] | None:
         """The addresses of a Service without selector; None if they aren't known."""
         found = self._endpoints(service.meta.namespace, service.meta.name)
-        return found if found or self._snapshot.live else None
+        return found if found or self._knows_slices else None
+
+    @property
+    def knows_named_ports(self) -> bool:
+        """Whether ``named_ports`` has those of the whole cluster."""
+        return self._snapshot.lists_all("Pod")
 
     @cached_property
     def named_ports(self) -> Mapping[tuple[str, str], frozenset[int]]:
@@ -239,13 +251,13 @@ class World:
             {key: numbers for key, numbers in self.named_ports.items() if key[0] in names} if names else None,
             {uid: (s.meta.labels, s.selector) for uid, s in snapshot.services.items()} if services else None,
             {uid: (s.service, s.endpoints) for uid, s in snapshot.endpoint_slices.items()} if services else None,
-            [bool(snapshot.kind_state(kind).blind) for kind in ("Service", "EndpointSlice")],
+            [snapshot.lists_all(kind) for kind in ("Service", "EndpointSlice", "Pod")],
         )
 
 
-def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
-    """CIDRs and addresses as networks; those that can't be parsed are left out."""
-    return tuple(dict.fromkeys(network for network in map(parse_network, texts) if network is not None))
+def _of_service(service: Service, _: str, key: str) -> Possible:
+    """A label of a Service, whatever its source."""
+    return (service.meta.labels.get(key),)
 
 
 def any_of(found: Sequence[bool | None]) -> bool | None:

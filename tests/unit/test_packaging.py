@@ -1,0 +1,25 @@
+"""What is built is what is there: every package of the tree is in the distribution."""
+
+import tomllib
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def packages_in(folder, name):
+    """The package of a folder and those below it, of folders with an ``__init__.py``."""
+    if not (folder / "__init__.py").is_file():
+        return
+    yield name
+    for below in sorted(each for each in folder.iterdir() if each.is_dir() and not each.is_symlink()):
+        yield from packages_in(below, f"{name}.{below.name}")
+
+
+def test_every_package_is_built():
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["setuptools"]
+    elsewhere = declared["package-dir"]
+    found = {*packages_in(ROOT / "meshtui", "meshtui")}
+    for name, folder in elsewhere.items():
+        found |= {*packages_in(ROOT / folder, name)}
+    assert {*declared["packages"]} == found
+    assert declared["packages"] == sorted(declared["packages"])
