@@ -19,6 +19,7 @@ class Code(StrEnum):
     ADMIN_RULE_BY_NAME = "admin_rule_by_name"
     ADMIN_RULE_BY_ADDRESS = "admin_rule_by_address"
     ADMIN_RULE_BY_NAMESPACE = "admin_rule_by_namespace"
+    ADMIN_RULE_BY_PORT = "admin_rule_by_port"
     NETWORK_RULE_ALLOWS = "network_rule_allows"
     NETWORK_RULE_BY_ADDRESS = "network_rule_by_address"
     NETWORK_RULE_BY_CNI = "network_rule_by_cni"

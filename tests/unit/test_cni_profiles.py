@@ -215,7 +215,7 @@ WORLD = [
     pod("a/web", "10.0.0.1", [80], node="n1"),
     pod("b/db", "10.0.0.2", [("p80", 80)], node="n1"),
     pod("a/host", "192.168.0.1", [80], node="n1", spec={"hostNetwork": True}),
-    pod("b/far", "192.168.0.2", [80], node="n2", spec={"hostNetwork": True}),
+    pod("b/far", "192.168.0.2", [("far80", 80)], node="n2", spec={"hostNetwork": True}),
 ]  # fmt: skip
 PODS, HOST, TO_HOST = "a/web > b/db:80", "a/host > b/db:80", "a/web > b/far:80"
 CALICO, CILIUM, OVN = named("calico"), named("cilium"), named("ovn-kubernetes")
@@ -234,6 +234,14 @@ def opens(*ports, direction="ingress"):
 
 RANGE = {"port": 80, "endPort": 90}
 SEEN = replace(FLANNEL, enforces=None)
+
+
+def admin_name(action):
+    """An admin policy about a named port of nodes."""
+    peers, ports = [{"networks": ["192.168.0.0/16"]}], [{"namedPort": "far80"}]
+    spec = {"priority": 1, "subject": {"namespaces": {}}, "egress": [{"action": action, "to": peers, "ports": ports}]}
+    version = "policy.networking.k8s.io/v1alpha1"
+    return {"apiVersion": version, "kind": "AdminNetworkPolicy", "metadata": {"name": "all"}, "spec": spec}
 
 
 def admin(action):
@@ -302,6 +310,14 @@ def admin(action):
         (opens({"port": "none"}), "a/web > b/db:81", UNKNOWN_CNI, "unknown"),
         (opens({"port": "p80"}, direction="egress"), "a/web > b/db:80", CILIUM, "unknown"),
         (opens({"port": "p80"}, direction="egress"), "a/web > b/db:80", CALICO, "allow"),
+        (opens({"port": "far80"}, direction="egress"), TO_HOST, REFERENCE_CNI, "allow"),
+        (opens({"port": "far80"}, direction="egress"), TO_HOST, CALICO, "unknown"),  # names are those of pods
+        (opens({"port": "far80"}, direction="egress"), TO_HOST, named("kindnet"), "unknown"),
+        (opens({"port": "far80"}, {"port": 80}, direction="egress"), TO_HOST, CALICO, "allow"),
+        (opens({"port": "other"}, direction="egress"), TO_HOST, CALICO, "deny"),
+        (admin_name("Deny"), TO_HOST, REFERENCE_CNI, "deny"),
+        (admin_name("Deny"), TO_HOST, CALICO, "unknown"),
+        (admin_name("Allow"), TO_HOST, CALICO, "unknown"),
         (opens({"port": 80}), "a/web > b/db:80", OVN, "allow"),
         # whether pods that nothing selects are open
         ([], PODS, ALWAYS, "unknown"),

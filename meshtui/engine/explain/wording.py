@@ -95,6 +95,11 @@ def _admin_rule_by_namespace(rule: Decider, name: str, action: str, why: Reason)
     return f"{_shown(rule)}{_admin_name(name)}: {action} by labels of namespaces; {in_words(why)}"
 
 
+def _admin_rule_by_port(rule: Decider, name: str, action: str, port: PortSeen, pod: str) -> str:
+    why = f"it has a named port, and {pod} is on the host network, where CNIs don't all look names up"
+    return f"{_shown(rule)}{_admin_name(name)}: {action} for {_shown(port)} perhaps; {why}"
+
+
 def _network_rule_allows(rule: Decider, port: PortSeen, says: Any, direction: str) -> str:
     return f"{_shown(rule)} allows {_shown(port)}: {network_rule_in_words(says, direction)}"
 
@@ -263,6 +268,7 @@ _WORDS: Mapping[Code, _Words] = {
     Code.ADMIN_RULE_BY_NAME: _admin_rule_by_name,
     Code.ADMIN_RULE_BY_ADDRESS: _admin_rule_by_address,
     Code.ADMIN_RULE_BY_NAMESPACE: _admin_rule_by_namespace,
+    Code.ADMIN_RULE_BY_PORT: _admin_rule_by_port,
     Code.NETWORK_RULE_ALLOWS: _network_rule_allows,
     Code.NETWORK_RULE_BY_ADDRESS: "{rule} may allow {port} by an ipBlock: the address of {pod} isn't known",
     Code.NETWORK_RULE_BY_CNI: "{rule} may allow {port} by an ipBlock with the address of {pod}: some CNIs compare blocks with"

@@ -249,7 +249,8 @@ class NetworkPartitions:
             yield Entry("", "", port_decision, _by_protocol((entry.protocol, _ranges(entry)) for entry in plain), matches)
         for entry in ports:
             if isinstance(entry.port, str) and entry.end_port is None:
-                yield from self._named(entry.port, entry.protocol, "", "", port_decision, matches, subject)
+                like = Entry("", "", port_decision, (), matches)
+                yield from self._named(entry.port, entry.protocol, like, self._doubt, subject)
 
     def _peers_that_may(self, rule: NetworkPolicyRule, namespace: str) -> Bits:
         found = 0
@@ -273,13 +274,19 @@ class NetworkPartitions:
             surely = self._surely(policy, subject)
             if not surely or self._unlabelled or any(peer.networks for peer in rule.peers):
                 may = partial(self._admin_peers_that_may, rule, surely=surely)
-                yield from (replace(e, perhaps=True) for e in self._of_admin_rule(tier, rule, doubt, may, subject))
+                yield from (replace(e, perhaps=True) for e in self._of_admin_rule(tier, rule, doubt, may, doubt, subject))
             if not surely:
                 continue
-            yield from self._of_admin_rule(tier, rule, port_decision, partial(self._any_admin_peer, rule), subject)
+            yield from self._of_admin_rule(tier, rule, port_decision, partial(self._any_admin_peer, rule), doubt, subject)
 
     def _of_admin_rule(
-        self, tier: str, rule: AdminRule, port_decision: PortDecision, matches: MatchingClasses, subject: PodClass
+        self,
+        tier: str,
+        rule: AdminRule,
+        port_decision: PortDecision,
+        matches: MatchingClasses,
+        doubt: PortDecision,
+        subject: PodClass,
     ) -> Iterator[Entry]:
         if rule.ports is None:
             yield Entry(tier, rule.action, port_decision, (ALL_PORTS,) * len(PROTOCOLS), matches)
@@ -290,7 +297,7 @@ class NetworkPartitions:
             yield Entry(tier, rule.action, port_decision, ports, matches)
         for protocol in PROTOCOLS:
             for name in dict.fromkeys(entry.named for entry in rule.ports if entry.named):
-                yield from self._named(name, protocol, tier, rule.action, port_decision, matches, subject)
+                yield from self._named(name, protocol, Entry(tier, rule.action, port_decision, (), matches), doubt, subject)
 
     def _admin_peers_that_may(self, rule: AdminRule, *, surely: bool) -> Bits:
         """The classes that a rule may match only; all that it may match, unless its policy ``surely`` selects the subject."""
@@ -305,29 +312,29 @@ class NetworkPartitions:
             found |= self._index.admin_peer(peer)
         return found
 
-    def _named(
-        self,
-        name: str,
-        protocol: str,
-        tier: str,
-        action: str,
-        port_decision: PortDecision,
-        matches: MatchingClasses,
-        subject: PodClass,
-    ) -> Iterator[Entry]:
-        """Resolve a named port at the destination: at ingress the subject, at egress each peer (one entry for each number)."""
+    def _named(self, name: str, protocol: str, like: Entry, doubt: PortDecision, subject: PodClass) -> Iterator[Entry]:
+        """Resolve a named port at the destination: at ingress the subject, at egress each peer (one entry for each number).
+
+        ``like`` is the entry without its ports; ``doubt`` holds for peers at which names may not be looked up.
+        """
         if self.direction is Direction.INGRESS:
             numbers = [port.number for port in subject.ports if (port.name, port.protocol) == (name, protocol)]
             if numbers:
-                yield Entry(tier, action, port_decision, _by_protocol((protocol, only(number)) for number in numbers), matches)
+                yield replace(like, ports=_by_protocol((protocol, only(number)) for number in numbers))
             return
         for port in self._index.named_ports:
             if (port.name, port.protocol) == (name, protocol):
-                having = partial(self._having, port, matches)
-                yield Entry(tier, action, port_decision, _by_protocol([(protocol, only(port.number))]), having)
+                ports = _by_protocol([(protocol, only(port.number))])
+                yield replace(like, ports=ports, matches=partial(self._having, port, like.matches))
+                if self._index.as_nodes:
+                    may = partial(self._host_having, port, like.matches)
+                    yield replace(like, ports=ports, matches=may, port_decision=doubt, perhaps=True)
 
     def _having(self, port: ContainerPort, matches: MatchingClasses) -> Bits:
-        return matches() & self._index.with_port.get(port, 0)
+        return matches() & self._index.with_port.get(port, 0) & ~self._index.as_nodes
+
+    def _host_having(self, port: ContainerPort, matches: MatchingClasses) -> Bits:
+        return matches() & self._index.with_port.get(port, 0) & self._index.as_nodes
 
 
 def _as_own_node(decided: PortMap, doubt: PortDecision) -> PortMap:

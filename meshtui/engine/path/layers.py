@@ -184,7 +184,10 @@ def _tier(
         reason = because(Code.ADMIN_ACTION_NOT_MODELLED, rule=decider, action=match.action)
     if match.action == UNORDERED:
         reason = because(Code.ADMIN_SAME_PRIORITY, rule=decider)
-    if match.by_namespace:
+    if match.by_port:
+        result = StepResult.UNKNOWN
+        reason = because(Code.ADMIN_RULE_BY_PORT, rule=decider, name=match.name, action=match.action, port=seen, pod=ends[1].name)
+    elif match.by_namespace:
         result, why = StepResult.UNKNOWN, _unknown_namespace(*ends)
         reason = because(Code.ADMIN_RULE_BY_NAMESPACE, rule=decider, name=match.name, action=match.action, why=why)
     elif match.names:

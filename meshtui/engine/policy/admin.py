@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.matching.addresses import parse_network
 from meshtui.engine.matching.selectors import matches
-from meshtui.engine.policy.networkpolicy import Direction
+from meshtui.engine.policy.networkpolicy import Direction, names_ports
 from meshtui.model.cni import HostPods
 from meshtui.model.policy import AdminPeer, AdminPolicy, AdminPort, AdminRule
 from meshtui.model.snapshot import Snapshot
@@ -24,7 +24,8 @@ class AdminMatch:
     """The first rule of a tier that matches a flow.
 
     If it isn't known whether the rule matches, ``names`` are the rule's domain names, and ``networks`` its CIDRs that may contain
-    a pod with an unknown address. ``by_namespace``: it depends on labels of a namespace that aren't known.
+    a pod with an unknown address. ``by_namespace``: it depends on labels of a namespace that aren't known. ``by_port``: it
+    depends on the name of a port of a pod on the host network.
     """
 
     policy: AdminPolicy
@@ -34,11 +35,12 @@ class AdminMatch:
     names: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     by_namespace: bool = False
+    by_port: bool = False
 
     @property
     def perhaps(self) -> bool:
         """Whether it isn't certain that the rule matches."""
-        return bool(self.names or self.networks or self.by_namespace)
+        return bool(self.names or self.networks or self.by_namespace or self.by_port)
 
 
 class AdminPolicies:
@@ -68,14 +70,15 @@ class AdminPolicies:
                 if not _ports_match(rule, port, protocol, target.pod):
                     continue
                 matching = {peer_matches(entry, peer) for entry in rule.peers}
-                if True in matching and surely:
+                by_port = not _ports_match(rule, port, protocol, names_ports(target))
+                if True in matching and surely and not by_port:
                     other = next((match for match in perhaps if match.action != rule.action), None)
                     return other or AdminMatch(policy, index, rule.action, rule.name)
                 names = names_that_may_mean(rule, peer)
                 if names or None in matching or True in matching:
                     by_namespace = not surely or any(not e.networks and peer_matches(e, peer) is None for e in rule.peers)
                     networks = () if by_namespace else tuple(text for entry in rule.peers for text in entry.networks)
-                    perhaps.append(AdminMatch(policy, index, rule.action, rule.name, names, networks, by_namespace))
+                    perhaps.append(AdminMatch(policy, index, rule.action, rule.name, names, networks, by_namespace, by_port))
         return perhaps[0] if perhaps else None
 
 

@@ -67,17 +67,26 @@ class NetworkPolicies:
         A selected pod is isolated: ANY rule of ANY policy that selects it must allow the flow (policies are a union).
         """
         selecting, perhaps = self.selecting(subject, direction), None
+        named = target.pod if direction is Direction.INGRESS else names_ports(target)
         for policy in selecting:
             for index, rule in enumerate(rules(policy, direction)):
                 allowed = allows_peer(rule, peer, policy.meta.namespace)
                 certain, doubtful = as_read(rule.ports, self._cni, direction)
-                surely = not rule.ports or _any_port(certain, port, protocol, target.pod)
-                if allowed is False or not (surely or _any_port(doubtful, port, protocol, target.pod)):
+                surely = not rule.ports or _any_port(certain, port, protocol, named)
+                if allowed is False or not (surely or _any_port((*certain, *doubtful), port, protocol, target.pod)):
                     continue
                 if allowed and surely:
                     return Permit(selecting, policy, index)
                 perhaps = perhaps or Permit(selecting, policy, index, perhaps=True, by_port=bool(allowed))
         return perhaps or Permit(selecting)
+
+
+def names_ports(target: Endpoint) -> Pod | None:
+    """The pod whose containers' names of ports count for certain in rules of its clients.
+
+    CNIs that see pods on the host network as their nodes look names up at their own pods alone.
+    """
+    return target.pod if target.host_pods is HostPods.POD else None
 
 
 def applies(policy: NetworkPolicy, direction: Direction) -> bool:
