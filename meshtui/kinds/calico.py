@@ -5,7 +5,7 @@ Source of the fields: projectcalico/calico, api/pkg/apis/projectcalico/v3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from math import isnan
 from typing import Any
@@ -202,61 +202,34 @@ def host_endpoint(raw: HostEndpoint, kind: str, origin: str = "") -> model.Netwo
     return model.NetworkSet(meta(kind, raw.metadata, namespaced=False, origin=origin), strings(spec.expected_ips))
 
 
-def _kinds(group: str, version: str) -> tuple[Kind, ...]:
-    tiers, sets, global_sets, hosts = (f"{n}.{group}" for n in ("Tier", "NetworkSet", "GlobalNetworkSet", "HostEndpoint"))
-    return (
-        Kind(
-            tiers,
-            group,
-            (version,),
-            "tiers",
-            "calico_tiers",
-            Tier,
-            partial(tier, kind=tiers),
-            namespaced=False,
-            optional=True,
-            role=Role.POLICY,
-            pairs=Pairs.EVERYBODY,
-        ),
-        Kind(
-            sets,
-            group,
-            (version,),
-            "networksets",
-            "network_sets",
-            NetworkSet,
-            partial(network_set, kind=sets),
-            optional=True,
-            role=Role.POLICY,
-            pairs=Pairs.EVERYBODY,
-        ),
-        Kind(
-            global_sets,
-            group,
-            (version,),
-            "globalnetworksets",
-            "network_sets",
-            NetworkSet,
-            partial(network_set, kind=global_sets, namespaced=False),
-            namespaced=False,
-            optional=True,
-            role=Role.POLICY,
-            pairs=Pairs.EVERYBODY,
-        ),
-        Kind(
-            hosts,
-            group,
-            (version,),
-            "hostendpoints",
-            "network_sets",
-            HostEndpoint,
-            partial(host_endpoint, kind=hosts),
-            namespaced=False,
-            optional=True,
-            role=Role.POLICY,
-            pairs=Pairs.EVERYBODY,
-        ),
+def _kind(
+    served: tuple[str, str], name: str, target: str, wire: type[Wire], convert_: Callable[..., Any], *, namespaced: bool = True
+) -> Kind:
+    """A kind as one API group serves it; ``target`` is the Snapshot's mapping."""
+    group, version = served
+    return Kind(
+        f"{name}.{group}",
+        group,
+        (version,),
+        f"{name.lower()}s",
+        target,
+        wire,
+        partial(convert_, kind=f"{name}.{group}"),
+        namespaced=namespaced,
+        optional=True,
+        role=Role.POLICY,
+        pairs=Pairs.EVERYBODY,
     )
 
 
-KINDS = tuple(kind for group, version in _SERVED for kind in _kinds(group, version))
+def _kinds(served: tuple[str, str]) -> tuple[Kind, ...]:
+    of_cluster = partial(network_set, namespaced=False)
+    return (
+        _kind(served, "Tier", "calico_tiers", Tier, tier, namespaced=False),
+        _kind(served, "NetworkSet", "network_sets", NetworkSet, network_set),
+        _kind(served, "GlobalNetworkSet", "network_sets", NetworkSet, of_cluster, namespaced=False),
+        _kind(served, "HostEndpoint", "network_sets", HostEndpoint, host_endpoint, namespaced=False),
+    )
+
+
+KINDS = tuple(kind for served in _SERVED for kind in _kinds(served))

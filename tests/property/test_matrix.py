@@ -185,7 +185,16 @@ def test_equal_looking_pairs_share_their_evaluations():
 
 
 def assert_same_as_engine(matrix, rng):
-    """Every pair of pods that haven't ended, on the ports that rules name, ports beside those, and the ends of segments."""
+    """All pairs, completed by the engine, have its verdicts on single flows."""
+    for flow, _, found, said in compared(matrix, rng):
+        assert found == said, flow
+
+
+def compared(matrix, rng):
+    """Every pair of pods that haven't ended, on the ports that rules name, ports beside those, and the ends of segments.
+
+    Each flow comes with its source, what all pairs say of it, and what the engine says.
+    """
     engine, proxied = Engine(matrix.snapshot), Proxied(matrix)
     pods = {key: engine.endpoint(pod) for member in matrix.classes for key, pod in member.pods.items()}
     rows = {source.number: row for source, row in proxied.rows()}
@@ -195,7 +204,7 @@ def assert_same_as_engine(matrix, rng):
         tried = {*PORTS, rng.randint(1, 65535), *(segment.first for segment in cell.tcp), *(segment.last for segment in cell.tcp)}
         for port, protocol in [*((port, "TCP") for port in tried), (53, "UDP"), (9090, "SCTP")]:
             said = decided_of(engine.between(pods[source], pods[destination], port, protocol))
-            assert cell.at(port, protocol) == said, (source, destination, port, protocol)
+            yield (source, destination, port, protocol), pods[source], cell.at(port, protocol), said
 
 
 def test_what_is_too_much_to_ask_stays_unknown_and_is_counted():

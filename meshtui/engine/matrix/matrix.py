@@ -80,19 +80,19 @@ class Matrix:
     """The verdicts of all pairs of pods of a snapshot. Pods that have ended are omitted.
 
     ``classes`` only grows: a class without pods is no longer used, but keeps its number. ``proxies_version`` increases with every
-    update after which pairs that the engine evaluates must be evaluated again.
+    update after which pairs that the engine evaluates must be evaluated again. ``own`` are the policies of the CNI's own kinds.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.proxies_version = 0
-        self._own = own_policies(snapshot)
+        self.own = own_policies(snapshot)
         self._start(snapshot, Rules.of(snapshot))
 
     def _start(self, snapshot: Snapshot, rules: Rules) -> None:
         self.snapshot, self._rules = snapshot, rules
         self.proxies_version += 1
         self._reads = Reads()
-        self._reads.note(snapshot, self._own)
+        self._reads.note(snapshot, self.own)
         self._generations: dict[str, int] = {}
         self._classifier = Classifier(snapshot, self._reads, self._generations)
         self._index = Index()
@@ -120,10 +120,10 @@ class Matrix:
     def _load(self) -> None:
         for side in self._sides.values():
             admin, unlabelled = self.snapshot.admin_policies.values(), bool(self.snapshot.unlabelled)
-            side.load(self._rules.network.values(), admin, cni=self.snapshot.cni, own=self._own, unlabelled=unlabelled)
+            side.load(self._rules.network.values(), admin, cni=self.snapshot.cni, own=self.own, unlabelled=unlabelled)
         endpoints, policies = self._classifier.endpoints, self._rules.authorization.values()
-        self._mesh.load(self.snapshot, endpoints, policies, self._own, dual_stack=self._reads.dual)
-        self._doubts = Unmodelled(self.snapshot, self._own)
+        self._mesh.load(self.snapshot, endpoints, policies, self.own, dual_stack=self._reads.dual)
+        self._doubts = Unmodelled(self.snapshot, self.own)
 
     def _add(self, pod: Pod) -> PodClass | None:
         """Add a pod to its class; pods that have ended have none."""
@@ -147,9 +147,9 @@ class Matrix:
 
     def update(self, snapshot: Snapshot) -> Touched:
         """Replace the snapshot by a newer one; only what has changed is recomputed."""
-        kept = self._own.kept(snapshot) if self._own is not None else None
-        found = delta(self.snapshot, self._rules, snapshot, same_own=kept is not None or self._own is None)
-        self._own = kept or own_policies(snapshot)
+        kept = self.own.kept(snapshot) if self.own is not None else None
+        found = delta(self.snapshot, self._rules, snapshot, same_own=kept is not None or self.own is None)
+        self.own = kept or own_policies(snapshot)
         seen = self._reads.size()
         written = found.written
         self._reads.policies(written.network.values(), written.authorization.values(), written.peer.values())

@@ -99,7 +99,7 @@ class Proxied:
 
     @cached_property
     def _mentioned(self) -> Mentioned:
-        return Mentioned(self._matrix.snapshot)
+        return Mentioned(self._matrix.snapshot, self._matrix.own)
 
     @cached_property
     def _views(self) -> Views:

@@ -17,6 +17,8 @@ from meshtui.engine.path.sidecar import TUNNEL
 from meshtui.engine.path.waypoint import USE_WAYPOINT_NAMESPACE
 from meshtui.engine.policy.admin import subject_selects
 from meshtui.engine.policy.capture import named_ports
+from meshtui.engine.policy.networkpolicy import Direction
+from meshtui.engine.policy.tiers import OwnPolicies, Tier
 from meshtui.engine.policy.unmodelled import USE_WAYPOINT
 from meshtui.model.constants import HBONE_PORT
 from meshtui.model.policy import (
@@ -110,8 +112,9 @@ class Mentioned:
     Ranges are given by their last ports, in order; they cover 1 to 65535, and no verdict changes within one.
     """
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, own: OwnPolicies | None) -> None:
         self._root = snapshot.mesh.root_namespace
+        self._own = own
         self._network = _by_namespace(snapshot.network_policies.values())
         self._admin = tuple(snapshot.admin_policies.values())
         self._authorization = _by_namespace(p for p in snapshot.authorization_policies.values() if not p.target_refs)
@@ -172,6 +175,9 @@ class Mentioned:
         for admin in self._admin:
             if subject_selects(admin.subject, end) is not False:
                 yield from _of_admin(admin)
+        if self._own is not None:
+            for direction in Direction:
+                yield from _of_tiers(self._own.tiers(direction, end))
 
     def _of_mesh(self, end: Endpoint) -> Iterator[Range]:
         for namespace in dict.fromkeys((end.namespace, self._root)):
@@ -209,6 +215,12 @@ def _of_network(policy: NetworkPolicy) -> Iterator[Range]:
 def _of_admin(policy: AdminPolicy) -> Iterator[Range]:
     for rule in (*policy.ingress, *policy.egress):
         yield from ((port.start, port.end) for port in rule.ports or () if not port.named)
+
+
+def _of_tiers(tiers: Iterable[Tier]) -> Iterator[Range]:
+    """The numbered ports of a CNI's own policies."""
+    for ports in (rule.ports for tier in tiers for rule in tier.rules):
+        yield from ((entry.first, entry.last) for entry in (*(ports.entries or ()), *ports.excluded) if not entry.name)
 
 
 def _of_authorization(policy: AuthorizationPolicy) -> Iterator[Range]:

@@ -1,17 +1,19 @@
-"""NetworkPolicies and the admin tiers in the form of ``engine.policy.tiers``, for CNIs that judge them with their own."""
+"""NetworkPolicies and the admin tiers as tiers of rules (``engine.policy.tiers``), for CNIs that judge them with their own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from meshtui.engine.endpoints import Endpoint
-from meshtui.engine.policy.admin import UNORDERED, names_that_may_mean, peer_matches, rules_of, subject_selects
-from meshtui.engine.policy.networkpolicy import Direction, allows_peer, as_read, rules
+from meshtui.engine.matching.identity import same
+from meshtui.engine.policy.admin import UNORDERED, AdminPolicies, names_that_may_mean, peer_matches, rules_of, subject_selects
+from meshtui.engine.policy.networkpolicy import Direction, NetworkPolicies, allows_peer, as_read, rules
 from meshtui.engine.policy.tiers import ALL_PORTS, PROTOCOLS, Action, Bits, Classes, PortEntry, Ports, Rule, Tier
 from meshtui.model.cni import Cni
 from meshtui.model.policy import AdminPolicy, AdminRule, NetworkPolicy, NetworkPolicyRule, PolicyPort
 from meshtui.model.reason import Code, because
+from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import Decider, Layer
 
 LAYERS = {Direction.EGRESS: Layer.EGRESS_POLICY, Direction.INGRESS: Layer.INGRESS_POLICY}
@@ -19,6 +21,33 @@ LAYERS = {Direction.EGRESS: Layer.EGRESS_POLICY, Direction.INGRESS: Layer.INGRES
 TIERS = {"Admin": Layer.ADMIN_POLICY, "Baseline": Layer.BASELINE_POLICY}
 """The layer of the admin policies of a tier."""
 _ACTIONS = {"Allow": Action.ALLOW, "Deny": Action.DENY, "Pass": Action.PASS, UNORDERED: Action.UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True)
+class Selecting:
+    """The policies of Kubernetes that select a pod in one direction, or may: NetworkPolicies, and admin policies by their tier.
+
+    ``key`` is equal for pods of which they are the same, and as certain.
+    """
+
+    network: Sequence[NetworkPolicy]
+    admin: Mapping[str, Sequence[AdminPolicy]]
+    key: tuple[object, ...]
+
+
+class KubernetesPolicies:
+    """The policies of Kubernetes in one snapshot."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._network = NetworkPolicies(snapshot)
+        self._admin = AdminPolicies(snapshot)
+
+    def selecting(self, direction: Direction, subject: Endpoint) -> Selecting:
+        """Those that select a pod, or may."""
+        network = self._network.selecting(subject, direction)
+        admin = {tier: self._admin.selecting(tier, subject, direction) for tier in TIERS}
+        certain = tuple(subject_selects(policy.subject, subject) for several in admin.values() for policy in several)
+        return Selecting(network, admin, (same(network), *map(same, admin.values()), certain))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,6 @@ from math import inf
 from typing import ClassVar, NamedTuple
 
 from meshtui.engine.endpoints import Endpoint
-from meshtui.engine.matching.identity import same
-from meshtui.engine.policy.admin import AdminPolicies, subject_selects
 from meshtui.engine.policy.calico.entities import Entity, OfFamily, World, is_workload
 from meshtui.engine.policy.calico.rules import Compiled, Rules, prefixed
 from meshtui.engine.policy.calico.selectors import (
@@ -30,13 +28,13 @@ from meshtui.engine.policy.calico.selectors import (
     both,
     of_pods,
 )
-from meshtui.engine.policy.kubernetes import LAYERS, admin_tier, network_rules
-from meshtui.engine.policy.networkpolicy import Direction, NetworkPolicies
+from meshtui.engine.policy.kubernetes import LAYERS, KubernetesPolicies, Selecting, admin_tier, network_rules
+from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.engine.policy.tiers import Action, Reads, Rule, Tier, same_objects
 from meshtui.kinds.calico import CRD_GROUP
 from meshtui.model.calico import CalicoPolicy
 from meshtui.model.ids import ObjectRef, Uid
-from meshtui.model.policy import AdminPolicy, ForeignPolicy, NetworkPolicy
+from meshtui.model.policy import ForeignPolicy, NetworkPolicy
 from meshtui.model.reason import Code, because
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import Decider
@@ -98,8 +96,7 @@ class CalicoPolicies:
     def __init__(self, snapshot: Snapshot, judged: frozenset[Uid] = frozenset(), parts: _Parts | None = None) -> None:
         """Make the tiers; ``judged`` and ``parts`` are those of an older snapshot with the same rules (``kept``)."""
         self._snapshot = snapshot
-        self._network = NetworkPolicies(snapshot)
-        self._admin = AdminPolicies(snapshot)
+        self._kubernetes = KubernetesPolicies(snapshot)
         self._parts = parts or _Parts(World(snapshot), _places(snapshot), defaultdict(list), {})
         self._world, self._places, self._by_namespace, self._made = self._parts
         self.judged = judged if parts is not None else self._load()
@@ -196,13 +193,11 @@ class CalicoPolicies:
         if not is_workload(subject):
             return ()
         chosen = tuple(self._selecting(direction, subject))
-        network = self._network.selecting(subject, direction)
-        admin = {tier: self._admin.selecting(tier, subject, direction) for tier, _, _ in _ADMIN_TIERS}
-        certain = tuple(subject_selects(policy.subject, subject) for several in admin.values() for policy in several)
-        key = (direction, chosen, same(network), *map(same, admin.values()), certain)
+        beside = self._kubernetes.selecting(direction, subject)
+        key = (direction, chosen, beside.key)
         known = self._made.get(key)
         if known is None:
-            known = self._made[key] = tuple(self._make(direction, subject, chosen, network, admin))
+            known = self._made[key] = tuple(self._make(direction, subject, chosen, beside))
         return known
 
     def _selecting(self, direction: Direction, subject: Endpoint) -> Iterator[_Chosen]:
@@ -214,21 +209,14 @@ class CalicoPolicies:
             if rules is not None and matching is not False:
                 yield _Chosen(policy, bool(matching), tuple(rule.own.match(subject) for rule in rules))
 
-    def _make(
-        self,
-        direction: Direction,
-        subject: Endpoint,
-        chosen: Sequence[_Chosen],
-        network: Sequence[NetworkPolicy],
-        admin: Mapping[str, Sequence[AdminPolicy]],
-    ) -> Iterator[Tier]:
+    def _make(self, direction: Direction, subject: Endpoint, chosen: Sequence[_Chosen], beside: Selecting) -> Iterator[Tier]:
         for place in self._places:
             if place.admin:
-                if policies := admin[place.admin]:
+                if policies := beside.admin[place.admin]:
                     yield admin_tier(place.admin, policies, direction, subject)
                 continue
             members = [each for each in chosen if each.policy.tier == place.name]
-            kubernetes = network if place.name == DEFAULT_TIER else ()
+            kubernetes = beside.network if place.name == DEFAULT_TIER else ()
             if members or kubernetes:
                 yield self._tier(direction, place, members, kubernetes)
 

@@ -14,19 +14,18 @@ from functools import cached_property, partial
 from typing import ClassVar, NamedTuple
 
 from meshtui.engine.endpoints import Endpoint
-from meshtui.engine.matching.identity import Same, same
-from meshtui.engine.policy.admin import AdminPolicies, subject_selects
+from meshtui.engine.matching.identity import Same
 from meshtui.engine.policy.cilium.checks import Standing, standing
 from meshtui.engine.policy.cilium.labels import ACCOUNT, ANY, CLUSTER, KUBERNETES, NAMESPACE, OF_NAMESPACE, Selector, counts
 from meshtui.engine.policy.cilium.peers import AnyOf, Block, Labelled, OwnNode
 from meshtui.engine.policy.cilium.rules import Compiler, subject_of
 from meshtui.engine.policy.cilium.world import Sort, World, sort_of
-from meshtui.engine.policy.kubernetes import LAYERS, admin_tier, network_rules
-from meshtui.engine.policy.networkpolicy import Direction, NetworkPolicies
+from meshtui.engine.policy.kubernetes import LAYERS, KubernetesPolicies, Selecting, admin_tier, network_rules
+from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.engine.policy.tiers import Action, Reads, Rule, Tier, same_objects
 from meshtui.model.cilium import CiliumPolicy, CiliumRule, CiliumSpec
 from meshtui.model.ids import ObjectRef, Uid
-from meshtui.model.policy import AdminPolicy, ForeignPolicy, NetworkPolicy
+from meshtui.model.policy import ForeignPolicy, NetworkPolicy
 from meshtui.model.reason import Code, because
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import Decider
@@ -74,8 +73,7 @@ class CiliumPolicies:
     def __init__(self, snapshot: Snapshot, judged: frozenset[Uid] = frozenset(), parts: _Parts | None = None) -> None:
         """Make the tiers; ``judged`` and ``parts`` are those of an older snapshot with the same rules (``kept``)."""
         self._snapshot = snapshot
-        self._network = NetworkPolicies(snapshot)
-        self._admin = AdminPolicies(snapshot)
+        self._kubernetes = KubernetesPolicies(snapshot)
         self._parts = parts or _Parts(World(snapshot), defaultdict(list), {}, {})
         self._world, self._by_namespace, self._of_network, self._made = self._parts
         self.judged = judged if parts is not None else self._load()
@@ -171,20 +169,11 @@ class CiliumPolicies:
         if sort_of(subject) is not Sort.POD:
             return ()
         chosen = tuple(self._selecting(direction, subject))
-        network = self._network.selecting(subject, direction)
-        admin = {tier: self._admin.selecting(tier, subject, direction) for tier in ("Admin", "Baseline")}
-        certain = tuple(subject_selects(policy.subject, subject) for several in admin.values() for policy in several)
-        key = (
-            direction,
-            chosen,
-            same(network),
-            *map(same, admin.values()),
-            certain,
-            self._node(direction, chosen, network, subject),
-        )
+        beside = self._kubernetes.selecting(direction, subject)
+        key = (direction, chosen, beside.key, self._node(direction, chosen, beside.network, subject))
         known = self._made.get(key)
         if known is None:
-            known = self._made[key] = tuple(self._make(direction, subject, chosen, network, admin))
+            known = self._made[key] = tuple(self._make(direction, subject, chosen, beside))
         return known
 
     def _selecting(self, direction: Direction, subject: Endpoint) -> Iterator[_Chosen]:
@@ -203,20 +192,13 @@ class CiliumPolicies:
             return subject.node
         return subject.node if any(isinstance(peers, AnyOf) and peers.reads_node for peers in about) else None
 
-    def _make(
-        self,
-        direction: Direction,
-        subject: Endpoint,
-        chosen: Sequence[_Chosen],
-        network: Sequence[NetworkPolicy],
-        admin: Mapping[str, Sequence[AdminPolicy]],
-    ) -> Iterator[Tier]:
-        if admin["Admin"]:
-            yield self._perhaps(admin_tier("Admin", admin["Admin"], direction, subject))
-        if chosen or network:
-            yield self._tier(direction, subject, chosen, network)
-        if admin["Baseline"]:
-            yield self._perhaps(admin_tier("Baseline", admin["Baseline"], direction, subject))
+    def _make(self, direction: Direction, subject: Endpoint, chosen: Sequence[_Chosen], beside: Selecting) -> Iterator[Tier]:
+        if beside.admin["Admin"]:
+            yield self._perhaps(admin_tier("Admin", beside.admin["Admin"], direction, subject))
+        if chosen or beside.network:
+            yield self._tier(direction, subject, chosen, beside.network)
+        if beside.admin["Baseline"]:
+            yield self._perhaps(admin_tier("Baseline", beside.admin["Baseline"], direction, subject))
 
     def _perhaps(self, tier: Tier) -> Tier:
         """A tier of admin policies, which only some releases of Cilium enforce, and none all kinds of them."""

@@ -1,0 +1,191 @@
+"""Policies of CNIs' own kinds on random clusters: all pairs = one flow at a time, kept up to date = from scratch, and laws."""
+
+import random
+from dataclasses import dataclass, replace
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from meshtui.cni import named
+from meshtui.engine import Engine
+from meshtui.engine.matrix.matrix import Matrix
+from meshtui.engine.policy.own import own_policies
+from meshtui.model.cni import Cni, HostPods
+from meshtui.model.snapshot import KindState, KindStatus
+from meshtui.model.verdict import Decision
+from tests.property.test_matrix import answer, answers, compared, flows, snapshot_of, told, verdict
+from tests.reference.calico import Calico, as_calico
+from tests.reference.cilium import Cilium, as_cilium
+from tests.reference.clusters import Cluster, pod_keys
+
+RELAXED = settings(deadline=None, suppress_health_check=list(HealthCheck))
+SEEDS = st.integers(0, 2**40)
+LABELS = [{}, {"team": "x"}, {"team": "y"}, {"trust": "high"}, {"trust": "low", "team": "y"}]
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """A CNI, what makes its policies, a NetworkPolicy as one of them, and the kinds that they read."""
+
+    cni: Cni
+    maker: type
+    rewritten: object
+    reads: tuple[str, ...]
+
+
+CALICO = Kinds(named("calico"), Calico, as_calico, ("ServiceAccount", "EndpointSlice", "NetworkSet.projectcalico.org"))
+CILIUM = Kinds(named("cilium"), Cilium, as_cilium, ("Service", "EndpointSlice", "CiliumCIDRGroup", "Pod"))
+EACH = pytest.mark.parametrize("kinds", [CALICO, CILIUM], ids=["calico", "cilium"])
+
+
+def world(kinds, seed, **how):
+    rng = random.Random(seed)
+    cluster = Cluster(rng, **how)
+    maker = kinds.maker(cluster)
+    return rng, maker, [*cluster.objects, *maker.objects()]
+
+
+def perhaps_unread(kinds, rng, snapshot):
+    """The snapshot, in some cases of a live cluster, or without a kind that the policies read."""
+    snapshot = replace(snapshot, live=rng.random() < 0.4)
+    if rng.random() < 0.3:
+        state = rng.choice([KindState(KindStatus.FORBIDDEN), KindState(KindStatus.SYNCED, scope="a")])
+        snapshot = replace(snapshot, kinds={rng.choice(kinds.reads): state})
+    return snapshot
+
+
+@EACH
+@given(SEEDS)
+@settings(RELAXED, max_examples=150)
+def test_the_matrix_agrees_with_the_engine_down_to_the_deciding_rule(kinds, seed):
+    rng, _, objects = world(kinds, seed, strange=random.Random(seed).random() < 0.5)
+    snapshot = perhaps_unread(kinds, rng, snapshot_of(objects, kinds.cni))
+    assert own_policies(snapshot) is not None
+    matrix, engine = Matrix(snapshot), Engine(snapshot)
+    for flow in flows(rng, pod_keys(objects), 300):
+        cell = None if flow[0] == flow[1] else matrix.cell(matrix.class_of(flow[0]), matrix.class_of(flow[1]))
+        left = cell is not None and cell.open is not None and flow[3] in cell.open.left.protocols
+        said, wanted = answer(matrix, *flow), verdict(engine, *flow)
+        if on_a_host(engine.endpoint(snapshot.pod_by_key[flow[0]])):
+            assert left or said[0] in {wanted[0], Decision.UNKNOWN}, flow
+        else:
+            assert left or said == wanted, flow
+
+
+def on_a_host(end):
+    """Whether a pod may be seen as its node: all pairs don't know whether that is the destination's."""
+    return end.host_pods is not HostPods.POD
+
+
+@EACH
+@given(SEEDS)
+@settings(RELAXED, max_examples=50)
+def test_pairs_behind_proxies_have_the_engines_word_too(kinds, seed):
+    rng, _, objects = world(kinds, seed, strange=True, proxies=True)
+    for flow, source, found, said in compared(Matrix(perhaps_unread(kinds, rng, snapshot_of(objects, kinds.cni))), rng):
+        if on_a_host(source):
+            assert found.decision in {said.decision, Decision.UNKNOWN}, flow
+        else:
+            assert found == said, flow
+
+
+@EACH
+@given(SEEDS)
+@settings(RELAXED, max_examples=60)
+def test_kept_up_to_date_equals_from_scratch(kinds, seed):
+    rng, maker, objects = world(kinds, seed)
+    matrix = Matrix(snapshot_of(objects, kinds.cni))
+    for _ in range(8):
+        objects = changed(rng, maker, objects)
+        newer = (
+            perhaps_unread(kinds, rng, snapshot_of(objects, kinds.cni)) if rng.random() < 0.2 else snapshot_of(objects, kinds.cni)
+        )
+        before = answers(matrix)
+        touched = matrix.update(newer)
+        assert answers(matrix) == answers(Matrix(newer))
+        assert told(matrix, touched, before)
+
+
+def changed(rng, maker, objects):
+    """The objects after one random change."""
+    makers = [maker.cluster.pod, maker.cluster.network_policy, maker.policy]
+    makers += [maker.network_set] if isinstance(maker, Calico) else []
+    match rng.randint(0, 3):
+        case 0:
+            return [*objects, rng.choice(makers)()]
+        case 1:
+            gone = rng.choice([o for o in objects if o["kind"] != "Namespace"])
+            return [o for o in objects if o is not gone]
+        case 2:
+            place = rng.choice([i for i, o in enumerate(objects) if o["kind"] in {"Namespace", "ServiceAccount"}])
+            fields = {"metadata": {**objects[place]["metadata"], "labels": rng.choice(LABELS)}}
+        case _:
+            place = rng.choice([i for i, o in enumerate(objects) if o["kind"] == "Pod"])
+            fields = {"metadata": {**objects[place]["metadata"], "labels": maker.cluster.pod()["metadata"]["labels"]}}
+    return [*objects[:place], {**objects[place], **fields}, *objects[place + 1 :]]
+
+
+@EACH
+@given(SEEDS)
+@settings(RELAXED, max_examples=60)
+def test_the_order_of_objects_changes_nothing(kinds, seed):
+    rng, _, objects = world(kinds, seed)
+    one, other = (Matrix(snapshot_of(each, kinds.cni)) for each in (objects, rng.sample(objects, len(objects))))
+    for flow in flows(rng, pod_keys(objects), 200):
+        assert answer(one, *flow) == answer(other, *flow), flow
+
+
+def as_written(kinds, seed):
+    """Pairs of answers of one flow: by NetworkPolicies, and by some of them written as the CNI's own."""
+    rng = random.Random(seed)
+    objects = [o for o in Cluster(rng).objects if not o["kind"].endswith("AdminNetworkPolicy")]
+    written = [kinds.rewritten(o) if o["kind"] == "NetworkPolicy" and rng.random() < 0.6 else o for o in objects]
+    one, other = Matrix(snapshot_of(objects, kinds.cni)), Matrix(snapshot_of(written, kinds.cni))
+    for flow in flows(rng, pod_keys(objects), 200):
+        yield flow, answer(one, *flow)[0], answer(other, *flow)[0]
+
+
+@given(SEEDS)
+@settings(RELAXED, max_examples=80)
+def test_a_networkpolicy_written_as_calicos_decides_the_same(seed):
+    for flow, before, after in as_written(CALICO, seed):
+        assert before is after, flow
+
+
+@given(SEEDS)
+@settings(RELAXED, max_examples=80)
+def test_a_networkpolicy_written_as_ciliums_decides_the_same_as_far_as_is_known(seed):
+    for flow, before, after in as_written(CILIUM, seed):
+        assert before is after or Decision.UNKNOWN in {before, after}, flow
+
+
+# ---- Calico puts NetworkPolicies and admin policies into tiers
+
+IDLE = {  # a GlobalNetworkPolicy might select nodes, and so decide for pods on the host network
+    "apiVersion": "projectcalico.org/v3",
+    "kind": "NetworkPolicy",
+    "metadata": {"name": "default.idle", "namespace": "a"},
+    "spec": {"tier": "default", "selector": "has(nobody)", "types": ["Ingress", "Egress"], "order": 5},
+}
+
+
+@given(SEEDS)
+@settings(RELAXED, max_examples=80)
+def test_without_policies_of_its_own_calico_reads_the_others_as_before(seed):
+    """NetworkPolicies and the admin tiers as tiers of Calico's = as they are without; a Pass that may be is no doubt there."""
+    rng = random.Random(seed)
+    objects = Cluster(rng).objects
+    plain, tiered = (Engine(snapshot_of([*objects, *more], CALICO.cni)) for more in ([], [IDLE]))
+    for flow in flows(rng, pod_keys(objects), 200):
+        before = verdict(plain, *flow)
+        assert before[0] is Decision.UNKNOWN or before[:2] == verdict(tiered, *flow)[:2], flow
+
+
+@given(SEEDS)
+@settings(RELAXED, max_examples=60)
+def test_a_policy_that_selects_nothing_changes_nothing(seed):
+    rng, _, objects = world(CALICO, seed)
+    one, other = (Matrix(snapshot_of([*more, *objects], CALICO.cni)) for more in ([], [IDLE]))
+    for flow in flows(rng, pod_keys(objects), 200):
+        assert answer(one, *flow) == answer(other, *flow), flow
