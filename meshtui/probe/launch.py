@@ -284,7 +284,11 @@ class Launcher:
         return self._tell(_refused(target.flow, target.predicted, problem))
 
     async def _delete(self, path: str, uid: str, confirmation: Confirmation) -> None:
-        await self._writes.delete(path, uid, confirmation, grace_s=0)
+        """Remove one pod. If that fails, what was observed still counts, and ``_remove`` tries again."""
+        try:
+            await self._writes.delete(path, uid, confirmation, grace_s=0)
+        except ClusterError:
+            return
         self._made = [(p, u) for p, u in self._made if u != uid]
 
     async def _remove(self, confirmation: Confirmation) -> None:

@@ -100,6 +100,7 @@ def test_nobody_adopts_it_no_budget_changes_and_restricted_lets_it_in(node, owne
         assert counted(node) == dict.fromkeys(CONTROLLERS, 1)
     for name, process in zip(CONTROLLERS, processes, strict=True):
         out, err = process.communicate()
+        assert out, (name, process.returncode, err)
         assert json.loads(out)["observed"]["outcome"] == "timeout", (name, out, err)
     assert ran == dict.fromkeys(CONTROLLERS, True), "every probe must have been seen while it ran"
     wait_until(node.leftovers, lambda names: names == [])

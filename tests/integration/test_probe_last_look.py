@@ -89,6 +89,16 @@ async def test_an_adopter_that_came_after_the_plan_finds_the_probe_taken(cluster
     assert cluster.pods() == ["db", "web"]
 
 
+async def test_a_pod_that_cannot_be_removed_takes_no_answer_away(cluster):
+    plan = make_plan(cluster.session.engine, [FLOW], cluster.settings.probe)
+    probing = asyncio.create_task(cluster.session.probe(plan, YES))
+    await until(lambda: len(cluster.pods()) == 3)
+    cluster.api.faults.set(error=500, only=["pods"])
+    (seen,) = await probing
+    assert (seen.outcome, "HTTP 500" in seen.detail) == ("not_settled", True), seen.detail
+    assert cluster.api.store.list("jobs", "shop") == [], "the Job that owns the pod is removed"
+
+
 def job(name, run):
     return {
         "apiVersion": "batch/v1",
