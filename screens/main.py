@@ -21,7 +21,7 @@ from meshtui.ui import state
 from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.actions import bindings, typed
 from meshtui.ui.document import Document
-from meshtui.ui.panes import Pane, pane_called, panes
+from meshtui.ui.panes import Pane, pane_called, panes, tabbed
 from meshtui.ui.view import View
 from meshtui.ui.widgets.detail import Detail
 from meshtui.ui.widgets.document_view import DocumentView
@@ -103,14 +103,14 @@ class MainScreen(ActionScreen):
         """Show what the session knows now."""
         if not self.query(ObjectTable):
             return
-        rows = self._rows()
+        columns, rows = self._table()
         document = self._face(rows)
         self.query_one("#state", DocumentView).display = document is not None
         table = self.query_one(ObjectTable)
         table.display = document is None
         if document is not None:
             self.query_one("#state", DocumentView).show(document)
-        table.show(self._columns(), rows, complete=self.session.settled)
+        table.show(columns, rows, complete=self.session.settled)
         self.query_one(StatusBar).show(self.session)
         self._show_tabs()
         self.query_one(Detail).renew(self.pane, self._uid_shown())
@@ -124,17 +124,21 @@ class MainScreen(ActionScreen):
             self._denied = denied
             self.refresh_data()
 
-    def _columns(self) -> tuple[Column, ...]:
-        if self.session.namespace:
-            return tuple(column for column in self.pane.columns if column.title != "NAMESPACE")
-        return self.pane.columns
-
-    def _rows(self) -> list[Row]:
+    def _table(self) -> tuple[tuple[Column, ...], list[Row]]:
+        """The pane's columns and rows, without the columns that say the same everywhere."""
         rows = self.pane.rows(self.view)
-        titles = [column.title for column in self.pane.columns]
-        if self.session.namespace and "NAMESPACE" in titles:
-            index = titles.index("NAMESPACE")
-            rows = [Row(row.uid, row.cells[:index] + row.cells[index + 1 :], row.marked) for row in rows]
+        shown = [
+            place
+            for place, column in enumerate(self.pane.columns)
+            if not (self.session.namespace and column.title == "NAMESPACE")
+            and (column.usual is None or any(row.cells[place].text != column.usual for row in rows))
+        ]
+        if len(shown) < len(self.pane.columns):
+            rows = [Row(row.uid, tuple(row.cells[place] for place in shown), row.marked) for row in rows]
+        return tuple(self.pane.columns[place] for place in shown), self._chosen(rows)
+
+    def _chosen(self, rows: list[Row]) -> list[Row]:
+        """The rows that the filter leaves, in the order that was chosen."""
         if self.needle:
             words = self.needle.lower().split()
             rows = [row for row in rows if _contains(row, words)]
@@ -159,7 +163,7 @@ class MainScreen(ActionScreen):
     def _show_tabs(self) -> None:
         known = None if not self.session.loading else KindStatus.LOADING  # no 0 before there is an answer
         states = self.session.snapshot.kind_state
-        entries = [(pane, pane.count(self.view), known or states(pane.kind).status) for pane in panes()]
+        entries = [(pane, pane.count(self.view), known or states(pane.kind).status) for pane in tabbed()]
         self.query_one(KindTabs).show(entries, self.pane)
 
     @on(ObjectTable.Highlighted)
@@ -210,11 +214,11 @@ class MainScreen(ActionScreen):
 
     def action_next_pane(self) -> None:
         """Show the pane to the right."""
-        self.show_pane(panes()[self.pane.order % len(panes())])
+        self.show_pane(tabbed()[self.pane.order % len(tabbed())])
 
     def action_previous_pane(self) -> None:
         """Show the pane to the left."""
-        self.show_pane(panes()[(self.pane.order - 2) % len(panes())])
+        self.show_pane(tabbed()[(self.pane.order - 2) % len(tabbed())])
 
     def action_command(self) -> None:
         """Open the prompt for a pane or a screen."""
@@ -244,6 +248,9 @@ class MainScreen(ActionScreen):
             self.app.call_later(self.run_action, action.call)
         elif (pane := pane_called(word)) is not None:
             self.show_pane(pane)
+            if word in pane.kinds:
+                self.needle = pane.kinds[word]
+                self.refresh_data()
         elif word:
             known = ", ".join(sorted(pane.aliases[0] for pane in panes()))
             self.notify(f"no kind {word!r}: try {known}", severity="warning", markup=False)

@@ -17,6 +17,7 @@ from meshtui.engine.path.hops import Hops
 from meshtui.engine.path.memberships import Judged, whoever
 from meshtui.engine.path.question import Question
 from meshtui.engine.path.resolution import Resolved, Resolver
+from meshtui.engine.policy.tiers import OwnPolicies
 from meshtui.model.address import canonical
 from meshtui.model.cni import HostPods
 from meshtui.model.constants import MESHED
@@ -110,6 +111,11 @@ class Engine:
     def network(self, source: Endpoint, destination: Endpoint, port: int) -> PortDecision:
         """What the network policies of both ends decide about TCP to a port as they see it: HBONE's, for a tunnel."""
         return port_decision_of(self._hops.network(source, destination, port))
+
+    @property
+    def own(self) -> OwnPolicies | None:
+        """The evaluated policies of the CNI's own kinds."""
+        return self._hops.own
 
     def endpoint(self, pod: Pod) -> Endpoint:
         """The endpoint of a pod."""

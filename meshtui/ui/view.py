@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
+from meshtui.engine import Engine
+from meshtui.engine.explain.selected import Selected
 from meshtui.model.workload import MeshMode
 from meshtui.session import Session
 from meshtui.ui.finding_marks import Marks
@@ -41,12 +43,20 @@ class View:
         self.last_marks = Marks()
         """The marks that were drawn last."""
         self._rows: dict[str, dict[str, Made]] = {}
+        self._selected: tuple[Engine, Selected] | None = None
         self._shapes: dict[str, tuple[tuple[object, ...], Shape]] = {}
 
     def marks(self) -> Marks:
         """The marks of the session's current findings."""
         self.last_marks = self.last_marks.of(self.session.looking.report)
         return self.last_marks
+
+    def selected(self) -> Selected:
+        """What policies of the network select in the current Snapshot."""
+        engine = self.session.engine
+        if self._selected is None or self._selected[0] is not engine:
+            self._selected = engine, Selected(engine)
+        return self._selected[1]
 
     @contextmanager
     def keeping(self, pane: str) -> Iterator[Kept]:

@@ -10,6 +10,9 @@ from meshtui.engine.policy.authorization import field_name
 from meshtui.model.gateway import HeaderMatch, RouteMatch
 from meshtui.model.ids import ObjectRef
 from meshtui.model.policy import (
+    AdminPeer,
+    AdminPort,
+    AdminRule,
     AuthorizationOperation,
     AuthorizationRule,
     AuthorizationSource,
@@ -49,6 +52,32 @@ def _port(port: PolicyPort) -> str:
         return f"{port.protocol} (all ports)"
     last = f"-{port.end_port}" if port.end_port is not None else ""
     return f"{port.protocol} {port.port}{last}"
+
+
+def admin_rule_in_words(rule: AdminRule, direction: str) -> str:
+    """A rule of an admin policy as a sentence: name, peers and ports."""
+    word = "from" if direction == "ingress" else "to"
+    who = " or ".join(map(admin_peer_in_words, rule.peers)) or "nobody"
+    ports = "all ports" if rule.ports is None else ", ".join(map(_admin_port, rule.ports)) or "no port"
+    return f"{word} {who} on {ports}" + (f" ({rule.name})" if rule.name else "")
+
+
+def admin_peer_in_words(peer: AdminPeer) -> str:
+    """The ends that a peer, or the subject, of an admin policy is about."""
+    if peer.pods is not None:
+        where = "all namespaces" if peer.pods[0].is_empty else f"namespaces [{describe(peer.pods[0])}]"
+        return f"pods [{describe(peer.pods[1])}] in {where}"
+    if peer.namespaces is not None:
+        return "all namespaces" if peer.namespaces.is_empty else f"namespaces [{describe(peer.namespaces)}]"
+    if peer.nodes is not None:
+        return "all nodes" if peer.nodes.is_empty else f"nodes [{describe(peer.nodes)}]"
+    return ", ".join((*peer.networks, *peer.domain_names)) or "nothing"
+
+
+def _admin_port(port: AdminPort) -> str:
+    if port.named:
+        return f"{port.protocol} {port.named}".strip()
+    return f"{port.protocol} {port.start}" + (f"-{port.end}" if port.end != port.start else "")
 
 
 def authorization_rule_in_words(rule: AuthorizationRule) -> str:

@@ -6,9 +6,10 @@ which makes the tiers of a pod from its policies; ``engine.policy.own`` lists th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from math import inf
 from typing import ClassVar, Protocol
 
 from meshtui.engine.endpoints import Endpoint
@@ -236,6 +237,38 @@ class Reads:
         return self.families or bool(self.networks)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A tier of a cluster. An infinite ``order`` comes last; ``end`` is DENY or PASS; ``admin``: whose admin policies it has."""
+
+    order: float
+    name: str
+    end: Action
+    admin: str = ""
+
+    @property
+    def title(self) -> str:
+        """The tier in words."""
+        return self.name if self.order == inf else f"{self.name}, order {self.order:.15g}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OwnPolicy:
+    """One evaluated policy of a CNI's own kinds.
+
+    ``selects`` says whether it selects a pod (None: not known). ``rules`` are those of the directions that it is about;
+    ``closes`` are the directions in which what no rule allows is denied to the pods that it selects. Where the CNI has tiers,
+    ``tier`` is the name of its, and ``order`` its place there (infinite: last).
+    """
+
+    ref: ObjectRef
+    selects: Callable[[Endpoint], bool | None]
+    rules: Mapping[Direction, tuple[Rule, ...]]
+    closes: frozenset[Direction]
+    tier: str = ""
+    order: float = inf
+
+
 class OwnPolicies(Protocol):
     """The policies of one CNI in one snapshot, with the NetworkPolicies and admin policies beside them.
 
@@ -245,6 +278,16 @@ class OwnPolicies(Protocol):
 
     own_node_first: ClassVar[bool]
     judged: frozenset[Uid]
+
+    @property
+    def policies(self) -> Mapping[Uid, OwnPolicy]:
+        """The evaluated policies that can have an effect: no copies in a second API group, and none that the CNI refuses."""
+        ...
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The tiers of the cluster, in the order of their evaluation; empty if the CNI has none."""
+        ...
 
     def kept(self, snapshot: Snapshot) -> OwnPolicies | None:
         """The same rules for a newer snapshot; None if something has changed on which they depend."""

@@ -8,15 +8,21 @@ from functools import cache
 
 from meshtui.ui.panes.base import Pane
 
-__all__ = ["Pane", "pane_called", "panes"]
+__all__ = ["Pane", "pane_called", "panes", "tabbed"]
 
 
 @cache
 def panes() -> tuple[Pane, ...]:
-    """All panes, in the order of their tabs."""
+    """All panes, in the order of their tabs; those without one come last."""
     modules = (importlib.import_module(f"{__name__}.{info.name}") for info in pkgutil.iter_modules(__path__))
     found = [module.PANE for module in modules if hasattr(module, "PANE")]
     return tuple(sorted(found, key=lambda pane: pane.order))
+
+
+@cache
+def tabbed() -> tuple[Pane, ...]:
+    """The panes that have a tab."""
+    return tuple(pane for pane in panes() if pane.tab)
 
 
 def pane_called(word: str) -> Pane | None:

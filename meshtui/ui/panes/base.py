@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
 from meshtui.model.ids import ObjectRef
 from meshtui.model.meta import Meta
@@ -39,6 +39,10 @@ class Pane:
     """How many there are, where the Snapshot alone doesn't say."""
     nothing: str = ""
     """The text of an empty pane, if it isn't about an answer of the API server."""
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    """Those aliases that mean only some of the rows, each with the filter for them."""
+    tab: bool = True
+    """Whether it has a tab; else only its aliases lead to it."""
 
     def count(self, view: View) -> int:
         """How many objects there are in the session's namespace."""

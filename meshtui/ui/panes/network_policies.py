@@ -1,49 +1,74 @@
-"""NetworkPolicies: what they select, their directions, and whether they allow HBONE."""
+"""Policies of the network, of all kinds: what they select, their directions, and whether they allow HBONE."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
+from math import inf
 
-from meshtui.engine.explain.rules import network_rule_in_words
+from meshtui.engine.explain.own_rules import kind_in_words, rules_in_words, selected_in_words, short_kind
+from meshtui.engine.explain.rules import admin_peer_in_words, admin_rule_in_words, network_rule_in_words
+from meshtui.engine.explain.selected import OfNetwork
 from meshtui.engine.matching.selectors import describe
-from meshtui.engine.path.relations import directions, pods_of_network_policy
+from meshtui.engine.path.relations import directions
+from meshtui.engine.policy.admin import rules_of
 from meshtui.engine.policy.networkpolicy import Direction, allows_port, rules
+from meshtui.engine.policy.own import policies_of_network
+from meshtui.engine.policy.tiers import Action, OwnPolicy
 from meshtui.findings.unseen import unseen
+from meshtui.model.calico import CalicoPolicy
 from meshtui.model.constants import HBONE_PORT
 from meshtui.model.ids import ObjectRef, Uid
-from meshtui.model.policy import NetworkPolicy
+from meshtui.model.policy import AdminPolicy, ForeignPolicy, NetworkPolicy
 from meshtui.model.snapshot import Snapshot
+from meshtui.model.workload import Pod
+from meshtui.session import Session
 from meshtui.ui.denied import DENIED, denied_cell
-from meshtui.ui.document import BAD, DIM, OK, WARN, Document, Section, facts, line
+from meshtui.ui.document import BAD, DIM, OK, WARN, Document, Line, Section, facts, line
 from meshtui.ui.finding_marks import BADGE, badge_cell, findings_about
 from meshtui.ui.panes.base import Pane, changed_cell, in_scope, workloads_hit
 from meshtui.ui.view import View
 from meshtui.ui.widgets.table import Cell, Column, Row
 
+_MOST_PODS = 30
 _COLUMNS = (
     BADGE,
+    Column("KIND", keep=8, least=6, usual="NetworkPolicy"),
     Column("NAMESPACE", keep=6, least=9),
-    Column("NAME", keep=9, least=14),
-    Column("SELECTS", keep=5, least=10),
+    Column("NAME", keep=9, least=14, most=24),
+    Column("ORDER", keep=5, least=8, usual="-", most=12),
+    Column("SELECTS", keep=5, least=10, most=24),
     Column("PODS", keep=7, least=4, right=True),
     Column("DIRECTIONS", keep=6, least=7),
     Column("HBONE 15008", keep=8, least=11),
     DENIED,
     Column("CHANGED", keep=2, least=7),
 )
+_NOT_EVALUATED = "not evaluated"
 
 
 def hbone(policy: NetworkPolicy, direction: Direction) -> str:
     """How far a policy allows HBONE in one direction: ``open``, ``some`` rules allow it, ``closed``."""
-    entries = rules(policy, direction)
-    opened = [allows_port(rule, HBONE_PORT, "TCP", None) for rule in entries]
+    return _how_far([allows_port(rule, HBONE_PORT, "TCP", None) for rule in rules(policy, direction)])
+
+
+def _how_far(opened: list[bool]) -> str:
     if not any(opened):
         return "closed"
     return "open" if all(opened) else "some"
 
 
-def _hbone_cell(policy: NetworkPolicy) -> Cell:
-    states = {direction: hbone(policy, direction) for direction in directions(policy)}
+def _hbone_states(policy: OfNetwork, own: OwnPolicy | None) -> dict[Direction, str]:
+    """HBONE in the directions that a policy closes to what it doesn't allow."""
+    if isinstance(policy, NetworkPolicy):
+        return {direction: hbone(policy, direction) for direction in directions(policy)}
+    if own is None:
+        return {}
+    allowing = {d: [rule.ports for rule in own.rules.get(d, ()) if rule.action is Action.ALLOW] for d in Direction}
+    return {d: _how_far([ports.contain(HBONE_PORT, "TCP", None) for ports in allowing[d]]) for d in Direction if d in own.closes}
+
+
+def _hbone_cell(states: dict[Direction, str]) -> Cell:
     if not states:
         return Cell("-", DIM)
     if len(set(states.values())) == 1:
@@ -53,85 +78,207 @@ def _hbone_cell(policy: NetworkPolicy) -> Cell:
     return Cell(", ".join(f"{short[d]} {state}" for d, state in states.items()), "")
 
 
+def _own(session: Session, policy: OfNetwork) -> OwnPolicy | None:
+    """A policy of a CNI's own kind as it is evaluated; None for other policies, and where it has no effect that is known."""
+    own = session.engine.own
+    return own.policies.get(policy.meta.uid) if own is not None and isinstance(policy, ForeignPolicy) else None
+
+
+def is_evaluated(session: Session, policy: OfNetwork) -> bool:
+    """Whether verdicts say what a policy decides."""
+    own = session.engine.own
+    return not isinstance(policy, ForeignPolicy) or (own is not None and policy.meta.uid in own.judged)
+
+
+def order_of(session: Session, policy: OfNetwork) -> str:
+    """The place of a policy among others: its tier, and its order or priority there; ``-`` where there is none."""
+    if isinstance(policy, AdminPolicy):
+        return f"{policy.tier} {policy.priority}"
+    own = _own(session, policy)
+    if own is not None and own.tier:
+        return own.tier if own.order == inf else f"{own.tier} {own.order:.15g}"
+    tiers = session.engine.own.places if session.engine.own is not None else ()
+    return "default 1000" if tiers and isinstance(policy, NetworkPolicy) else "-"
+
+
+def subject_of(policy: OfNetwork) -> str:
+    """What a policy selects, in words."""
+    match policy:
+        case NetworkPolicy():
+            return describe(policy.pod_selector)
+        case AdminPolicy():
+            return admin_peer_in_words(policy.subject)
+        case _ if policy.own is not None:
+            return selected_in_words(policy.own)
+        case _ if policy.hosts_only:
+            return "nodes"
+        case _:
+            return describe(policy.selector) if policy.selector is not None else "any pod"
+
+
+def _directions(policy: OfNetwork, own: OwnPolicy | None) -> list[Direction]:
+    match policy:
+        case NetworkPolicy():
+            return list(directions(policy))
+        case AdminPolicy():
+            return [direction for direction in Direction if rules_of(policy, direction)]
+        case _:
+            return [direction for direction in Direction if own is not None and direction in own.rules]
+
+
 def _rows(view: View) -> list[Row]:
     session = view.session
-    snapshot = session.snapshot
     rows, denied, seen, worst = [], session.denials.by_object(), view.shapes(), view.marks().worst
+    everywhere = tuple(seen.values())
     with view.keeping(PANE.id) as kept:
-        for policy in sorted(snapshot.network_policies.values(), key=lambda p: (p.meta.namespace, p.meta.name)):
-            if in_scope(session, policy.meta.namespace):
+        for policy in sorted(policies_of_network(session.snapshot), key=_key):
+            if in_scope(session, policy.meta.namespace) or not policy.meta.namespace:
                 mine, badge = denied_cell(denied, policy.meta.ref), badge_cell(worst, policy.meta.ref)
-                made_of = (policy, seen.get(policy.meta.namespace), mine, badge)
-                rows.append(kept.row(policy.meta.uid, made_of, partial(_row, snapshot, policy, mine, badge)))
+                shape = seen.get(policy.meta.namespace) if policy.meta.namespace else everywhere
+                made_of = (policy, shape, is_evaluated(session, policy), order_of(session, policy), mine, badge)
+                rows.append(kept.row(policy.meta.uid, made_of, partial(_row, view, policy, mine, badge)))
     return rows
 
 
-def _row(snapshot: Snapshot, policy: NetworkPolicy, denied: Cell, badge: Cell) -> Row:
-    pods = pods_of_network_policy(snapshot, policy)
+def _key(policy: OfNetwork) -> tuple[str, str, str]:
+    return policy.meta.namespace, policy.meta.name, policy.meta.kind
+
+
+def _row(view: View, policy: OfNetwork, denied: Cell, badge: Cell) -> Row:
+    own, evaluated = _own(view.session, policy), is_evaluated(view.session, policy)
+    pods, certain = view.selected().pods(policy)
+    amount = Cell(f"{len(pods)}{'' if certain else '?'}", "" if pods else WARN) if evaluated else Cell("?", DIM)
+    ways = ", ".join(d.value for d in _directions(policy, own)) or "none"
     return Row(
         policy.meta.uid,
         (
             badge,
-            Cell(policy.meta.namespace),
+            Cell(kind_in_words(policy.meta.ref), short=short_kind(policy.meta.ref)),
+            Cell(policy.meta.namespace or "-", "" if policy.meta.namespace else DIM),
             Cell(policy.meta.name),
-            Cell(describe(policy.pod_selector)),
-            Cell(str(len(pods)), "" if pods else WARN),
-            Cell(", ".join(d.value for d in directions(policy)) or "none"),
-            _hbone_cell(policy),
+            Cell(order_of(view.session, policy)),
+            Cell(subject_of(policy)),
+            amount,
+            Cell(ways) if evaluated else Cell(_NOT_EVALUATED, WARN),
+            _hbone_cell(_hbone_states(policy, own)),
             denied,
             changed_cell(policy.meta),
         ),
     )
 
 
+def _found(session: Session, uid: str) -> OfNetwork | None:
+    snapshot, key = session.snapshot, Uid(uid)
+    return snapshot.network_policies.get(key) or snapshot.admin_policies.get(key) or snapshot.foreign.get(key)
+
+
 def _ref(view: View, uid: str) -> ObjectRef | None:
-    session = view.session
-    policy = session.snapshot.network_policies.get(Uid(uid))
+    policy = _found(view.session, uid)
     return policy.meta.ref if policy else None
 
 
 def _detail(view: View, uid: str) -> Document:
     session = view.session
-    policy = session.snapshot.network_policies.get(Uid(uid))
+    policy = _found(session, uid)
     if policy is None:
         return Document("gone")
-    pods = pods_of_network_policy(session.snapshot, policy)
-    sections = [Section("", facts(("selects", describe(policy.pod_selector)), ("pods", str(len(pods)))))]
-    sections += findings_about(view.last_marks, policy.meta.ref)
-    for direction in directions(policy):
-        entries = rules(policy, direction)
-        lines = [
-            line((f"{direction.value}[{index}] ", DIM), f"allow {network_rule_in_words(rule, direction.value)}")
-            for index, rule in enumerate(entries)
-        ] or [line(("nothing is allowed", BAD))]
-        state = hbone(policy, direction)
-        words = {
-            "open": ("HBONE (15008) is open: ztunnel carries every port through it", OK),
-            "some": ("HBONE (15008) is open in some rules: between ambient pods only those count", WARN),
-            "closed": ("HBONE (15008) is closed: ambient peers can't connect, whatever app port is open", WARN),
-        }[state]
-        sections.append(Section(direction.value.capitalize(), (*lines, line(words))))
-    if pods:
-        sections.append(Section("A change of it hits", workloads_hit(session.snapshot, pods)))
-    members = [line(pod.name, (f"  {session.snapshot.mesh_mode(pod).value}", DIM)) for pod in pods[:30]]
-    if len(pods) > 30:
-        members.append(line((f"and {len(pods) - 30} more", DIM)))
-    nobody = f"selects no pod{unseen(session.snapshot, [policy.meta.namespace])}"
-    sections.append(Section("Pods", tuple(members) or (line((nobody, WARN)),)))
-    if policy.unmodelled:
+    evaluated = is_evaluated(session, policy)
+    pods, certain = view.selected().pods(policy)
+    order = order_of(session, policy)
+    said = [("selects", subject_of(policy))]
+    said += [("order", order)] if order != "-" else []
+    said += [("pods", f"{len(pods)}{'' if certain else ' at most: it is not known of all'}")] if evaluated else []
+    sections = [Section("", facts(*said)), *findings_about(view.last_marks, policy.meta.ref)]
+    if not evaluated:
+        sections.append(_not_evaluated(session, policy))
+    sections += _of_directions(session, policy)
+    if evaluated:
+        sections += _hit(session.snapshot, policy, pods)
+    if not isinstance(policy, ForeignPolicy) and policy.unmodelled:
         sections.append(Section("Not understood", tuple(line((field, WARN)) for field in policy.unmodelled)))
     return Document(str(policy.meta.ref), tuple(sections))
+
+
+def _not_evaluated(session: Session, policy: OfNetwork) -> Section:
+    why = "verdicts that it may touch are unknown, with its name"
+    fields: tuple[str, ...] = ()
+    if isinstance(policy, ForeignPolicy) and policy.own is not None:
+        fields = policy.own.unmodelled + (policy.own.for_hosts if isinstance(policy.own, CalicoPolicy) else ())
+        if session.engine.own is None:
+            why += "; its kind is evaluated where the CNI is certain (--cni)"
+    lines = [line((why, WARN)), *(line((f"not evaluated: {field}", WARN)) for field in fields)]
+    return Section("Not evaluated", tuple(lines))
+
+
+def _of_directions(session: Session, policy: OfNetwork) -> Iterable[Section]:
+    """The rules in each direction, and what that means for HBONE."""
+    own = _own(session, policy)
+    states = _hbone_states(policy, own)
+    for direction in _directions(policy, own) or (Direction if isinstance(policy, ForeignPolicy) and policy.own else ()):
+        lines = list(_rules(policy, direction))
+        if not lines and direction in states:
+            lines.append(line(("nothing is allowed", BAD)))
+        if own is not None and own.tier:
+            end = "closes" if direction in own.closes else "passes on"
+            lines.append(line((f"what no rule of its tier matches: the tier {own.tier} {end}", DIM)))
+        if direction in states:
+            lines.append(line(_hbone_in_words(states[direction])))
+        if lines:
+            yield Section(direction.value.capitalize(), tuple(lines))
+
+
+def _rules(policy: OfNetwork, direction: Direction) -> Iterable[Line]:
+    match policy:
+        case NetworkPolicy():
+            for index, rule in enumerate(rules(policy, direction)):
+                yield line((f"{direction.value}[{index}] ", DIM), f"allow {network_rule_in_words(rule, direction.value)}")
+        case AdminPolicy():
+            for index, entry in enumerate(rules_of(policy, direction)):
+                words = admin_rule_in_words(entry, direction.value)
+                yield line((f"{direction.value}[{index}] ", DIM), f"{entry.action.lower()} {words}")
+        case _ if policy.own is not None:
+            for place, action, words in rules_in_words(policy.own, direction.value):
+                yield line((f"{place} ", DIM), f"{action.lower()} {words}")
+
+
+def _hbone_in_words(state: str) -> tuple[str, str]:
+    return {
+        "open": ("HBONE (15008) is open: ztunnel carries every port through it", OK),
+        "some": ("HBONE (15008) is open in some rules: between ambient pods only those count", WARN),
+        "closed": ("HBONE (15008) is closed: ambient peers can't connect, whatever app port is open", WARN),
+    }[state]
+
+
+def _hit(snapshot: Snapshot, policy: OfNetwork, pods: list[Pod]) -> Iterable[Section]:
+    """The workloads and pods that a policy selects."""
+    if pods:
+        yield Section("A change of it hits", workloads_hit(snapshot, pods))
+    members = [
+        line(pod.name if policy.meta.namespace else pod.key, (f"  {snapshot.mesh_mode(pod).value}", DIM))
+        for pod in pods[:_MOST_PODS]
+    ]
+    if len(pods) > _MOST_PODS:
+        members.append(line((f"and {len(pods) - _MOST_PODS} more", DIM)))
+    home = [policy.meta.namespace] if policy.meta.namespace else []
+    yield Section("Pods", tuple(members) or (line((f"selects no pod{unseen(snapshot, home)}", WARN)),))
 
 
 PANE = Pane(
     id="networkpolicies",
     title="NetworkPolicies",
-    aliases=("networkpolicies", "networkpolicy", "netpol", "np"),
+    aliases=("networkpolicies", "networkpolicy", "netpol", "np", "cnp", "ccnp", "gnp", "anp", "banp"),
     kind="NetworkPolicy",
     order=4,
     columns=_COLUMNS,
-    members=lambda snapshot: (policy.meta.namespace for policy in snapshot.network_policies.values()),
+    members=lambda snapshot: (policy.meta.namespace for policy in policies_of_network(snapshot)),
     rows=_rows,
     ref_of=_ref,
     detail=_detail,
+    kinds={
+        "cnp": "CiliumNetworkPolicy",
+        "ccnp": "CiliumClusterwideNetworkPolicy",
+        "gnp": "GlobalNetworkPolicy",
+        "anp": "AdminNetworkPolicy",
+        "banp": "BaselineAdminNetworkPolicy",
+    },
 )

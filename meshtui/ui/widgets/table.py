@@ -33,12 +33,17 @@ _MEASURED = 400
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. On narrow screens, columns with a lower ``keep`` shrink and disappear first."""
+    """One column. On narrow screens, columns with a lower ``keep`` shrink and disappear first.
+
+    A column with ``usual`` is shown only if some row says something else. ``most`` is its width if not all columns fit (0: any).
+    """
 
     title: str
     keep: int = 1
     least: int = 4
     right: bool = False
+    usual: str | None = None
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,16 +315,18 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
 def fit(columns: Sequence[Column], natural: Sequence[int], short: Sequence[int], width: int) -> list[int]:
     """The widths of the columns of a table with ``width`` cells; 0 means that a column is hidden.
 
-    If the natural widths don't fit, columns switch to their short form, lowest ``keep`` first, then shrink to their minimum,
-    then disappear. Space that hidden columns leave goes to those with the highest ``keep``.
+    If the natural widths don't fit, columns shrink to their ``most``; then, lowest ``keep`` first, they take their short form,
+    then shrink to their minimum, then disappear. Space that is left goes to those with the highest ``keep``.
     """
     widths = list(natural)
     order = sorted((i for i in range(len(columns)) if natural[i]), key=lambda i: (columns[i].keep, -i))
     if not width or not order:
         return widths
+    if _excess(widths, width) > 0:
+        widths = [min(each, column.most or each) for each, column in zip(widths, columns, strict=True)]
     for index in order:
         if _excess(widths, width) > 0:
-            widths[index] = short[index]
+            widths[index] = min(widths[index], short[index])
     for index in order[:-1]:
         over = _excess(widths, width)
         if over > 0:

@@ -30,7 +30,7 @@ from meshtui.engine.policy.calico.selectors import (
 )
 from meshtui.engine.policy.kubernetes import LAYERS, KubernetesPolicies, Selecting, admin_tier, network_rules
 from meshtui.engine.policy.networkpolicy import Direction
-from meshtui.engine.policy.tiers import Action, Reads, Rule, Tier, same_objects
+from meshtui.engine.policy.tiers import Action, OwnPolicy, Place, Reads, Rule, Tier, same_objects
 from meshtui.kinds.calico import CRD_GROUP
 from meshtui.model.calico import CalicoPolicy
 from meshtui.model.ids import ObjectRef, Uid
@@ -56,6 +56,7 @@ _MOST_KEPT = 20_000
 class _Policy:
     """A policy in its place: ``key`` is its name among those of its tier and order. ``subject`` are the pods that it selects."""
 
+    uid: Uid
     ref: ObjectRef
     tier: str
     order: float
@@ -64,26 +65,11 @@ class _Policy:
     rules: Mapping[Direction, tuple[Compiled, ...]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """A tier of the cluster: its order, and what holds at its end. ``admin`` is the tier of admin policies that it is, if any."""
-
-    order: float
-    name: str
-    end: Action
-    admin: str = ""
-
-    @property
-    def title(self) -> str:
-        """The tier in words."""
-        return self.name if self.order == inf else f"{self.name}, order {self.order:.15g}"
-
-
 class _Parts(NamedTuple):
     """What the policies of a snapshot are made into, and what newer snapshots share while it holds."""
 
     world: World
-    places: tuple[_Place, ...]
+    places: tuple[Place, ...]
     by_namespace: dict[str, list[_Policy]]
     made: dict[tuple[object, ...], tuple[Tier, ...]]
 
@@ -98,11 +84,11 @@ class CalicoPolicies:
         self._snapshot = snapshot
         self._kubernetes = KubernetesPolicies(snapshot)
         self._parts = parts or _Parts(World(snapshot), _places(snapshot), defaultdict(list), {})
-        self._world, self._places, self._by_namespace, self._made = self._parts
+        self._world, self.places, self._by_namespace, self._made = self._parts
         self.judged = judged if parts is not None else self._load()
 
     def _load(self) -> frozenset[Uid]:
-        known = {place.name for place in self._places if not place.admin} - self._undefined_tiers()
+        known = {place.name for place in self.places if not place.admin} - self._undefined_tiers()
         judged: set[Uid] = set()
         seen: dict[tuple[str, str, str], bool] = {}
         written = [policy for policy in self._snapshot.foreign.values() if isinstance(policy.own, CalicoPolicy)]
@@ -112,9 +98,8 @@ class CalicoPolicies:
             if made is None:
                 continue
             judged.add(policy.meta.uid)
-            identity = (policy.meta.kind.partition(".")[0], policy.meta.namespace, made.key)
             copied = policy.api_version.startswith(CRD_GROUP)
-            if seen.setdefault(identity, copied) is copied:
+            if seen.setdefault(identity(policy, made.tier), copied) is copied:
                 self._by_namespace[policy.meta.namespace].append(made)
         return frozenset(judged)
 
@@ -122,7 +107,7 @@ class CalicoPolicies:
         """The tiers with the order of a tier of admin policies that is there: releases name that one differently."""
         there = {policy.tier for policy in self._snapshot.admin_policies.values()}
         orders = {order for tier, order, _ in _ADMIN_TIERS if tier in there}
-        return {*_RESERVED} | {place.name for place in self._places if place.order in orders}
+        return {*_RESERVED} | {place.name for place in self.places if place.order in orders}
 
     def _policy(self, policy: ForeignPolicy, known: set[str]) -> _Policy | None:
         """A policy in its place; None for one that isn't evaluated."""
@@ -141,7 +126,27 @@ class CalicoPolicies:
             return None
         name = policy.meta.name
         order = inf if spec.order is None else spec.order
-        return _Policy(policy.meta.ref, spec.tier, order, _with_tier(name, spec.tier), subject, rules)
+        return _Policy(policy.meta.uid, policy.meta.ref, spec.tier, order, _with_tier(name, spec.tier), subject, rules)
+
+    @cached_property
+    def policies(self) -> Mapping[Uid, OwnPolicy]:
+        """The evaluated policies, without copies in a second API group."""
+        ends = {place.name: place.end for place in self.places}
+        return {
+            each.uid: OwnPolicy(
+                each.ref,
+                partial(self._selects, each),
+                {direction: tuple(compiled.rule for compiled in rules) for direction, rules in each.rules.items()},
+                frozenset(each.rules) if ends[each.tier] is Action.DENY else frozenset(),
+                each.tier,
+                each.order,
+            )
+            for each in self._all
+        }
+
+    def _selects(self, policy: _Policy, end: Endpoint) -> bool | None:
+        here = is_workload(end) and policy.ref.namespace in {"", end.namespace}
+        return policy.subject.match(partial(self._world.of_pod, end)) if here else False
 
     def reads(self) -> Reads:
         """What the policies read of pods."""
@@ -210,7 +215,7 @@ class CalicoPolicies:
                 yield _Chosen(policy, bool(matching), tuple(rule.own.match(subject) for rule in rules))
 
     def _make(self, direction: Direction, subject: Endpoint, chosen: Sequence[_Chosen], beside: Selecting) -> Iterator[Tier]:
-        for place in self._places:
+        for place in self.places:
             if place.admin:
                 if policies := beside.admin[place.admin]:
                     yield admin_tier(place.admin, policies, direction, subject)
@@ -220,7 +225,7 @@ class CalicoPolicies:
             if members or kubernetes:
                 yield self._tier(direction, place, members, kubernetes)
 
-    def _tier(self, direction: Direction, place: _Place, members: Sequence[_Chosen], network: Sequence[NetworkPolicy]) -> Tier:
+    def _tier(self, direction: Direction, place: Place, members: Sequence[_Chosen], network: Sequence[NetworkPolicy]) -> Tier:
         """One tier: its policies by order, then by name."""
         ordered: dict[float, list[_InOrder]] = defaultdict(list)
         for policy in network:
@@ -287,6 +292,11 @@ def _differs(several: Sequence[_InOrder]) -> bool:
     return [each.ref for each in several] != [each.ref for each in written]
 
 
+def identity(policy: ForeignPolicy, tier: str) -> tuple[str, str, str]:
+    """Kind, namespace and name of a policy, which are the same in both API groups."""
+    return policy.meta.kind.partition(".")[0], policy.meta.namespace, _with_tier(policy.meta.name, tier)
+
+
 def _with_tier(name: str, tier: str) -> str:
     """The name of a policy with its tier before it, as it is stored."""
     return name if name.startswith(f"{tier}.") else f"{tier}.{name}"
@@ -297,16 +307,16 @@ def _unordered(rule: Rule) -> Rule:
     return replace(rule, action=Action.UNKNOWN, doubt=because(Code.ADMIN_SAME_PRIORITY, rule=rule.decider))
 
 
-def _places(snapshot: Snapshot) -> tuple[_Place, ...]:
+def _places(snapshot: Snapshot) -> tuple[Place, ...]:
     """The tiers of a cluster in order: those without an order come last, equal ones by name."""
-    found = {name: _Place(order, name, Action.PASS, admin) for admin, order, name in _ADMIN_TIERS}
-    found[DEFAULT_TIER] = _Place(_DEFAULT_ORDER, DEFAULT_TIER, Action.DENY)
+    found = {name: Place(order, name, Action.PASS, admin) for admin, order, name in _ADMIN_TIERS}
+    found[DEFAULT_TIER] = Place(_DEFAULT_ORDER, DEFAULT_TIER, Action.DENY)
     for tier in sorted(snapshot.calico_tiers.values(), key=lambda t: t.meta.kind):
         end = Action.PASS if tier.default_action == "Pass" else Action.DENY
         name = tier.meta.name
         order = _DEFAULT_ORDER if name == DEFAULT_TIER else inf if tier.order is None else tier.order
         if name not in found or not found[name].admin:
-            found[name] = _Place(order, name, end)
+            found[name] = Place(order, name, end)
     return tuple(sorted(found.values(), key=lambda place: (place.order, place.name)))
 
 

@@ -22,7 +22,7 @@ from meshtui.engine.policy.cilium.rules import Compiler, subject_of
 from meshtui.engine.policy.cilium.world import Sort, World, sort_of
 from meshtui.engine.policy.kubernetes import LAYERS, KubernetesPolicies, Selecting, admin_tier, network_rules
 from meshtui.engine.policy.networkpolicy import Direction
-from meshtui.engine.policy.tiers import Action, Reads, Rule, Tier, same_objects
+from meshtui.engine.policy.tiers import Action, OwnPolicy, Place, Reads, Rule, Tier, same_objects
 from meshtui.model.cilium import CiliumPolicy, CiliumRule, CiliumSpec
 from meshtui.model.ids import ObjectRef, Uid
 from meshtui.model.policy import ForeignPolicy, NetworkPolicy
@@ -42,6 +42,7 @@ _FIRST = {Action.DENY: 0, Action.UNKNOWN: 1, Action.ALLOW: 2}
 class _Spec:
     """A spec of a policy: the pods that it selects, and its rules. ``closes`` are the directions without what isn't allowed."""
 
+    uid: Uid
     ref: ObjectRef
     subject: Selector
     rules: Mapping[Direction, tuple[Rule, ...]]
@@ -114,13 +115,39 @@ class CiliumPolicies:
             }
             closes = frozenset(direction for direction in Direction if _closes(spec, direction))
             written_in = {d for d in Direction if any(section for _, _, section in _sections(spec, d))}
-            yield _Spec(policy.meta.ref, subject, {d: found for d, found in rules.items() if d in written_in}, closes)
+            rules = {direction: found for direction, found in rules.items() if direction in written_in}
+            yield _Spec(policy.meta.uid, policy.meta.ref, subject, rules, closes)
 
     # ---- what pods have of them
 
     @cached_property
     def _all(self) -> tuple[_Spec, ...]:
         return tuple(spec for several in self._by_namespace.values() for spec in several)
+
+    @cached_property
+    def policies(self) -> Mapping[Uid, OwnPolicy]:
+        """The evaluated policies that the agent takes."""
+        specs: dict[Uid, list[_Spec]] = defaultdict(list)
+        for spec in self._all:
+            specs[spec.uid].append(spec)
+        return {uid: self._own_policy(several) for uid, several in specs.items()}
+
+    def _own_policy(self, specs: Sequence[_Spec]) -> OwnPolicy:
+        rules = {d: tuple(rule for spec in specs for rule in spec.rules.get(d, ())) for d in Direction}
+        closes = frozenset(direction for spec in specs for direction in spec.closes)
+        written = {direction: found for direction, found in rules.items() if found or direction in closes}
+        return OwnPolicy(specs[0].ref, partial(self._selects, specs), written, closes)
+
+    def _selects(self, specs: Sequence[_Spec], end: Endpoint) -> bool | None:
+        if sort_of(end) is not Sort.POD or specs[0].ref.namespace not in {"", end.namespace}:
+            return False
+        matching = {spec.subject.match(partial(self._world.of_pod, end)) for spec in specs}
+        return True if True in matching else None if None in matching else False
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Cilium has no tiers."""
+        return ()
 
     def reads(self) -> Reads:
         """What the policies read of pods."""
