@@ -13,6 +13,7 @@ from meshtui.engine.classes.classifier import PodClass
 from meshtui.engine.classes.index import Bits, Index
 from meshtui.engine.decision.ruling import Decided
 from meshtui.engine.endpoints import Endpoint
+from meshtui.engine.explain.selected import Selected
 from meshtui.engine.matrix.cells import Cell
 from meshtui.engine.matrix.matrix import Matrix
 from meshtui.engine.matrix.proxied import Proxied
@@ -35,7 +36,8 @@ from meshtui.model.workload import Controller, Pod, Workload
 
 T = TypeVar("T")
 IGNORE = "meshtui.dev/ignore"
-_OF_KUBERNETES = frozenset({"NetworkPolicy", *ADMIN_KINDS})
+OF_KUBERNETES = frozenset({"NetworkPolicy", *ADMIN_KINDS})
+"""The kinds of network policies that aren't a CNI's own."""
 
 
 class Context:
@@ -74,10 +76,15 @@ class Context:
         """The policies of the CNI's own kinds, if they are evaluated."""
         return own_policies(self.snapshot)
 
+    @cached_property
+    def selected_by(self) -> Selected:
+        """The pods that policies of the network select, of whatever kind."""
+        return Selected(self.engine)
+
     def by_cni(self, endpoint: Endpoint, direction: Direction) -> bool:
         """Whether policies of the CNI's own kinds select a pod: then NetworkPolicies alone don't tell what passes."""
         tiers = self.own.tiers(direction, endpoint) if self.own is not None else ()
-        return any(ref.kind not in _OF_KUBERNETES for tier in tiers for ref in tier.policies)
+        return any(ref.kind not in OF_KUBERNETES for tier in tiers for ref in tier.policies)
 
     def isolated(self, pod: Pod, direction: Direction) -> bool:
         """Whether a NetworkPolicy selects a pod, or policies of the CNI's own kinds deny it something."""

@@ -11,6 +11,8 @@ from meshtui.cni import named
 from meshtui.engine import Engine
 from meshtui.engine.matrix.matrix import Matrix
 from meshtui.engine.policy.own import own_policies
+from meshtui.findings.context import Context
+from meshtui.findings.own import never_asked, tunnel_closed
 from meshtui.model.cni import Cni, HostPods
 from meshtui.model.snapshot import KindState, KindStatus
 from meshtui.model.verdict import Decision
@@ -189,3 +191,33 @@ def test_a_policy_that_selects_nothing_changes_nothing(seed):
     one, other = (Matrix(snapshot_of([*more, *objects], CALICO.cni)) for more in ([], [IDLE]))
     for flow in flows(rng, pod_keys(objects), 200):
         assert answer(one, *flow) == answer(other, *flow), flow
+
+
+# ---- what findings claim
+
+
+@EACH
+@given(SEEDS)
+@settings(RELAXED, max_examples=60)
+def test_what_is_never_asked_decides_nothing(kinds, seed):
+    rng, _, objects = world(kinds, seed)
+    snapshot = snapshot_of(objects, kinds.cni)
+    never, engine = never_asked(Context(snapshot)), Engine(snapshot)
+    for flow in flows(rng, pod_keys(objects), 200) if never else ():
+        source, destination = (engine.endpoint(snapshot.pod_by_key[key]) for key in flow[:2])
+        said = engine.between(source, destination, *flow[2:])
+        assert said.decided_by not in never, flow
+
+
+@EACH
+@given(SEEDS)
+@settings(RELAXED, max_examples=60)
+def test_what_the_closed_tunnel_is_said_to_stop_is_never_allowed(kinds, seed):
+    _, _, objects = world(kinds, seed, strange=True)
+    context = Context(snapshot_of(objects, kinds.cni))
+    for closed in tunnel_closed(context):
+        source, target, port = closed.flow
+        ends = next(iter(source.pods.values())), next(reversed(target.pods.values()))
+        if ends[0] is not ends[1]:
+            said = context.engine.between(*map(context.endpoint, ends), port, "TCP")
+            assert said.decision is not Decision.ALLOW, (ends[0].key, ends[1].key, port)

@@ -9,8 +9,10 @@ from functools import cached_property
 from meshtui.engine.engine import Engine
 from meshtui.engine.path.relations import pods_of_network_policy
 from meshtui.engine.policy.admin import subject_selects
+from meshtui.model.ids import Uid
+from meshtui.model.meta import Meta
 from meshtui.model.policy import AdminPolicy, ForeignPolicy, NetworkPolicy
-from meshtui.model.workload import Pod
+from meshtui.model.workload import Pod, PodTemplate
 
 OfNetwork = NetworkPolicy | AdminPolicy | ForeignPolicy
 """A policy of the network."""
@@ -34,6 +36,13 @@ class Selected:
             if answer is not False:
                 found += alike
         return found, certain
+
+    def would(self, policy: AdminPolicy | ForeignPolicy, namespace: str, template: PodTemplate) -> bool:
+        """Whether a policy selects, or may select, a pod that a controller makes from a template."""
+        if policy.meta.namespace not in {"", namespace}:
+            return False
+        meta = Meta("Pod", namespace, "", Uid(""), template.labels)
+        return self._selects(policy, Pod(meta, template.service_account)) is not False
 
     def _selects(self, policy: AdminPolicy | ForeignPolicy, pod: Pod) -> bool | None:
         end = self._engine.endpoint(pod)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.matching.identity import same
@@ -57,6 +58,11 @@ class NetworkPeers:
     rule: NetworkPolicyRule
     namespace: str
 
+    @property
+    def is_everybody(self) -> bool:
+        """Whether every end is one of them."""
+        return not self.rule.peers
+
     def match(self, end: Endpoint) -> bool | None:
         """Whether an end is one of them; None if that isn't known."""
         return allows_peer(self.rule, end, self.namespace)
@@ -77,6 +83,7 @@ class AdminPeers:
     """The peers of an admin policy's rule."""
 
     rule: AdminRule
+    is_everybody: ClassVar[bool] = False
 
     def match(self, end: Endpoint) -> bool | None:
         """Whether an end is one of them; None if that isn't known."""

@@ -112,6 +112,11 @@ class Classes(Protocol):
 class Peers(Protocol):
     """The ends that a rule is about, on the other side of a flow."""
 
+    @property
+    def is_everybody(self) -> bool:
+        """Whether every end is certainly one of them. False says nothing."""
+        ...
+
     def match(self, end: Endpoint) -> bool | None:
         """Whether an end is one of them; None if that isn't known."""
         ...
@@ -124,6 +129,8 @@ class Peers(Protocol):
 @dataclass(frozen=True, slots=True)
 class Everybody:
     """Every end."""
+
+    is_everybody: ClassVar[bool] = True
 
     def match(self, _: Endpoint) -> bool | None:
         """Whether an end is one of them: always."""
@@ -187,6 +194,11 @@ class Rule:
     peers: Peers = field(default_factory=Everybody)
     ports: Ports = ALL_PORTS
     doubt: Reason | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether it certainly matches every flow."""
+        return self.doubt is None and self.peers.is_everybody and self.ports == ALL_PORTS
 
 
 @dataclass(frozen=True, slots=True, eq=False)

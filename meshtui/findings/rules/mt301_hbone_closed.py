@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -11,6 +12,7 @@ from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.netrules import Written, opened, peers_of, permitted, through_tunnel, written_rules
+from meshtui.findings.own import Closed, tunnel_closed
 from meshtui.findings.pods import is_ambient
 from meshtui.model.constants import HBONE_PORT, NETWORK_LAYERS
 from meshtui.model.finding import Edit, Fix, Operation, Severity
@@ -45,6 +47,20 @@ def _look(context: Context) -> Iterator[Found]:
     for entry in closed.values():
         denied = [flow for flow in entry.flows if _denied(context, flow)]
         yield _found(entry, denied, context.count(denied), context)
+    yield from _of_own(context)
+
+
+def _of_own(context: Context) -> Iterator[Found]:
+    """The same of policies of the CNI's own kinds."""
+    closed: dict[tuple[ObjectRef, Direction], list[Closed]] = defaultdict(list)
+    for each in tunnel_closed(context):
+        closed[each.decider.ref, each.direction].append(each)
+    for (ref, direction), several in sorted(closed.items(), key=lambda item: (item[0][0], item[0][1].value)):
+        places = ", ".join(dict.fromkeys(each.decider.rule or "" for each in several))
+        denied = [each.flow for each in several if _denied(context, each.flow)]
+        flows = context.count(denied)
+        head = f"{ref} opens ports for {direction.value}, but not HBONE ({HBONE_PORT}): {places}"
+        yield Found((ref,), head, _why(context, denied, flows), None if flows else Severity.WARNING, flows)
 
 
 def _closed_flows(
@@ -76,11 +92,7 @@ def _denied(context: Context, flow: tuple[PodClass, PodClass, int]) -> bool:
 def _found(entry: _Closed, denied: list[tuple[PodClass, PodClass, int]], flows: int, context: Context) -> Found:
     ref, direction = entry.policy.meta.ref, entry.direction.value
     places = ", ".join(f"{direction}[{index}]" for index in entry.rules)
-    why = "between ambient pods every connection runs through that port: those it means to allow time out"
-    if denied:
-        source, target, port = denied[0]
-        names = f"{context.owners_of([source])[0]} → {context.owners_of([target])[0]}:{port}"
-        why += f" ({names}{f' and {flows - 1} more' if flows > 1 else ''})"
+    why = _why(context, denied, flows)
     value = {"protocol": "TCP", "port": HBONE_PORT}
     operations = tuple(Operation("add", ("spec", direction, index, "ports", "-"), value) for index in entry.rules)
     return Found(
@@ -91,6 +103,15 @@ def _found(entry: _Closed, denied: list[tuple[PodClass, PodClass, int]], flows: 
         flows,
         Fix(f"open {HBONE_PORT} in {places}", (Edit(ref, operations),)),
     )
+
+
+def _why(context: Context, denied: list[tuple[PodClass, PodClass, int]], flows: int) -> str:
+    why = "between ambient pods every connection runs through that port: those it means to allow time out"
+    if denied:
+        source, target, port = denied[0]
+        names = f"{context.owners_of([source])[0]} → {context.owners_of([target])[0]}:{port}"
+        why += f" ({names}{f' and {flows - 1} more' if flows > 1 else ''})"
+    return why
 
 
 RULE = Rule("MT301", "HBONE closed", Severity.ERROR, _look, ("NetworkPolicy",), partial=True)

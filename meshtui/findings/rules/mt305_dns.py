@@ -7,10 +7,12 @@ from collections.abc import Iterator
 
 from meshtui.engine.classes.classifier import PodClass
 from meshtui.engine.policy.networkpolicy import Direction, allows_port, rules
+from meshtui.engine.policy.tiers import Action
 from meshtui.findings.base import Found, Rule
-from meshtui.findings.context import Context
+from meshtui.findings.context import OF_KUBERNETES, Context
 from meshtui.findings.fixes import rule_edits
 from meshtui.findings.netrules import main_policy
+from meshtui.findings.own import tiers_of
 from meshtui.model.finding import Fix, Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.model.policy import NetworkPolicy
@@ -35,8 +37,9 @@ def _look(context: Context) -> Iterator[Found]:
         if policy is not None:
             affected.setdefault(policy.meta.ref, []).append(member)
             policies[policy.meta.ref] = policy
+    own = _own_without_dns(context)
     calls = Counter(context.snapshot.owner_of(call.source) for call in context.calls)
-    for ref, members in sorted(affected.items()):
+    for ref, members in sorted((affected | own).items()):
         owners = context.owners_of(members)
         flows = sum(calls[owner] for owner in owners)
         names = ", ".join(map(str, owners[:3])) + (" …" if len(owners) > 3 else "")
@@ -46,8 +49,23 @@ def _look(context: Context) -> Iterator[Found]:
             "calls by name fail before they start" + (f": {flows} are configured" if flows else ""),
             Severity.ERROR if flows else None,
             flows,
-            _fix(context, policies[ref], owners),
+            _fix(context, policies[ref], owners) if ref in policies else None,
         )
+
+
+def _own_without_dns(context: Context) -> dict[ObjectRef, list[PodClass]]:
+    """The classes whose own policies allow some egress and certainly no DNS, by the policy that denies it."""
+    found: dict[ObjectRef, list[PodClass]] = {}
+    for member, direction, tiers in tiers_of(context):
+        if direction is not Direction.EGRESS:
+            continue
+        allowing = [rule for tier in tiers for rule in tier.rules if rule.action is not Action.DENY]
+        closing = next((tier.by for tier in tiers if tier.end is Action.DENY and tier.by is not None), None)
+        if closing is None or closing.ref.kind in OF_KUBERNETES or not any(rule.decider for rule in allowing):
+            continue
+        if not any(rule.ports.names or rule.ports.contain(_DNS, "UDP", None) for rule in allowing):
+            found.setdefault(closing.ref, []).append(member)
+    return found
 
 
 def _fix(context: Context, policy: NetworkPolicy, owners: tuple[ObjectRef, ...]) -> Fix | None:

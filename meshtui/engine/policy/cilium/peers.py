@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import ClassVar
 
 from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.matching.addresses import Network
@@ -243,6 +244,11 @@ class AnyOf:
     parts: tuple[Part, ...]
 
     @property
+    def is_everybody(self) -> bool:
+        """Whether every end is certainly one of them."""
+        return any(isinstance(part, Entities) and "all" in part.names for part in self.parts)
+
+    @property
     def reads_node(self) -> bool:
         """Whether it depends on the node of the policy's pod."""
         return any(part.reads_node for part in self.parts)
@@ -271,6 +277,7 @@ class OwnNode:
     """The node of the policy's pod, and the pods on its network."""
 
     node: str
+    is_everybody: ClassVar[bool] = False
 
     def match(self, end: Endpoint) -> bool | None:
         """Whether an end is it; None if that isn't known."""
