@@ -132,3 +132,10 @@ def _denies(tiers: tuple[Tier, ...], peer: PodClass, target: PodClass, port: int
 def _allows(tiers: tuple[Tier, ...], rule: Rule, peer: PodClass, target: PodClass, port: int) -> bool:
     found = decide(tiers, peer.endpoint, port, "TCP", target.endpoint.pod)
     return found is not None and not found.perhaps and found.rule is rule
+
+
+def by_own(context: Context, decider: Decider | None, flow: tuple[PodClass, PodClass, int]) -> Decider | None:
+    """What decides, if it is a policy of the CNI's own kinds, and not because it leaves the tunnel closed (MT301)."""
+    if decider is None or decider.ref.kind in OF_KUBERNETES:
+        return None
+    return None if any(each.flow == flow for each in context.once(tunnel_closed)) else decider

@@ -12,15 +12,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from meshtui.engine.explain import manifests
+from meshtui.engine.explain.own_manifests import Opening, like
 from meshtui.engine.matching.addresses import parse_address
 from meshtui.engine.matching.http import normal_path
 from meshtui.engine.policy.authorization import l7_fields_of
+from meshtui.engine.policy.calico.policies import DEFAULT_TIER
 from meshtui.engine.whatif.narrow import Narrow, free_name
+from meshtui.model.calico import CalicoPolicy
 from meshtui.model.constants import POD_NETWORK_LAYERS, TIER_LAYERS
 from meshtui.model.finding import Edit, Operation
 from meshtui.model.flow import HttpRequest
 from meshtui.model.ids import ObjectRef
-from meshtui.model.policy import AuthorizationPolicy, NetworkPolicy
+from meshtui.model.policy import AuthorizationPolicy, ForeignPolicy, NetworkPolicy
 from meshtui.model.reason import Caller, Code, Reason, because
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import Decider, Hop, Layer, Step, StepResult, Verdict
@@ -76,8 +79,9 @@ class Proposer:
         self._narrow = Narrow(snapshot)
         self._network = {p.meta.ref: p for p in snapshot.network_policies.values()}
         self._authorization = {p.meta.ref: p for p in snapshot.authorization_policies.values()}
+        self._foreign = {p.meta.ref: p for p in snapshot.foreign.values()}
         self._made: dict[object, Change] = {}
-        self._taken = {*self._network, *self._authorization}
+        self._taken = {*self._network, *self._authorization, *self._foreign}
 
     def changes(self, verdict: Verdict, fallback: Hop) -> list[Change]:
         """A change for each blocking step, in order. ``fallback`` is the connection of a step that names none."""
@@ -128,8 +132,23 @@ class Proposer:
         peer = self._peer(peer_pod, peer_name, subject.namespace)
         if peer is None:
             return self._hint(step, hop, because(Code.CHANGE_NO_LABELS, pod=peer_name))
+        instead = self._instead_of_own(step)
+        if instead is not None:
+            return self._hint(step, hop, instead)
         rule = {side: [peer], "ports": [{"protocol": hop.protocol, "port": hop.port}]}
         owner, labels = self._snapshot.owner_of(subject), self._narrow.labels(subject)
+        example = self._example(step, subject.namespace)
+        if example is not None:
+            theirs = self._narrow.own_or_common_labels(peer_pod) if peer_pod is not None else None
+            namespace = peer_pod.namespace if peer_pod is not None else ""
+            opening = Opening(direction, theirs, namespace, peer_name, hop.protocol, hop.port)
+
+            def alike(ref: ObjectRef, _: Mapping[str, Any]) -> dict[str, Any]:
+                return like(example, ref, labels or {}, opening)
+
+            found_place = _Carrier(example.meta.kind, subject.namespace, direction, None, labels, alike)
+            no_labels = because(Code.CHANGE_NO_LABELS, pod=subject.key)
+            return self._carried(step, hop, found_place, rule) or self._hint(step, hop, no_labels)
         found = (self._network.get(d.ref) for d in step.objects)
         own = next((p for p in found if p is not None and self._narrow.is_own(p, owner)), None)
 
@@ -138,6 +157,24 @@ class Proposer:
 
         carrier = _Carrier("NetworkPolicy", subject.namespace, direction, own, labels, new)
         return self._carried(step, hop, carrier, rule) or self._hint(step, hop, because(Code.CHANGE_NO_LABELS, pod=subject.key))
+
+    def _instead_of_own(self, step: Step) -> Reason | None:
+        """Who has to change a policy of the CNI's own kinds that denies: one that says so, or that ends a tier for others."""
+        code, rule = step.reason.code, step.reason["rule"] if step.reason.code is Code.OWN_RULE else None
+        if code is Code.OWN_TIER_END:
+            owns = [(d, self._foreign[d.ref].own) for d in step.objects if d.ref in self._foreign]
+            rule = next((d for d, own in owns if isinstance(own, CalicoPolicy) and own.tier != DEFAULT_TIER), None)
+        if not isinstance(rule, Decider):
+            return None
+        if rule.ref.namespace:
+            return because(Code.CHANGE_SHARED_POLICY, policies=(rule.ref,))
+        return because(Code.CHANGE_CLUSTER_POLICY, rule=rule)
+
+    def _example(self, step: Step, namespace: str) -> ForeignPolicy | None:
+        """A policy of the CNI's own kind that the namespace has, where such policies are evaluated."""
+        if step.reason.code is not Code.OWN_TIER_END:
+            return None
+        return next((p for ref, p in sorted(self._foreign.items()) if ref.namespace == namespace and p.own is not None), None)
 
     def _peer(self, pod: Pod | None, name: str, home: str) -> dict[str, Any] | None:
         if pod is None:
@@ -261,7 +298,7 @@ class Proposer:
         source, destination = self._short(hop.source_pod, hop.source), self._short(hop.destination_pod, hop.destination)
         if hop.service is not None:
             destination = hop.service.name
-        direction = f"-{carrier.section}" if carrier.kind == "NetworkPolicy" else ""
+        direction = f"-{carrier.section}" if carrier.section in {"ingress", "egress"} else ""
         taken = [ref.name for ref in self._taken if (ref.kind, ref.namespace) == (carrier.kind, carrier.namespace)]
         name = free_name(f"allow-{source}-to-{destination}-{hop.port}{direction}", taken)
         ref = ObjectRef(carrier.kind, carrier.namespace, name)

@@ -9,13 +9,14 @@ from typing import Any, TypeVar, cast
 
 from meshtui.engine.whatif.overlay import overlaid
 from meshtui.kinds.decoding import decode_plain
+from meshtui.kinds.foreign import CNI_KINDS
 from meshtui.kinds.registry import KINDS
 from meshtui.model.finding import Edit, Operation
 from meshtui.model.ids import ObjectRef, Uid
-from meshtui.model.policy import AuthorizationPolicy, NetworkPolicy
+from meshtui.model.policy import AuthorizationPolicy, ForeignPolicy, NetworkPolicy
 from meshtui.model.snapshot import Snapshot
 
-_Policy = AuthorizationPolicy | NetworkPolicy
+_Policy = AuthorizationPolicy | NetworkPolicy | ForeignPolicy
 _T = TypeVar("_T")
 _FIELDS = {"NetworkPolicy": "network_policies", "AuthorizationPolicy": "authorization_policies"}
 _VERSIONS = {"NetworkPolicy": "networking.k8s.io/v1", "AuthorizationPolicy": "security.istio.io/v1"}
@@ -24,12 +25,12 @@ _VERSIONS = {"NetworkPolicy": "networking.k8s.io/v1", "AuthorizationPolicy": "se
 def with_edits(snapshot: Snapshot, edits: Iterable[Edit], blanks: Mapping[str, str] | None = None) -> Snapshot:
     """``snapshot`` after the edits, in their order. ``blanks`` are texts to fill in for placeholders.
 
-    Edits are of NetworkPolicies and AuthorizationPolicies; their operations add or replace whole rules. Raises ValueError for
-    any other edit, and for an object that isn't there.
+    Edits are of NetworkPolicies and AuthorizationPolicies; their operations add or replace whole rules. Policies of CNIs' own
+    kinds can be created. Raises ValueError for any other edit, and for an object that isn't there.
     """
     for edit in edits:
         policy = _edited(snapshot, _filled(edit, blanks or {}))
-        new = Snapshot(**cast("Any", {_FIELDS[edit.ref.kind]: {Uid(str(edit.ref)): policy}}))
+        new = Snapshot(**cast("Any", {KINDS[edit.ref.kind].field: {Uid(str(edit.ref)): policy}}))
         snapshot = overlaid(snapshot, new)
     return snapshot
 
@@ -48,7 +49,8 @@ def _filled(edit: Edit, blanks: Mapping[str, str]) -> Edit:
 
 
 def _edited(snapshot: Snapshot, edit: Edit) -> _Policy:
-    if edit.ref.kind not in _FIELDS:
+    creates = edit.create is not None and edit.ref.kind in CNI_KINDS
+    if edit.ref.kind not in _FIELDS and not creates:
         raise ValueError(f"edits of {edit.ref.kind} objects aren't computed here")
     if edit.create is not None:
         return _decoded(edit.create, edit.ref)

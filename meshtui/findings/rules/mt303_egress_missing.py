@@ -11,19 +11,26 @@ from meshtui.findings.callers import Meant, meant
 from meshtui.findings.context import Context
 from meshtui.findings.fixes import peer_of, rule_edits, with_tunnel
 from meshtui.findings.netrules import main_policy, through_tunnel
+from meshtui.findings.own import by_own
 from meshtui.model.finding import Fix, Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.model.policy import NetworkPolicy
-from meshtui.model.verdict import Decision, Layer
+from meshtui.model.verdict import Decider, Decision, Layer
 
 
 def _look(context: Context) -> Iterator[Found]:
     """One finding for each source policy and destination. If the app's port is open and HBONE's isn't, MT301 reports it."""
     closed: dict[tuple[ObjectRef, ObjectRef], list[Meant]] = {}
     policies: dict[ObjectRef, NetworkPolicy] = {}
+    own: dict[tuple[Decider, ObjectRef], list[Meant]] = {}
     for flow in dict.fromkeys(meant(context)):
         decided = context.decided(flow.source, flow.target, flow.port)
         if decided.decision is not Decision.DENY or decided.ruling.layer is not Layer.EGRESS_POLICY:
+            continue
+        by = by_own(context, decided.ruling.decider, (flow.source, flow.target, flow.port))
+        if by is not None:
+            for owner in context.owners(flow.target):
+                own.setdefault((by, owner), []).append(flow)
             continue
         policy = main_policy(context, flow.source, Direction.EGRESS)
         if policy is None or _opens_port(context, flow.source.endpoint, flow.target.endpoint, flow.port):
@@ -33,6 +40,8 @@ def _look(context: Context) -> Iterator[Found]:
             closed.setdefault((policy.meta.ref, owner), []).append(flow)
     for (ref, target), flows in sorted(closed.items(), key=lambda item: item[0]):
         yield _found(context, policies[ref], target, flows)
+    for (by, target), flows in sorted(own.items(), key=lambda item: (item[0][0].ref, item[0][0].rule or "", item[0][1])):
+        yield _found_own(context, by, target, flows)
 
 
 def _opens_port(context: Context, source: Endpoint, target: Endpoint, port: int) -> bool:
@@ -61,6 +70,22 @@ def _found(context: Context, policy: NetworkPolicy, target: ObjectRef, flows: li
         context.count((f.source, f.target, f.port) for f in flows),
         fix,
         frozenset({target}),
+    )
+
+
+def _found_own(context: Context, by: Decider, target: ObjectRef, flows: list[Meant]) -> Found:
+    """The same by a policy of the CNI's own kinds."""
+    flows = sorted(flows, key=lambda flow: not flow.configured)
+    sources = context.owners_of({f.source.number: f.source for f in flows}.values())
+    said = ", ".join(dict.fromkeys(f"{flow.said_by} {flow.words}" for flow in flows))
+    does = f"{by.rule} denies" if by.rule else "has no egress rule to"
+    return Found(
+        (by.ref, *sources, target),
+        f"{by.ref} {does} {target}:{flows[0].port}",
+        f"{said} means {sources[0]} to call it: the connection times out",
+        None if any(flow.configured for flow in flows) else Severity.WARNING,
+        context.count((f.source, f.target, f.port) for f in flows),
+        affected=frozenset({target}),
     )
 
 

@@ -191,3 +191,38 @@ def test_what_another_pod_still_asks_is_no_finding():
 def test_the_world_without_own_policies_has_none_of_them():
     network = policy("shop/db", "{podSelector: {matchLabels: {app: db}}, ingress: [{}]}")
     assert found("MT312", "calico", network) == found("MT308", "calico", network) == []
+
+
+def calling(target):
+    """A caller that is configured to call a Service."""
+    made = captured("shop/web", "10.0.1.1", 8080, app="web")
+    made["spec"]["containers"][0]["env"] = [{"name": "DATABASE_URL", "value": f"postgresql://{target}:5432/shop"}]
+    return made
+
+
+SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {"name": "db", "namespace": "shop"},
+    "spec": {"selector": {"app": "db"}, "ports": [{"port": 5432}]},
+}
+CALLS = [PODS[0], calling("db.shop"), PODS[2], SERVICE]
+BLOCKED = [
+    ("MT304", "calico", gnp("{selector: app == 'db', types: [Ingress]}"), "has no ingress rule for Pod shop/web on 5432"),
+    ("MT304", "calico", gnp("{selector: app == 'db', ingress: [{action: Deny}]}"), "ingress[0] denies Pod shop/web on 5432"),
+    ("MT303", "calico", gnp("{selector: app == 'web', types: [Egress]}"), "has no egress rule to Pod shop/db:5432"),
+    ("MT303", "cilium", cnp("{endpointSelector: {matchLabels: {app: web}}, egressDeny: [{toEntities: [all]}]}", "shop/p"),
+     "egressDeny[0] denies Pod shop/db:5432"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "cni", "written", "said"), BLOCKED)
+def test_a_configured_call_that_they_deny(rule, cni, written, said):
+    (message,) = found(rule, cni, written, pods=CALLS)
+    assert message.endswith(said)
+
+
+def test_a_configured_call_that_only_the_closed_tunnel_stops_is_said_once():
+    written = CLOSED[0][1]
+    assert len(found("MT301", "calico", written, pods=CALLS)) == 1
+    assert found("MT304", "calico", written, pods=CALLS) == []

@@ -1,0 +1,68 @@
+"""Manifests of policies of CNIs' own kinds that advice proposes: one rule that lets one peer in or out on one port."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from meshtui.engine.explain.manifests import CLIENT_CIDR, Manifest
+from meshtui.model.calico import CalicoPolicy
+from meshtui.model.ids import ObjectRef
+from meshtui.model.policy import ForeignPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What a rule lets through: a peer, by its labels in a namespace or by its address, and a port, for ingress or egress."""
+
+    direction: str
+    labels: Mapping[str, str] | None
+    namespace: str
+    address: str
+    protocol: str
+    port: int
+
+
+def like(example: ForeignPolicy, ref: ObjectRef, labels: Mapping[str, str], opening: Opening) -> Manifest:
+    """A policy of the kind of ``example``, for the pods with some labels of its namespace."""
+    spec = _calico(ref, labels, opening) if isinstance(example.own, CalicoPolicy) else _cilium(ref, labels, opening)
+    metadata = {"name": ref.name, "namespace": ref.namespace}
+    return {"apiVersion": example.api_version, "kind": ref.kind.partition(".")[0], "metadata": metadata, "spec": spec}
+
+
+def _block(address: str) -> str:
+    """A block of one address, or the placeholder for what isn't an address."""
+    try:
+        return str(ipaddress.ip_network(address))
+    except ValueError:
+        return CLIENT_CIDR
+
+
+def _calico(ref: ObjectRef, labels: Mapping[str, str], opening: Opening) -> dict[str, Any]:
+    peer: dict[str, Any] = {"nets": [_block(opening.address)]}
+    if opening.labels is not None:
+        peer = {"selector": _expression(opening.labels)}
+        if opening.namespace != ref.namespace:
+            peer["namespaceSelector"] = f"projectcalico.org/name == '{opening.namespace}'"
+    ports = {"ports": [opening.port]}
+    sides = {"destination": {**peer, **ports}}
+    if opening.direction == "ingress":
+        sides = {"source": peer, "destination": ports}
+    rule = {"action": "Allow", "protocol": opening.protocol, **sides}
+    return {"selector": _expression(labels), "types": [opening.direction.capitalize()], opening.direction: [rule]}
+
+
+def _expression(labels: Mapping[str, str]) -> str:
+    return " && ".join(f"{key} == '{value}'" for key, value in labels.items())
+
+
+def _cilium(ref: ObjectRef, labels: Mapping[str, str], opening: Opening) -> dict[str, Any]:
+    word = "from" if opening.direction == "ingress" else "to"
+    peer: dict[str, Any] = {f"{word}CIDR": [_block(opening.address)]}
+    if opening.labels is not None:
+        elsewhere = {} if opening.namespace == ref.namespace else {"io.kubernetes.pod.namespace": opening.namespace}
+        peer = {f"{word}Endpoints": [{"matchLabels": {**opening.labels, **elsewhere}}]}
+    ports = [{"ports": [{"port": str(opening.port), "protocol": opening.protocol}]}]
+    return {"endpointSelector": {"matchLabels": dict(labels)}, opening.direction: [{**peer, "toPorts": ports}]}
