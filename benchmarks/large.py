@@ -8,9 +8,10 @@ import shutil
 import sys
 from pathlib import Path
 
+import peers
 import results
 from inputs import WORK, cluster
-from measure import Runs, runs
+from measure import Runs, run, runs
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from tests.reference.calico import as_calico
@@ -62,6 +63,17 @@ means the same. The whole command, beside NetworkPolicies alone, as the same CNI
 | CNI | NetworkPolicies alone: s (least / median) | MiB | half of them its own: s | MiB | times | pairs answered differently |
 | --- | --- | --- | --- | --- | --- | --- |
 """
+PEER = """### Beside network-config-analyzer
+
+Half of the policies Calico's own, on the same files; the pods' addresses are cut out of the blocks, as the peer matches no pod by
+its address. Seconds (least of the runs); a run of the peer is stopped after {limit} s.
+
+| pods | policies | meshtui s | network-config-analyzer {version} s | times as fast | connected pairs | answered differently |
+| --- | --- | --- | --- | --- | --- | --- |
+"""
+LIMIT_S = 300
+BESIDE = (100, 200, 500)
+"""The pods of the clusters that the peer reads too: its time grows with the square."""
 
 
 def large(pods: int) -> None:
@@ -88,7 +100,28 @@ def own(pods: int, repeat: int) -> None:
         differ = sum(before != after for before, after in pairs)
         text += f"| {cni} | {one.best:.2f} / {one.median:.2f} | {one.peak:.0f} | {other.best:.2f} / {other.median:.2f} "
         text += f"| {other.peak:.0f} | {other.best / one.best:.1f} | {differ} of {len(pairs):,} |\n"
-    results.write("27-own-policies", text)
+    results.write("27-own-policies", f"{text}\n{beside_peer(repeat)}")
+
+
+def beside_peer(repeat: int) -> str:
+    """The Python peer on Calico's policies, its answers compared with ours."""
+    command = peers.install(WORK)
+    text = PEER.format(limit=LIMIT_S, version=peers.VERSION)
+    examples: list[str] = []
+    for pods in BESIDE:
+        plain = cluster("network", pods, *ONLY, "--uniform-labels")
+        folder = half(peers.without_pods_in_blocks(plain, plain.with_name(f"{plain.name}-cut")), "calico")
+        mine, answer = measured(folder, repeat, "--cni", "calico"), WORK / f"{folder.name}.peer.txt"
+        log = WORK / f"{folder.name}.peer.log"
+        theirs = run(peers.arguments(command, folder, answer), log, LIMIT_S, peers.FINE)
+        ours = peers.answers_of_ours(WORK / f"{folder.name}.csv")
+        said = peers.answers_of_peer(answer) if theirs.finished else None
+        differ = peers.differences(ours, said) if said is not None else []
+        examples += [f"- {pods} pods: {each}\n" for each in differ[:5]]
+        time = f"{theirs.seconds:.1f} | {theirs.seconds / mine.best:.0f}" if theirs.finished else f"over {LIMIT_S} | – "
+        words = f"{len(ours):,} | {'–' if said is None else len(differ)}"
+        text += f"| {pods} | {max(4, pods // 10)} | {mine.best:.2f} | {time} | {words} |\n"
+    return text + ("\nThe first that differ:\n\n" + "".join(examples) if examples else "")
 
 
 def main() -> None:

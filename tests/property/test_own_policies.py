@@ -18,7 +18,10 @@ from meshtui.model.snapshot import KindState, KindStatus
 from meshtui.model.verdict import Decision
 from tests.property.test_matrix import answer, answers, compared, flows, snapshot_of, told, verdict
 from tests.reference.calico import Calico, as_calico
+from tests.reference.calico_matcher import World as CalicoWorld
+from tests.reference.calico_matcher import addresses
 from tests.reference.cilium import Cilium, as_cilium
+from tests.reference.cilium_matcher import World as CiliumWorld
 from tests.reference.clusters import Cluster, pod_keys
 
 RELAXED = settings(deadline=None, suppress_health_check=list(HealthCheck))
@@ -28,16 +31,19 @@ LABELS = [{}, {"team": "x"}, {"team": "y"}, {"trust": "high"}, {"trust": "low", 
 
 @dataclass(frozen=True)
 class Kinds:
-    """A CNI, what makes its policies, a NetworkPolicy as one of them, and the kinds that they read."""
+    """A CNI, what makes its policies, a NetworkPolicy as one of them, the kinds that they read, and a slow reading of them."""
 
     cni: Cni
     maker: type
     rewritten: object
     reads: tuple[str, ...]
+    slow: type
 
 
-CALICO = Kinds(named("calico"), Calico, as_calico, ("ServiceAccount", "EndpointSlice", "NetworkSet.projectcalico.org"))
-CILIUM = Kinds(named("cilium"), Cilium, as_cilium, ("Service", "EndpointSlice", "CiliumCIDRGroup", "Pod"))
+CALICO = Kinds(
+    named("calico"), Calico, as_calico, ("ServiceAccount", "EndpointSlice", "NetworkSet.projectcalico.org"), CalicoWorld
+)
+CILIUM = Kinds(named("cilium"), Cilium, as_cilium, ("Service", "EndpointSlice", "CiliumCIDRGroup", "Pod"), CiliumWorld)
 EACH = pytest.mark.parametrize("kinds", [CALICO, CILIUM], ids=["calico", "cilium"])
 
 
@@ -221,3 +227,51 @@ def test_what_the_closed_tunnel_is_said_to_stop_is_never_allowed(kinds, seed):
         if ends[0] is not ends[1]:
             said = context.engine.between(*map(context.endpoint, ends), port, "TCP")
             assert said.decision is not Decision.ALLOW, (ends[0].key, ends[1].key, port)
+
+
+# ---- a slow reading that shares no code with the engine
+
+
+def plain_world(kinds, seed):
+    """Pods with one address, and nothing but the CNI's own policies between them."""
+    _, _, objects = world(kinds, seed)
+    taken = {"Namespace", "Pod", "ServiceAccount", *OWN_KINDS}
+    kept = [o for o in objects if o["kind"] in taken and not o["apiVersion"].startswith("networking.k8s.io")]
+    kept = [o for o in kept if o["kind"] != "Pod" or (len(addresses(o)) == 1 and not o["spec"].get("hostNetwork"))]
+    return [without_mesh(o) for o in kept]
+
+
+OWN_KINDS = {
+    *("NetworkPolicy", "GlobalNetworkPolicy", "Tier", "NetworkSet", "GlobalNetworkSet"),
+    *("CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy", "CiliumCIDRGroup"),
+}
+
+
+def without_mesh(obj):
+    labels = {key: value for key, value in (obj["metadata"].get("labels") or {}).items() if "istio" not in key}
+    return {**obj, "metadata": {**obj["metadata"], "labels": labels}}
+
+
+@EACH
+@given(SEEDS)
+@settings(RELAXED, max_examples=150)
+def test_policies_as_a_slow_reading_has_them(kinds, seed):
+    rng, objects = random.Random(seed), plain_world(kinds, seed)
+    engine, slow = Engine(snapshot_of(objects, kinds.cni)), kinds.slow(objects)
+    for flow in flows(rng, pod_keys(objects), 150):
+        said = verdict(engine, *flow)[0]
+        versions = {address.version for key in flow[:2] for address in addresses(slow.pods[key])}
+        if flow[0] != flow[1] and len(versions) == 1 and said is not Decision.UNKNOWN:
+            assert (said is Decision.ALLOW) == slow.allows(*flow), flow
+
+
+@EACH
+def test_most_of_what_the_slow_reading_is_asked_is_known(kinds):
+    known = asked = 0
+    for seed in range(30):
+        objects = plain_world(kinds, seed)
+        engine = Engine(snapshot_of(objects, kinds.cni))
+        for flow in flows(random.Random(seed), pod_keys(objects), 100):
+            asked += 1
+            known += verdict(engine, *flow)[0] is not Decision.UNKNOWN
+    assert known > 0.7 * asked
