@@ -89,6 +89,7 @@ def test_settings_that_change_what_policies_mean_make_them_unknown():
     assert judge(with_settings(allow_localhost="auto", labels=""), TO_CRAB).decision is Decision.ALLOW
     assert judge(with_settings(allow_localhost="policy"), TO_CRAB).decision is Decision.UNKNOWN
     assert judge(with_settings(labels="k8s:app"), TO_CRAB).decision is Decision.UNKNOWN
+    assert judge(with_settings(label_prefix_file="/etc/labels"), TO_CRAB).decision is Decision.UNKNOWN
     here = snapshot_of(
         WORLD, [crab("ingress: [{fromEndpoints: [{matchLabels: {io.cilium.k8s.policy.cluster: me}}]}]")], cni=CILIUM
     )

@@ -47,6 +47,7 @@ _ASSUMED: Mapping[str, frozenset[str]] = {
     "enable-l7-proxy": frozenset({"", "true"}),
     "enable-node-selector-labels": frozenset({"", "false"}),
     "enable-non-default-deny-policies": frozenset({"", "true"}),
+    "label-prefix-file": frozenset({""}),
     "labels": frozenset({""}),
 }
 """The settings (cilium/cilium pkg/option/config.go) for which policies are evaluated, each with its values."""
