@@ -20,7 +20,7 @@ from meshtui.screens.opening import OpeningScreen
 from meshtui.session import Session
 from meshtui.settings import Settings
 from meshtui.ui import frame
-from meshtui.ui.panes import panes
+from meshtui.ui.panes import tabbed
 from meshtui.ui.widgets.prompt import Prompt
 from tests.fakes.frozen import NOW, FrozenSource, bookstore
 from tests.pilot.test_keys import until
@@ -55,7 +55,7 @@ def rows_of(pilot: Pilot[Any], first: int, last: int) -> list[str]:
 
 
 def test_the_titles_are_those_of_the_panes() -> None:
-    assert tuple(pane.title for pane in panes()) == frame.TITLES
+    assert tuple(pane.title for pane in tabbed()) == frame.TITLES
 
 
 @pytest.mark.parametrize("what", ["meshtui.app, meshtui.cli.tui, meshtui.screens.opening", "meshtui.cli.main"])

@@ -116,7 +116,7 @@ def test_the_matrix_agrees_with_the_engine_down_to_the_deciding_rule(seed):
 
 
 @given(SEEDS)
-@settings(RELAXED, max_examples=100)
+@settings(RELAXED, max_examples=60)
 def test_pairs_behind_proxies_have_the_engines_word_for_every_pair_of_pods_and_port(seed):
     rng = random.Random(seed)
     cluster = Cluster(rng, strange=True, proxies=True)
@@ -311,7 +311,7 @@ def test_kept_up_to_date_equals_from_scratch(seed):
 
 
 @given(SEEDS)
-@settings(RELAXED, max_examples=40)
+@settings(RELAXED, max_examples=20)
 def test_kept_up_to_date_equals_from_scratch_behind_proxies(seed):
     rng = random.Random(seed)
     memo = Memo()

@@ -65,7 +65,7 @@ def perhaps_unread(kinds, rng, snapshot):
 
 @EACH
 @given(SEEDS)
-@settings(RELAXED, max_examples=150)
+@settings(RELAXED, max_examples=80)
 def test_the_matrix_agrees_with_the_engine_down_to_the_deciding_rule(kinds, seed):
     rng, _, objects = world(kinds, seed, strange=random.Random(seed).random() < 0.5)
     snapshot = perhaps_unread(kinds, rng, snapshot_of(objects, kinds.cni))
@@ -88,7 +88,7 @@ def on_a_host(end):
 
 @EACH
 @given(SEEDS)
-@settings(RELAXED, max_examples=50)
+@settings(RELAXED, max_examples=15)
 def test_pairs_behind_proxies_have_the_engines_word_too(kinds, seed):
     rng, _, objects = world(kinds, seed, strange=True, proxies=True)
     for flow, source, found, said in compared(Matrix(perhaps_unread(kinds, rng, snapshot_of(objects, kinds.cni))), rng):
@@ -100,7 +100,7 @@ def test_pairs_behind_proxies_have_the_engines_word_too(kinds, seed):
 
 @EACH
 @given(SEEDS)
-@settings(RELAXED, max_examples=60)
+@settings(RELAXED, max_examples=40)
 def test_kept_up_to_date_equals_from_scratch(kinds, seed):
     rng, maker, objects = world(kinds, seed)
     matrix = Matrix(snapshot_of(objects, kinds.cni))
@@ -136,7 +136,7 @@ def changed(rng, maker, objects):
 
 @EACH
 @given(SEEDS)
-@settings(RELAXED, max_examples=60)
+@settings(RELAXED, max_examples=30)
 def test_the_order_of_objects_changes_nothing(kinds, seed):
     rng, _, objects = world(kinds, seed)
     one, other = (Matrix(snapshot_of(each, kinds.cni)) for each in (objects, rng.sample(objects, len(objects))))
@@ -204,7 +204,7 @@ def test_a_policy_that_selects_nothing_changes_nothing(seed):
 
 @EACH
 @given(SEEDS)
-@settings(RELAXED, max_examples=60)
+@settings(RELAXED, max_examples=40)
 def test_what_is_never_asked_decides_nothing(kinds, seed):
     rng, _, objects = world(kinds, seed)
     snapshot = snapshot_of(objects, kinds.cni)
@@ -217,7 +217,7 @@ def test_what_is_never_asked_decides_nothing(kinds, seed):
 
 @EACH
 @given(SEEDS)
-@settings(RELAXED, max_examples=60)
+@settings(RELAXED, max_examples=40)
 def test_what_the_closed_tunnel_is_said_to_stop_is_never_allowed(kinds, seed):
     _, _, objects = world(kinds, seed, strange=True)
     context = Context(snapshot_of(objects, kinds.cni))
@@ -254,7 +254,7 @@ def without_mesh(obj):
 
 @EACH
 @given(SEEDS)
-@settings(RELAXED, max_examples=150)
+@settings(RELAXED, max_examples=60)
 def test_policies_as_a_slow_reading_has_them(kinds, seed):
     rng, objects = random.Random(seed), plain_world(kinds, seed)
     engine, slow = Engine(snapshot_of(objects, kinds.cni)), kinds.slow(objects)
@@ -268,7 +268,7 @@ def test_policies_as_a_slow_reading_has_them(kinds, seed):
 @EACH
 def test_most_of_what_the_slow_reading_is_asked_is_known(kinds):
     known = asked = 0
-    for seed in range(30):
+    for seed in range(12):
         objects = plain_world(kinds, seed)
         engine = Engine(snapshot_of(objects, kinds.cni))
         for flow in flows(random.Random(seed), pod_keys(objects), 100):
