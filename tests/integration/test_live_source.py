@@ -7,6 +7,7 @@ from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus
 from meshtui.sandbox.apiserver.server import running_api
 from meshtui.settings import Settings
+from meshtui.sources.kubernetes.api import LISTS_AT_ONCE, Api
 from meshtui.sources.kubernetes.live import LiveSource
 from tests.fakes.live import following, relayed, status, synced
 from tests.fakes.snapshots import pod, policy
@@ -30,6 +31,29 @@ async def test_the_first_snapshot_and_a_label_change():
         changed = await followed.until(lambda s: "stage" in labels(s))
         assert changed.services is first.services, "a kind that didn't change is the very same mapping"
         assert changed.pods is not first.pods
+
+
+async def test_only_some_lists_are_read_at_once(monkeypatch):
+    asked, most, get = 0, 0, Api.get
+
+    async def counted(self, path, params=None):
+        nonlocal asked, most
+        asked += 1
+        most = max(most, asked)
+        try:
+            return await get(self, path, params)
+        finally:
+            asked -= 1
+
+    monkeypatch.setattr(Api, "get", counted)
+    async with running_api([pod("shop/web")]) as api:
+        api.faults.set(delay_s=0.05)
+        source = LiveSource(Settings(kubeconfig=str(api.kubeconfig)))
+        try:
+            assert names(await source.snapshot()) == ["web"]
+        finally:
+            await source.close()
+    assert LISTS_AT_ONCE <= most < LISTS_AT_ONCE + 5, "beside lists, settings of the mesh and of the CNI are read"
 
 
 async def test_additions_and_deletions_arrive():

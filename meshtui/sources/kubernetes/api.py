@@ -58,6 +58,10 @@ class ThrottledError(ClusterError):
         self.retry_after_s = retry_after_s
 
 
+LISTS_AT_ONCE = 16
+"""The lists that are read at once: a slow machine opens seventy connections at once too slowly for each of them."""
+
+
 class _Status(msgspec.Struct):
     message: str = ""
     reason: str = ""
@@ -71,6 +75,8 @@ class Api:
         self._timeouts = timeouts
         self._client = self._new_client(connection.tls)
         self._retired: list[httpx.AsyncClient] = []
+        self.listing = asyncio.Semaphore(LISTS_AT_ONCE)
+        """Held while a page of a list is read."""
 
     def _new_client(self, tls: ssl.SSLContext | bool) -> httpx.AsyncClient:
         """A client that ignores environment variables, follows no redirects and keeps no cookies."""

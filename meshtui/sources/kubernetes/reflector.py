@@ -231,12 +231,13 @@ class Reflector:
         A user who may not list a kind gets 403 even if it isn't installed. Discovery, which everybody may read, distinguishes
         the two.
         """
-        try:
-            return await self.api.get(self._path, params)
-        except ForbiddenError:
-            if self.kind.optional and not await self._is_served():
-                raise NotServedError(f"{self.kind.resource} isn't served") from None
-            raise
+        async with self.api.listing:
+            try:
+                return await self.api.get(self._path, params)
+            except ForbiddenError:
+                if self.kind.optional and not await self._is_served():
+                    raise NotServedError(f"{self.kind.resource} isn't served") from None
+                raise
 
     async def _is_served(self) -> bool:
         """Whether the API server's discovery has the kind. If discovery can't be read, True."""
