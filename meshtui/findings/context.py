@@ -20,7 +20,6 @@ from meshtui.engine.matrix.proxied import Proxied
 from meshtui.engine.path.resolution import Resolver
 from meshtui.engine.policy.authorization import Authorization
 from meshtui.engine.policy.networkpolicy import Direction, NetworkPolicies
-from meshtui.engine.policy.own import own_policies
 from meshtui.engine.policy.peer_authentication import PeerAuthentications
 from meshtui.engine.policy.tiers import Action, OwnPolicies
 from meshtui.engine.policy.unmodelled import ADMIN_KINDS
@@ -71,10 +70,10 @@ class Context:
         """The NetworkPolicies by the pods that they select."""
         return NetworkPolicies(self.snapshot)
 
-    @cached_property
+    @property
     def own(self) -> OwnPolicies | None:
         """The policies of the CNI's own kinds, if they are evaluated."""
-        return own_policies(self.snapshot)
+        return self.engine.own
 
     @cached_property
     def selected_by(self) -> Selected:

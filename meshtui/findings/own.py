@@ -138,4 +138,10 @@ def by_own(context: Context, decider: Decider | None, flow: tuple[PodClass, PodC
     """What decides, if it is a policy of the CNI's own kinds, and not because it leaves the tunnel closed (MT301)."""
     if decider is None or decider.ref.kind in OF_KUBERNETES:
         return None
-    return None if any(each.flow == flow for each in context.once(tunnel_closed)) else decider
+    (stopped,) = context.once(_stopped)
+    return None if flow in stopped else decider
+
+
+def _stopped(context: Context) -> Iterator[frozenset[tuple[PodClass, PodClass, int]]]:
+    """All flows that only the closed tunnel stops, as one set."""
+    yield frozenset(each.flow for each in context.once(tunnel_closed))

@@ -62,7 +62,7 @@ class Watched:
 
     async def until(self, good):
         try:
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(20):
                 while not good():
                     self._news.clear()
                     await self._news.wait()
@@ -75,7 +75,7 @@ class Watched:
 async def test_the_terminal_program_says_so_and_recovers(tmp_path, server, fault):
     stray = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: stray.append(context))
-    watched = Watched(server.kubeconfig(tmp_path / "k"), request_s=2.0 if fault.slow else 5.0)
+    watched = Watched(server.kubeconfig(tmp_path / "k"), request_s=0.5 if fault.slow else 5.0)
     session = watched.session
     try:
         await watched.until(lambda: synced(session.snapshot))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from textual.events import Key
 from textual.pilot import Pilot
 
 from meshtui.app import MeshtuiApp
@@ -151,6 +152,39 @@ async def test_the_tiers_are_in_the_order_of_their_evaluation(tmp_path: Path) ->
         "baselineadminnetworkpolicy": ("10000000", "pass", "0"),
     }
     assert default.index("shop/db") < default.index("default.web"), "NetworkPolicies have an order, this one has none"
+
+
+async def test_a_written_default_tier_keeps_networkpolicies(tmp_path: Path) -> None:
+    """A live cluster has the object, and those of the admin tiers."""
+    objects = [*WORLD, calico("Tier", "default", "{order: 1000000, defaultAction: Deny}")]
+    async with program(tmp_path, objects, "calico") as pilot:
+        assert cells(await at(pilot, "np"))["db"]["ORDER"] == "default 1000"
+        assert cells(await at(pilot, "tiers"))["default"]["POLICIES"] == "2"
+
+
+async def test_a_policy_that_the_agent_refuses_says_so(tmp_path: Path) -> None:
+    ports = "[{ports: [{port: '99999', protocol: TCP}]}]"
+    objects = [*PODS, cnp(f"{{endpointSelector: {{}}, ingress: [{{toPorts: {ports}}}]}}", "shop/odd")]
+    async with program(tmp_path, objects, "cilium") as pilot:
+        assert "Cilium refuses it" in detail(await at(pilot, "np"), "odd")
+
+
+async def test_what_a_rule_passes_on_is_not_closed(tmp_path: Path) -> None:
+    rules = "[{action: Pass, protocol: TCP, destination: {ports: [15008]}}]"
+    objects = [*PODS, calico("GlobalNetworkPolicy", "default.p", f"{{selector: all(), ingress: {rules}}}")]
+    async with program(tmp_path, objects, "calico") as pilot:
+        assert cells(await at(pilot, "np"))["default.p"]["HBONE 15008"] == "some"
+
+
+async def test_keys_that_are_typed_ahead_run_no_command(tmp_path: Path) -> None:
+    async with program(tmp_path, WORLD, "calico") as pilot:
+        for key in ("colon", *"wd", "enter"):  # why, describe
+            pilot.app.post_message(Key(key, key if len(key) == 1 else None))
+        await pilot.pause()
+        screen = pilot.app.screen
+        assert isinstance(screen, MainScreen)
+        await until(pilot, lambda: not screen.query_one(Prompt).display)
+        assert pilot.app.screen is screen
 
 
 async def test_without_tiers_it_says_whose_they_are(tmp_path: Path) -> None:

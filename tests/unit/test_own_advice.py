@@ -86,6 +86,21 @@ def test_the_manifest_of_a_pod_of_another_namespace():
     }
 
 
+def test_an_object_behind_calicos_api_is_no_example():
+    crd = {**CLOSED, "apiVersion": "crd.projectcalico.org/v1"}
+    changes, effect = advised("calico", [crd], ("front/web", "shop/db:5432"))
+    assert [change.edit.ref.kind for change in changes] == ["NetworkPolicy"]
+    assert effect.enough
+
+
+def test_labels_that_would_say_something_else_in_an_expression_get_a_networkpolicy():
+    odd = pod("front/web", "10.0.1.1", [8080], {"app": "web' || all() || app == '"})
+    changes, effect = advised("calico", [CLOSED], ("front/web", "shop/db:5432"), [*PODS[:2], odd, *PODS[3:]])
+    assert [change.edit.ref.kind for change in changes] == ["NetworkPolicy"]
+    assert effect.enough
+    assert effect.opens == ()
+
+
 TIER = calico("Tier", "platform", "{order: 100}")
 OTHERS = [
     ("calico", [gnp("{selector: app == 'db', ingress: [{action: Deny}]}", "default.no")], "is for the whole cluster"),

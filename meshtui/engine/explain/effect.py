@@ -69,7 +69,7 @@ def proposed(
 
 def _searched(engine: Engine, flow: Flow, verdict: Verdict, *, exact: bool) -> tuple[tuple[Change, ...], Verdict | None]:
     """Changes until the flow isn't denied any more, or no further edit is found; and the verdict after all edits."""
-    proposer = Proposer(engine.snapshot, flow.http, exact=exact)
+    proposer = Proposer(engine.snapshot, flow.http, engine.own, exact=exact)
     resolved, found = engine.resolver.resolve(flow), dict[int, Change]()
     after: Verdict | None = None
     for _ in range(_MOST_ROUNDS):

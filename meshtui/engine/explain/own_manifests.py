@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from meshtui.engine.explain.manifests import CLIENT_CIDR, Manifest
+from meshtui.kinds.calico import CRD_GROUP
 from meshtui.model.calico import CalicoPolicy
 from meshtui.model.ids import ObjectRef
 from meshtui.model.policy import ForeignPolicy
+
+_PLAIN = re.compile(r"[A-Za-z0-9._/-]*\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +27,15 @@ class Opening:
     address: str
     protocol: str
     port: int
+
+
+def can_be_written(example: ForeignPolicy, labels: Mapping[str, str] | None, opening: Opening) -> bool:
+    """Whether a policy like ``example`` can be proposed: objects behind Calico's API aren't for people to write.
+
+    Labels become part of expressions, so that odd ones, which no API server accepts, could say something else there.
+    """
+    texts = [text for each in (labels, opening.labels) for pair in (each or {}).items() for text in pair]
+    return not example.api_version.startswith(CRD_GROUP) and all(map(_PLAIN.match, texts))
 
 
 def like(example: ForeignPolicy, ref: ObjectRef, labels: Mapping[str, str], opening: Opening) -> Manifest:

@@ -12,18 +12,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from meshtui.engine.explain import manifests
-from meshtui.engine.explain.own_manifests import Opening, like
+from meshtui.engine.explain.own_manifests import Opening, can_be_written, like
 from meshtui.engine.matching.addresses import parse_address
 from meshtui.engine.matching.http import normal_path
 from meshtui.engine.policy.authorization import l7_fields_of
-from meshtui.engine.policy.calico.policies import DEFAULT_TIER
+from meshtui.engine.policy.tiers import OwnPolicies
 from meshtui.engine.whatif.narrow import Narrow, free_name
-from meshtui.model.calico import CalicoPolicy
 from meshtui.model.constants import POD_NETWORK_LAYERS, TIER_LAYERS
 from meshtui.model.finding import Edit, Operation
 from meshtui.model.flow import HttpRequest
 from meshtui.model.ids import ObjectRef
-from meshtui.model.policy import AuthorizationPolicy, ForeignPolicy, NetworkPolicy
+from meshtui.model.policy import AuthorizationPolicy, NetworkPolicy
 from meshtui.model.reason import Caller, Code, Reason, because
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import Decider, Hop, Layer, Step, StepResult, Verdict
@@ -69,10 +68,13 @@ class _Carrier:
 class Proposer:
     """Builds the changes for one flow on one snapshot; equal needs give the same change.
 
-    ``exact``: rules for a proxy name the method and path of the flow's request.
+    ``own`` are the evaluated policies of the CNI's own kinds. ``exact``: rules for a proxy name the method and path of the flow's
+    request.
     """
 
-    def __init__(self, snapshot: Snapshot, http: HttpRequest | None, *, exact: bool = True) -> None:
+    def __init__(
+        self, snapshot: Snapshot, http: HttpRequest | None, own: OwnPolicies | None = None, *, exact: bool = True
+    ) -> None:
         self._snapshot = snapshot
         self._http = http
         self._exact = exact
@@ -80,6 +82,8 @@ class Proposer:
         self._network = {p.meta.ref: p for p in snapshot.network_policies.values()}
         self._authorization = {p.meta.ref: p for p in snapshot.authorization_policies.values()}
         self._foreign = {p.meta.ref: p for p in snapshot.foreign.values()}
+        self._own = {policy.ref: policy for policy in own.policies.values()} if own is not None else {}
+        self._shared_tiers = {each.name for each in own.places if each.networkpolicies is not None} if own is not None else set()
         self._made: dict[object, Change] = {}
         self._taken = {*self._network, *self._authorization, *self._foreign}
 
@@ -135,20 +139,9 @@ class Proposer:
         instead = self._instead_of_own(step)
         if instead is not None:
             return self._hint(step, hop, instead)
+        no_labels = because(Code.CHANGE_NO_LABELS, pod=subject.key)
         rule = {side: [peer], "ports": [{"protocol": hop.protocol, "port": hop.port}]}
         owner, labels = self._snapshot.owner_of(subject), self._narrow.labels(subject)
-        example = self._example(step, subject.namespace)
-        if example is not None:
-            theirs = self._narrow.own_or_common_labels(peer_pod) if peer_pod is not None else None
-            namespace = peer_pod.namespace if peer_pod is not None else ""
-            opening = Opening(direction, theirs, namespace, peer_name, hop.protocol, hop.port)
-
-            def alike(ref: ObjectRef, _: Mapping[str, Any]) -> dict[str, Any]:
-                return like(example, ref, labels or {}, opening)
-
-            found_place = _Carrier(example.meta.kind, subject.namespace, direction, None, labels, alike)
-            no_labels = because(Code.CHANGE_NO_LABELS, pod=subject.key)
-            return self._carried(step, hop, found_place, rule) or self._hint(step, hop, no_labels)
         found = (self._network.get(d.ref) for d in step.objects)
         own = next((p for p in found if p is not None and self._narrow.is_own(p, owner)), None)
 
@@ -156,25 +149,36 @@ class Proposer:
             return manifests.new_network_policy(ref, labels or {}, direction, rule)
 
         carrier = _Carrier("NetworkPolicy", subject.namespace, direction, own, labels, new)
-        return self._carried(step, hop, carrier, rule) or self._hint(step, hop, because(Code.CHANGE_NO_LABELS, pod=subject.key))
+        if step.reason.code is Code.OWN_TIER_END:
+            theirs = self._narrow.own_or_common_labels(peer_pod) if peer_pod is not None else None
+            home = peer_pod.namespace if peer_pod is not None else ""
+            opening = Opening(direction, theirs, home, peer_name, hop.protocol, hop.port)
+            carrier = self._in_kind_of(subject.namespace, labels, opening) or carrier
+        return self._carried(step, hop, carrier, rule) or self._hint(step, hop, no_labels)
 
     def _instead_of_own(self, step: Step) -> Reason | None:
         """Who has to change a policy of the CNI's own kinds that denies: one that says so, or that ends a tier for others."""
-        code, rule = step.reason.code, step.reason["rule"] if step.reason.code is Code.OWN_RULE else None
-        if code is Code.OWN_TIER_END:
-            owns = [(d, self._foreign[d.ref].own) for d in step.objects if d.ref in self._foreign]
-            rule = next((d for d, own in owns if isinstance(own, CalicoPolicy) and own.tier != DEFAULT_TIER), None)
+        rule = step.reason["rule"] if step.reason.code is Code.OWN_RULE else None
+        if step.reason.code is Code.OWN_TIER_END:
+            tiers = ((d, self._own[d.ref].tier) for d in step.objects if d.ref in self._own)
+            rule = next((d for d, tier in tiers if tier and tier not in self._shared_tiers), None)
         if not isinstance(rule, Decider):
             return None
         if rule.ref.namespace:
             return because(Code.CHANGE_SHARED_POLICY, policies=(rule.ref,))
         return because(Code.CHANGE_CLUSTER_POLICY, rule=rule)
 
-    def _example(self, step: Step, namespace: str) -> ForeignPolicy | None:
-        """A policy of the CNI's own kind that the namespace has, where such policies are evaluated."""
-        if step.reason.code is not Code.OWN_TIER_END:
+    def _in_kind_of(self, namespace: str, labels: Mapping[str, str] | None, opening: Opening) -> _Carrier | None:
+        """The place of a new policy of the CNI's own kind, if the namespace has such a policy that is evaluated."""
+        names = (ref for ref in sorted(self._own) if ref.namespace == namespace)
+        example = next((self._foreign[ref] for ref in names if can_be_written(self._foreign[ref], labels, opening)), None)
+        if example is None:
             return None
-        return next((p for ref, p in sorted(self._foreign.items()) if ref.namespace == namespace and p.own is not None), None)
+
+        def new(ref: ObjectRef, _: Mapping[str, Any]) -> dict[str, Any]:
+            return like(example, ref, labels or {}, opening)
+
+        return _Carrier(example.meta.kind, namespace, opening.direction, None, labels, new)
 
     def _peer(self, pod: Pod | None, name: str, home: str) -> dict[str, Any] | None:
         if pod is None:

@@ -257,6 +257,8 @@ class Place:
     name: str
     end: Action
     admin: str = ""
+    networkpolicies: float | None = None
+    """The order that NetworkPolicies have in it; None: they are in another one."""
 
     @property
     def title(self) -> str:

@@ -53,7 +53,7 @@ def _look(context: Context) -> Iterator[Found]:
 def _of_own(context: Context) -> Iterator[Found]:
     """The same of policies of the CNI's own kinds."""
     closed: dict[tuple[ObjectRef, Direction], list[Closed]] = defaultdict(list)
-    for each in tunnel_closed(context):
+    for each in context.once(tunnel_closed):
         closed[each.decider.ref, each.direction].append(each)
     for (ref, direction), several in sorted(closed.items(), key=lambda item: (item[0][0], item[0][1].value)):
         places = ", ".join(dict.fromkeys(each.decider.rule or "" for each in several))

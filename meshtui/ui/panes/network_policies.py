@@ -64,8 +64,13 @@ def _hbone_states(policy: OfNetwork, own: OwnPolicy | None) -> dict[Direction, s
         return {direction: hbone(policy, direction) for direction in directions(policy)}
     if own is None:
         return {}
-    allowing = {d: [rule.ports for rule in own.rules.get(d, ()) if rule.action is Action.ALLOW] for d in Direction}
-    return {d: _how_far([ports.contain(HBONE_PORT, "TCP", None) for ports in allowing[d]]) for d in Direction if d in own.closes}
+    states = {}
+    for direction in (each for each in Direction if each in own.closes):
+        rules_ = [rule for rule in own.rules.get(direction, ()) if rule.action is not Action.DENY]
+        state = _how_far([rule.ports.contain(HBONE_PORT, "TCP", None) for rule in rules_])
+        passes = any(rule.action is not Action.ALLOW or rule.doubt is not None for rule in rules_)
+        states[direction] = "some" if state == "open" and passes else state
+    return states
 
 
 def _hbone_cell(states: dict[Direction, str]) -> Cell:
@@ -97,8 +102,8 @@ def order_of(session: Session, policy: OfNetwork) -> str:
     own = _own(session, policy)
     if own is not None and own.tier:
         return own.tier if own.order == inf else f"{own.tier} {own.order:.15g}"
-    tiers = session.engine.own.places if session.engine.own is not None else ()
-    return "default 1000" if tiers and isinstance(policy, NetworkPolicy) else "-"
+    tiers = session.engine.own.places if isinstance(policy, NetworkPolicy) and session.engine.own is not None else ()
+    return next((f"{tier.name} {tier.networkpolicies:.15g}" for tier in tiers if tier.networkpolicies is not None), "-")
 
 
 def subject_of(policy: OfNetwork) -> str:
@@ -192,7 +197,10 @@ def _detail(view: View, uid: str) -> Document:
     if not evaluated:
         sections.append(_not_evaluated(session, policy))
     sections += _of_directions(session, policy)
-    if evaluated:
+    if evaluated and isinstance(policy, ForeignPolicy) and _own(session, policy) is None:
+        refused = f"{session.snapshot.cni.title} refuses it, as it is written: it has no effect"
+        sections.append(Section("Without effect", (line((refused, WARN)),)))
+    elif evaluated:
         sections += _hit(session.snapshot, policy, pods)
     if not isinstance(policy, ForeignPolicy) and policy.unmodelled:
         sections.append(Section("Not understood", tuple(line((field, WARN)) for field in policy.unmodelled)))

@@ -24,14 +24,6 @@ _COLUMNS = (
     Column("AT ITS END", keep=8, least=12),
     Column("POLICIES", keep=8, least=8, right=True),
 )
-_KUBERNETES_ORDER = 1_000.0
-"""The order of NetworkPolicies in the default tier."""
-_DEFAULT = "default"
-
-
-def _places(session: Session) -> tuple[Place, ...]:
-    own = session.engine.own
-    return own.places if own is not None else ()
 
 
 def _end(place: Place) -> tuple[str, str]:
@@ -58,15 +50,16 @@ def _places_of(own: OwnPolicies, policy: OfNetwork, place: Place) -> Iterator[tu
             if known is not None and known.tier == place.name and not place.admin:
                 yield known.order, ref.name, ref.namespace
         case _:
-            if place.name == _DEFAULT:
-                yield _KUBERNETES_ORDER, ref.name, ref.namespace
+            if place.networkpolicies is not None:
+                yield place.networkpolicies, ref.name, ref.namespace
 
 
 def _rows(view: View) -> list[Row]:
     own = view.session.engine.own
-    rows = []
-    for number, place in enumerate(_places(view.session), 1):
-        assert own is not None  # noqa: S101  (it has places)
+    rows: list[Row] = []
+    if own is None:
+        return rows
+    for number, place in enumerate(own.places, 1):
         order = "-" if place.title == place.name else f"{place.order:.15g}"
         cells = (Cell(str(number), DIM), Cell(place.name), Cell(order), Cell(*_end(place)))
         rows.append(Row(place.name, (*cells, Cell(str(len(_members(view.session, own, place)))))))
@@ -75,7 +68,7 @@ def _rows(view: View) -> list[Row]:
 
 def _detail(view: View, uid: str) -> Document:
     session, own = view.session, view.session.engine.own
-    place = next((each for each in _places(session) if each.name == uid), None)
+    place = next((each for each in own.places if each.name == uid), None) if own is not None else None
     if place is None or own is None:
         return Document("gone")
     members = _members(session, own, place)

@@ -55,7 +55,7 @@ class Prompt(Horizontal):
         field.value = text
         field.cursor_position = len(text)
         self.display = True
-        field.focus()
+        self.screen.set_focus(field)  # at once: keys that are typed ahead belong to it
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:

@@ -310,13 +310,13 @@ def _unordered(rule: Rule) -> Rule:
 def _places(snapshot: Snapshot) -> tuple[Place, ...]:
     """The tiers of a cluster in order: those without an order come last, equal ones by name."""
     found = {name: Place(order, name, Action.PASS, admin) for admin, order, name in _ADMIN_TIERS}
-    found[DEFAULT_TIER] = Place(_DEFAULT_ORDER, DEFAULT_TIER, Action.DENY)
+    found[DEFAULT_TIER] = Place(_DEFAULT_ORDER, DEFAULT_TIER, Action.DENY, networkpolicies=_KUBERNETES_ORDER)
     for tier in sorted(snapshot.calico_tiers.values(), key=lambda t: t.meta.kind):
         end = Action.PASS if tier.default_action == "Pass" else Action.DENY
         name = tier.meta.name
         order = _DEFAULT_ORDER if name == DEFAULT_TIER else inf if tier.order is None else tier.order
         if name not in found or not found[name].admin:
-            found[name] = Place(order, name, end)
+            found[name] = Place(order, name, end, networkpolicies=_KUBERNETES_ORDER if name == DEFAULT_TIER else None)
     return tuple(sorted(found.values(), key=lambda place: (place.order, place.name)))
 
 
