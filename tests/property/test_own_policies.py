@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from meshtui.cni import named
 from meshtui.engine import Engine
+from meshtui.engine.explain.selected import Selected
 from meshtui.engine.matrix.matrix import Matrix
 from meshtui.engine.policy.own import own_policies
 from meshtui.findings.context import Context
@@ -275,3 +276,17 @@ def test_most_of_what_the_slow_reading_is_asked_is_known(kinds):
             asked += 1
             known += verdict(engine, *flow)[0] is not Decision.UNKNOWN
     assert known > 0.7 * asked
+
+
+@EACH
+@given(SEEDS)
+@settings(RELAXED, max_examples=40)
+def test_a_policy_selects_the_pods_whose_tiers_have_it(kinds, seed):
+    _, _, objects = world(kinds, seed, strange=True)
+    engine = Engine(snapshot_of(objects, kinds.cni))
+    selected, running = Selected(engine), [pod for pod in engine.snapshot.pods.values() if not pod.completed]
+    for uid, policy in engine.own.policies.items():
+        for direction in policy.rules:
+            tiers = {pod.key: engine.own.tiers(direction, engine.endpoint(pod)) for pod in running}
+            having = {key for key, several in tiers.items() if any(policy.ref in tier.policies for tier in several)}
+            assert {pod.key for pod in selected.pods(engine.snapshot.foreign[uid])[0]} == having, policy.ref

@@ -6,7 +6,7 @@ which makes the tiers of a pod from its policies; ``engine.policy.own`` lists th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from math import inf
@@ -270,13 +270,13 @@ class Place:
 class OwnPolicy:
     """One evaluated policy of a CNI's own kinds.
 
-    ``selects`` says whether it selects a pod (None: not known). ``rules`` are those of the directions that it is about;
+    ``subject`` are the pods that it selects, as an answer for pods alone. ``rules`` are those of the directions that it is about;
     ``closes`` are the directions in which what no rule allows is denied to the pods that it selects. Where the CNI has tiers,
     ``tier`` is the name of its, and ``order`` its place there (infinite: last).
     """
 
     ref: ObjectRef
-    selects: Callable[[Endpoint], bool | None]
+    subject: Peers
     rules: Mapping[Direction, tuple[Rule, ...]]
     closes: frozenset[Direction]
     tier: str = ""

@@ -14,7 +14,7 @@ from math import inf
 from typing import ClassVar, NamedTuple
 
 from meshtui.engine.endpoints import Endpoint
-from meshtui.engine.policy.calico.entities import Entity, OfFamily, World, is_workload
+from meshtui.engine.policy.calico.entities import Entity, Labelled, OfFamily, World, is_workload
 from meshtui.engine.policy.calico.rules import Compiled, Rules, prefixed
 from meshtui.engine.policy.calico.selectors import (
     ACCOUNT,
@@ -25,6 +25,7 @@ from meshtui.engine.policy.calico.selectors import (
     Operator,
     Selector,
     SelectorError,
+    Term,
     both,
     of_pods,
 )
@@ -135,7 +136,7 @@ class CalicoPolicies:
         return {
             each.uid: OwnPolicy(
                 each.ref,
-                partial(self._selects, each),
+                self._subject(each),
                 {direction: tuple(compiled.rule for compiled in rules) for direction, rules in each.rules.items()},
                 frozenset(each.rules) if ends[each.tier] is Action.DENY else frozenset(),
                 each.tier,
@@ -144,9 +145,10 @@ class CalicoPolicies:
             for each in self._all
         }
 
-    def _selects(self, policy: _Policy, end: Endpoint) -> bool | None:
-        here = is_workload(end) and policy.ref.namespace in {"", end.namespace}
-        return policy.subject.match(partial(self._world.of_pod, end)) if here else False
+    def _subject(self, policy: _Policy) -> Entity:
+        home = policy.ref.namespace
+        selector = both(Term(Operator.IN, NAMESPACE, (home,)), policy.subject) if home else policy.subject
+        return Entity((Labelled(selector, self._world),))
 
     def reads(self) -> Reads:
         """What the policies read of pods."""

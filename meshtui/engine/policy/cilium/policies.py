@@ -136,13 +136,7 @@ class CiliumPolicies:
         rules = {d: tuple(rule for spec in specs for rule in spec.rules.get(d, ())) for d in Direction}
         closes = frozenset(direction for spec in specs for direction in spec.closes)
         written = {direction: found for direction, found in rules.items() if found or direction in closes}
-        return OwnPolicy(specs[0].ref, partial(self._selects, specs), written, closes)
-
-    def _selects(self, specs: Sequence[_Spec], end: Endpoint) -> bool | None:
-        if sort_of(end) is not Sort.POD or specs[0].ref.namespace not in {"", end.namespace}:
-            return False
-        matching = {spec.subject.match(partial(self._world.of_pod, end)) for spec in specs}
-        return True if True in matching else None if None in matching else False
+        return OwnPolicy(specs[0].ref, AnyOf(tuple(Labelled(spec.subject, self._world) for spec in specs)), written, closes)
 
     @property
     def places(self) -> tuple[Place, ...]:
