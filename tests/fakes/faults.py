@@ -31,9 +31,11 @@ class Fault:
         """Whether this fault is the answer to a request."""
         if self.on == WATCH:
             return exchange.watch
-        if exchange.watch:
-            return False
-        return exchange.kind is not None and (self.on == LIST or exchange.kind.plural == "pods")
+        return not exchange.watch and self.lists_of(exchange.kind)
+
+    def lists_of(self, kind):
+        """Whether the lists of this kind have this fault."""
+        return kind is not None and (self.on == LIST or (self.on == PODS and kind.plural == "pods"))
 
 
 def body(data, **more):

@@ -170,7 +170,7 @@ class HostileServer:
             await healthy(exchange)
         elif fault.met_by(exchange):
             await fault.play(exchange)
-        elif exchange.watch:
+        elif exchange.watch and fault.lists_of(exchange.kind):
             await exchange.send(json_response({"kind": "Status", "code": 410}, code=410))  # so that it is listed again
         else:
             await healthy(exchange)

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from itertools import groupby
 
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus
@@ -54,6 +55,28 @@ async def test_only_some_lists_are_read_at_once(monkeypatch):
         finally:
             await source.close()
     assert LISTS_AT_ONCE <= most < LISTS_AT_ONCE + 5, "beside lists, settings of the mesh and of the CNI are read"
+
+
+async def test_a_list_of_many_pages_waits_for_its_turn_once(monkeypatch):
+    """With one list at once, the pages of one list follow each other: no other list comes in between."""
+    asked, get = [], Api.get
+
+    async def noted(self, path, params=None):
+        if params and "limit" in params and "labelSelector" not in params:
+            asked.append(path)
+        return await get(self, path, params)
+
+    monkeypatch.setattr(Api, "get", noted)
+    monkeypatch.setattr("meshtui.sources.kubernetes.api.LISTS_AT_ONCE", 1)
+    async with running_api([pod(f"shop/web-{n}") for n in range(1200)]) as api:
+        source = LiveSource(Settings(kubeconfig=str(api.kubeconfig)))
+        try:
+            assert len((await source.snapshot()).pods) == 1200
+        finally:
+            await source.close()
+    turns = [path for path, _ in groupby(asked)]
+    assert asked.count("/api/v1/pods") == 3
+    assert turns.count("/api/v1/pods") == 1
 
 
 async def test_additions_and_deletions_arrive():

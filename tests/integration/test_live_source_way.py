@@ -280,6 +280,7 @@ async def test_policies_that_were_never_readable_arent_taken_for_none(tmp_path):
 
     class Page:
         met_by = staticmethod(lambda exchange: exchange.path == "/apis/networking.k8s.io/v1/networkpolicies")
+        lists_of = staticmethod(lambda _: False)
         play = staticmethod(lambda exchange: exchange.send(response(b"<html>Please log in</html>", content_type="text/html")))
 
     with HostileServer() as server:

@@ -76,7 +76,7 @@ class Api:
         self._client = self._new_client(connection.tls)
         self._retired: list[httpx.AsyncClient] = []
         self.listing = asyncio.Semaphore(LISTS_AT_ONCE)
-        """Held while a page of a list is read."""
+        """Held while a list is read."""
 
     def _new_client(self, tls: ssl.SSLContext | bool) -> httpx.AsyncClient:
         """A client that ignores environment variables, follows no redirects and keeps no cookies."""

@@ -186,9 +186,14 @@ class Reflector:
         return bool(later)
 
     async def _list(self) -> str:
-        """Read all pages, then replace all objects at once. Returns the resourceVersion from which to watch."""
-        if self.names:
-            return await self._read_each()
+        """Read all pages, then replace all objects at once. Returns the resourceVersion from which to watch.
+
+        A long list waits for its turn once, not for each page: behind lists that are read again and again it would never end.
+        """
+        async with self.api.listing:
+            return await (self._read_each() if self.names else self._read_pages())
+
+    async def _read_pages(self) -> str:
         objects: dict[Uid, Any] = {}
         problems: dict[Uid, Problem] = {}
         resource_version = ""
@@ -231,13 +236,12 @@ class Reflector:
         A user who may not list a kind gets 403 even if it isn't installed. Discovery, which everybody may read, distinguishes
         the two.
         """
-        async with self.api.listing:
-            try:
-                return await self.api.get(self._path, params)
-            except ForbiddenError:
-                if self.kind.optional and not await self._is_served():
-                    raise NotServedError(f"{self.kind.resource} isn't served") from None
-                raise
+        try:
+            return await self.api.get(self._path, params)
+        except ForbiddenError:
+            if self.kind.optional and not await self._is_served():
+                raise NotServedError(f"{self.kind.resource} isn't served") from None
+            raise
 
     async def _is_served(self) -> bool:
         """Whether the API server's discovery has the kind. If discovery can't be read, True."""
