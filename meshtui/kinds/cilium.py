@@ -329,9 +329,21 @@ def _ports(raw: Ports | DenyPorts) -> model.CiliumPorts:
 
 def _http(raw: Http) -> model.HttpRule:
     return model.HttpRule(
-        expressions=tuple(text for text in (raw.path, raw.method) if text),
-        headers=tuple((each.name, each.mismatch or "") for each in raw.header_matches or ()),
+        path=raw.path or "",
+        method=raw.method or "",
+        host=raw.host or "",
+        headers=tuple(map(_header, raw.headers or ())),
+        header_matches=tuple(
+            model.HttpHeader(each.name, each.value or None, each.mismatch or "", each.secret is not None)
+            for each in raw.header_matches or ()
+        ),
     )
+
+
+def _header(text: str) -> model.HttpHeader:
+    """``Name: value``, or a name alone. What comes before the first space is the name; an empty value means any."""
+    name, space, value = text.partition(" ")
+    return model.HttpHeader(name.rstrip(":"), value or None) if space else model.HttpHeader(name)
 
 
 class CidrGroupSpec(Wire):

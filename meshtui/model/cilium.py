@@ -18,12 +18,33 @@ class CiliumPort:
 
 
 @dataclass(frozen=True, slots=True)
-class HttpRule:
-    """What one http rule asks of a request, as far as it says whether the rule is valid."""
+class HttpHeader:
+    """A header that an http rule asks for: with this value, or (None) with any.
 
-    expressions: tuple[str, ...] = ()
-    headers: tuple[tuple[str, str], ...] = ()
-    """(name, mismatch) of each of headerMatches."""
+    ``mismatch`` is what is done if a request hasn't got it; empty: the rule doesn't match. ``secret``: a Secret has the value.
+    """
+
+    name: str
+    value: str | None = None
+    mismatch: str = ""
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRule:
+    """What one http rule asks of a request. ``path``, ``method`` and ``host`` are regular expressions; empty for any."""
+
+    path: str = ""
+    method: str = ""
+    host: str = ""
+    headers: tuple[HttpHeader, ...] = ()
+    """From ``headers``: each is asked for."""
+    header_matches: tuple[HttpHeader, ...] = ()
+
+    @property
+    def expressions(self) -> tuple[str, ...]:
+        """The regular expressions that an agent compiles when it reads the policy: not the host's."""
+        return tuple(text for text in (self.path, self.method) if text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,15 +55,15 @@ def snapshot_of(objects, cni=BY_ADDRESS):
     return replace(snapshot, cni=cni)
 
 
-def verdict(engine, source, destination, port, protocol):
+def verdict(engine, source, destination, port, protocol, http=None):
     ends = [FlowEndpoint(EndpointKind.POD, *key.split("/")) for key in (source, destination)]
-    v = engine.judge(Flow(*ends, port, protocol))
-    return v.decision, v.outcome, v.layer, v.decided_by
+    d = decided_of(engine.judge(Flow(*ends, port, protocol, http)))
+    return d.decision, d.ruling.outcome, d.ruling.layer, d.ruling.decider, d.ruling.on_request
 
 
 def answer(matrix, source, destination, port, protocol):
     d = matrix.judge(source, destination, port, protocol)
-    return d.decision, d.ruling.outcome, d.ruling.layer, d.ruling.decider
+    return d.decision, d.ruling.outcome, d.ruling.layer, d.ruling.decider, d.ruling.on_request
 
 
 def flows(rng, keys, most):

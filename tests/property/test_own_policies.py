@@ -1,5 +1,6 @@
 """Policies of CNIs' own kinds on random clusters: all pairs = one flow at a time, kept up to date = from scratch, and laws."""
 
+import itertools
 import random
 from dataclasses import dataclass, replace
 
@@ -15,6 +16,7 @@ from meshtui.engine.policy.own import own_policies
 from meshtui.findings.context import Context
 from meshtui.findings.own import never_asked, tunnel_closed
 from meshtui.model.cni import Cni, HostPods
+from meshtui.model.flow import HttpRequest
 from meshtui.model.snapshot import KindState, KindStatus
 from meshtui.model.verdict import Decision
 from tests.property.test_matrix import answer, answers, compared, flows, snapshot_of, told, verdict
@@ -264,6 +266,51 @@ def test_policies_as_a_slow_reading_has_them(kinds, seed):
         versions = {address.version for key in flow[:2] for address in addresses(slow.pods[key])}
         if flow[0] != flow[1] and len(versions) == 1 and said is not Decision.UNKNOWN:
             assert (said is Decision.ALLOW) == slow.allows(*flow), flow
+
+
+REQUESTS = st.builds(
+    HttpRequest,
+    st.sampled_from(["GET", "POST", "PUT"]),
+    st.sampled_from(["/", "/v1", "/v1/books", "/v1?x=1", "/admin"]),
+    st.sampled_from(["shop", "shop:80"]),
+    st.sampled_from([(), (("X-Token", "a"),), (("X-Token", "b"), ("X-More", ""))]),
+)
+
+
+def to_http(objects):
+    """Flows on the ports that http rules are about."""
+    rules = [r for o in objects if "spec" in o for side in ("ingress", "egress") for r in o["spec"].get(side) or ()]
+    entries = [entry for rule in rules for entry in rule.get("toPorts") or () if "rules" in entry]
+    ports = {int(port["port"]) for entry in entries for port in entry["ports"]}
+    return [(*pair, port, "TCP") for pair in itertools.permutations(pod_keys(objects), 2) for port in sorted(ports)]
+
+
+@given(SEEDS, REQUESTS)
+@settings(RELAXED, max_examples=60)
+def test_requests_pass_ciliums_http_rules_as_a_slow_reading_has_them(seed, request):
+    rng, objects = random.Random(seed), plain_world(CILIUM, seed)
+    engine, slow = Engine(snapshot_of(objects, CILIUM.cni)), CILIUM.slow(objects)
+    http = {"method": request.method, "path": request.path, "host": request.host, "headers": dict(request.headers)}
+    for flow in (*to_http(objects), *flows(rng, pod_keys(objects), 50)):
+        without, said = verdict(engine, *flow), verdict(engine, *flow, request)
+        assert without[0] is Decision.UNKNOWN or said[:2] == without[:2], "what is known without a request holds for each"
+        if flow[0] != flow[1] and said[0] is not Decision.UNKNOWN:
+            assert (said[0] is Decision.ALLOW) == slow.allows(*flow, http), flow
+
+
+def test_a_request_settles_what_is_said_to_depend_on_it():
+    settled = closed = 0
+    for seed in range(150):
+        objects = plain_world(CILIUM, seed)
+        engine = Engine(snapshot_of(objects, CILIUM.cni))
+        for flow in to_http(objects):
+            if verdict(engine, *flow)[4]:
+                said = verdict(engine, *flow, HttpRequest("GET", "/v1", "shop"))
+                settled += said[0] is not Decision.UNKNOWN
+                closed += said[1] == "http_403"
+                assert said[0] is not Decision.UNKNOWN or "enableDefaultDeny" in str(objects), flow
+    assert settled > 20
+    assert closed > 5
 
 
 @EACH

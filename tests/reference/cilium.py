@@ -23,6 +23,17 @@ _ELSEWHERE = [
 ]
 
 
+_HTTP = [
+    {"method": "GET"},
+    {"path": "/v1/?[a-z]*"},
+    {"method": "POST|PUT", "path": "/v1.*", "host": "shop(:80)?"},
+    {"headers": ["X-Token: a"]},
+    {"method": "GET", "headers": ["X-More"]},
+    {"path": "/admin", "headerMatches": [{"name": "X-Token", "value": "b"}]},
+    {"path": "/", "headerMatches": [{"name": "X-Token", "value": "b", "mismatch": "LOG"}]},
+]
+
+
 class Cilium:
     """Makes objects with a cluster's random numbers, so that one seed makes one world."""
 
@@ -86,8 +97,8 @@ class Cilium:
         if port == "80":
             found["endPort"] = 9000
         made = {"ports": [found]}
-        if allows and protocol == "TCP" and port.isdecimal() and port != "0" and "endPort" not in found and self.chance(0.15):
-            made["rules"] = {"http": [{"method": "GET"}]}
+        if allows and protocol == "TCP" and port.isdecimal() and port != "0" and "endPort" not in found and self.chance(0.5):
+            made["rules"] = {"http": self.cluster.some(_HTTP)}
         return made
 
 

@@ -4,8 +4,12 @@ It shares no code with the engine. Sources: docs.cilium.io (policy language, rul
 pkg/policy/repository.go (which policies close a pod; denials before all).
 """
 
+import re
+
 _NAMESPACE, _ACCOUNT = "io.kubernetes.pod.namespace", "io.cilium.k8s.policy.serviceaccount"
 _OF_NAMESPACE = "io.cilium.k8s.namespace.labels."
+ANY_REQUEST = {"method": "GET", "path": "/", "host": "any", "headers": {}}
+"""For flows of which the same is decided whatever is sent."""
 
 
 class World:
@@ -56,11 +60,11 @@ class World:
         about = any(_NAMESPACE in key or _OF_NAMESPACE in key for key in keys)
         return self.holds(selector, pod) and (about or not space or pod["metadata"]["namespace"] == space)
 
-    def matches(self, rule, word, space, ends, port, protocol):
-        """Whether a rule matches; ``ends`` are the pods (source, destination)."""
+    def matches(self, rule, word, space, ends, port, protocol, http):
+        """Whether a rule matches; ``ends`` are the pods (source, destination), ``http`` the request."""
         if not rule or "icmps" in rule:
             return False
-        if "toPorts" in rule and not any(_any_port(each["ports"], ends[1], port, protocol) for each in rule["toPorts"]):
+        if "toPorts" in rule and not any(_port_passes(each, ends[1], port, protocol, http) for each in rule["toPorts"]):
             return False
         peer = ends[0] if word == "from" else ends[1]
         peers = [key for key in rule if key.startswith(word) and key != "toPorts"]
@@ -70,7 +74,7 @@ class World:
         named = any(self.is_peer(selector, peer, space) for selector in rule.get(f"{word}Endpoints") or ())
         return bool(entities & {"all", "cluster"}) or named  # no CIDR means a pod
 
-    def passes(self, direction, ends, port, protocol):
+    def passes(self, direction, ends, port, protocol, http):
         """Whether the policies of one side let a flow through."""
         subject, word = (ends[1], "from") if direction == "ingress" else (ends[0], "to")
         closed, allowed = False, False
@@ -80,15 +84,34 @@ class World:
                 continue
             denies, allows = (spec.get(name) or () for name in (f"{direction}Deny", direction))
             closed |= bool(denies or allows) and (spec.get("enableDefaultDeny") or {}).get(direction) is not False
-            if any(self.matches(rule, word, space, ends, port, protocol) for rule in denies):
+            if any(self.matches(rule, word, space, ends, port, protocol, http) for rule in denies):
                 return False
-            allowed |= any(self.matches(rule, word, space, ends, port, protocol) for rule in allows)
+            allowed |= any(self.matches(rule, word, space, ends, port, protocol, http) for rule in allows)
         return allowed or not closed
 
-    def allows(self, source, destination, port, protocol):
-        """Whether both sides let a flow through."""
+    def allows(self, source, destination, port, protocol, http=ANY_REQUEST):
+        """Whether both sides let a flow through; ``http`` is the request: a dict with method, path, host and headers."""
         ends = self.pods[source], self.pods[destination]
-        return all(self.passes(direction, ends, port, protocol) for direction in ("egress", "ingress"))
+        return all(self.passes(direction, ends, port, protocol, http) for direction in ("egress", "ingress"))
+
+
+def _port_passes(entry, pod, port, protocol, http):
+    rules = (entry.get("rules") or {}).get("http")
+    return _any_port(entry["ports"], pod, port, protocol) and (not rules or any(_http_passes(rule, http) for rule in rules))
+
+
+def _http_passes(rule, http):
+    if any(re.fullmatch(rule[field], http[field]) is None for field in ("method", "path", "host") if field in rule):
+        return False
+    for text in rule.get("headers") or ():
+        name, _, value = text.partition(": ")
+        if name not in http["headers"] or (value and http["headers"][name] != value):
+            return False
+    return all(
+        each["name"] in http["headers"] and http["headers"][each["name"]] == each["value"]
+        for each in rule.get("headerMatches") or ()
+        if "mismatch" not in each
+    )
 
 
 def _any_port(written, pod, port, protocol):

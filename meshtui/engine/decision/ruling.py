@@ -16,7 +16,9 @@ from meshtui.model.verdict import CONNECTED, UNKNOWN, Decider, Decision, Layer, 
 
 T = TypeVar("T")
 
-_WITHOUT_A_REQUEST = frozenset({Code.DEPENDS_ON_REQUEST, Code.DEPENDS_ON_GATEWAY_POLICIES, Code.DEPENDS_ON_ROUTE})
+_WITHOUT_A_REQUEST = frozenset(
+    {Code.DEPENDS_ON_REQUEST, Code.DEPENDS_ON_OWN_RULES, Code.DEPENDS_ON_GATEWAY_POLICIES, Code.DEPENDS_ON_ROUTE}
+)
 """The reasons for an unknown result that a request removes."""
 _WHATEVER_THE_REQUEST = frozenset(
     {Code.PROXY_CHANGED, Code.FIELDS_NOT_MODELLED, Code.CUSTOM_AUTHORIZER, Code.CONDITION_NOT_KNOWN}

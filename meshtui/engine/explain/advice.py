@@ -13,6 +13,7 @@ from meshtui.engine.explain.proposals import Change
 from meshtui.engine.matrix.matrix import Matrix
 from meshtui.engine.path.layers import network_port
 from meshtui.logs import ztunnel
+from meshtui.model.cni import Cni
 from meshtui.model.constants import HBONE_PORT, NETWORK_LAYERS
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind, Flow
@@ -93,7 +94,8 @@ def advise(engine: Engine, flow: Flow, verdict: Verdict, known: Matrix | None = 
         changes, effect = proposed(engine, flow, verdict, known) if propose else ((), None)
     except UsageError:
         return Advice(seen, commands=commands)
-    return Advice(seen, _log_lines(source, target, verdict), changes, effect, commands, "meshtui probe proves it")
+    lines = _log_lines(source, target, verdict, engine.snapshot.cni)
+    return Advice(seen, lines, changes, effect, commands, "meshtui probe proves it")
 
 
 def _client_sees(verdict: Verdict) -> str:
@@ -102,6 +104,8 @@ def _client_sees(verdict: Verdict) -> str:
         return f"HTTP {status} from the gateway: it sends the client to another address"
     if verdict.decision is Decision.DENY and code is Code.ROUTE_ANSWERS:
         return f"HTTP {status} from the gateway: a route answers the request itself"
+    if verdict.decision is Decision.DENY and code is Code.OWN_REQUEST_REFUSED:
+        return f"HTTP {status} “Access denied” from the CNI's proxy"
     if verdict.decision is Decision.DENY and code is Code.ROUTED_ELSEWHERE:
         return "what another Service answers"
     return _SEEN.get(verdict.outcome, f"HTTP {status}" if status != verdict.outcome else verdict.outcome)
@@ -145,13 +149,17 @@ def _command(words: str) -> str:
     return " ".join(["kubectl", "get", *scope, kind, name, "-o", "yaml"])
 
 
-def _log_lines(source: Endpoint, target: Target, verdict: Verdict) -> tuple[str, ...]:
-    """The proxies that log a denial, with the text to look for (istio/ztunnel src/proxy.rs; the CNI logs nothing)."""
+def _log_lines(source: Endpoint, target: Target, verdict: Verdict, cni: Cni) -> tuple[str, ...]:
+    """The proxies that log a denial, with the text to look for (istio/ztunnel src/proxy.rs; most CNIs log nothing)."""
     here = f"ztunnel on {source.node or 'the node of ' + source.name}"
     there = f"ztunnel on {target.endpoint.node or 'the node of ' + target.endpoint.name}"
     if verdict.layer in NETWORK_LAYERS:
         if network_port(source, target.endpoint, target.port, "TCP") == HBONE_PORT and source.in_ambient:
             return (f"{here}: {ztunnel.TIMED_OUT} {HBONE_PORT}",)
+        if verdict.reason is not None and verdict.reason.code is Code.OWN_REQUEST_REFUSED:
+            return ("Hubble: hubble observe --type l7 --verdict DROPPED",)
+        if cni.name == "cilium":
+            return ("no proxy logs it: Cilium drops the packets silently; Hubble: hubble observe --verdict DROPPED",)
         return ("nobody logs it: the CNI drops the packets silently",)
     if verdict.layer is Layer.ZTUNNEL:
         by = verdict.decided_by

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from meshtui.engine.explain.manifests import CLIENT_CIDR, Manifest
+from meshtui.engine.matching.regex import literal
 from meshtui.kinds.calico import CRD_GROUP
 from meshtui.model.calico import CalicoPolicy
 from meshtui.model.ids import ObjectRef
@@ -19,7 +20,10 @@ _PLAIN = re.compile(r"[A-Za-z0-9._/-]*\Z", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a rule lets through: a peer, by its labels in a namespace or by its address, and a port, for ingress or egress."""
+    """What a rule lets through: a peer, by its labels in a namespace or by its address, and a port, for ingress or egress.
+
+    ``request``: requests with this method and path alone.
+    """
 
     direction: str
     labels: Mapping[str, str] | None
@@ -27,6 +31,7 @@ class Opening:
     address: str
     protocol: str
     port: int
+    request: tuple[str, str] | None = None
 
 
 def can_be_written(example: ForeignPolicy, labels: Mapping[str, str] | None, opening: Opening) -> bool:
@@ -77,5 +82,8 @@ def _cilium(ref: ObjectRef, labels: Mapping[str, str], opening: Opening) -> dict
     if opening.labels is not None:
         elsewhere = {} if opening.namespace == ref.namespace else {"io.kubernetes.pod.namespace": opening.namespace}
         peer = {f"{word}Endpoints": [{"matchLabels": {**opening.labels, **elsewhere}}]}
-    ports = [{"ports": [{"port": str(opening.port), "protocol": opening.protocol}]}]
-    return {"endpointSelector": {"matchLabels": dict(labels)}, opening.direction: [{**peer, "toPorts": ports}]}
+    entry: dict[str, Any] = {"ports": [{"port": str(opening.port), "protocol": opening.protocol}]}
+    if opening.request is not None:
+        method, path = map(literal, opening.request)
+        entry["rules"] = {"http": [{"method": method, "path": path}]}
+    return {"endpointSelector": {"matchLabels": dict(labels)}, opening.direction: [{**peer, "toPorts": [entry]}]}

@@ -149,11 +149,16 @@ class Proposer:
             return manifests.new_network_policy(ref, labels or {}, direction, rule)
 
         carrier = _Carrier("NetworkPolicy", subject.namespace, direction, own, labels, new)
-        if step.reason.code is Code.OWN_TIER_END:
+        refused = step.reason.code is Code.OWN_REQUEST_REFUSED
+        if refused or step.reason.code is Code.OWN_TIER_END:
             theirs = self._narrow.own_or_common_labels(peer_pod) if peer_pod is not None else None
             home = peer_pod.namespace if peer_pod is not None else ""
-            opening = Opening(direction, theirs, home, peer_name, hop.protocol, hop.port)
-            carrier = self._in_kind_of(subject.namespace, labels, opening) or carrier
+            request = (self._http.method, self._http.path) if refused and self._http is not None else None
+            opening = Opening(direction, theirs, home, peer_name, hop.protocol, hop.port, request)
+            in_kind = self._in_kind_of(subject.namespace, labels, opening)
+            if refused and (in_kind is None or not self._exact):  # a NetworkPolicy would let every request through
+                return self._hint(step, hop, because(Code.CHANGE_SHARED_POLICY, policies=_refusing(step)))
+            carrier = in_kind or carrier
         return self._carried(step, hop, carrier, rule) or self._hint(step, hop, no_labels)
 
     def _instead_of_own(self, step: Step) -> Reason | None:
@@ -313,6 +318,13 @@ class Proposer:
         if pod is not None:
             return self._snapshot.owner_of(pod).name
         return "client" if name == "external" else name
+
+
+def _refusing(step: Step) -> tuple[ObjectRef, ...]:
+    """The policies whose requests the flow's isn't one of."""
+    rules = step.reason["rules"]
+    deciders = [by for _, by in rules if isinstance(by, Decider)] if isinstance(rules, tuple) else []
+    return tuple(dict.fromkeys(by.ref for by in deciders))
 
 
 def _is_services(policy: AuthorizationPolicy, service: ObjectRef) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import fields
 
 from meshtui.engine.matching.selectors import describe
 from meshtui.engine.policy.authorization import field_name
+from meshtui.model.cilium import HttpHeader, HttpRule
 from meshtui.model.gateway import HeaderMatch, RouteMatch
 from meshtui.model.ids import ObjectRef
 from meshtui.model.policy import (
@@ -114,3 +115,15 @@ def match_in_words(match: RouteMatch, host: str) -> str:
 
 def _wanted(match: HeaderMatch) -> str:
     return {"Prefix": f"{match.value}…", "Present": "any value"}.get(match.type, match.value)
+
+
+def http_rule_in_words(rule: HttpRule) -> str:
+    """The requests that an http rule of Cilium lets through: ``GET /public/.* with X-Token: any value`` (regular expressions)."""
+    wanted = [f"{h.name}: {_of_header(h)}" for h in (*rule.headers, *rule.header_matches) if not h.mismatch]
+    at = f" at {rule.host}" if rule.host else ""
+    said = f"{rule.method or 'any method'} {rule.path or 'any path'}{at}"
+    return said + (f" with {', '.join(wanted)}" if wanted else "")
+
+
+def _of_header(header: HttpHeader) -> str:
+    return "a value in a Secret" if header.secret else header.value or "any value"

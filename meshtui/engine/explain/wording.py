@@ -8,10 +8,12 @@ from typing import Any
 from meshtui.engine.decision.ruling import depends_on_request
 from meshtui.engine.explain.rules import (
     authorization_rule_in_words,
+    http_rule_in_words,
     match_in_words,
     names,
     network_rule_in_words,
 )
+from meshtui.model.cilium import HttpRule
 from meshtui.model.constants import HBONE_PORT
 from meshtui.model.gateway import RouteMatch
 from meshtui.model.ids import ObjectRef
@@ -21,6 +23,8 @@ from meshtui.model.reason import Caller, Code, PortSeen, Reason
 from meshtui.model.verdict import Decider, Layer
 from meshtui.model.workload import MeshMode
 
+_MOST_REQUESTS = 12
+"""The http rules of policies that are shown at most."""
 _Fields = Mapping[str, Any]
 _Words = str | Callable[..., str]
 """A template, filled with the fields formatted by ``_shown``, or a function with the fields as keyword arguments."""
@@ -164,6 +168,16 @@ def _own_tier_end(policies: tuple[ObjectRef, ...], port: PortSeen, direction: st
     return f"no {direction} rule of {names(policies)} matches {_shown(port)}, and the end{_in_tier(tier, 'of')} denies"
 
 
+def _own_request_refused(rules: tuple[tuple[HttpRule, Decider], ...], port: PortSeen) -> str:
+    return f"no http rule for {_shown(port)} lets the request through: 403; {_passing(rules)}"
+
+
+def _passing(rules: tuple[tuple[HttpRule, Decider], ...]) -> str:
+    shown, more = rules[:_MOST_REQUESTS], len(rules) - _MOST_REQUESTS
+    said = " or ".join(f"{http_rule_in_words(rule)} ({_shown(by)})" for rule, by in shown)
+    return f"what passes is {said}" + (f" or what {more} more rules say" if more > 0 else "")
+
+
 def _in_tier(tier: str, word: str = "in") -> str:
     return f" {word} tier {tier}" if tier else ""
 
@@ -201,6 +215,7 @@ def _depends_on_route(routes: tuple[tuple[str, RouteMatch, Decider], ...]) -> st
 
 _ON_REQUEST: Mapping[Code, _Words] = {
     Code.DEPENDS_ON_REQUEST: _depends_on_request,
+    Code.DEPENDS_ON_OWN_RULES: _passing,
     Code.DEPENDS_ON_PROTOCOL: _depends_on_protocol,
     Code.DEPENDS_ON_GATEWAY_POLICIES: "policies that a gateway enforces itself",
     Code.DEPENDS_ON_ROUTE: _depends_on_route,
@@ -282,6 +297,7 @@ _WORDS: Mapping[Code, _Words] = {
     Code.OWN_RULE: _own_rule,
     Code.OWN_RULE_PERHAPS: _own_rule_perhaps,
     Code.OWN_TIER_END: _own_tier_end,
+    Code.OWN_REQUEST_REFUSED: _own_request_refused,
     Code.OWN_NOTHING_DECIDES: "no rule decides for {pod}, {direction}: it is left open",
     Code.POLICY_MAY_SELECT: "whether {policy} selects the pod depends on labels that aren't known",
     Code.RULE_READS_HTTP: "its http part is enforced by proxies that aren't looked at",

@@ -6,7 +6,7 @@ Equals ``engine.policy.tiers.decide``, peer by peer and port by port.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import combinations
 
@@ -17,24 +17,30 @@ from meshtui.engine.matrix.partition import MatchingClasses
 from meshtui.engine.matrix.ports import ALL_PORTS, FIRST_PORT, LAST_PORT, PortMap, PortPainter, Range, intersect, subtract, union
 from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.engine.policy.tiers import PROTOCOLS, Action, Peers, PortEntry, Ports, Rule, Tier
+from meshtui.model.constants import HBONE_PORT
 from meshtui.model.verdict import TIMEOUT, UNKNOWN, Layer
 from meshtui.model.workload import ContainerPort
 
 _MOST_NAMES = 6
 """Up to this number of container ports, rules that exclude ports by name are evaluated for each combination of them."""
+_TUNNEL = ((HBONE_PORT, HBONE_PORT),)
 _Ranges = tuple[tuple[Range, ...], ...]
 """Ranges of TCP, UDP and SCTP."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TierEntry:
-    """A rule, or its part for pods with some named ports. ``perhaps``: it isn't certain that it matches."""
+    """A rule, or its part for pods with some named ports. ``perhaps``: it isn't certain that it matches.
+
+    ``on_request``: a request says whether it does.
+    """
 
     tier: Tier
     rule: Rule
     ports: _Ranges
     matches: MatchingClasses
     perhaps: bool
+    on_request: bool = False
 
 
 def entries(tiers: Iterable[Tier], index: Index, subject: PodClass, direction: Direction) -> list[TierEntry]:
@@ -47,6 +53,9 @@ def entries(tiers: Iterable[Tier], index: Index, subject: PodClass, direction: D
             for ranges, having, known in _variants(rule.ports, index, subject, direction):
                 if certain and known:
                     found.append(TierEntry(tier, rule, ranges, _within(members.surely, having), perhaps=False))
+                    found.append(TierEntry(tier, rule, ranges, _within(members.perhaps, having), perhaps=True))
+                elif rule.is_on_request and known:
+                    found.append(TierEntry(tier, rule, ranges, _within(members.surely, having), perhaps=True, on_request=True))
                     found.append(TierEntry(tier, rule, ranges, _within(members.perhaps, having), perhaps=True))
                 else:
                     found.append(TierEntry(tier, rule, ranges, _within(members.either, having), perhaps=True))
@@ -179,11 +188,21 @@ def painted(tiers: Sequence[Tier], matching: Sequence[TierEntry], protocol: int,
 
 
 def _doubted(painter: PortPainter, perhaps: Iterable[TierEntry], action: Action, ranges: Sequence[Range], protocol: int) -> None:
-    """Paint what an earlier rule with another action may decide otherwise."""
-    for other in perhaps:
-        if other.rule.action is not action:
-            found = other.ports[protocol] if ranges is ALL_PORTS else intersect(ranges, other.ports[protocol])
-            painter.paint(found, PortDecision(doubt=Ruling(other.tier.layer, other.rule.decider, UNKNOWN)))
+    """Paint what an earlier rule with another action may decide otherwise.
+
+    A request settles it where all such rules are about requests, but in a tunnel, where none can be read.
+    """
+    others = [each for each in perhaps if each.rule.action is not action]
+    whatever: Sequence[Range] = _TUNNEL
+    for other in others:
+        if not other.on_request:
+            whatever = union(whatever, other.ports[protocol])
+    for other in others:
+        found = other.ports[protocol] if ranges is ALL_PORTS else intersect(ranges, other.ports[protocol])
+        ruling = Ruling(other.tier.layer, other.rule.decider, UNKNOWN)
+        if other.on_request:
+            painter.paint(subtract(found, whatever), PortDecision(doubt=replace(ruling, on_request=True)))
+        painter.paint(found, PortDecision(doubt=ruling))
 
 
 def _decision(layer: Layer, rule: Rule, doubt: PortDecision) -> PortDecision:

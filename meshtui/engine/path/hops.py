@@ -21,6 +21,7 @@ from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.engine.policy.own import own_policies
 from meshtui.engine.policy.unmodelled import Unmodelled
 from meshtui.model.constants import HBONE_PORT, POD_NETWORK_LAYERS
+from meshtui.model.flow import HttpRequest
 from meshtui.model.reason import Code, Reason, because
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import CLOSED, Layer, StepResult, http_outcome
@@ -74,14 +75,18 @@ class Hops:
             return self._snapshot.mesh.sidecars_send_hbone
         return network_port(source, destination, 0, "TCP") == HBONE_PORT
 
-    def network(self, source: Endpoint, destination: Endpoint, port: int, protocol: str = "TCP") -> list[LayerResult]:
-        """The results of both ends' network policies, the source's first, for the port that NetworkPolicy sees."""
+    def network(
+        self, source: Endpoint, destination: Endpoint, port: int, protocol: str = "TCP", http: HttpRequest | None = None
+    ) -> list[LayerResult]:
+        """The results of both ends' network policies, the source's first, for the port that NetworkPolicy sees.
+
+        ``http`` is the request, where it isn't encrypted.
+        """
         results: list[LayerResult] = []
         for direction, endpoint, peer in ((Direction.EGRESS, source, destination), (Direction.INGRESS, destination, source)):
             doubts = list(self.doubts.about_network(direction, endpoint, peer))
-            said = on_hop(
-                self.layers.network(direction, source, destination, port, protocol), source, destination, port, protocol
-            )
+            found = self.layers.network(direction, source, destination, port, protocol, http)
+            said = on_hop(found, source, destination, port, protocol)
             results += [*doubts, *(map(_unsure, said) if doubts else said)]
         return results
 
@@ -121,7 +126,8 @@ class Hops:
         self, source: Endpoint, destination: Endpoint, port: int, question: Question, attached: Attachment | None
     ) -> list[LayerResult]:
         """The results for a connection that a ztunnel, or nothing, carries from its source."""
-        results = self.network(source, destination, network_port(source, destination, port, question.protocol), question.protocol)
+        seen = network_port(source, destination, port, question.protocol)
+        results = self.network(source, destination, seen, question.protocol, question.http if seen == port else None)
         if question.protocol == "TCP":
             results += self.doubts.about_destination(destination)
             results += _about(attached)
@@ -180,7 +186,8 @@ class Hops:
     def _by_transport(
         self, source: Endpoint, destination: Endpoint, port: int, question: Question, attached: Attachment | None, how: Transport
     ) -> list[LayerResult]:
-        results = self.network(source, destination, HBONE_PORT if how.hbone else port)
+        http = None if how.hbone or how.identified else question.http
+        results = self.network(source, destination, HBONE_PORT if how.hbone else port, http=http)
         results += self.doubts.about_proxy(Layer.SIDECAR, "PeerAuthentication", *_tokens(question))
         if how.identified:
             results += self._about_clients(source, destination, port, question)

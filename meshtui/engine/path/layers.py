@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 from meshtui.engine.decision.layer_result import LayerResult, layer_result
 from meshtui.engine.endpoints import Endpoint, is_own_node
@@ -10,14 +10,15 @@ from meshtui.engine.policy.admin import UNORDERED, AdminMatch, AdminPolicies
 from meshtui.engine.policy.authorization import Answer, Authorization, Compiled, account_of, evaluate
 from meshtui.engine.policy.networkpolicy import Direction, NetworkPolicies, Permit, peer_matches, rules
 from meshtui.engine.policy.peer_authentication import PeerAuthentications, Strictness
-from meshtui.engine.policy.tiers import Action, OwnPolicies, Tier, decide
+from meshtui.engine.policy.tiers import Action, OwnPolicies, Rule, Tier, decide
 from meshtui.engine.policy.ztunnel import Connection
 from meshtui.model.cni import Cni, HostPods
 from meshtui.model.constants import HBONE_PORT
+from meshtui.model.flow import HttpRequest
 from meshtui.model.policy import NetworkPolicy
 from meshtui.model.reason import Caller, Code, PortSeen, Reason, because
 from meshtui.model.snapshot import Snapshot
-from meshtui.model.verdict import CLOSED, TIMEOUT, Decider, Layer, StepResult
+from meshtui.model.verdict import CLOSED, TIMEOUT, Decider, Layer, StepResult, http_outcome
 
 _LAYERS = {Direction.EGRESS: Layer.EGRESS_POLICY, Direction.INGRESS: Layer.INGRESS_POLICY}
 _TIERS = {"Admin": Layer.ADMIN_POLICY, "Baseline": Layer.BASELINE_POLICY}
@@ -35,9 +36,18 @@ class Layers:
         self._peer_authentication = PeerAuthentications(snapshot)
 
     def network(
-        self, direction: Direction, source: Endpoint, destination: Endpoint, port: int, protocol: str
+        self,
+        direction: Direction,
+        source: Endpoint,
+        destination: Endpoint,
+        port: int,
+        protocol: str,
+        http: HttpRequest | None = None,
     ) -> list[LayerResult]:
-        """The results of network policy on one side by tier: Admin, NetworkPolicy, Baseline (network-policy-api, first match)."""
+        """The results of network policy on one side by tier: Admin, NetworkPolicy, Baseline (network-policy-api, first match).
+
+        ``http`` is the request, if it can be read on this port.
+        """
         subject, peer = (source, destination) if direction is Direction.EGRESS else (destination, source)
         if not subject.selectable:
             return []
@@ -52,7 +62,8 @@ class Layers:
             return [layer_result(_LAYERS[direction], where, StepResult.PASS, reason)]
         seen = _port_seen(port, protocol, source, destination)
         if self._own is not None:
-            return [self._by_tiers(self._own.tiers(direction, subject), direction, where, seen, (subject, peer, destination))]
+            tiers = self._own.tiers(direction, subject)
+            return [self._by_tiers(tiers, direction, where, seen, (subject, peer, destination), http)]
         return self._by_kubernetes(direction, where, seen, (subject, peer, destination))
 
     def _by_kubernetes(
@@ -91,11 +102,12 @@ class Layers:
         where: str,
         seen: PortSeen,
         ends: tuple[Endpoint, Endpoint, Endpoint],
+        http: HttpRequest | None,
     ) -> LayerResult:
         """The result of a CNI's own policies; ``ends`` are the pod that they select, its peer, and the flow's destination."""
         subject, peer, destination = ends
         target = destination.pod if destination.host_pods is HostPods.POD else None
-        found = decide(tiers, peer, seen.number, seen.protocol, target)
+        found = decide(tiers, peer, seen.number, seen.protocol, target, http)
         if found is None:
             objects = tuple(Decider(ref) for tier in tiers for ref in tier.policies)
             reason = because(Code.NO_NETWORK_POLICY, pod=subject.name, direction=direction.value)
@@ -104,18 +116,27 @@ class Layers:
             return layer_result(_LAYERS[direction], where, StepResult.SKIP, reason, objects=objects)
         tier, rule = found.tier, found.rule
         objects = tuple(Decider(ref) for ref in tier.policies)
+        if rule is None and found.refusing:
+            reason = because(Code.OWN_REQUEST_REFUSED, rules=_requests(found.refusing), port=seen)
+            outcome = http_outcome(403)
+            return layer_result(tier.layer, where, StepResult.BLOCK, reason, decider=tier.by, objects=objects, outcome=outcome)
         if rule is None:
             reason = because(Code.OWN_TIER_END, policies=tier.policies, port=seen, direction=direction.value, tier=tier.title)
             return layer_result(tier.layer, where, StepResult.BLOCK, reason, decider=tier.by, objects=objects, outcome=TIMEOUT)
         if found.perhaps:
             why = rule.doubt or because(Code.PEER_NOT_KNOWN, peer=peer.name)
+            if found.passing:
+                reason = because(Code.DEPENDS_ON_OWN_RULES, rules=_requests(found.passing))
+                return layer_result(tier.layer, where, StepResult.UNKNOWN, reason, decider=rule.decider, objects=objects)
+            if rule.is_on_request:
+                why = because(Code.RULE_READS_REQUEST, field="rules.http")
             action = rule.action.value
             reason = because(Code.OWN_RULE_PERHAPS, rule=rule.decider, action=action, port=seen, tier=tier.title, why=why)
             return layer_result(tier.layer, where, StepResult.UNKNOWN, reason, decider=rule.decider, objects=objects)
         if rule.decider is None:
             return layer_result(tier.layer, where, StepResult.PASS, because(Code.OWN_NODE), objects=objects)
-        result = StepResult.PASS if rule.action is Action.ALLOW else StepResult.BLOCK
-        reason = because(Code.OWN_RULE, rule=rule.decider, action=rule.action.value, port=seen, tier=tier.title)
+        result = StepResult.PASS if found.action is Action.ALLOW else StepResult.BLOCK
+        reason = because(Code.OWN_RULE, rule=rule.decider, action=found.action.value, port=seen, tier=tier.title)
         return layer_result(tier.layer, where, result, reason, decider=rule.decider, objects=objects, outcome=TIMEOUT)
 
     def _or_unknown(self, said: LayerResult, direction: Direction, subject: Endpoint, peer: Endpoint) -> LayerResult:
@@ -163,6 +184,12 @@ class Layers:
             reason = because(Code.NO_AUTHORIZATION_POLICY, pod=destination.name)
             return [*results, layer_result(Layer.ZTUNNEL, where, StepResult.SKIP, reason)]
         return [*results, _authorized(where, source, destination, covering, evaluate(covering, connection))]
+
+
+def _requests(rules_: Iterable[Rule]) -> tuple[tuple[Hashable, Decider | None], ...]:
+    """The requests that rules let through, each with its rule."""
+    found = ((part, rule.decider) for rule in rules_ if rule.requests is not None for part in rule.requests.rules)
+    return tuple(dict.fromkeys(found))
 
 
 def network_port(source: Endpoint, destination: Endpoint, port: int, protocol: str) -> int:

@@ -6,7 +6,7 @@ which makes the tiers of a pod from its policies; ``engine.policy.own`` lists th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from math import inf
@@ -15,6 +15,8 @@ from typing import ClassVar, Protocol
 from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.matching.addresses import Network
 from meshtui.engine.policy.networkpolicy import Direction
+from meshtui.model.constants import HBONE_PORT
+from meshtui.model.flow import HttpRequest
 from meshtui.model.ids import ObjectRef, Uid
 from meshtui.model.policy import AdminPeer, NetworkPeer
 from meshtui.model.reason import Reason
@@ -182,11 +184,25 @@ class Ports:
 ALL_PORTS = Ports()
 
 
+class Requests(Hashable, Protocol):
+    """What a rule asks of HTTP requests; ``rules`` are its parts as written, one of which has to match."""
+
+    @property
+    def rules(self) -> tuple[Hashable, ...]:
+        """The parts."""
+        ...
+
+    def match(self, request: HttpRequest) -> bool | None:
+        """Whether a request passes; None if that isn't known."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """One rule of a tier. ``doubt`` is why it isn't certain that it matches what its peers and ports match.
 
-    ``decider`` None: no policy's rule, but that a pod's own node always reaches it.
+    ``decider`` None: no policy's rule, but that a pod's own node always reaches it. ``requests``: it allows these HTTP requests
+    and no others, and its action is UNKNOWN, because what is sent isn't known for all flows.
     """
 
     action: Action
@@ -194,6 +210,12 @@ class Rule:
     peers: Peers = field(default_factory=Everybody)
     ports: Ports = ALL_PORTS
     doubt: Reason | None = None
+    requests: Requests | None = None
+
+    @property
+    def is_on_request(self) -> bool:
+        """Whether a request says what this rule decides."""
+        return self.requests is not None and self.doubt is None
 
     @property
     def is_everything(self) -> bool:
@@ -218,14 +240,18 @@ class Tier:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a pod's tiers decide about a flow. ``rule`` None: no rule matches, and the tier's end decides.
+    """What a pod's tiers decide about a flow: ALLOW or DENY. ``rule`` None: no rule matches, and the tier's end decides.
 
-    ``perhaps``: it isn't known whether the rule matches, and it makes a difference.
+    ``perhaps``: it isn't known whether the rule matches, and it makes a difference. ``passing`` are the rules whose requests
+    pass, if only a request is missing; ``refusing`` those that would have let other requests through than the one that is sent.
     """
 
     tier: Tier
     rule: Rule | None
+    action: Action = Action.UNKNOWN
     perhaps: bool = False
+    passing: tuple[Rule, ...] = ()
+    refusing: tuple[Rule, ...] = ()
 
 
 @dataclass(slots=True)
@@ -321,30 +347,74 @@ def same_objects(old: Mapping[Uid, object], new: Mapping[Uid, object]) -> bool:
     return old is new or dict(old) == dict(new)
 
 
-def decide(tiers: Sequence[Tier], peer: Endpoint, port: int, protocol: str, target: Pod | None) -> Decision | None:
+def decide(
+    tiers: Sequence[Tier], peer: Endpoint, port: int, protocol: str, target: Pod | None, http: HttpRequest | None = None
+) -> Decision | None:
     """What decides about a flow: the first rule that matches, tier by tier, or the end of a tier. None: no tier does.
 
-    If an earlier rule with another action may match, that one is returned as uncertain.
+    If an earlier rule with another action may match, that one is returned as uncertain. ``http`` is the request that is sent, as
+    far as it can be read on this port.
     """
     for tier in tiers:
-        perhaps: list[Rule] = []
-        for rule in tier.rules:
-            matching = rule.ports.contain(port, protocol, target) and rule.peers.match(peer)
-            if matching is False:
-                continue
-            if matching is None or rule.doubt is not None or rule.action is Action.UNKNOWN:
-                perhaps.append(rule)
-                continue
-            other = next((each for each in perhaps if each.action is not rule.action), None)
-            if other is not None:
-                return Decision(tier, other, perhaps=True)
-            if rule.action is not Action.PASS:
-                return Decision(tier, rule)
-            break
+        refusing: list[Rule] = []
+        matching = _matching(tier, peer, port, protocol, target, http, refusing)
+        found = _decide_in(tier, matching, port, http, refusing)
+        if found is not None:
+            return found
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    """A rule that matches a flow, or may. ``action`` is UNKNOWN if what it does depends on what isn't known."""
+
+    rule: Rule
+    action: Action
+    certain: bool
+
+
+def _matching(
+    tier: Tier,
+    peer: Endpoint,
+    port: int,
+    protocol: str,
+    target: Pod | None,
+    http: HttpRequest | None,
+    refusing: list[Rule],
+) -> Iterator[_Match]:
+    """The rules that match, or may; those whose requests the flow's isn't one of are added to ``refusing``."""
+    for rule in tier.rules:
+        matching = rule.ports.contain(port, protocol, target) and rule.peers.match(peer)
+        if matching is False:
+            continue
+        certain = matching is True and rule.doubt is None
+        passes = rule.requests.match(http) if rule.requests is not None and http is not None else None
+        if passes is False:
+            refusing.append(rule)
         else:
-            other = next((each for each in perhaps if each.action is not tier.end), None)
-            if other is not None:
-                return Decision(tier, other, perhaps=True)
-            if tier.end is not Action.PASS:
-                return Decision(tier, None)
+            yield _Match(rule, Action.ALLOW if certain and passes else rule.action, certain)
+
+
+def _decide_in(
+    tier: Tier, matching: Iterable[_Match], port: int, http: HttpRequest | None, refusing: Sequence[Rule]
+) -> Decision | None:
+    """What a tier decides; None for nothing, or if it passes on to the next one."""
+    perhaps: list[_Match] = []
+    surely = None
+    for match in matching:
+        if match.certain and match.action is not Action.UNKNOWN:
+            surely = match
+            break
+        perhaps.append(match)
+    action = tier.end if surely is None else surely.action
+    others = [each for each in perhaps if each.action is not action]
+    if others:  # in a tunnel no request can be read
+        asked = http is None and port != HBONE_PORT and all(each.certain and each.rule.requests is not None for each in others)
+        return Decision(tier, others[0].rule, perhaps=True, passing=tuple(each.rule for each in others) if asked else ())
+    if surely is not None:
+        return None if action is Action.PASS else Decision(tier, surely.rule, action)
+    if action is not Action.PASS:
+        return Decision(tier, None, action, refusing=tuple(refusing))
+    if refusing:  # a proxy refuses other requests, though no policy closes the pod
+        return Decision(tier, refusing[0], perhaps=True)
     return None

@@ -184,7 +184,7 @@ def _of_ports(entry: CiliumPorts, *, ingress: bool) -> Iterator[Standing]:
         yield from _of_name(name, pattern)
     for rule in entry.http or ():
         yield from _unless_known(not all(map(_is_expression, rule.expressions)))
-        yield from _refused(any(not name or mismatch not in _MISMATCHES for name, mismatch in rule.headers))
+        yield from _refused(any(not each.name or each.mismatch not in _MISMATCHES for each in rule.header_matches))
 
 
 def _is_expression(text: str) -> bool:

@@ -35,7 +35,8 @@ _READ = ("foreign", "cidr_groups")
 _MOST_KEPT = 20_000
 """The number of different tiers of pods that are kept, at most, from one snapshot to the next."""
 _FIRST = {Action.DENY: 0, Action.UNKNOWN: 1, Action.ALLOW: 2}
-"""Rules of which a request decides come before those that allow: proxies look at what both are about."""
+"""Rules of which a request decides come before those that allow: proxies look at what both are about. Http rules are the last of
+them, so that a request that passes doesn't hide the others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -233,7 +234,7 @@ class CiliumPolicies:
     def _tier(self, direction: Direction, subject: Endpoint, chosen: Sequence[_Chosen], network: Sequence[NetworkPolicy]) -> Tier:
         rules = [rule for each in chosen for rule in _at(each, direction, subject.node)]
         rules += [rule for policy in network for rule in self._network_rules(policy, direction)]
-        rules.sort(key=lambda rule: _FIRST[rule.action])
+        rules.sort(key=lambda rule: (_FIRST[rule.action], rule.requests is not None))
         closing = [policy.meta.ref for policy in network]
         closing += [each.spec.ref for each in chosen if each.certain and direction in each.spec.closes]
         perhaps = [each.spec.ref for each in chosen if not each.certain and direction in each.spec.closes]

@@ -23,6 +23,7 @@ from meshtui.engine.policy.cilium.labels import (
     selector_of,
 )
 from meshtui.engine.policy.cilium.peers import AnyOf, Block, Entities, InGroups, Labelled, Part, Perhaps, SomeOutside
+from meshtui.engine.policy.cilium.requests import HttpRules
 from meshtui.engine.policy.cilium.world import World
 from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.engine.policy.tiers import (
@@ -79,7 +80,12 @@ class Compiler:
         if plain:
             yield from self.by_port(Rule(action, decider, peers, Ports(tuple(dict.fromkeys(plain)))), direction)
         for each in written.ports:
-            if (fields := requests(each)) and each.ports:
+            if not (fields := requests(each)) or not each.ports:
+                continue
+            if each.http and fields == ("rules.http",):
+                rule = Rule(Action.UNKNOWN, decider, peers, Ports(tuple(entries(each.ports))), requests=HttpRules(each.http))
+                yield from self.by_port(rule, direction)
+            else:
                 doubt = because(Code.RULE_READS_REQUEST, field=", ".join(fields))
                 yield Rule(Action.UNKNOWN, decider, peers, self._all_ports((each,)), doubt)
 
