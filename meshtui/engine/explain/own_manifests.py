@@ -1,10 +1,10 @@
-"""Manifests of policies of CNIs' own kinds that advice proposes: one rule that lets one peer in or out on one port."""
+"""Manifests of policies of CNIs' own kinds that advice and fixes propose: they let one peer in or out on some ports."""
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,17 +20,17 @@ _PLAIN = re.compile(r"[A-Za-z0-9._/-]*\Z", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What a rule lets through: a peer, by its labels in a namespace or by its address, and a port, for ingress or egress.
+    """What a policy lets through: a peer, by its labels in a namespace or by its address, and ports, for ingress or egress.
 
-    ``request``: requests with this method and path alone.
+    No labels are all pods of the namespace. ``ports`` are pairs of a protocol and a number. ``request``: requests with this
+    method and path alone.
     """
 
     direction: str
     labels: Mapping[str, str] | None
     namespace: str
     address: str
-    protocol: str
-    port: int
+    ports: tuple[tuple[str, int], ...]
     request: tuple[str, str] | None = None
 
 
@@ -41,6 +41,18 @@ def can_be_written(example: ForeignPolicy, labels: Mapping[str, str] | None, ope
     """
     texts = [text for each in (labels, opening.labels) for pair in (each or {}).items() for text in pair]
     return not example.api_version.startswith(CRD_GROUP) and all(map(_PLAIN.match, texts))
+
+
+def example_in(
+    own: Iterable[ObjectRef],
+    foreign: Mapping[ObjectRef, ForeignPolicy],
+    namespace: str,
+    labels: Mapping[str, str] | None,
+    opening: Opening,
+) -> ForeignPolicy | None:
+    """A policy of the CNI's own kinds that a namespace has, and like which an opening can be written. ``own`` are evaluated."""
+    names = (ref for ref in sorted(own) if ref.namespace == namespace)
+    return next((foreign[ref] for ref in names if can_be_written(foreign[ref], labels, opening)), None)
 
 
 def like(example: ForeignPolicy, ref: ObjectRef, labels: Mapping[str, str], opening: Opening) -> Manifest:
@@ -61,15 +73,17 @@ def _block(address: str) -> str:
 def _calico(ref: ObjectRef, labels: Mapping[str, str], opening: Opening) -> dict[str, Any]:
     peer: dict[str, Any] = {"nets": [_block(opening.address)]}
     if opening.labels is not None:
-        peer = {"selector": _expression(opening.labels)}
+        peer = {"selector": _expression(opening.labels) or "all()"}
         if opening.namespace != ref.namespace:
             peer["namespaceSelector"] = f"projectcalico.org/name == '{opening.namespace}'"
-    ports = {"ports": [opening.port]}
-    sides = {"destination": {**peer, **ports}}
-    if opening.direction == "ingress":
-        sides = {"source": peer, "destination": ports}
-    rule = {"action": "Allow", "protocol": opening.protocol, **sides}
-    return {"selector": _expression(labels), "types": [opening.direction.capitalize()], opening.direction: [rule]}
+    rules = []
+    for protocol in dict.fromkeys(protocol for protocol, _ in opening.ports):
+        ports = {"ports": [port for each, port in opening.ports if each == protocol]}
+        sides = {"destination": {**peer, **ports}}
+        if opening.direction == "ingress":
+            sides = {"source": peer, "destination": ports}
+        rules.append({"action": "Allow", "protocol": protocol, **sides})
+    return {"selector": _expression(labels), "types": [opening.direction.capitalize()], opening.direction: rules}
 
 
 def _expression(labels: Mapping[str, str]) -> str:
@@ -80,9 +94,10 @@ def _cilium(ref: ObjectRef, labels: Mapping[str, str], opening: Opening) -> dict
     word = "from" if opening.direction == "ingress" else "to"
     peer: dict[str, Any] = {f"{word}CIDR": [_block(opening.address)]}
     if opening.labels is not None:
-        elsewhere = {} if opening.namespace == ref.namespace else {"io.kubernetes.pod.namespace": opening.namespace}
+        here = opening.namespace == ref.namespace
+        elsewhere = {} if here else {"io.kubernetes.pod.namespace": opening.namespace}
         peer = {f"{word}Endpoints": [{"matchLabels": {**opening.labels, **elsewhere}}]}
-    entry: dict[str, Any] = {"ports": [{"port": str(opening.port), "protocol": opening.protocol}]}
+    entry: dict[str, Any] = {"ports": [{"port": str(port), "protocol": protocol} for protocol, port in opening.ports]}
     if opening.request is not None:
         method, path = map(literal, opening.request)
         entry["rules"] = {"http": [{"method": method, "path": path}]}

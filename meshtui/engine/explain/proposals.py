@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from meshtui.engine.explain import manifests
-from meshtui.engine.explain.own_manifests import Opening, can_be_written, like
+from meshtui.engine.explain.own_manifests import Opening, example_in, like
 from meshtui.engine.matching.addresses import parse_address
 from meshtui.engine.matching.http import normal_path
 from meshtui.engine.policy.authorization import l7_fields_of
@@ -154,7 +154,7 @@ class Proposer:
             theirs = self._narrow.own_or_common_labels(peer_pod) if peer_pod is not None else None
             home = peer_pod.namespace if peer_pod is not None else ""
             request = (self._http.method, self._http.path) if refused and self._http is not None else None
-            opening = Opening(direction, theirs, home, peer_name, hop.protocol, hop.port, request)
+            opening = Opening(direction, theirs, home, peer_name, ((hop.protocol, hop.port),), request)
             in_kind = self._in_kind_of(subject.namespace, labels, opening)
             if refused and (in_kind is None or not self._exact):  # a NetworkPolicy would let every request through
                 return self._hint(step, hop, because(Code.CHANGE_SHARED_POLICY, policies=_refusing(step)))
@@ -175,8 +175,7 @@ class Proposer:
 
     def _in_kind_of(self, namespace: str, labels: Mapping[str, str] | None, opening: Opening) -> _Carrier | None:
         """The place of a new policy of the CNI's own kind, if the namespace has such a policy that is evaluated."""
-        names = (ref for ref in sorted(self._own) if ref.namespace == namespace)
-        example = next((self._foreign[ref] for ref in names if can_be_written(self._foreign[ref], labels, opening)), None)
+        example = example_in(self._own, self._foreign, namespace, labels, opening)
         if example is None:
             return None
 

@@ -13,6 +13,7 @@ from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.netrules import Written, opened, peers_of, permitted, through_tunnel, written_rules
 from meshtui.findings.own import Closed, tunnel_closed
+from meshtui.findings.own_fixes import tunnel_fix
 from meshtui.findings.pods import is_ambient
 from meshtui.model.constants import HBONE_PORT, NETWORK_LAYERS
 from meshtui.model.finding import Edit, Fix, Operation, Severity
@@ -60,7 +61,8 @@ def _of_own(context: Context) -> Iterator[Found]:
         denied = [each.flow for each in several if _denied(context, each.flow)]
         flows = context.count(denied)
         head = f"{ref} opens ports for {direction.value}, but not HBONE ({HBONE_PORT}): {places}"
-        yield Found((ref,), head, _why(context, denied, flows), None if flows else Severity.WARNING, flows)
+        fix = tunnel_fix(context, (each.decider for each in several))
+        yield Found((ref,), head, _why(context, denied, flows), None if flows else Severity.WARNING, flows, fix)
 
 
 def _closed_flows(

@@ -12,6 +12,8 @@ from meshtui.findings.context import Context
 from meshtui.findings.fixes import peer_of, rule_edits, with_tunnel
 from meshtui.findings.netrules import main_policy, through_tunnel
 from meshtui.findings.own import by_own
+from meshtui.findings.own_fixes import opening_edits, to_pod
+from meshtui.model.constants import HBONE_PORT
 from meshtui.model.finding import Fix, Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.model.policy import NetworkPolicy
@@ -79,13 +81,21 @@ def _found_own(context: Context, by: Decider, target: ObjectRef, flows: list[Mea
     sources = context.owners_of({f.source.number: f.source for f in flows}.values())
     said = ", ".join(dict.fromkeys(f"{flow.said_by} {flow.words}" for flow in flows))
     does = f"{by.rule} denies" if by.rule else "has no egress rule to"
+    first, fix = flows[0], None
+    pod = first.target.endpoint.pod
+    if pod is not None and not by.rule:
+        opening = to_pod(context, pod, first.port, tunnel=through_tunnel(first.source, first.target))
+        edits = opening_edits(context, by.ref, sources, opening, f"to-{target.name}-{first.port}")
+        ports = " and ".join(f"{port} (HBONE)" if port == HBONE_PORT else str(port) for _, port in opening.ports)
+        fix = Fix(f"egress to {target} on TCP {ports}: {', '.join(str(edit.ref) for edit in edits)}", edits) if edits else None
     return Found(
         (by.ref, *sources, target),
-        f"{by.ref} {does} {target}:{flows[0].port}",
+        f"{by.ref} {does} {target}:{first.port}",
         f"{said} means {sources[0]} to call it: the connection times out",
         None if any(flow.configured for flow in flows) else Severity.WARNING,
         context.count((f.source, f.target, f.port) for f in flows),
-        affected=frozenset({target}),
+        fix,
+        frozenset({target}),
     )
 
 

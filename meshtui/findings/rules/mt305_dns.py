@@ -13,6 +13,7 @@ from meshtui.findings.context import OF_KUBERNETES, Context
 from meshtui.findings.fixes import rule_edits
 from meshtui.findings.netrules import main_policy
 from meshtui.findings.own import tiers_of
+from meshtui.findings.own_fixes import TO_DNS, opening_edits
 from meshtui.model.finding import Fix, Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.model.policy import NetworkPolicy
@@ -49,7 +50,7 @@ def _look(context: Context) -> Iterator[Found]:
             "calls by name fail before they start" + (f": {flows} are configured" if flows else ""),
             Severity.ERROR if flows else None,
             flows,
-            _fix(context, policies[ref], owners) if ref in policies else None,
+            _fix(context, policies[ref], owners) if ref in policies else _own_fix(context, ref, owners),
         )
 
 
@@ -73,6 +74,11 @@ def _fix(context: Context, policy: NetworkPolicy, owners: tuple[ObjectRef, ...])
     ports = [{"protocol": protocol, "port": _DNS} for protocol in ("UDP", "TCP")]
     edits = rule_edits(context, policy, "egress", {"to": [peer], "ports": ports}, owners, "dns")
     return Fix("an egress rule for names: kube-system, port 53", edits) if edits else None
+
+
+def _own_fix(context: Context, closing: ObjectRef, owners: tuple[ObjectRef, ...]) -> Fix | None:
+    edits = opening_edits(context, closing, owners, TO_DNS, "to-dns")
+    return Fix("egress for names: kube-system, port 53", edits) if edits else None
 
 
 RULE = Rule("MT305", "no DNS", Severity.WARNING, _look, ("NetworkPolicy",), partial=True)
