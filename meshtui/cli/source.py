@@ -20,6 +20,7 @@ from meshtui.model.plain import clean
 from meshtui.model.snapshot import KindStatus, Snapshot
 
 if TYPE_CHECKING:
+    from meshtui.model.cni import Cni
     from meshtui.model.reading import Reading
     from meshtui.session import Session
     from meshtui.settings import Settings
@@ -43,33 +44,48 @@ def source_for(settings: Settings) -> Source:
 
 
 def manifests(paths: Sequence[str], settings: Settings) -> Snapshot:
-    """The objects of files and folders.
+    """The objects of files and folders, as the CNI that they show, or that the settings name, reads them.
 
     Raises ManifestError if one can't be read, or if there are no objects: a check of nothing never passes.
     """
-    from meshtui.cni import of_snapshot, pod_cidrs
+    from meshtui.cni import of_snapshot
+
+    snapshot = loaded(paths, settings)
+    return read_by(of_snapshot(snapshot, settings.cni), snapshot, paths, settings)
+
+
+def read_by(cni: Cni, snapshot: Snapshot, paths: Sequence[str], settings: Settings) -> Snapshot:
+    """Loaded objects as a CNI reads them; with it is known which policies aren't evaluated."""
+    from meshtui.cni import pod_cidrs
     from meshtui.engine.policy.own import own_policies
+    from meshtui.sources.manifests import with_unjudged
+
+    snapshot = replace(snapshot, cni=cni, pod_cidrs=pod_cidrs(settings.pod_cidrs))
+    judged = own.judged if (own := own_policies(snapshot)) is not None else frozenset()
+    unjudged = [policy for uid, policy in snapshot.foreign.items() if policy.own is not None and uid not in judged]
+    if snapshot.reading is not None and unjudged:
+        snapshot = replace(snapshot, reading=with_unjudged(snapshot.reading, unjudged))
+    return record(snapshot, paths)
+
+
+def loaded(paths: Sequence[str], settings: Settings) -> Snapshot:
+    """The objects of files and folders. Raises ManifestError, as ``manifests`` does."""
     from meshtui.kinds import KINDS
     from meshtui.sources.manifest_files import SUFFIXES
     from meshtui.sources.manifest_packages import KUSTOMIZATIONS
-    from meshtui.sources.manifests import load_manifests, with_unjudged
+    from meshtui.sources.manifests import load_manifests
 
     for path in map(Path, paths):
         if path.is_dir() and not any(file.suffix in SUFFIXES or file.name in KUSTOMIZATIONS for file in path.rglob("*")):
             raise ManifestError(f"{path} holds no manifest", f"a folder is read for {', '.join(sorted(SUFFIXES))}")
     snapshot = load_manifests(paths, render=settings.render)
-    snapshot = replace(snapshot, cni=of_snapshot(snapshot, settings.cni), pod_cidrs=pod_cidrs(settings.pod_cidrs))
-    judged = own.judged if (own := own_policies(snapshot)) is not None else frozenset()
-    unjudged = [policy for uid, policy in snapshot.foreign.items() if policy.own is not None and uid not in judged]
-    if snapshot.reading is not None and unjudged:
-        snapshot = replace(snapshot, reading=with_unjudged(snapshot.reading, unjudged))
     if any(getattr(snapshot, kind.field) for kind in KINDS.values()):
-        return record(snapshot, paths)
+        return snapshot
     if snapshot.reading and snapshot.reading.skipped:
         raise _nothing_left(paths, snapshot.reading, may_render=not settings.render)
     if not snapshot.problems:
         raise ManifestError(f"{', '.join(paths)}: no object that meshtui reads", _hint(paths))
-    return record(snapshot, paths)
+    return snapshot
 
 
 def _hint(paths: Sequence[str]) -> str:

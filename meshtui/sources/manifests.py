@@ -335,6 +335,7 @@ class _Builder:
         for (group, kind), count in self._counts.items():
             (unread if may_matter(group, kind) else ignored)[group, kind] += count
         kept = sum(len(objects) for field, objects in self.objects.items() if field not in _IN_PART) + len(self.mesh)
+        kept += sum(foreign.own is not None for foreign in self.objects["foreign"].values())
         return Reading(
             objects=kept,
             problems=len(self.problems),
@@ -373,8 +374,9 @@ class _Builder:
 def with_unjudged(reading: Reading, policies: Iterable[ForeignPolicy]) -> Reading:
     """What was read, with policies of CNIs among the kinds that weren't: those that this cluster's CNI doesn't evaluate."""
     found = Counter({(each.group, each.kind): each.count for each in reading.unread})
-    found.update(_kind_and_group(policy) for policy in policies)
-    return replace(reading, unread=_counted(found))
+    unjudged = [_kind_and_group(policy) for policy in policies]
+    found.update(unjudged)
+    return replace(reading, objects=reading.objects - len(unjudged), unread=_counted(found))
 
 
 def _kind_and_group(policy: ForeignPolicy) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from meshtui.engine.whatif.shift_flows import promised_flows
 from meshtui.engine.whatif.shifts import What
 from meshtui.model.verdict import Decision
 from meshtui.sandbox import scenarios
+from tests.fakes.cilium import cnp
 from tests.fakes.frozen import bookstore
 from tests.fakes.snapshots import ambient, namespace, pod, policy, snapshot_of
 
@@ -296,3 +297,34 @@ def test_an_entry_for_one_replica_does_not_cover_its_workload(capsys, written):
     both = written("both.yaml", ALLOW.replace("shop/api,", '"shop/api-*",'))
     assert run(["diff", new, "-f", old, "--allow", both]) == 0
     assert run(["diff", new, "-f", old, "--allow", one]) == 1
+
+
+CILIUM = cnp("{endpointSelector: {matchLabels: {app: db}}, ingress: [{fromEndpoints: [{matchLabels: {app: api}}]}]}", "shop/own")
+
+
+@pytest.mark.parametrize(
+    ("words", "base", "new"),
+    [
+        (["--cni", "cilium"], "read 5 objects in 1 file", "read 1 object in 1 file"),
+        ([], "read 5 objects in 1 file", "read 1 object in 1 file"),
+        (
+            ["--cni", "calico"],
+            "read 4 objects in 1 file; not read: CiliumNetworkPolicy ×1",
+            "read 0 objects in 1 file; not read: CiliumNetworkPolicy ×1",
+        ),
+    ],
+)
+def test_it_says_whether_the_clusters_cni_evaluates_the_policies_of_the_change(capsys, written, words, base, new):
+    old, changed = written("old.yaml", [*BASE, CILIUM]), written("new.yaml", [CILIUM])
+    run(["diff", changed, "-f", old, *words])
+    assert sorted(capsys.readouterr().err.splitlines()) == [
+        f"meshtui: note: {changed}: {new}",
+        f"meshtui: note: {old}: {base}",
+    ]
+
+
+def test_a_change_is_read_as_the_clusters_cni_reads_it_whatever_it_shows_itself(capsys, written):
+    old = written("old.yaml", [*BASE, CILIUM])
+    plain = policy("shop/db", "podSelector: {matchLabels: {app: db}}\npolicyTypes: [Ingress]")
+    assert run(["diff", written("new.yaml", [plain]), "-f", old]) == 0, "Cilium's rule still allows"
+    assert "couldn't be told" not in capsys.readouterr().out

@@ -49,7 +49,8 @@ def _run(words: Words, settings: Settings) -> int:
     from meshtui.cli.formats import write
     from meshtui.cli.notes import note_problems
     from meshtui.cli.reading import noting
-    from meshtui.cli.source import manifests, one_snapshot
+    from meshtui.cli.source import loaded, one_snapshot, read_by
+    from meshtui.cni import of_snapshot
     from meshtui.engine.whatif.compare import compare
     from meshtui.engine.whatif.overlay import differing, overlaid
     from meshtui.engine.whatif.shifts import What
@@ -59,8 +60,9 @@ def _run(words: Words, settings: Settings) -> int:
         raise UsageError("standard input can't be two things at once")
     if words.prune and not settings.filenames:
         raise UsageError("--prune is for two folders of manifests", "with -f OLD; nothing prunes a whole cluster")
-    new = manifests(words.new, settings)
+    new = loaded(words.new, settings)
     before = one_snapshot(settings)
+    new = read_by(of_snapshot(new, settings.cni) if words.prune else before.cni, new, words.new, settings)
     after = new if words.prune else overlaid(before, new)
     gc.disable()  # the process ends soon, and creates no reference cycles
     comparison = compare(before, after)
