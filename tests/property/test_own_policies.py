@@ -337,3 +337,22 @@ def test_a_policy_selects_the_pods_whose_tiers_have_it(kinds, seed):
             tiers = {pod.key: engine.own.tiers(direction, engine.endpoint(pod)) for pod in running}
             having = {key for key, several in tiers.items() if any(policy.ref in tier.policies for tier in several)}
             assert {pod.key for pod in selected.pods(engine.snapshot.foreign[uid])[0]} == having, policy.ref
+
+
+@EACH
+@given(SEEDS)
+@settings(RELAXED, max_examples=40)
+def test_the_pods_that_a_rule_names_are_among_those_that_it_is_about(kinds, seed):
+    _, _, objects = world(kinds, seed)
+    context = Context(snapshot_of(objects, kinds.cni))
+    policies = context.own.policies.values() if context.own is not None else ()
+    for policy in policies:
+        rules = {rule.decider: rule for several in policy.rules.values() for rule in several}
+        for peer in policy.named:
+            surely, may = peer.pods.classes(context.index)
+            for member in context.classes:
+                here = bool((surely | may) >> member.number & 1)
+                assert here is (peer.pods.match(member.endpoint) is not False), peer
+                rule = rules.get(peer.decider)
+                if rule is not None and here and kinds is CILIUM:
+                    assert rule.peers.match(member.endpoint) is not False, peer

@@ -9,6 +9,7 @@ from functools import cached_property
 from meshtui.engine.classes.bitsets import members
 from meshtui.engine.classes.classifier import PodClass
 from meshtui.engine.classes.index import Bits, Index
+from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.engine import Engine
 from meshtui.engine.path.relations import pods_of_network_policy
 from meshtui.engine.policy.admin import subject_selects
@@ -46,11 +47,17 @@ class Selected:
 
     def would(self, policy: AdminPolicy | ForeignPolicy, namespace: str, template: PodTemplate) -> bool:
         """Whether a policy selects, or may select, a pod that a controller makes from a template."""
-        end = self._engine.endpoint(Pod(Meta("Pod", namespace, "", Uid(""), template.labels), template.service_account))
         if isinstance(policy, AdminPolicy):
-            return subject_selects(policy.subject, end) is not False
+            return subject_selects(policy.subject, self._made_from(namespace, template)) is not False
         subject = self._subject(policy)
-        return subject is not None and subject.match(end) is not False
+        return subject is not None and self.would_be(subject, namespace, template)
+
+    def would_be(self, peers: Peers, namespace: str, template: PodTemplate) -> bool:
+        """Whether a pod that a controller makes from a template is, or may be, one of some peers."""
+        return peers.match(self._made_from(namespace, template)) is not False
+
+    def _made_from(self, namespace: str, template: PodTemplate) -> Endpoint:
+        return self._engine.endpoint(Pod(Meta("Pod", namespace, "", Uid(""), template.labels), template.service_account))
 
     def _subject(self, policy: ForeignPolicy) -> Peers | None:
         own = self._engine.own.policies.get(policy.meta.uid) if self._engine.own is not None else None

@@ -292,6 +292,19 @@ class Place:
         return self.name if self.order == inf else f"{self.name}, order {self.order:.15g}"
 
 
+@dataclass(frozen=True, slots=True)
+class NamedPods:
+    """Pods that a rule names by labels, and by nothing that could also be an address.
+
+    ``namespaces`` are all pods of the namespaces in which they are looked for; ``words`` is what is written.
+    """
+
+    decider: Decider
+    pods: Peers
+    namespaces: Peers
+    words: str
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class OwnPolicy:
     """One evaluated policy of a CNI's own kinds.
@@ -307,6 +320,8 @@ class OwnPolicy:
     closes: frozenset[Direction]
     tier: str = ""
     order: float = inf
+    named: tuple[NamedPods, ...] = ()
+    """The peers that its rules name."""
 
 
 class OwnPolicies(Protocol):

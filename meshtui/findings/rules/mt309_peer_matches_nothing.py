@@ -27,6 +27,24 @@ def _look(context: Context) -> Iterator[Found]:
                     "the rule opens nothing for whom it was written",
                     None if context.snapshot.live else Severity.INFO,
                 )
+    yield from _of_own(context)
+
+
+def _of_own(context: Context) -> Iterator[Found]:
+    """The same of policies of the CNI's own kinds; those of namespaces without pods are skipped too."""
+    policies = context.own.policies.values() if context.own is not None else ()
+    for named in (each for policy in sorted(policies, key=lambda policy: policy.ref) for each in policy.named):
+        if any(named.pods.classes(context.index)) or not any(named.namespaces.classes(context.index)):
+            continue
+        if any(context.selected_by.would_be(named.pods, c.meta.namespace, c.template) for c in context.makers):
+            continue
+        ref, why = named.decider.ref, unseen(context.snapshot, [named.decider.ref.namespace])
+        yield Found(
+            (ref,),
+            f"{ref} {named.decider.rule} names nobody: no pod has {named.words}{why}",
+            "the rule is about nobody for whom it was written",
+            None if context.snapshot.live else Severity.INFO,
+        )
 
 
 def _problem(context: Context, peer: NetworkPeer, home: str) -> str:

@@ -30,6 +30,27 @@ def _look(context: Context) -> Iterator[Found]:
                     f"{policy.meta.ref} {written.place} names port {entry.port}/{entry.protocol}, which no container has",
                     "the port is open for nobody",
                 )
+    yield from _of_own(context)
+
+
+def _of_own(context: Context) -> Iterator[Found]:
+    """The same of policies of the CNI's own kinds."""
+    policies = context.own.policies.values() if context.own is not None else ()
+    for policy in sorted(policies, key=lambda policy: policy.ref):
+        missing: dict[tuple[str, str], None] = {}
+        for direction, rule in ((direction, rule) for direction, several in policy.rules.items() for rule in several):
+            entries = [entry for entry in rule.ports.entries or () if entry.name]
+            if not entries or rule.decider is None or rule.doubt is not None:
+                continue
+            surely, may = (policy.subject if direction is Direction.INGRESS else rule.peers).classes(context.index)
+            having = {(port.name, port.protocol) for member in context.of(surely | may) for port in member.ports}
+            if surely:
+                unknown = {entry.name for entry in entries} - {name for name, _ in having}
+                missing |= {(rule.decider.rule or "", name): None for name in sorted(unknown)}
+        for place, name in missing:
+            yield Found(
+                (policy.ref,), f"{policy.ref} {place} names port {name}, which no container has", "the port is open for nobody"
+            )
 
 
 RULE = Rule("MT310", "unknown port name", Severity.WARNING, _look, ("Pod", "NetworkPolicy"))

@@ -226,3 +226,67 @@ def test_a_configured_call_that_only_the_closed_tunnel_stops_is_said_once():
     written = CLOSED[0][1]
     assert len(found("MT301", "calico", written, pods=CALLS)) == 1
     assert found("MT304", "calico", written, pods=CALLS) == []
+
+
+def rule_of_calico(peer):
+    return gnp(f"{{selector: app == 'db', ingress: [{{action: Allow, protocol: TCP, source: {{{peer}}}}}]}}")
+
+
+def rule_of_cilium(peer, space="shop/p"):
+    return cnp(f"{{endpointSelector: {{matchLabels: {{app: db}}}}, ingress: [{{fromEndpoints: [{peer}]}}]}}", space)
+
+
+NOBODY = [
+    ("calico", rule_of_calico("selector: app == 'wbe'"), "ingress[0] names nobody: no pod has selector app == 'wbe'"),
+    ("calico", rule_of_calico("selector: app == 'wbe', namespaceSelector: all()"), "app == 'wbe', namespaceSelector all()"),
+    ("calico", rule_of_calico("serviceAccounts: {names: [wbe]}"), "no pod has serviceAccounts wbe"),
+    ("cilium", rule_of_cilium("{matchLabels: {app: wbe}}"), "ingress[0] names nobody: no pod has app=wbe"),
+    ("cilium", rule_of_cilium("{matchLabels: {app: web}}, {matchLabels: {app: wbe}}"), "no pod has app=wbe"),
+]
+SOMEBODY = [
+    ("calico", rule_of_calico("selector: app == 'web'")),
+    ("calico", rule_of_calico("selector: app == 'wbe', nets: [10.0.0.0/8]")),
+    ("calico", rule_of_calico("selector: role == 'outside'")),
+    ("calico", rule_of_calico("namespaceSelector: team == 'x'")),
+    ("cilium", rule_of_cilium("{matchLabels: {app: web}}")),
+    ("cilium", rule_of_cilium("{}")),
+    ("cilium", rule_of_cilium("{matchLabels: {'reserved:world': ''}}")),
+    ("cilium", rule_of_cilium("{matchLabels: {app: web, 'k8s:io.kubernetes.pod.namespace': elsewhere}}")),
+]
+OUTSIDE = {
+    "apiVersion": "projectcalico.org/v3",
+    "kind": "GlobalNetworkSet",
+    "metadata": {"name": "partners", "labels": {"role": "outside"}},
+    "spec": {"nets": ["203.0.113.0/24"]},
+}
+
+
+@pytest.mark.parametrize(("cni", "written", "said"), NOBODY)
+def test_a_peer_that_is_nobody(cni, written, said):
+    (message,) = found("MT309", cni, written)
+    assert said in message
+    assert found("MT309", cni, written, deployment("wbe")) == [] or "serviceAccounts" in message, "pods will come"
+
+
+@pytest.mark.parametrize(("cni", "written"), SOMEBODY)
+def test_peers_that_are_somebody_or_addresses_or_of_namespaces_that_are_not_here(cni, written):
+    assert found("MT309", cni, written, OUTSIDE) == []
+
+
+NAMED = [
+    ("calico", "{selector: app == 'db', ingress: [{action: Allow, protocol: TCP, destination: {ports: [%s]}}]}", gnp),
+    (
+        "cilium",
+        "{endpointSelector: {matchLabels: {app: db}}, ingress: [{toPorts: [{ports: [{port: %s, protocol: TCP}]}]}]}",
+        lambda text: cnp(text, "shop/p"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("cni", "spec", "made"), NAMED, ids=["calico", "cilium"])
+def test_a_port_that_no_container_has(cni, spec, made):
+    (message,) = found("MT310", cni, made(spec % "postgers"))
+    assert message.endswith("ingress[0] names port postgers, which no container has")
+    db = captured("shop/db", "10.0.2.1", 5432, app="db")
+    db["spec"]["containers"][0]["ports"] = [{"name": "postgres", "containerPort": 5432}]
+    assert found("MT310", cni, made(spec % "postgres"), pods=[*PODS[:2], db]) == []

@@ -31,7 +31,7 @@ from meshtui.engine.policy.calico.selectors import (
 )
 from meshtui.engine.policy.kubernetes import LAYERS, KubernetesPolicies, Selecting, admin_tier, network_rules
 from meshtui.engine.policy.networkpolicy import Direction
-from meshtui.engine.policy.tiers import Action, OwnPolicy, Place, Reads, Rule, Tier, same_objects
+from meshtui.engine.policy.tiers import Action, NamedPods, OwnPolicy, Place, Reads, Rule, Tier, same_objects
 from meshtui.kinds.calico import CRD_GROUP
 from meshtui.model.calico import CalicoPolicy
 from meshtui.model.ids import ObjectRef, Uid
@@ -141,9 +141,18 @@ class CalicoPolicies:
                 frozenset(each.rules) if ends[each.tier] is Action.DENY else frozenset(),
                 each.tier,
                 each.order,
+                tuple(self._named(each)),
             )
             for each in self._all
         }
+
+    def _named(self, policy: _Policy) -> Iterator[NamedPods]:
+        spec = self._snapshot.foreign[policy.uid].own
+        if not isinstance(spec, CalicoPolicy):
+            return
+        maker, written = Rules(self._snapshot, self._world), {Direction.INGRESS: spec.ingress, Direction.EGRESS: spec.egress}
+        for direction in policy.rules:
+            yield from maker.named(policy.ref, written[direction], direction)
 
     def _subject(self, policy: _Policy) -> Entity:
         home = policy.ref.namespace

@@ -20,8 +20,9 @@ from meshtui.engine.policy.calico.selectors import (
     parse,
 )
 from meshtui.engine.policy.networkpolicy import Direction
-from meshtui.engine.policy.tiers import PROTOCOLS, Action, PortEntry, Ports, Rule
+from meshtui.engine.policy.tiers import PROTOCOLS, Action, NamedPods, PortEntry, Ports, Rule
 from meshtui.model.calico import CalicoRule, Side
+from meshtui.model.ids import ObjectRef
 from meshtui.model.meta import Meta
 from meshtui.model.reason import Code, because
 from meshtui.model.snapshot import Snapshot
@@ -54,6 +55,20 @@ class Rules:
                 continue
             decider = Decider(policy.ref, f"{direction.value}[{number}]")
             yield from self._rule(rule, direction, policy.namespace, decider)
+
+    def named(self, policy: ObjectRef, written: Iterable[CalicoRule], direction: Direction) -> Iterator[NamedPods]:
+        """The pods that rules name by labels alone: no network set has such labels."""
+        for number, rule in enumerate(written):
+            peer = rule.source if direction is Direction.INGRESS else rule.destination
+            if rule.action == "Log" or rule.icmp or not _says_pods(peer):
+                continue
+            labels = _of_endpoints(peer, policy.namespace)
+            if labels is None or any(self._world.sets(labels)):
+                continue
+            home = Term(Operator.IN, NAMESPACE, (policy.namespace,)) if policy.namespace else Term(Operator.HAS, NAMESPACE)
+            spaces = _of_namespaces(peer.namespace_selector) if peer.namespace_selector else home
+            pods, there = (Entity((Labelled(each, self._world),)) for each in (labels, spaces))
+            yield NamedPods(Decider(policy, f"{direction.value}[{number}]"), pods, there, _in_words(peer))
 
     def _rule(self, rule: CalicoRule, direction: Direction, namespace: str, decider: Decider) -> Iterator[Compiled]:
         ingress = direction is Direction.INGRESS
@@ -128,6 +143,21 @@ class Rules:
 
     def _labelled(self, selector: Selector) -> Labelled:
         return Labelled(selector, self._world, *self._world.sets(selector))
+
+
+def _says_pods(side: Side) -> bool:
+    """Whether a side names pods by their own labels or ServiceAccounts, and nothing by its address."""
+    by_address = side.nets is not None or side.service is not None or side.domains
+    return bool(side.selector or side.service_accounts is not None) and not by_address
+
+
+def _in_words(side: Side) -> str:
+    accounts = side.service_accounts
+    parts = [f"selector {side.selector}"] if side.selector else []
+    if accounts is not None:
+        parts += [f"serviceAccounts {', '.join(accounts.names) or accounts.selector}"]
+    parts += [f"namespaceSelector {side.namespace_selector}"] if side.namespace_selector else []
+    return ", ".join(parts)
 
 
 def _of_endpoints(side: Side, namespace: str) -> Selector | None:

@@ -22,7 +22,7 @@ from meshtui.engine.policy.cilium.rules import Compiler, subject_of
 from meshtui.engine.policy.cilium.world import Sort, World, sort_of
 from meshtui.engine.policy.kubernetes import LAYERS, KubernetesPolicies, Selecting, admin_tier, network_rules
 from meshtui.engine.policy.networkpolicy import Direction
-from meshtui.engine.policy.tiers import Action, OwnPolicy, Place, Reads, Rule, Tier, same_objects
+from meshtui.engine.policy.tiers import Action, NamedPods, OwnPolicy, Place, Reads, Rule, Tier, same_objects
 from meshtui.model.cilium import CiliumPolicy, CiliumRule, CiliumSpec
 from meshtui.model.ids import ObjectRef, Uid
 from meshtui.model.policy import ForeignPolicy, NetworkPolicy
@@ -137,7 +137,17 @@ class CiliumPolicies:
         rules = {d: tuple(rule for spec in specs for rule in spec.rules.get(d, ())) for d in Direction}
         closes = frozenset(direction for spec in specs for direction in spec.closes)
         written = {direction: found for direction, found in rules.items() if found or direction in closes}
-        return OwnPolicy(specs[0].ref, AnyOf(tuple(Labelled(spec.subject, self._world) for spec in specs)), written, closes)
+        subject = AnyOf(tuple(Labelled(spec.subject, self._world) for spec in specs))
+        return OwnPolicy(specs[0].ref, subject, written, closes, named=tuple(self._named(specs[0].uid)))
+
+    def _named(self, uid: Uid) -> Iterator[NamedPods]:
+        policy = self._snapshot.foreign[uid]
+        for path, spec in policy.own.specs if isinstance(policy.own, CiliumPolicy) else ():
+            compiler, prefix = Compiler(self._world, self._snapshot.cni, policy.meta.namespace), f"{path}." if path else ""
+            for direction in Direction if spec.endpoint_selector is not None else ():
+                for _, name, section in _sections(spec, direction):
+                    for number, entry in enumerate(section):
+                        yield from compiler.named(entry, Decider(policy.meta.ref, f"{prefix}{name}[{number}]"))
 
     @property
     def places(self) -> tuple[Place, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from meshtui.engine.matching.addresses import networks_of
+from meshtui.engine.matching.selectors import describe
 from meshtui.engine.policy.cilium.checks import number_of
 from meshtui.engine.policy.cilium.labels import (
     CLUSTER,
@@ -33,6 +34,7 @@ from meshtui.engine.policy.tiers import (
     PROTOCOLS,
     Action,
     Everybody,
+    NamedPods,
     PortEntry,
     Ports,
     Rule,
@@ -144,6 +146,16 @@ class Compiler:
         if parts:
             return AnyOf(tuple(parts))
         return Everybody() if rule.ports or rule.icmps else None
+
+    def named(self, written: CiliumRule, decider: Decider) -> Iterator[NamedPods]:
+        """The pods that an entry names by labels."""
+        for each in written.endpoints or ():
+            found = self._labelled(each)
+            about = [r for r in found.selector.requirements if r.key == NAMESPACE or r.key.startswith(OF_NAMESPACE)]
+            if found.selector.has_source(RESERVED) or len(about) == len(found.selector.requirements):
+                continue  # entities, and whole namespaces
+            spaces = Labelled(Selector(tuple(about)), self.world)
+            yield NamedPods(decider, AnyOf((found,)), AnyOf((spaces,)), describe(each))
 
     def _labelled(self, written: LabelSelector) -> Labelled:
         """A selector of peers: in the policy's namespace and in the cluster, unless it says something about them itself."""
