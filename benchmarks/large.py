@@ -38,6 +38,8 @@ def half(folder: Path, cni: str) -> Path:
         written = json.loads(file.read_text())
         written = {**written, "kind": "List", "apiVersion": "v1"}
         written["items"] = [WRITTEN[cni](obj) if place % 2 else obj for place, obj in enumerate(written["items"])]
+        for obj in written["items"]:
+            obj["spec"].pop("tier", None)  # the default one: the peer doesn't know the field
         file.write_text(json.dumps(written))
     return other
 
@@ -72,7 +74,7 @@ its address. Seconds (least of the runs); a run of the peer is stopped after {li
 | --- | --- | --- | --- | --- | --- | --- |
 """
 LIMIT_S = 300
-BESIDE = (100, 200, 500)
+BESIDE = (100, 300, 1000, 3000)
 """The pods of the clusters that the peer reads too: its time grows with the square."""
 
 

@@ -128,7 +128,8 @@ def as_calico(policy):
     types = spec.get("policyTypes") or (["Ingress", "Egress"] if spec.get("egress") else ["Ingress"])
     made = {"tier": "default", "order": 1000, "selector": _selector(spec.get("podSelector")), "types": types}
     for direction, side, other in (("ingress", "from", "source"), ("egress", "to", "destination")):
-        made[direction] = [rule for each in spec.get(direction) or [] for rule in _rules(each, side, other)]
+        rules = [rule for each in spec.get(direction) or [] for rule in _rules(each, side, other)]
+        made |= {direction: rules} if rules or direction.capitalize() in types else {}
     named = {"name": f"default.{metadata['name']}", "namespace": metadata["namespace"]}
     return {"apiVersion": GROUP, "kind": "NetworkPolicy", "metadata": named, "spec": made}
 
