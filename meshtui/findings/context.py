@@ -27,7 +27,7 @@ from meshtui.engine.whatif.narrow import Narrow
 from meshtui.findings.calls import Call, calls_of
 from meshtui.kinds.registry import FIELDS, objects_in
 from meshtui.model.ids import ObjectRef, principal
-from meshtui.model.policy import AuthorizationPolicy, NetworkPeer
+from meshtui.model.policy import AuthorizationPolicy, ForeignPolicy, NetworkPeer
 from meshtui.model.selectors import LabelSelector
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import Decision, Verdict
@@ -74,6 +74,16 @@ class Context:
     def own(self) -> OwnPolicies | None:
         """The policies of the CNI's own kinds, if they are evaluated."""
         return self.engine.own
+
+    @cached_property
+    def foreign(self) -> Mapping[ObjectRef, ForeignPolicy]:
+        """The policies of CNIs' own kinds, by name."""
+        return {policy.meta.ref: policy for policy in self.snapshot.foreign.values()}
+
+    @cached_property
+    def allowing(self) -> frozenset[ObjectRef]:
+        """The AuthorizationPolicies that allow."""
+        return frozenset(p.meta.ref for p in self.snapshot.authorization_policies.values() if p.action == "ALLOW")
 
     @cached_property
     def selected_by(self) -> Selected:

@@ -108,9 +108,8 @@ def opens_mesh(context: Context, fix: Fix) -> bool:
     Such a policy may apply to every workload of the mesh: its owner decides about it.
     """
     root = context.snapshot.mesh.root_namespace
-    allowing = {p.meta.ref for p in context.snapshot.authorization_policies.values() if p.action == "ALLOW"}
     edits = [edit for edit in fix.edits if (edit.ref.kind, edit.ref.namespace) == ("AuthorizationPolicy", root)]
-    return any(edit.create is not None or edit.ref in allowing for edit in edits)
+    return any(edit.create is not None or edit.ref in context.allowing for edit in edits)
 
 
 def tcp(*ports: int) -> list[dict[str, Any]]:

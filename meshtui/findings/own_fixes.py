@@ -16,7 +16,6 @@ from meshtui.model.calico import CalicoPolicy
 from meshtui.model.constants import HBONE_PORT
 from meshtui.model.finding import Edit, Fix, Operation
 from meshtui.model.ids import ObjectRef
-from meshtui.model.policy import ForeignPolicy
 from meshtui.model.verdict import Decider
 from meshtui.model.workload import Pod
 
@@ -28,7 +27,7 @@ def tunnel_fix(context: Context, deciders: Iterable[Decider]) -> Fix | None:
     """The fix that adds HBONE's port to rules of one policy; None for policies of the whole cluster: their owners decide."""
     several = list(dict.fromkeys(deciders))
     ref = several[0].ref
-    policy = _foreign(context).get(ref)
+    policy = context.foreign.get(ref)
     if policy is None or not ref.namespace or policy.api_version.startswith(CRD_GROUP):
         return None
     operations = []
@@ -68,16 +67,15 @@ def opening_edits(
     own = context.own
     if own is None or _is_in_another_tier(context, closing):
         return ()
-    foreign = _foreign(context)
     evaluated = [policy.ref for policy in own.policies.values()]
-    taken = {(p.meta.kind, p.meta.namespace, p.meta.name) for p in foreign.values()}
+    taken = {(p.meta.kind, p.meta.namespace, p.meta.name) for p in context.foreign.values()}
     taken |= {(p.meta.kind, p.meta.namespace, p.meta.name) for p in context.snapshot.network_policies.values()}
     edits = []
     for owner in sorted(set(owners)):
         labels = own_labels(context, owner)
         if labels is None:
             return ()
-        example = example_in(evaluated, foreign, owner.namespace, labels, opening)
+        example = example_in(evaluated, context.foreign, owner.namespace, labels, opening)
         kind = example.meta.kind if example is not None else "NetworkPolicy"
         names = [name for each, space, name in taken if (each, space) == (kind, owner.namespace)]
         ref = ObjectRef(kind, owner.namespace, free_name(f"allow-{owner.name}-{purpose}-{opening.direction}", names))
@@ -104,7 +102,3 @@ def _is_in_another_tier(context: Context, closing: ObjectRef) -> bool:
     shared = {place.name for place in own.places if place.networkpolicies is not None}
     tier = next((policy.tier for policy in own.policies.values() if policy.ref == closing), "")
     return bool(tier) and tier not in shared
-
-
-def _foreign(context: Context) -> dict[ObjectRef, ForeignPolicy]:
-    return {policy.meta.ref: policy for policy in context.snapshot.foreign.values()}
