@@ -61,8 +61,8 @@ def opening_edits(
 ) -> tuple[Edit, ...]:
     """The edits that let workloads through, and no other workload: a new policy for each, named for its ``purpose``.
 
-    Empty where the end of another tier than that of NetworkPolicies denies, and for workloads without labels of their own.
-    ``closing`` is the policy that closes the direction.
+    Empty where a rule denies, or the end of another tier than that of NetworkPolicies, and for workloads without labels of their
+    own. ``closing`` is the policy that closes the direction.
     """
     own = context.own
     if own is None or _is_in_another_tier(context, closing):
@@ -91,8 +91,11 @@ def opening_edits(
 def _of_kubernetes(opening: Opening, home: str) -> dict[str, object]:
     """An opening as a rule of a NetworkPolicy."""
     side = "from" if opening.direction == Direction.INGRESS.value else "to"
+    peer = manifests.address_peer(opening.address)
+    if opening.labels is not None:
+        peer = manifests.pods_peer(opening.labels, opening.namespace, home)
     ports = [{"protocol": protocol, "port": port} for protocol, port in opening.ports]
-    return {side: [manifests.pods_peer(opening.labels or {}, opening.namespace, home)], "ports": ports}
+    return {side: [peer], "ports": ports}
 
 
 def _is_in_another_tier(context: Context, closing: ObjectRef) -> bool:
