@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from meshtui.engine.explain import manifests
 from meshtui.engine.explain.own_manifests import Opening, example_in, like
@@ -86,6 +86,19 @@ def opening_edits(
             rule = _of_kubernetes(opening, owner.namespace)
             edits.append(Edit(ref, create=manifests.new_network_policy(ref, labels, opening.direction, rule)))
     return tuple(edits)
+
+
+def own_policy_edit(context: Context, owner: ObjectRef, name: str, openings: Sequence[Opening]) -> Edit | None:
+    """The edit that lets some in to a workload and nobody else, in the kind that its namespace uses; None if it uses none."""
+    labels = own_labels(context, owner)
+    if context.own is None or labels is None:
+        return None
+    evaluated = [policy.ref for policy in context.own.policies.values()]
+    example = example_in(evaluated, context.foreign, owner.namespace, labels, *openings)
+    if example is None:
+        return None
+    ref = ObjectRef(example.meta.kind, owner.namespace, name)
+    return Edit(ref, create=like(example, ref, labels, *openings))
 
 
 def _of_kubernetes(opening: Opening, home: str) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9._/-]*\Z", re.ASCII)
 class Opening:
     """What a policy lets through: a peer, by its labels in a namespace or by its address, and ports, for ingress or egress.
 
-    No labels are all pods of the namespace. ``ports`` are pairs of a protocol and a number. ``request``: requests with this
-    method and path alone.
+    No labels are all pods of the namespace. ``ports`` are pairs of a protocol and a number; none are all.
+    ``request``: requests with this method and path alone.
     """
 
     direction: str
@@ -48,16 +48,23 @@ def example_in(
     foreign: Mapping[ObjectRef, ForeignPolicy],
     namespace: str,
     labels: Mapping[str, str] | None,
-    opening: Opening,
+    *openings: Opening,
 ) -> ForeignPolicy | None:
-    """A policy of the CNI's own kinds that a namespace has, and like which an opening can be written. ``own`` are evaluated."""
+    """A policy of the CNI's own kinds that a namespace has, and like which openings can be written. ``own`` are evaluated."""
     names = (ref for ref in sorted(own) if ref.namespace == namespace)
-    return next((foreign[ref] for ref in names if can_be_written(foreign[ref], labels, opening)), None)
+    found = (foreign[ref] for ref in names if all(can_be_written(foreign[ref], labels, each) for each in openings))
+    return next(found, None)
 
 
-def like(example: ForeignPolicy, ref: ObjectRef, labels: Mapping[str, str], opening: Opening) -> Manifest:
-    """A policy of the kind of ``example``, for the pods with some labels of its namespace."""
-    spec = _calico(ref, labels, opening) if isinstance(example.own, CalicoPolicy) else _cilium(ref, labels, opening)
+def like(example: ForeignPolicy, ref: ObjectRef, labels: Mapping[str, str], *openings: Opening) -> Manifest:
+    """A policy of the kind of ``example``, for the pods with some labels of its namespace. All openings have one direction."""
+    direction, spec = openings[0].direction, dict[str, Any]()
+    if isinstance(example.own, CalicoPolicy):
+        rules = [rule for opening in openings for rule in _calico(ref, opening)]
+        spec = {"selector": _expression(labels), "types": [direction.capitalize()], direction: rules}
+    else:
+        rules = [_cilium(ref, opening) for opening in openings]
+        spec = {"endpointSelector": {"matchLabels": dict(labels)}, direction: rules}
     metadata = {"name": ref.name, "namespace": ref.namespace}
     return {"apiVersion": example.api_version, "kind": ref.kind.partition(".")[0], "metadata": metadata, "spec": spec}
 
@@ -70,35 +77,37 @@ def _block(address: str) -> str:
         return CLIENT_CIDR
 
 
-def _calico(ref: ObjectRef, labels: Mapping[str, str], opening: Opening) -> dict[str, Any]:
+def _calico(ref: ObjectRef, opening: Opening) -> Iterator[dict[str, Any]]:
+    """A rule for each protocol."""
     peer: dict[str, Any] = {"nets": [_block(opening.address)]}
     if opening.labels is not None:
         peer = {"selector": _expression(opening.labels) or "all()"}
         if opening.namespace != ref.namespace:
             peer["namespaceSelector"] = f"projectcalico.org/name == '{opening.namespace}'"
-    rules = []
+    side = "source" if opening.direction == "ingress" else "destination"
+    if not opening.ports:
+        yield {"action": "Allow", side: peer}
     for protocol in dict.fromkeys(protocol for protocol, _ in opening.ports):
         ports = {"ports": [port for each, port in opening.ports if each == protocol]}
-        sides = {"destination": {**peer, **ports}}
-        if opening.direction == "ingress":
-            sides = {"source": peer, "destination": ports}
-        rules.append({"action": "Allow", "protocol": protocol, **sides})
-    return {"selector": _expression(labels), "types": [opening.direction.capitalize()], opening.direction: rules}
+        sides = {"source": peer, "destination": ports} if side == "source" else {"destination": {**peer, **ports}}
+        yield {"action": "Allow", "protocol": protocol, **sides}
 
 
 def _expression(labels: Mapping[str, str]) -> str:
     return " && ".join(f"{key} == '{value}'" for key, value in labels.items())
 
 
-def _cilium(ref: ObjectRef, labels: Mapping[str, str], opening: Opening) -> dict[str, Any]:
+def _cilium(ref: ObjectRef, opening: Opening) -> dict[str, Any]:
     word = "from" if opening.direction == "ingress" else "to"
     peer: dict[str, Any] = {f"{word}CIDR": [_block(opening.address)]}
     if opening.labels is not None:
         here = opening.namespace == ref.namespace
         elsewhere = {} if here else {"io.kubernetes.pod.namespace": opening.namespace}
         peer = {f"{word}Endpoints": [{"matchLabels": {**opening.labels, **elsewhere}}]}
+    if not opening.ports:
+        return peer
     entry: dict[str, Any] = {"ports": [{"port": str(port), "protocol": protocol} for protocol, port in opening.ports]}
     if opening.request is not None:
         method, path = map(literal, opening.request)
         entry["rules"] = {"http": [{"method": method, "path": path}]}
-    return {"endpointSelector": {"matchLabels": dict(labels)}, opening.direction: [{**peer, "toPorts": [entry]}]}
+    return {**peer, "toPorts": [entry]}

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from meshtui.engine.explain.own_manifests import Opening
 from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.fixes import KUBELET, allow_policy, network_policy, own_labels, peer_of, with_tunnel
+from meshtui.findings.fixes import KUBELET, allow_policy, labels_of, network_policy, own_labels, peer_of, with_tunnel
+from meshtui.findings.own_fixes import own_policy_edit
 from meshtui.findings.pods import DATABASES, guarded
+from meshtui.model.constants import HBONE_PORT
 from meshtui.model.finding import Fix, Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.model.verdict import Decision
@@ -85,7 +88,13 @@ def _fix(context: Context, pod: Pod, port: int, workload: ObjectRef) -> Fix | No
     ingress: list[dict[str, object]] = [{"from": peers, "ports": with_tunnel(port, tunnel=ambient)}]
     if ambient:
         ingress.append({"from": [{"ipBlock": {"cidr": f"{KUBELET}/32"}}]})
-    edits = [network_policy(ObjectRef("NetworkPolicy", home, f"{workload.name}-netpol"), labels, ingress)]
+    ports = (("TCP", port), ("TCP", HBONE_PORT)) if ambient else (("TCP", port),)
+    calling = [caller for _, caller in sorted(callers.items())]
+    openings = [Opening("ingress", labels_of(context, each), each.namespace, "", ports) for each in calling]
+    openings = openings or [Opening("ingress", {}, home, "", ports)]
+    openings += [Opening("ingress", None, "", KUBELET, ())] if ambient else []
+    own = own_policy_edit(context, workload, f"{workload.name}-netpol", openings)
+    edits = [own or network_policy(ObjectRef("NetworkPolicy", home, f"{workload.name}-netpol"), labels, ingress)]
     if ambient:
         namespaces = sorted({home, *(caller.namespace for caller in callers.values())})
         policy = ObjectRef("AuthorizationPolicy", home, f"{workload.name}-policy")

@@ -108,3 +108,21 @@ def test_rules_in_specs_have_their_place_there():
     (finding,) = findings("MT301", "cilium", [*PODS, written])
     (operation,) = finding.fix.edits[0].operations
     assert operation.path == ("specs", 0, "ingress", 0, "toPorts", "-")
+
+
+BESIDE = [
+    ("calico", "NetworkPolicy.projectcalico.org", calico("NetworkPolicy", "default.p", "{selector: app == 'web'}", "shop")),
+    ("cilium", "CiliumNetworkPolicy", cnp("{endpointSelector: {matchLabels: {app: web}}, ingress: [{}]}", "shop/p")),
+]
+
+
+@pytest.mark.parametrize(("cni", "kind", "written"), BESIDE, ids=["calico", "cilium"])
+@pytest.mark.parametrize("pods", [CALLS, PODS], ids=["a caller", "no caller"])
+def test_an_open_database_is_closed_in_the_kind_that_the_namespace_uses(cni, kind, written, pods):
+    (finding,) = findings("MT208", cni, [*pods, written])
+    assert {edit.ref.kind for edit in finding.fix.edits} == {kind, "AuthorizationPolicy"}
+    healed = after([*pods, written], finding.fix)
+    assert findings("MT208", cni, healed) == []
+    engine = Engine(snapshot_of([*healed, pod("other/x", "10.0.9.9"), namespace("other")], cni=named(cni)))
+    assert engine.judge(parse_flow("shop/web", "shop/db:5432")).decision is not Decision.DENY
+    assert engine.judge(parse_flow("other/x", "shop/db:5432")).decision is Decision.DENY
