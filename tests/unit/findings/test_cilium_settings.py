@@ -24,6 +24,7 @@ def daemon(image):
 
 
 DAEMON = daemon("quay.io/cilium/cilium:v1.20.2")
+TELLS = {"MT313"}
 SAFE = {"cni-exclusive": "false", "kube-proxy-replacement": "true", "bpf-lb-sock-hostns-only": "true"}
 
 

@@ -12,6 +12,8 @@ from meshtui.model.verdict import Decision
 from tests.fakes.cilium import ccnp, cnp
 from tests.fakes.snapshots import ambient, pod, policy, snapshot_of
 
+TELLS = {"MT312"}
+"""Rules that are told here alone (test_rules)."""
 CAPTURED = {"annotations": {"ambient.istio.io/redirection": "enabled"}}
 
 
