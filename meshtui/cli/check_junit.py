@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from meshtui.cli.check_places import Places
 from meshtui.findings import NotEvaluated, Rule
 from meshtui.model.finding import Finding, Severity
 from meshtui.model.plain import clean
@@ -13,7 +14,11 @@ _NAME = "meshtui check"
 
 
 def as_junit(
-    findings: Sequence[Finding], ignored: Sequence[Finding], silent: Sequence[NotEvaluated], rules: Sequence[Rule]
+    findings: Sequence[Finding],
+    ignored: Sequence[Finding],
+    silent: Sequence[NotEvaluated],
+    rules: Sequence[Rule],
+    places: Places,
 ) -> str:
     """As Jenkins and GitLab read it: errors and warnings fail, infos and ignored ones don't, rules not evaluated are skipped."""
     from xml.etree import ElementTree as ET
@@ -35,11 +40,14 @@ def as_junit(
     for rule in rules:
         for finding in by_rule[rule.id]:
             place = "/".join(filter(None, (finding.objects[0].namespace, finding.objects[0].kind, finding.objects[0].name)))
-            case = ET.SubElement(suite, "testcase", {"name": clean(f"{rule.name}: {place}"), "classname": rule.id, "time": "0"})
+            name, at = clean(f"{rule.name}: {place}"), places.of(finding)
+            written = {"file": clean(at.file), "line": str(at.line or 1)} if at is not None else {}
+            case = ET.SubElement(suite, "testcase", {"name": name, "classname": rule.id, "time": "0", **written})
             word = finding.severity.name.lower()
             failure = ET.SubElement(case, "failure", {"message": clean(finding.message), "type": word})
             fix = f"\nfix: {clean(finding.fix.summary)}" if finding.fix else ""
-            failure.text = f"{clean(finding.message)}\n{clean(finding.why)}{fix}"
+            where = f"\nat: {places.in_words(finding)}" if places.in_words(finding) else ""
+            failure.text = f"{clean(finding.message)}\n{clean(finding.why)}{where}{fix}"
         if not by_rule[rule.id]:
             case = ET.SubElement(suite, "testcase", {"name": rule.name, "classname": rule.id, "time": "0"})
             if rule.id in reasons:

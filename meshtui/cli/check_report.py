@@ -9,6 +9,7 @@ from typing import Any
 
 from meshtui.cli.answer import Answer, Column, key, object_name
 from meshtui.cli.check_junit import as_junit
+from meshtui.cli.check_places import NOWHERE, Places
 from meshtui.cli.check_sarif import as_sarif
 from meshtui.cli.terminal import wrapped
 from meshtui.findings import NotEvaluated, Rule
@@ -32,13 +33,16 @@ class Checked:
     known: int
     manifests: dict[ObjectRef, str]
     rules: Sequence[Rule]
+    places: Places = NOWHERE
 
 
 def to_json(shown: Checked) -> dict[str, Any]:
     """The JSON answer (docs/contracts.md, check)."""
     count = counted(shown.findings)
     return {
-        "findings": [finding_to_json(finding, _fix(finding, shown.manifests)) for finding in shown.findings],
+        "findings": [
+            finding_to_json(finding, _fix(finding, shown.manifests), shown.places.to_json(finding)) for finding in shown.findings
+        ],
         "ignored": [{**_short(finding), "reason": finding.ignored} for finding in shown.ignored],
         "not_evaluated": [{"rule": each.rule, "name": each.name, "reason": each.reason} for each in shown.not_evaluated],
         "errors": count[Severity.ERROR],
@@ -58,9 +62,9 @@ def _short(finding: Finding) -> dict[str, Any]:
     }
 
 
-def finding_to_json(finding: Finding, fix: Mapping[str, str] | None) -> dict[str, Any]:
-    """One finding with its fix as JSON (docs/contracts.md, check)."""
-    return {**_short(finding), "why": finding.why, "flows": finding.flows, "fix": fix}
+def finding_to_json(finding: Finding, fix: Mapping[str, str] | None, place: Mapping[str, Any]) -> dict[str, Any]:
+    """One finding with its fix and its place as JSON (docs/contracts.md, check)."""
+    return {**_short(finding), "why": finding.why, "flows": finding.flows, "fix": fix, "place": place}
 
 
 def _fix(finding: Finding, manifests: Mapping[ObjectRef, str]) -> dict[str, str] | None:
@@ -96,6 +100,8 @@ def as_text(shown: Checked) -> str:
         head = f"{finding.severity.name.lower():<8}{finding.rule:<8}{clean(finding.message)}"
         lines += wrapped(head, rest=_INDENT)
         lines += wrapped(clean(finding.why), _INDENT, _INDENT)
+        if place := shown.places.in_words(finding):
+            lines += wrapped(f"at: {place}" if shown.places.of(finding) else place, _INDENT, _INDENT)
         if finding.flows:
             lines.append(f"{_INDENT}flows: {finding.flows}")
         if finding.fix:
@@ -125,6 +131,10 @@ def not_evaluated(silent: Sequence[NotEvaluated]) -> list[str]:
     return [f"not evaluated: {' '.join(names)} ({clean(reason)})" for reason, names in by_reason.items()]
 
 
+def _at(place: Mapping[str, Any]) -> str:
+    return f"{place['file']}:{place['line']}" if place["line"] else place["file"] or ""
+
+
 def answer(shown: Checked) -> Answer:
     """The findings as an Answer with all formats."""
     document = to_json(shown)
@@ -133,12 +143,13 @@ def answer(shown: Checked) -> Answer:
         Column("RULE", key("rule")),
         Column("OBJECT", lambda row: object_name(row["objects"][0]) if row["objects"] else ""),
         Column("FLOWS", key("flows"), wide=True),
+        Column("AT", lambda row: _at(row["place"]), wide=True),
         Column("FIX", lambda row: row["fix"]["summary"] if row["fix"] else "", wide=True),
         Column("MESSAGE", key("message")),
     )
     own = {
         "text": lambda: as_text(shown),
-        "sarif": lambda: as_sarif(shown.findings, shown.ignored, shown.rules),
-        "junit": lambda: as_junit(shown.findings, shown.ignored, shown.not_evaluated, shown.rules),
+        "sarif": lambda: as_sarif(shown.findings, shown.ignored, shown.rules, shown.places),
+        "junit": lambda: as_junit(shown.findings, shown.ignored, shown.not_evaluated, shown.rules, shown.places),
     }
     return Answer(document, document["findings"], columns, lambda row: [object_name(found) for found in row["objects"]], own)

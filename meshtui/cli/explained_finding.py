@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from meshtui.cli.answer import Answer, Column, key, object_name
+from meshtui.cli.check_places import NOWHERE, Places
 from meshtui.cli.check_report import finding_to_json, patch_of
 from meshtui.cli.diff_report import shift_to_json
 from meshtui.cli.terminal import wrapped
@@ -38,22 +39,23 @@ class Explained:
     patch: str = ""
     comparison: Comparison | None = None
     unknown: str = ""
+    places: Places = NOWHERE
 
     def of(self, what: What) -> tuple[Shift, ...] | None:
         """What the fix opens, or closes; None where that isn't known."""
         return self.comparison.of(what) if self.comparison else None
 
 
-def explained(snapshot: Snapshot, finding: Finding, manifests: Mapping[ObjectRef, str]) -> Explained:
+def explained(snapshot: Snapshot, finding: Finding, manifests: Mapping[ObjectRef, str], places: Places = NOWHERE) -> Explained:
     """A finding with the effects of its fix on a snapshot. ``manifests`` has the YAML of the objects that the fix changes."""
     fix = finding.fix
     if fix is None:
-        return Explained(finding)
+        return Explained(finding, places=places)
     try:
         after = overlaid(snapshot, read_documents(_documents(fix, manifests), "the fix"))
     except MeshtuiError as error:
-        return Explained(finding, patch_of(fix, manifests), unknown=error.message)
-    return Explained(finding, patch_of(fix, manifests), compare(snapshot, after))
+        return Explained(finding, patch_of(fix, manifests), unknown=error.message, places=places)
+    return Explained(finding, patch_of(fix, manifests), compare(snapshot, after), places=places)
 
 
 def _documents(fix: Fix, manifests: Mapping[ObjectRef, str]) -> list[Mapping[str, Any]]:
@@ -94,7 +96,12 @@ def _to_json(each: Explained) -> dict[str, Any]:
     fix = {"summary": each.finding.fix.summary, "patch": each.patch} if each.finding.fix else None
     opens, closes = (None if shifts is None else list(map(shift_to_json, shifts)) for shifts in map(each.of, _SHOWN))
     ignored = each.finding.ignored or None
-    return {**finding_to_json(each.finding, fix), "ignored": ignored, "opens": opens, "closes": closes}
+    return {
+        **finding_to_json(each.finding, fix, each.places.to_json(each.finding)),
+        "ignored": ignored,
+        "opens": opens,
+        "closes": closes,
+    }
 
 
 def _text(rule: Rule, several: Sequence[Explained], silent: NotEvaluated | None) -> str:
@@ -105,10 +112,11 @@ def _text(rule: Rule, several: Sequence[Explained], silent: NotEvaluated | None)
         lines += ["", *wrapped(clean(each.finding.message)), *wrapped(clean(each.finding.why), _INDENT, _INDENT)]
         if each.finding.ignored:
             lines.append(f"{_INDENT}ignored: {clean(each.finding.ignored)}")
+        if place := each.places.in_words(each.finding):
+            lines += wrapped(f"at: {place}" if each.places.of(each.finding) else place, _INDENT, _INDENT)
         if each.finding.flows:
             lines.append(f"{_INDENT}flows: {each.finding.flows}")
         lines += [f"{_INDENT}{line}" for line in _about_fix(each)]
-    lines += ["", f"what the rule looks at, and why it matters: meshtui check --explain {rule.id}"]
     return "\n".join(lines) + "\n"
 
 

@@ -24,6 +24,7 @@ class Found:
 
     ``severity`` None means the rule's own. ``flows`` is the number of flows that the problem breaks or opens: pairs of workloads
     and a port. ``affected`` are those of its objects that are affected without being the cause.
+    ``field`` is the path of what is wrong in the first object, as ``spec.rules[0].from``; empty for all of it.
     """
 
     objects: tuple[ObjectRef, ...]
@@ -33,6 +34,7 @@ class Found:
     flows: int = 0
     fix: Fix | None = None
     affected: frozenset[ObjectRef] = frozenset()
+    field: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Rule:
                 found.flows,
                 context.ignored(self.id, found.objects),
                 found.affected,
+                found.field,
             )
             for found in self.look(context)
         ]

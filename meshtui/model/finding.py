@@ -66,6 +66,8 @@ class Finding:
     ignored: str = ""
     affected: frozenset[ObjectRef] = frozenset()
     """The objects that are only affected: they are listed, but not marked as faulty."""
+    field: str = ""
+    """The field of its first object that is wrong, as ``spec.rules[0].from``; empty for the object as a whole."""
 
     @property
     def at_fault(self) -> tuple[ObjectRef, ...]:

@@ -137,6 +137,10 @@ class Text(Shape):
     text: str
 
 
+class Help(Text):
+    markdown: str
+
+
 class Configuration(Shape):
     level: Literal["none", "note", "warning", "error"]
 
@@ -145,7 +149,8 @@ class Descriptor(Shape):
     id: str
     name: str
     short_description: Text
-    help: Text
+    help: Help
+    help_uri: str
     default_configuration: Configuration
 
 
@@ -165,9 +170,42 @@ class LogicalLocation(Shape):
     kind: str
 
 
+class Artifact(Shape):
+    uri: str
+    uri_base_id: str = ""
+
+
+class Region(Shape):
+    start_line: Annotated[int, msgspec.Meta(ge=1)]
+    start_column: Annotated[int, msgspec.Meta(ge=1)]
+    end_line: int = 1
+    end_column: int = 1
+
+
+class PhysicalLocation(Shape):
+    artifact_location: Artifact
+    region: Region | None = None
+
+
 class Location(Shape):
     logical_locations: list[LogicalLocation]
+    physical_location: PhysicalLocation | None = None
     id: int = -1
+
+
+class Piece(Shape):
+    deleted_region: Region
+    inserted_content: Text
+
+
+class ArtifactChange(Shape):
+    artifact_location: Artifact
+    replacements: list[Piece]
+
+
+class FixOfResult(Shape):
+    description: Text
+    artifact_changes: list[ArtifactChange]
 
 
 class Suppression(Shape):
@@ -185,6 +223,7 @@ class Result(Shape):
     partial_fingerprints: dict[str, str]
     properties: dict[str, int]
     related_locations: list[Location] = []
+    fixes: list[FixOfResult] = []
     suppressions: list[Suppression] = []
 
 

@@ -11,6 +11,7 @@ from meshtui.cli.complete import files, rule_names
 from meshtui.cli.findings import findings_of, known_rules, read_for, rule_named
 
 if TYPE_CHECKING:
+    from meshtui.cli.check_report import Checked
     from meshtui.model.finding import Finding
     from meshtui.model.snapshot import Snapshot
     from meshtui.settings import Settings
@@ -26,6 +27,7 @@ class Words:
     baseline: str | None
     write_baseline: str | None
     no_observe: bool
+    fix_dir: str | None
     output: str
 
 
@@ -35,6 +37,7 @@ PARAMS = [
     switch("--rules", "list the rules"),
     value("--baseline", "FILE", "leave out the findings that this file knows", shell_complete=files),
     value("--write-baseline", "FILE", "write the findings of today into a file", shell_complete=files),
+    value("--fix-dir", "DIR", "write the objects that fixes change or create into a new folder", shell_complete=files),
     switch("--no-observe", "ask no application: only what the cluster's API says"),
 ]
 
@@ -42,6 +45,7 @@ PARAMS = [
 def _run(words: Words, settings: Settings) -> int:
     import gc
 
+    from meshtui.cli.check_places import places_of
     from meshtui.cli.check_report import Checked, answer
     from meshtui.cli.formats import write
     from meshtui.cli.notes import note
@@ -71,11 +75,32 @@ def _run(words: Words, settings: Settings) -> int:
         if gone:
             note(f"{gone} findings of {words.baseline} are gone: --write-baseline renews it")
     active = [f for f in found if not f.ignored]
-    shown = Checked(active, [f for f in found if f.ignored], silent, known, {}, known_rules())
-    if words.output in {"json", "jsonl", "yaml"}:
+    places = places_of(snapshot, active)
+    shown = Checked(active, [f for f in found if f.ignored], silent, known, {}, known_rules(), places)
+    if words.output in {"json", "jsonl", "yaml"} or words.fix_dir:
         shown.manifests.update(manifests(active))
+    if words.fix_dir:
+        _write_fixes(words.fix_dir, snapshot, shown, settings)
     write(noting(answer(shown), read=snapshot.reading), words.output)
     return exit_code(active, words.fail_on)
+
+
+def _write_fixes(folder: str, snapshot: Snapshot, shown: Checked, settings: Settings) -> None:
+    """Write the fixes, and say on standard error what all of them do together."""
+    from meshtui.cli.check_fixes import collected, in_words, together, write_fixes
+    from meshtui.cli.notes import note
+
+    fixes = collected(shown.findings, shown.manifests)
+    if not fixes.objects:
+        note("no finding has a fix that can be written")
+        return
+    files_ = write_fixes(folder, fixes)
+    note(f"wrote the fixes of {len(fixes.fixed)} findings into {folder}: {len(files_)} objects")
+    after, comparison = together(snapshot, fixes)
+    left = {(each.rule, each.objects) for each in findings_of(after, {}, settings)[0]}
+    remaining = [each for each in fixes.fixed if (each.rule, each.objects) in left]
+    for line in in_words(fixes, comparison, remaining):
+        note(line)
 
 
 def _list_rules(output: str) -> int:
@@ -101,13 +126,9 @@ def exit_code(findings: list[Finding], fail_on: str) -> int:
 
 def explanation(name: str) -> str:
     """A rule's page. Raises UsageError for an unknown id."""
-    from importlib import resources
+    from meshtui.cli.check_pages import page_of
 
-    from meshtui.journeys import applications
-
-    wanted = rule_named(name).id
-    package = next((a.package for a in applications() if any(rule.id == wanted for rule in a.rules)), "meshtui.findings")
-    return resources.files(package).joinpath("pages", f"{wanted}.md").read_text("utf-8")
+    return page_of(rule_named(name).id)
 
 
 def _write_baseline(file: str, found: list[Finding]) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -102,17 +103,29 @@ def _run(words: Words, settings: Settings) -> int:
 
 def _explain_findings(words: Words, settings: Settings) -> int:
     """The findings of a rule, or those of one object, with what their fixes would open and close."""
+    from meshtui.cli.check_pages import page_of
+    from meshtui.cli.check_places import places_of
     from meshtui.cli.explained_finding import answer, explained
     from meshtui.cli.findings import findings_of, read_for, rule_named
     from meshtui.cli.formats import write
     from meshtui.cli.notes import note
     from meshtui.cli.reading import noting
-    from meshtui.model.errors import UsageError
+    from meshtui.model.errors import ConfigError, UsageError
 
     rule = rule_named(words.source)
+    as_text = words.output == "text"
     if words.protocol != "TCP" or words.method or words.path or words.host or words.header:
         raise UsageError("a finding is no flow", "leave out --protocol, --method, --path, --host and --header")
-    snapshot, evidence, manifests = read_for(settings, observe=True)
+    if as_text:  # a page needs no cluster
+        sys.stdout.write(f"{page_of(rule.id)}\n")
+        sys.stdout.flush()
+    try:
+        snapshot, evidence, manifests = read_for(settings, observe=True)
+    except ConfigError as error:
+        if not as_text or words.destination is not None:
+            raise
+        note(f"no cluster to look at: {error.message}")
+        return 0
     everything, not_evaluated = findings_of(snapshot, evidence, settings)
     found = of_rule = [each for each in everything if each.rule == rule.id]
     if words.destination is not None:
@@ -122,7 +135,8 @@ def _explain_findings(words: Words, settings: Settings) -> int:
             note(f"{rule.id} finds nothing about {words.destination}; it finds something about: {known}")
     texts = manifests(found)
     silent = next((each for each in not_evaluated if each.rule == rule.id), None)
-    several = [explained(snapshot, each, texts) for each in found]
+    places = places_of(snapshot, found)
+    several = [explained(snapshot, each, texts, places) for each in found]
     write(noting(answer(rule, several, silent), read=snapshot.reading), words.output)
     return 0
 

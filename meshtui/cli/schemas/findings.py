@@ -17,6 +17,16 @@ class FixLine(Struct):
     patch: str
 
 
+class PlaceLine(Struct):
+    """Where a finding is in a file; of a cluster's object, who changed it last and when (managedFields). Null if not known."""
+
+    file: str | None
+    line: int | None
+    field: str | None
+    changed_by: str | None
+    changed_at: str | None
+
+
 SeverityWord = Literal["error", "warning", "info"]
 RuleId = Annotated[str, Meta(pattern="^MT[0-9]{3}$")]
 
@@ -32,6 +42,7 @@ class FindingLine(Struct):
     why: str
     flows: int
     fix: FixLine | None
+    place: PlaceLine
 
 
 class IgnoredLine(Struct):
