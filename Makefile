@@ -58,6 +58,7 @@ bench: $(STAMP)  ## speed, as ratios: the start beside an empty Python, the firs
 	$(BIN)/python benchmarks/first_paint.py
 	$(BIN)/python benchmarks/event_loop.py
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/checking.py
 	$(BIN)/python benchmarks/large.py
 
 lock:  ## renew the lock (needs uv)

@@ -129,7 +129,10 @@ for _name in ("merge", "value", "set", "omap", "pairs", "timestamp"):
 _Loader.add_constructor(None, _as_written)
 
 
-class Dumper(yaml.SafeDumper):
+_BaseDumper: Any = yaml.CSafeDumper if hasattr(yaml, "CSafeDumper") else yaml.SafeDumper
+
+
+class Dumper(_BaseDumper):  # type: ignore[misc]  # chosen at run time
     """Writes YAML in which text that Kubernetes would read as something else (``y``, ``1e3``) is quoted; without anchors."""
 
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002  (PyYAML's signature)
