@@ -28,11 +28,10 @@ Read = Rejection | Unreadable | None
 LONGEST = 65536
 """Maximum number of characters of a line; longer lines aren't parsed."""
 
-_CHANGE = "connection closed due to policy change"
 _UNAUTHORIZED = "http status: 401"
 _ERRORS = (
     (ztunnel.REJECTED, DenialKind.REJECTED),
-    (_CHANGE, DenialKind.POLICY_CHANGE),
+    (ztunnel.POLICY_CHANGED, DenialKind.POLICY_CHANGE),
     (ztunnel.TIMED_OUT, DenialKind.TIMED_OUT),
     (_UNAUTHORIZED, DenialKind.REFUSED),
 )
@@ -44,6 +43,11 @@ _RECORD = re.compile(r"\d{4}-\d\d-\d\dT\S+\t(error|warn|info|debug|trace)\t(\S+)
 _PAIRS = re.compile(r'(?:\s*[\w.]+=(?:"(?:[^"\\]|\\.)*"|[^\s"]+))*\s*\Z')
 _YAML = re.compile(r"\s*(- |[\w.\"'-]+:(\s|\Z)|[}\]]|\Z)|\s+\S")
 _DUMP = "running with config"
+_TRACE = re.compile(r"Caused by:|[Ss]tack backtrace:|\s+\d+: .*|\s{4,}at \S.*|\s+\.\.\. .*|note: .*")
+"""What follows an error with its causes, and a panic, in lines of their own (crate anyhow, Rust's panic handler)."""
+_PANIC = re.compile(r"thread '[^']*'(?: \(\d+\))? panicked at ")
+_PANIC_LINES = 20
+"""The most lines that a panic's message has."""
 _MATCHED = re.compile(r"rbac_access_denied_matched_policy\[ns\[([^\]]+)\]-policy\[([^\]]+)\]-rule\[(\d+)\]\]")
 
 
@@ -52,6 +56,7 @@ class ZtunnelReader:
 
     def __init__(self) -> None:
         self._dumping = False
+        self._panicking = 0
 
     def read(self, text: str) -> Read:
         """The denial in a line; None if there is none; Unreadable if that can't be determined."""
@@ -61,9 +66,8 @@ class ZtunnelReader:
             return self._json(text)
         record = _RECORD.match(text)
         if record is None:
-            if not text.strip() or (self._dumping and _YAML.match(text)):
-                return None
-            return Unreadable(text, "not a line of ztunnel's log")
+            return self._continued(text)
+        self._panicking = 0
         self._dumping = _DUMP in text
         if record[2] != "access":
             return None
@@ -75,8 +79,23 @@ class ZtunnelReader:
         line = parse_access_line(text)
         return _rejection(line) if line else Unreadable(text, "an access line that can't be read")
 
+    def _continued(self, text: str) -> Read:
+        """A line that begins no record: a part of a longer message, or Unreadable."""
+        if not text.strip() or (self._dumping and _YAML.match(text)):
+            return None
+        if _PANIC.match(text):
+            self._panicking = _PANIC_LINES
+            return None
+        if _TRACE.fullmatch(text.rstrip()):
+            self._panicking = 0
+            return None
+        if self._panicking and "error=" not in text:
+            self._panicking -= 1
+            return None
+        return Unreadable(text, "not a line of ztunnel's log")
+
     def _json(self, text: str) -> Read:
-        self._dumping = False
+        self._dumping, self._panicking = False, 0
         try:
             entry = msgspec.json.decode(text)
         except (msgspec.MsgspecError, ValueError, RecursionError):
@@ -101,17 +120,21 @@ def _rejection(line: AccessLine) -> Read:
     port = line.port
     if port == HBONE_PORT and not fields.get("dst.hbone_addr"):
         port = None  # an early denial: the tunnel's port, not the application's
+    destination, service = _destination(fields, outer), _service(fields)
+    reason = _reason(line.error, kind)
+    if kind is DenialKind.TIMED_OUT and service is not None and fields.get("dst.workload"):
+        reason += f", at {fields.get('dst.namespace', '')}/{fields['dst.workload']}"  # a waypoint, or another network's gateway
     return Rejection(
         at=at if at.tzinfo else at.replace(tzinfo=UTC),
         kind=kind,
-        source=Peer(source, fields.get("src.namespace", ""), fields.get("src.workload", "")),
-        destination=_destination(fields, outer),
+        source=_source(fields, source),
+        destination=destination,
         port=port,
-        reason=_reason(line.error, kind),
+        reason=reason,
         inbound=direction == "inbound",
         proxy="ztunnel",
         identity=fields.get("src.identity", ""),
-        service=_service(fields.get("dst.hbone_addr", "")),
+        service=service,
         named=named_policy(line.error),
         raw=line.raw,
     )
@@ -122,11 +145,31 @@ def _destination(fields: Mapping[str, str], outer: str) -> Peer:
     inner = _host(fields.get("dst.hbone_addr", ""))
     if inner and inner != outer:
         return Peer(inner)
-    return Peer(outer, fields.get("dst.namespace", ""), fields.get("dst.workload", ""))
+    workload = fields.get("dst.workload", "")
+    return Peer(outer) if "/" in workload else Peer(outer, fields.get("dst.namespace", ""), workload)  # a network's gateway
 
 
-def _service(address: str) -> tuple[str, str] | None:
-    """Namespace and name in ``NAME.NAMESPACE.svc.DOMAIN:PORT``, which newer ztunnels log for connections to a waypoint."""
+def _source(fields: Mapping[str, str], address: str) -> Peer:
+    """The source of the connection. A caller of another network comes through a gateway: its name is no pod's here."""
+    if fields.get("direction") == "inbound" and _named_service(fields.get("dst.hbone_addr", "")) is not None:
+        return Peer()
+    return Peer(address, fields.get("src.namespace", ""), fields.get("src.workload", ""))
+
+
+def _service(fields: Mapping[str, str]) -> tuple[str, str] | None:
+    """Namespace and name of the Service that a connection is for, if it goes through a waypoint or another network's gateway.
+
+    The tunnel's inner address is then the Service's, by name in newer ztunnels; ``dst.workload`` is who takes the connection.
+    """
+    inner = fields.get("dst.hbone_addr", "")
+    named = _named_service(inner)
+    if named is not None or not _host(inner) or _host(inner) == _host(fields.get("dst.addr", "")):
+        return named
+    return _named_service(f"{fields.get('dst.service', '')}:0")
+
+
+def _named_service(address: str) -> tuple[str, str] | None:
+    """Namespace and name in ``NAME.NAMESPACE.svc.DOMAIN:PORT``."""
     host = address.rpartition(":")[0].split(".")
     return (host[1], host[0]) if len(host) > 2 and host[2] == "svc" else None
 

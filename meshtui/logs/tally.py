@@ -180,7 +180,8 @@ class Tally:
         if seen.kind not in {DenialKind.REJECTED, DenialKind.REFUSED} or seen.proxy != "ztunnel" or _has_one_line(seen):
             self._count(key, seen, snapshot)
             return
-        pair = self._pair((seen.source.ip, seen.destination.ip, seen.port))
+        ends = (seen.source.ip, seen.destination.ip) if seen.service is None else (seen.identity, "/".join(seen.service))
+        pair = self._pair((*ends, seen.port))
         slot = int(seen.at.timestamp()) // _SLOT_S
         if seen.kind is DenialKind.REFUSED:
             if pair.inbound.take(slot) is None:

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
 
+from meshtui.model.constants import HBONE_PORT
+
 REJECTED = "connection closed due to policy rejection"
 """The error of a connection that policy closed, in the log of the destination (istio/ztunnel src/proxy.rs)."""
+POLICY_CHANGED = "connection closed due to policy change"
+"""The error of an open connection that policy no longer allows."""
+NO_ANSWER = "deadline has elapsed"
+"""The end of the error of a connection that nobody answered."""
 UNAUTHORIZED = "http status: 401 Unauthorized"
 """The error at the source of a connection that the destination's ztunnel rejected."""
 TIMED_OUT = "connection timed out, maybe a NetworkPolicy is blocking HBONE port"
@@ -19,6 +26,8 @@ NONE_ALLOWED = "allow policies exist, but none allowed"
 EXPLICITLY_DENIED = "explicitly denied by: "
 """Why policy closed a connection: NAMESPACE/NAME follows (istio/ztunnel src/state.rs)."""
 _DURATION = re.compile(r"(\d+)ms")
+_ESCAPE = re.compile(r"\\(?:u\{([0-9a-fA-F]{1,6})\}|(.))", re.DOTALL)
+_ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "0": "\0"}
 _PAIR = re.compile(r'([\w.]+)=("(?:[^"\\]|\\.)*"|\S+)')
 
 
@@ -49,13 +58,14 @@ class AccessLine:
 
     @property
     def denied(self) -> bool:
-        """Whether policy closed the connection."""
-        return REJECTED in self.error or UNAUTHORIZED.removeprefix("http status: ") in self.error
+        """Whether policy closed the connection, at its start or after a change."""
+        unauthorized = UNAUTHORIZED.removeprefix("http status: ")
+        return any(words in self.error for words in (REJECTED, POLICY_CHANGED, unauthorized))
 
     @property
     def timed_out(self) -> bool:
-        """Whether nobody answered."""
-        return "timed out" in self.error
+        """Whether nobody answered, on HBONE's port or without it."""
+        return "timed out" in self.error or self.error.endswith(NO_ANSWER)
 
     @property
     def port(self) -> int | None:
@@ -63,6 +73,11 @@ class AccessLine:
         address = self.fields.get("dst.hbone_addr") or self.fields.get("dst.addr", "")
         _, _, port = address.rpartition(":")
         return int(port) if port.isdecimal() else None
+
+    @property
+    def before_the_tunnel(self) -> bool:
+        """Whether it failed on HBONE's port before the application's was known."""
+        return self.port == HBONE_PORT and not self.through_hbone and bool(self.error)
 
     @property
     def timestamp(self) -> datetime | None:
@@ -145,9 +160,18 @@ def parse_access_line(raw: str) -> AccessLine | None:
 
 
 def _unquoted(value: str) -> str:
+    """A value without quotes, and with what Rust's Debug format escapes as it was."""
     if len(value) >= 2 and value.startswith('"') and value.endswith('"'):
-        return re.sub(r"\\(.)", r"\1", value[1:-1])
+        return _ESCAPE.sub(_unescaped, value[1:-1])
     return value
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    number = found[1]
+    if number is None:
+        return _ESCAPED.get(found[2], found[2])
+    code = int(number, 16)
+    return chr(code) if code <= sys.maxunicode and not 0xD800 <= code < 0xE000 else found[0]
 
 
 def _from_json(text: str) -> AccessLine | None:

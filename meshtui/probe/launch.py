@@ -230,9 +230,9 @@ class Launcher:
         except NotFoundError:
             ended = _GONE
         captured = not batch.ambient or pod.meta.annotations.get(AMBIENT_REDIRECTION) == "enabled"
-        lines = await evidence.about(pod, started)
+        lines, alone = await evidence.about(pod, started), len(batch.targets) == 1
         return [
-            self._tell(_observed(target, attempts[target.id], who, lines, captured=captured, ended=ended))
+            self._tell(_observed(target, attempts[target.id], who, lines, captured=captured, ended=ended, alone=alone))
             for target in batch.targets
         ]
 
@@ -301,10 +301,25 @@ class Launcher:
         self._made.clear()
 
 
+def _early(line: AccessLine, target: Target, *, alone: bool) -> bool:
+    """Whether a line is about this flow though it failed before the application's port was known."""
+    return line.before_the_tunnel and (alone or line.destination.address == target.address)
+
+
 def _observed(
-    target: Target, attempts: list[Attempt], who: ProbePod, lines: list[AccessLine], *, captured: bool, ended: str = ""
+    target: Target,
+    attempts: list[Attempt],
+    who: ProbePod,
+    lines: list[AccessLine],
+    *,
+    captured: bool,
+    ended: str = "",
+    alone: bool = True,
 ) -> Observation:
-    """A flow's Observation from its attempts and the ztunnels' lines. ``ended`` is why the pod was ended early, or empty."""
+    """A flow's Observation from its attempts and the ztunnels' lines.
+
+    ``ended`` is why the pod was ended early, or empty; ``alone``: the pod probes nothing else.
+    """
     seen = classify(attempts, target.protocol)
     attempt = seen.attempt
     ports = {target.port, *target.backend_ports}
@@ -321,7 +336,7 @@ def _observed(
         connect_ms=attempt.connect_s * 1000 if attempt and attempt.connect_s else None,
         total_ms=attempt.total_s * 1000 if attempt else None,
         bytes_received=attempt.bytes_received if attempt else 0,
-        evidence=tuple(line.raw for line in lines if line.port in ports)[-4:],
+        evidence=tuple(line.raw for line in lines if line.port in ports or _early(line, target, alone=alone))[-4:],
         pod=who,
         detail=detail,
         from_proxy=_from_proxy(target, attempt),
