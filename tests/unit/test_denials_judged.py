@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from meshtui.engine import Engine
-from meshtui.engine.explain.denials import Agreement, Times, count_by_object, judge_denial, newest_policy
+from meshtui.engine.explain.denials import Agreement, Cause, Times, count_by_object, judge_denial, newest_policy
 from meshtui.engine.path.references import parse_flow
 from meshtui.model.denial import Denial, DenialKind
 from meshtui.model.ids import ObjectRef
@@ -116,3 +116,28 @@ def test_counts_are_by_direction_and_by_whose_word_it_is():
     assert found[ObjectRef("Deployment", "ecom", "ecom-service")].outgoing == 6
     assert (found[POLICY.ref].logged, found[POLICY.ref].predicted) == (3, 3)
     assert count_by_object(each, NOW + timedelta(minutes=5)) == {}
+
+
+STRICT = Decider(ObjectRef("PeerAuthentication", "inventory", "default"))
+
+
+@pytest.mark.parametrize(
+    ("one", "verdict", "cause"),
+    [
+        (denial(), DENY, Cause.POLICY),
+        (denial(named=POLICY), None, Cause.POLICY),
+        (denial(), None, Cause.UNKNOWN),
+        (denial(identity=""), None, Cause.NO_IDENTITY),
+        (denial(identity="", named=STRICT), DENY, Cause.NO_IDENTITY),
+        (DENIED, DENY, Cause.POLICY),
+        (denial("10.1.2.3", identity=""), DENY, Cause.POLICY),
+        (denial(kind=DenialKind.TIMED_OUT), DROP, Cause.NETWORK_POLICY),
+        (denial(kind=DenialKind.TIMED_OUT), None, Cause.NO_ANSWER),
+        (denial(kind=DenialKind.REFUSED, identity=""), None, Cause.UNKNOWN),
+        (denial(identity="", proxy="waypoint"), None, Cause.UNKNOWN),
+    ],
+)
+def test_the_cause_is_evidence_or_unknown(one, verdict, cause):
+    each = judged(one, verdict)
+    assert each.cause is cause
+    assert ("came without an identity" in each.note) is (cause is Cause.NO_IDENTITY)

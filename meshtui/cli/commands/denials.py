@@ -112,6 +112,7 @@ def answer(judged: Iterable[JudgedDenial]) -> Answer:
         Column("IDENTITY", key("source_identity"), wide=True),
         Column("LOGGED BY", key("logged_by"), wide=True),
         Column("DECIDED BY", lambda row: object_name(row["decided_by"])),
+        Column("CAUSE", key("cause")),
         Column("AGREEMENT", key("agreement")),
         Column("REASON", key("reason")),
     )
@@ -227,6 +228,7 @@ def denial_to_json(each: JudgedDenial) -> dict[str, Any]:
         "to": {**endpoint_to_json(d.destination), "port": d.port} if d.destination else None,
         "source_identity": d.identity or None,
         "kind": d.kind.value,
+        "cause": each.cause.value,
         "reason": d.reason,
         "count": d.count,
         "decided_by": decider_to_json(each.decided_by),

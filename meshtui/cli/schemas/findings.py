@@ -113,6 +113,7 @@ class DenialLine(Struct):
     to: Destination | None
     source_identity: Annotated[str | None, Meta(description="a SPIFFE id; null: plaintext, or the log doesn't name it")]
     kind: Literal["rejected", "policy_change", "refused", "timed_out", "http_403"]
+    cause: Literal["policy", "no_identity", "network_policy", "no_answer", "unknown"]
     reason: str
     count: int
     decided_by: Decider | None

@@ -18,6 +18,7 @@ from meshtui.model.ids import ObjectRef, spiffe_id
 from meshtui.model.policy import AdminPolicy, AuthorizationPolicy, NetworkPolicy, PeerAuthentication, RequestAuthentication
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import Decider, Decision, StepResult, Verdict
+from meshtui.model.workload import MeshMode
 
 Policy = AuthorizationPolicy | PeerAuthentication | RequestAuthentication | NetworkPolicy | AdminPolicy
 _GRACE = timedelta(seconds=10)
@@ -34,10 +35,23 @@ class Agreement(Enum):
     UNKNOWN = "unknown"
 
 
+class Cause(Enum):
+    """Why a connection was denied, as far as the line and the snapshot show it."""
+
+    POLICY = "policy"
+    NO_IDENTITY = "no_identity"
+    """A captured source came without an identity: its certificate isn't there, or its redirection is lost."""
+    NETWORK_POLICY = "network_policy"
+    NO_ANSWER = "no_answer"
+    """Nobody answered on HBONE's port, and no policy of the network explains it: a node, a security group, a lost packet."""
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class JudgedDenial:
     """A denial, and the engine's current verdict on its flow.
 
+    ``decided_by`` and ``cause`` are evidence or a prediction that agrees with it, never a guess.
     ``decided_by`` is the policy that the log names; else, if the prediction agrees, the policy that it names. ``from_log`` is
     True when the log names it.
     """
@@ -48,6 +62,7 @@ class JudgedDenial:
     decided_by: Decider | None
     from_log: bool
     note: str = ""
+    cause: Cause = Cause.UNKNOWN
 
     @property
     def evidence(self) -> str | None:
@@ -75,10 +90,39 @@ class Times:
 def judge_denial(denial: Denial, verdict: Verdict | None, snapshot: Snapshot, times: Times) -> JudgedDenial:
     """Compare a denial with the verdict on its flow."""
     agreement, note = _compare(denial, verdict, snapshot, times)
+    cause = _cause(denial, snapshot, agreement)
+    if cause is Cause.NO_IDENTITY:
+        note = "its source is captured, but came without an identity: no certificate at that time, or its redirection is lost"
     if denial.named is not None:
-        return JudgedDenial(denial, verdict, agreement, denial.named, from_log=True, note=note)
+        return JudgedDenial(denial, verdict, agreement, denial.named, from_log=True, note=note, cause=cause)
     predicted = _decider(verdict) if verdict is not None and agreement is Agreement.AGREES else None
-    return JudgedDenial(denial, verdict, agreement, predicted, from_log=False, note=note)
+    return JudgedDenial(denial, verdict, agreement, predicted, from_log=False, note=note, cause=cause)
+
+
+def _cause(denial: Denial, snapshot: Snapshot, agreement: Agreement) -> Cause:
+    """The cause of a denial. Without an identity no rule for one matches, whatever the policies say (istio/ztunnel issue 1686)."""
+    agrees = agreement is Agreement.AGREES
+    if denial.kind is DenialKind.TIMED_OUT:
+        return Cause.NETWORK_POLICY if agrees else Cause.NO_ANSWER
+    if (
+        denial.kind is DenialKind.REJECTED
+        and not denial.identity
+        and denial.proxy == "ztunnel"
+        and _is_captured(denial, snapshot)
+    ):
+        return Cause.NO_IDENTITY
+    return Cause.POLICY if agrees or denial.named is not None else Cause.UNKNOWN
+
+
+def _is_captured(denial: Denial, snapshot: Snapshot) -> bool:
+    """Whether all running pods of the source are in ambient mode, by all that the API says."""
+    if denial.source is None or denial.source.kind not in {EndpointKind.POD, EndpointKind.WORKLOAD}:
+        return False
+    try:
+        pods = [pod for pod in workload_of(snapshot, denial.source).pods if not pod.completed]
+    except UsageError:
+        return False
+    return bool(pods) and all(snapshot.mesh_mode(pod) is MeshMode.AMBIENT for pod in pods)
 
 
 def _compare(denial: Denial, verdict: Verdict | None, snapshot: Snapshot, times: Times) -> tuple[Agreement, str]:
