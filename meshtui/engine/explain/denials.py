@@ -100,7 +100,7 @@ def judge_denial(denial: Denial, verdict: Verdict | None, snapshot: Snapshot, ti
 
 
 def _cause(denial: Denial, snapshot: Snapshot, agreement: Agreement) -> Cause:
-    """The cause of a denial. Without an identity no rule for one matches, whatever the policies say (istio/ztunnel issue 1686)."""
+    """The cause of a denial. Without an identity no rule for one matches (istio/ztunnel issue 1686)."""
     agrees = agreement is Agreement.AGREES
     if denial.kind is DenialKind.TIMED_OUT:
         return Cause.NETWORK_POLICY if agrees else Cause.NO_ANSWER
