@@ -17,6 +17,7 @@ from meshtui.model.reason import Code, Reason, because
 from meshtui.model.workload import MeshMode, Pod
 
 AMBIENT_REDIRECTION = "ambient.istio.io/redirection"
+DNS_CAPTURE = "ambient.istio.io/dns-capture"
 DATAPLANE_MODE = "istio.io/dataplane-mode"
 INJECT = "sidecar.istio.io/inject"
 INJECTED = "sidecar.istio.io/status"
@@ -41,6 +42,8 @@ class Installation:
     capture: str = ""
     switches: frozenset[str] = frozenset()
     """The variables of istiod that an installer's object turns on."""
+    no_dns_capture: str = ""
+    """The object and the field that turn off that ztunnel answers ambient pods' requests for names (on since Istio 1.25)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +125,12 @@ def was_captured(pod: Pod) -> bool:
 def _shows_no_capture(pod: Pod) -> bool:
     """Whether a pod as an API server returned it runs and isn't annotated, which istio-cni does when it has captured a pod."""
     return bool(pod.meta.resource_version and pod.ips) and AMBIENT_REDIRECTION not in pod.meta.annotations
+
+
+def asks_ztunnel_for_names(pod: Pod, installation: Installation) -> bool:
+    """Whether ztunnel answers a captured pod's requests for names of Services; its annotation comes before the installation."""
+    own = pod.meta.annotations.get(DNS_CAPTURE)
+    return not installation.no_dns_capture if own is None else own == "true"
 
 
 def is_half_captured(pod: Pod) -> bool:

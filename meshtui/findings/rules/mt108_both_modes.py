@@ -17,9 +17,10 @@ def _look(context: Context) -> Iterator[Found]:
     for workload, pods in context.workloads:
         torn = [pod for pod in pods if asks_for_both(context, pod) and not _by_namespace(context, pod)]
         if torn:
+            ambient, sidecar = _ambient(context, torn[0]), _sidecar(context, torn[0])
             yield Found(
                 (workload.ref,),
-                f"{workload.ref} is meant for ambient ({_ambient(context, torn[0])}) and for a sidecar ({_sidecar(context, torn[0])})",
+                f"{workload.ref} is meant for ambient ({ambient}) and for a sidecar ({sidecar})",
                 outcome(context, torn),
             )
 
