@@ -15,7 +15,9 @@ from typing import TypeVar
 
 from meshtui.engine.matching.addresses import Network, parse_network
 from meshtui.engine.matching.selectors import matches_as_far_as_known
+from meshtui.engine.policy.cilium.network_policies import read_otherwise
 from meshtui.engine.policy.networkpolicy import Direction, applies, as_read, rules
+from meshtui.engine.policy.unmodelled import READ_BY_CILIUM
 from meshtui.model.cni import Cni
 from meshtui.model.ids import ObjectRef
 from meshtui.model.meta import METADATA_NAME
@@ -302,7 +304,10 @@ class _Search:
     """The policies of one snapshot, of which one after the other is taken away as long as nothing changes."""
 
     def __init__(self, policies: Iterable[NetworkPolicy], namespaces: Mapping[str, Namespace], cni: Cni) -> None:
-        usable = (policy for policy in policies if not policy.unmodelled)
+        usable = [policy for policy in policies if not policy.unmodelled]
+        if cni.name in READ_BY_CILIUM:
+            otherwise = {each.policy.meta.ref for each in read_otherwise(usable)}
+            usable = [policy for policy in usable if policy.meta.ref not in otherwise]
         self._policies = sorted(usable, key=lambda policy: policy.meta.ref)
         self._cni = cni
         self._subjects = [_selector(policy.pod_selector) for policy in self._policies]
@@ -321,23 +326,27 @@ class _Search:
                         covers.add(subject, peer, (number, direction, index), rule)
 
     def run(self) -> Iterator[Redundant]:
-        """Whole policies first, then rules; of those that are equal, the first by name stays."""
+        """Whole policies first, then rules; of those that are equal, the first by name stays.
+
+        What covers them is named last: it isn't redundant itself.
+        """
         numbers = range(len(self._policies) - 1, -1, -1)
-        found = {number: by for number in numbers if (by := self._policy_by(number)) is not None}
-        places: dict[int, list[tuple[Direction, int, tuple[str, ...]]]] = {}
-        for number in (each for each in numbers if each not in found):
+        for number in numbers:
+            if self._policy_by(number) is not None:
+                self._gone |= {(number, direction, index) for direction, index, _ in self._written(number)}
+                self._gone_policies.add(number)
+        for number in (each for each in numbers if each not in self._gone_policies):
             for direction, index, rule in reversed(list(self._written(number))):
-                by = self._rule_by(number, direction, index, rule)
-                if by is not None:
+                if self._rule_by(number, direction, index, rule) is not None:
                     self._gone.add((number, direction, index))
-                    places.setdefault(number, []).append((direction, index, by))
         for number, policy in enumerate(self._policies):
-            if number in found:
-                yield Redundant(policy, (), found[number])
-            elif number in places:
-                rows = places[number][::-1]
-                names = tuple(dict.fromkeys(name for _, _, by in rows for name in by))
-                yield Redundant(policy, tuple((direction, index) for direction, index, _ in rows), names)
+            if number in self._gone_policies:
+                yield Redundant(policy, (), self._policy_by(number) or ())
+                continue
+            found = [row for row in self._written(number) if (number, row[0], row[1]) in self._gone]
+            if found:
+                by = dict.fromkeys(name for row in found for name in self._rule_by(number, *row) or ())
+                yield Redundant(policy, tuple((direction, index) for direction, index, _ in found), tuple(by))
 
     def _written(self, number: int) -> Iterator[tuple[Direction, int, NetworkPolicyRule]]:
         policy = self._policies[number]
@@ -346,7 +355,7 @@ class _Search:
                 yield direction, index, rule
 
     def _policy_by(self, number: int) -> tuple[str, ...] | None:
-        """What covers a whole policy; the policy is then taken away."""
+        """What covers a whole policy."""
         policy, isolated, names = self._policies[number], list[str](), list[str]()
         for direction in (each for each in Direction if applies(policy, each)):
             isolating = self._isolates(number, direction)
@@ -360,8 +369,6 @@ class _Search:
             names += by
         if not isolated:
             return None
-        self._gone |= {(number, direction, index) for direction, index, _ in self._written(number)}
-        self._gone_policies.add(number)
         return tuple(dict.fromkeys((*names, *(ref for ref in isolated if not any(name.startswith(f"{ref} ") for name in names)))))
 
     def _isolates(self, number: int, direction: Direction) -> ObjectRef | None:
