@@ -49,6 +49,7 @@ class Context:
         """The evidence of applications, by their names."""
         self._engine = engine
         self._owners: dict[int, frozenset[ObjectRef]] = {}
+        self._isolated: dict[tuple[int, Direction], bool] = {}
         self._done: dict[Callable[[Context], Iterable[Any]], tuple[Any, ...]] = {}
 
     @cached_property
@@ -98,7 +99,15 @@ class Context:
 
     def isolated(self, pod: Pod, direction: Direction) -> bool:
         """Whether a NetworkPolicy selects a pod, an admin policy closes it, or policies of the CNI's own kinds deny something."""
-        endpoint = self.endpoint(pod)
+        member = self.matrix.class_of(pod.key)
+        if member is None:
+            return self._is_isolated(self.endpoint(pod), direction)
+        key = member.number, direction
+        if key not in self._isolated:
+            self._isolated[key] = self._is_isolated(member.endpoint, direction)
+        return self._isolated[key]
+
+    def _is_isolated(self, endpoint: Endpoint, direction: Direction) -> bool:
         if self.network.selecting(endpoint, direction) or self._closed_by_admin(endpoint, direction):
             return True
         tiers = self.own.tiers(direction, endpoint) if self.by_cni(endpoint, direction) and self.own is not None else ()
