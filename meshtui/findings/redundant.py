@@ -152,6 +152,7 @@ class _Covers:
     """All peers of all rules in one namespace and direction: by the labels of the subject, then by the sort of the peer."""
 
     home: Namespace | None
+    namespaces: Mapping[str, Namespace]
     by_subject: dict[Pairs, _Entries] = field(default_factory=dict)
 
     def add(self, subject: _Selector, peer: _Peer, place: Place, rule: NetworkPolicyRule) -> None:
@@ -161,7 +162,7 @@ class _Covers:
     def of(self, subject: _Selector, peer: _Peer) -> Iterator[_Entry]:
         """The entries that are about at least these pods and this peer."""
         for entries in _below(self.by_subject, subject.labels):
-            for entry in entries.candidates(peer, self.home):
+            for entry in entries.candidates(peer, self._where(peer), self.home):
                 if subject.implies(entry.subject) and self._covers(entry.peer, peer):
                     yield entry
 
@@ -172,14 +173,19 @@ class _Covers:
             return _block_within(inner, outer)
         if not inner.pods.implies(outer.pods):
             return False
+        where = self._where(inner)
         if outer.spaces is None:
-            return inner.spaces is None or self._is_home(inner.spaces)
-        if inner.spaces is None:
-            return self.home is not None and _selects(outer.spaces, self.home)
-        return inner.spaces.implies(outer.spaces)
+            return inner.spaces is None or (where is not None and where is self.home)
+        if where is not None and _selects(outer.spaces, where):
+            return True
+        return inner.spaces is not None and inner.spaces.implies(outer.spaces)
 
-    def _is_home(self, spaces: _Selector) -> bool:
-        return self.home is not None and (METADATA_NAME, self.home.name) in spaces.labels
+    def _where(self, peer: _Peer) -> Namespace | None:
+        """The one namespace in which a peer's pods are: the policy's own, or that which is selected by its name."""
+        if peer.spaces is None:
+            return self.home
+        names = (value for key, value in peer.spaces.labels if key == METADATA_NAME)
+        return next((self.namespaces[name] for name in names if name in self.namespaces), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +218,8 @@ class _Entries:
         else:
             self.elsewhere.setdefault(peer.spaces.labels, {}).setdefault(peer.pods.labels, []).append(entry)
 
-    def candidates(self, peer: _Peer, home: Namespace | None) -> Iterator[_Entry]:
-        """The entries that may cover a peer."""
+    def candidates(self, peer: _Peer, where: Namespace | None, home: Namespace | None) -> Iterator[_Entry]:
+        """The entries that may cover a peer; ``where`` is the one namespace of its pods, if there is one."""
         yield from self.everybody
         if peer.everybody:
             return
@@ -221,11 +227,10 @@ class _Entries:
             for network in _supernets(peer.block) if self.blocks else ():
                 yield from self.blocks.get(network, ())
             return
-        spaces = peer.spaces
-        if spaces is None or (home is not None and (METADATA_NAME, home.name) in spaces.labels):
+        if peer.spaces is None or where is home:
             for several in _below(self.own, peer.pods.labels):
                 yield from several
-        labels = spaces.labels if spaces is not None else _labels(home)
+        labels = _labels(where) | (peer.spaces.labels if peer.spaces is not None else frozenset())
         for table in _below(self.elsewhere, labels):
             for several in _below(table, peer.pods.labels):
                 yield from several
@@ -320,7 +325,7 @@ class _Search:
             for direction in (each for each in Direction if applies(policy, each)):
                 subject = self._subjects[number]
                 self._isolating.setdefault((home, direction), {}).setdefault(subject.labels, []).append(number)
-                covers = self._covers.setdefault((home, direction), _Covers(namespaces.get(home)))
+                covers = self._covers.setdefault((home, direction), _Covers(namespaces.get(home), namespaces))
                 for index, rule in enumerate(rules(policy, direction)):
                     for peer in _peers(rule):
                         covers.add(subject, peer, (number, direction, index), rule)

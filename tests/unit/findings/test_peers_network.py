@@ -136,6 +136,24 @@ REDUNDANT = [
         "a ingress[0] is redundant",
     ),
     (
+        "another namespace by its name, and by a label that it has",
+        [
+            ingress(
+                "a", let_in(space("team"), ports=[port(1)]), let_in({"namespaceSelector": {"matchLabels": {"x": "y"}}}), of="api"
+            )
+        ],
+        "a ingress[0] is redundant",
+    ),
+    (
+        "another namespace by its name, and by a label that it hasn't",
+        [
+            ingress(
+                "a", let_in(space("bare"), ports=[port(1)]), let_in({"namespaceSelector": {"matchLabels": {"x": "y"}}}), of="api"
+            )
+        ],
+        "",
+    ),
+    (
         "one of several values",
         [
             ingress(
@@ -203,7 +221,9 @@ REDUNDANT = [
 
 @pytest.mark.parametrize(("name", "policies", "says"), REDUNDANT, ids=[f"NCA redundant: {row[0]}" for row in REDUNDANT])
 def test_a_rule_that_others_cover(name, policies, says):
-    messages = [finding.message.partition(":")[0] for finding in found("MT314", [*PODS, BARE, *policies])]
+    messages = [
+        finding.message.partition(":")[0] for finding in found("MT314", [*PODS, BARE, namespace("team", x="y"), *policies])
+    ]
     assert messages == ([f"NetworkPolicy shop/{says}"] if says else [])
 
 
