@@ -18,6 +18,7 @@ from meshtui.engine.matrix.cells import Cell
 from meshtui.engine.matrix.matrix import Matrix
 from meshtui.engine.matrix.proxied import Proxied
 from meshtui.engine.path.resolution import Resolver
+from meshtui.engine.policy.admin import UNORDERED, AdminPolicies, rules_of
 from meshtui.engine.policy.authorization import Authorization
 from meshtui.engine.policy.networkpolicy import Direction, NetworkPolicies
 from meshtui.engine.policy.peer_authentication import PeerAuthentications
@@ -48,6 +49,7 @@ class Context:
         """The evidence of applications, by their names."""
         self._engine = engine
         self._owners: dict[int, frozenset[ObjectRef]] = {}
+        self._isolated: dict[tuple[int, Direction], bool] = {}
         self._done: dict[Callable[[Context], Iterable[Any]], tuple[Any, ...]] = {}
 
     @cached_property
@@ -96,13 +98,43 @@ class Context:
         return any(ref.kind not in OF_KUBERNETES for tier in tiers for ref in tier.policies)
 
     def isolated(self, pod: Pod, direction: Direction) -> bool:
-        """Whether a NetworkPolicy selects a pod, or policies of the CNI's own kinds deny it something."""
-        endpoint = self.endpoint(pod)
-        if self.network.selecting(endpoint, direction):
+        """Whether a NetworkPolicy selects a pod, an admin policy closes it, or policies of the CNI's own kinds deny something."""
+        member = self.matrix.class_of(pod.key)
+        if member is None:
+            return self._is_isolated(self.endpoint(pod), direction)
+        key = member.number, direction
+        if key not in self._isolated:
+            self._isolated[key] = self._is_isolated(member.endpoint, direction)
+        return self._isolated[key]
+
+    def _is_isolated(self, endpoint: Endpoint, direction: Direction) -> bool:
+        if self.network.selecting(endpoint, direction) or self._closed_by_admin(endpoint, direction):
             return True
         tiers = self.own.tiers(direction, endpoint) if self.by_cni(endpoint, direction) and self.own is not None else ()
         closing = {Action.DENY, Action.UNKNOWN}
         return any(tier.end in closing or any(rule.action in closing for rule in tier.rules) for tier in tiers)
+
+    @cached_property
+    def _admin(self) -> AdminPolicies:
+        return AdminPolicies(self.snapshot)
+
+    def selected_by_admin(self, endpoint: Endpoint, direction: Direction) -> bool:
+        """Whether admin policies of any tier have, or may have, rules for a pod."""
+        return any(self._admin.selecting(tier, endpoint, direction) for tier in ("Admin", "Baseline"))
+
+    def _closed_by_admin(self, endpoint: Endpoint, direction: Direction) -> bool:
+        """Whether admin policies deny all ports for all pods of other namespaces (or of its own if there are none), or may."""
+        policies = [p for tier in ("Admin", "Baseline") for p in self._admin.selecting(tier, endpoint, direction)]
+        closing = [
+            rule for p in policies for rule in rules_of(p, direction) if rule.action in {"Deny", UNORDERED} and rule.ports is None
+        ]
+        if not closing:
+            return False
+        denied = 0
+        for entry in (entry for rule in closing for entry in rule.peers):
+            denied |= self.index.admin_peer(entry) | self.index.admin_peer_may(entry)
+        here = self.index.in_namespace.get(endpoint.namespace, 0)
+        return not ((self.index.all & ~here) or here) & ~denied
 
     @cached_property
     def authorization(self) -> Authorization:
@@ -124,6 +156,10 @@ class Context:
         return self.engine.endpoint(pod)
 
     # ---- pods, workloads, classes
+
+    def namespace_ref(self, name: str) -> ObjectRef:
+        """A namespace by its name, whether its object is known or not."""
+        return ObjectRef("Namespace", "", name)
 
     @cached_property
     def running(self) -> tuple[Pod, ...]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from meshtui.engine.matching.selectors import matches
 from meshtui.kinds.unread import anywhere
+from meshtui.model.selectors import LabelSelector
 from meshtui.model.snapshot import Snapshot
 
 _NAMED = 2
@@ -24,3 +26,11 @@ def unseen(snapshot: Snapshot, namespaces: Iterable[str]) -> str:
         more = f" and {len(makers) - _NAMED} more" if len(makers) > _NAMED else ""
         return f"; such pods may be made by a controller, from {', '.join(map(str, makers[:_NAMED]))}{more}"
     return "; such pods may be in what was skipped" if reading.skipped else ""
+
+
+def made_by_operator(snapshot: Snapshot, namespaces: Iterable[str], selector: LabelSelector) -> bool:
+    """Whether a custom resource gives the labels that a selector asks for to the pods that a controller makes from it."""
+    if snapshot.reading is None:
+        return False
+    wanted = set(namespaces)
+    return any(matches(selector, labels) for space, labels in snapshot.reading.made if not space or space in wanted)

@@ -19,6 +19,7 @@ from meshtui.model.membership import Installation
 
 REVISION, TAG = "istio.io/rev", "istio.io/tag"
 _INJECTOR, _CNI = "istio-sidecar-injector", "istio-cni-config"
+_CAPTURE = "AMBIENT_DNS_CAPTURE"
 _WEBHOOK = "sidecar-injector.istio.io"
 _OPERATORS = frozenset(
     {("install.istio.io", "IstioOperator"), ("sailoperator.io", "Istio"), ("sailoperator.io", "IstioRevision")}
@@ -61,8 +62,12 @@ def of_installer(document: Mapping[str, Any], by: str) -> tuple[Installation, Wr
 def of_config_map(raw: ConfigMap, by: str) -> Installation:
     """What the ConfigMaps of the injector and of istio-cni say."""
     name, data = raw.metadata.name, raw.data or {}
-    if name == _CNI and "AMBIENT_ENABLEMENT_SELECTOR" in data:
-        return _of_selectors(_read(data["AMBIENT_ENABLEMENT_SELECTOR"]), f"{by}, AMBIENT_ENABLEMENT_SELECTOR")
+    if name == _CNI:
+        off = data.get(_CAPTURE, "true") != "true"
+        found = Installation(no_dns_capture=f"{by}, {_CAPTURE}" if off else "")
+        if "AMBIENT_ENABLEMENT_SELECTOR" not in data:
+            return found
+        return both(found, _of_selectors(_read(data["AMBIENT_ENABLEMENT_SELECTOR"]), f"{by}, AMBIENT_ENABLEMENT_SELECTOR"))
     if name != _INJECTOR and not name.startswith(f"{_INJECTOR}-"):
         return Installation()
     values = _read(data.get("values", "{}"))
@@ -91,6 +96,7 @@ def both(one: Installation, other: Installation) -> Installation:
         one.injector or other.injector,
         one.capture or other.capture,
         one.switches | other.switches,
+        one.no_dns_capture or other.no_dns_capture,
     )
 
 
@@ -99,11 +105,13 @@ def _of_values(values: Mapping[str, Any], by: str) -> Installation:
     webhook, proxy = _part(values, "sidecarInjectorWebhook"), _part(_part(values, "global"), "proxy")
     changed = [name for name in ("neverInjectSelector", "alwaysInjectSelector") if webhook.get(name)]
     changed += ["autoInject"] if proxy.get("autoInject", "enabled") != "enabled" else []
+    silent = any(part.get("dnsCapture") is False for part in _ambient_parts(values))
     captured = next((part[_SELECTORS] for part in _ambient_parts(values) if part.get(_SELECTORS)), None)
     return Installation(
         injects_by_default=bool(webhook.get("enableNamespacesByDefault")),
         injector=f"{by}, {', '.join(changed)}" if changed else "",
         capture=_of_selectors(captured, f"{by}, {_SELECTORS}").capture if captured else "",
+        no_dns_capture=f"{by}, dnsCapture" if silent else "",
     )
 
 

@@ -101,6 +101,25 @@ def makes_pods(group: str, document: Mapping[str, Any]) -> bool:
     return bool(_OF_PODS & spec.keys()) or (isinstance(in_template, Mapping) and "containers" in in_template)
 
 
+_HOLDERS = (("podMetadata",), ("template", "metadata"), ("podTemplate", "metadata"))
+"""Where custom resources have the metadata of their pods."""
+
+
+def labels_of_pods(document: Mapping[str, Any]) -> Mapping[str, str]:
+    """The labels that a custom resource gives to the pods which are made from it; they may have others, too."""
+    found: dict[str, str] = {}
+    for holder in _HOLDERS:
+        part = _mapping(document.get("spec"))
+        for key in holder:
+            part = _mapping(part.get(key))
+        found |= {str(key): str(value) for key, value in _mapping(part.get("labels")).items()}
+    return found
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
 def anywhere(kind: str) -> bool:
     """Whether a controller may make the pods of such an object in another namespace than its own."""
     return kind in _ANYWHERE

@@ -3,7 +3,9 @@
 Sources (istio/istio): manifests/charts/istio-control/istio-discovery/templates/mutatingwebhook.yaml (which pods the webhook
 sees), pkg/kube/inject/inject.go injectRequired (which of them get a sidecar), pkg/kube/inject/initializer.go IgnoredNamespaces,
 cni/pkg/util/podutil.go PodRedirectionEnabled (before 1.27) and the default of manifests/charts/istio-cni/values.yaml
-ambient.enablementSelectors (1.27 and newer), which say the same.
+ambient.enablementSelectors (1.27 and newer), which say the same. And podHasSidecar there: istio-cni leaves a pod alone that has
+the annotation of an injected sidecar, and AnnotateEnrolledPod: it annotates those that it has captured (istio.io: ambient, add
+workloads, pod selection logic).
 """
 
 from __future__ import annotations
@@ -15,9 +17,13 @@ from meshtui.model.reason import Code, Reason, because
 from meshtui.model.workload import MeshMode, Pod
 
 AMBIENT_REDIRECTION = "ambient.istio.io/redirection"
+DNS_CAPTURE = "ambient.istio.io/dns-capture"
 DATAPLANE_MODE = "istio.io/dataplane-mode"
 INJECT = "sidecar.istio.io/inject"
-_LEGACY, _REVISION, _DEFAULT = "istio-injection", "istio.io/rev", "default"
+INJECTED = "sidecar.istio.io/status"
+"""The annotation that the injector adds to a pod with the sidecar."""
+REVISION = "istio.io/rev"
+_LEGACY, _DEFAULT = "istio-injection", "default"
 _NEVER_INJECTED = frozenset({"kube-system", "kube-public", "kube-node-lease", "local-path-storage"})
 
 
@@ -36,6 +42,8 @@ class Installation:
     capture: str = ""
     switches: frozenset[str] = frozenset()
     """The variables of istiod that an installer's object turns on."""
+    no_dns_capture: str = ""
+    """The object and the field that turn off that ztunnel answers ambient pods' requests for names (on since Istio 1.25)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,8 @@ def by_labels(pod: Pod, labels: Mapping[str, str] | None, installation: Installa
     """
     captured, injected = _captured(pod, labels, installation), _injected(pod, labels, installation)
     outside = {True: (MeshMode.AMBIENT,), False: (MeshMode.NONE,), None: (MeshMode.NONE, MeshMode.AMBIENT)}[captured]
+    if captured and _shows_no_capture(pod):
+        outside = (MeshMode.WANTED,)
     if injected is None and labels is not None:
         modes = (MeshMode.SIDECAR, *outside)
     else:
@@ -75,25 +85,64 @@ def asks_for_mesh(labels: Mapping[str, str]) -> bool:
         labels.get(DATAPLANE_MODE) == "ambient"
         or labels.get(INJECT) == "true"
         or labels.get(_LEGACY) == "enabled"
-        or _REVISION in labels
+        or REVISION in labels
         or labels.get(AMBIENT_REDIRECTION) == "enabled"
     )
 
 
+def asks_for_sidecar(pod: Pod, namespace_labels: Mapping[str, str]) -> bool:
+    """Whether labels ask for a sidecar: of the pod's namespace, unless the pod opts out, or its own where those say nothing."""
+    return _wanted(pod) != "false" and bool(_revision(pod, namespace_labels, by_default=False))
+
+
+def injection_label(labels: Mapping[str, str]) -> str:
+    """The label of a namespace for which its pods get sidecars, as KEY=VALUE; empty if there is none."""
+    if _LEGACY in labels:
+        return f"{_LEGACY}=enabled" if labels[_LEGACY] == "enabled" else ""
+    return f"{REVISION}={labels[REVISION]}" if labels.get(REVISION) else ""
+
+
 def wants_capture(pod: Pod, namespace_labels: Mapping[str, str]) -> bool:
-    """Whether istio-cni captures a pod: its label says so, or that of its namespace does and its own isn't ``none``."""
+    """Whether istio-cni captures a pod: labels ask for it, and nothing shows that a sidecar was injected."""
+    return INJECTED not in pod.meta.annotations and asks_for_ambient(pod, namespace_labels)
+
+
+def asks_for_ambient(pod: Pod, namespace_labels: Mapping[str, str]) -> bool:
+    """Whether a pod's label asks for ambient, or that of its namespace does and its own isn't ``none``."""
     own = pod.labels.get(DATAPLANE_MODE)
     return own == "ambient" or (own != "none" and namespace_labels.get(DATAPLANE_MODE) == "ambient")
 
 
 def was_captured(pod: Pod) -> bool:
-    """Whether istio-cni's annotation says so, also in a dump of a live cluster."""
+    """Whether istio-cni's annotation says so, also in a dump of a live cluster.
+
+    It says that the pod was captured once: the annotation stays when the redirection is lost, as after a reboot of the node
+    (istio/istio issues 56652, 57285, 60882).
+    """
     return pod.meta.annotations.get(AMBIENT_REDIRECTION) == "enabled"
+
+
+def _shows_no_capture(pod: Pod) -> bool:
+    """Whether a pod as an API server returned it runs and isn't annotated, which istio-cni does when it has captured a pod."""
+    return bool(pod.meta.resource_version and pod.ips) and AMBIENT_REDIRECTION not in pod.meta.annotations
+
+
+def asks_ztunnel_for_names(pod: Pod, installation: Installation) -> bool:
+    """Whether ztunnel answers a captured pod's requests for names of Services; its annotation comes before the installation."""
+    own = pod.meta.annotations.get(DNS_CAPTURE)
+    return not installation.no_dns_capture if own is None else own == "true"
+
+
+def is_half_captured(pod: Pod) -> bool:
+    """Whether istio-cni's annotation says that a pod's traffic is redirected, and that no ztunnel has accepted it yet."""
+    return pod.meta.annotations.get(AMBIENT_REDIRECTION) == "pending"
 
 
 def _captured(pod: Pod, labels: Mapping[str, str] | None, installation: Installation) -> bool | None:
     if was_captured(pod):
         return True
+    if INJECTED in pod.meta.annotations:
+        return False
     if installation.capture:
         return None
     sure = wants_capture(pod, labels or {})
@@ -131,10 +180,10 @@ def _revision(pod: Pod, labels: Mapping[str, str], *, by_default: bool) -> str:
     own = pod.labels.get(INJECT)
     if _LEGACY in labels:
         return _DEFAULT if labels[_LEGACY] == "enabled" else ""
-    if _REVISION in labels:
-        return labels[_REVISION]
-    if _REVISION in pod.labels:
-        return pod.labels[_REVISION]
+    if REVISION in labels:
+        return labels[REVISION]
+    if REVISION in pod.labels:
+        return pod.labels[REVISION]
     return _DEFAULT if own == "true" or (own is None and by_default) else ""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from meshtui.model.ids import ObjectRef
@@ -46,7 +46,8 @@ class Reading:
     ``objects`` counts the objects of kinds that verdicts take into account, ``files`` the texts that were read, ``problems``
     the parts that aren't objects or can't be decoded. ``unread`` are kinds that may matter to traffic and aren't evaluated,
     ``ignored`` all other kinds. ``rendered`` are the commands whose output was read. ``makers`` are custom resources from
-    which a controller makes pods; those pods aren't in the input.
+    which a controller makes pods; those pods aren't in the input. ``made`` are the labels that those resources write for such
+    pods, each with its namespace.
     """
 
     objects: int = 0
@@ -57,6 +58,7 @@ class Reading:
     skipped: tuple[Skipped, ...] = ()
     rendered: tuple[str, ...] = ()
     makers: tuple[ObjectRef, ...] = ()
+    made: tuple[tuple[str, Mapping[str, str]], ...] = ()
 
     @property
     def skipped_files(self) -> int:

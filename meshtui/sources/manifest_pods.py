@@ -30,6 +30,8 @@ def derive_pods(pods: dict[Uid, Pod], controllers: dict[Uid, Controller]) -> Non
     for controller in sorted(controllers.values(), key=lambda each: each.meta.kind != _NAMES_PODS):
         if any(owner.controller for owner in controller.owners) or controller.meta.ref in owned:
             continue
+        if controller.meta.kind == "ReplicaSet" and controller.replicas == 0:
+            continue  # An earlier revision, from which no pod is made
         if _selects_any(controller, bare.get(controller.meta.namespace, ())):
             continue
         for number in range(min(max(controller.replicas, 1), _MOST_DERIVED)):

@@ -26,7 +26,7 @@ from meshtui.kinds.foreign import other_policy
 from meshtui.kinds.installation import REVISION, both, is_installer, of_config_map, of_installer, of_webhooks
 from meshtui.kinds.mesh_config import ConfigMap, Written, is_mesh_config, together, written_in
 from meshtui.kinds.scalars import with_texts
-from meshtui.kinds.unread import makes_pods, may_matter
+from meshtui.kinds.unread import labels_of_pods, makes_pods, may_matter
 from meshtui.model.errors import ManifestError
 from meshtui.model.ids import ObjectRef, Uid
 from meshtui.model.injection import with_injected_labels
@@ -139,6 +139,7 @@ class _Builder:
         self._twice: list[str] = []
         self._counts: Counter[tuple[str, str]] = Counter()
         self._makers: list[ObjectRef] = []
+        self._made: list[tuple[str, Mapping[str, str]]] = []
 
     def add_all(self, found: JsonList | list[Any], file: str) -> None:
         """Add everything that one text holds."""
@@ -195,6 +196,8 @@ class _Builder:
             self.installation = both(self.installation, of_webhooks(document))
         if makes_pods(group, document):
             self._makers.append(_ref(document))
+            labels = labels_of_pods(document)
+            self._made += [(self._makers[-1].namespace, labels)] if labels else []
 
     def add_raw(self, raw: msgspec.Raw, members: JsonList, file: str) -> None:
         """Add one member of a JSON List, decoded directly to its type if its kind is known."""
@@ -342,6 +345,7 @@ class _Builder:
             unread=_counted(unread),
             ignored=_counted(ignored),
             makers=tuple(sorted(set(self._makers))),
+            made=tuple(self._made),
         )
 
     def snapshot(self) -> Snapshot:

@@ -28,7 +28,7 @@ from meshtui.model.virtual_service import ISTIO_GATEWAY
 from meshtui.model.workload import MeshMode, Service
 
 USE_WAYPOINT = "istio.io/use-waypoint"
-_OF_CILIUM = frozenset({"cilium", "gke-dataplane-v2"})
+READ_BY_CILIUM = frozenset({"cilium", "gke-dataplane-v2"})
 """The CNIs that read NetworkPolicies as Cilium does."""
 NAMED_BY_POLICIES = tuple(kind.name for kind in (*CALICO_KINDS, *CILIUM_KINDS))
 """The kinds that policies of CNIs name: tiers and sets of addresses."""
@@ -47,7 +47,7 @@ class Unmodelled:
         hosts = (each for each in snapshot.network_sets.values() if each.meta.kind.startswith("HostEndpoint."))
         self._hosts = [networks_of(each.nets) for each in hosts]
         self._odd_network = [p for p in snapshot.network_policies.values() if p.unmodelled]
-        cilium = snapshot.cni.name in _OF_CILIUM
+        cilium = snapshot.cni.name in READ_BY_CILIUM
         self._read_otherwise = list(read_otherwise(snapshot.network_policies.values())) if cilium else []
         self._odd_admin = [p for p in snapshot.admin_policies.values() if p.unmodelled]
         self._odd_security: list[AuthorizationPolicy | PeerAuthentication] = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from meshtui.engine.classes.classifier import PodClass
-from meshtui.engine.policy.networkpolicy import Direction
+from meshtui.engine.policy.networkpolicy import Direction, allows_port
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.netrules import peers_of, through_tunnel, written_rules
@@ -13,22 +13,26 @@ from meshtui.findings.pods import guarded, is_ambient
 from meshtui.model.constants import HBONE_PORT
 from meshtui.model.finding import Severity
 from meshtui.model.ids import ObjectRef
+from meshtui.model.policy import NetworkPolicyRule
+
+_LAST = 65535
 
 
 def _look(context: Context) -> Iterator[Found]:
-    """A warning if no ALLOW policy covers the destination, so that nothing in the mesh restricts ports at layer 4."""
+    """A warning if no ALLOW policy covers the destination, so that nothing in the mesh restricts ports at layer 4.
+
+    A rule that opens all TCP ports means that: for its callers it is an info.
+    """
     found: dict[ObjectRef, tuple[list[PodClass], list[PodClass]]] = {}
     for written in written_rules(context):
-        opens = any(e.protocol == "TCP" and e.port == HBONE_PORT for e in written.rule.ports)
-        if written.direction is not Direction.INGRESS or not opens:
+        if written.direction is not Direction.INGRESS or not allows_port(written.rule, HBONE_PORT, "TCP", None):
             continue
+        every = _means_every_port(written.rule)
         namespace = written.policy.meta.namespace
         callers = [m for m in context.of(peers_of(context, written.rule, namespace)) if m.pods]
         for member in context.of(context.selected(namespace, written.policy.pod_selector)):
-            if context.by_cni(member.endpoint, Direction.INGRESS):
-                continue
-            if member.pods and is_ambient(member) and any(through_tunnel(source, member) for source in callers):
-                exposed = not any(guarded(context, pod) for pod in list(member.pods.values())[:1])
+            if _is_reached_by(context, member, callers):
+                exposed = not every and not any(guarded(context, pod) for pod in list(member.pods.values())[:1])
                 found.setdefault(written.policy.meta.ref, ([], []))[exposed].append(member)
     for ref, (_, bare) in found.items():
         if bare:
@@ -46,6 +50,19 @@ def _look(context: Context) -> Iterator[Found]:
 
 
 _MEANS = "to the callers that it names, every port is open at layer 3 and 4"
+
+
+def _is_reached_by(context: Context, member: PodClass, callers: list[PodClass]) -> bool:
+    """Whether one of some callers reaches pods through the tunnel, and NetworkPolicies alone say which of them may."""
+    if not member.pods or not is_ambient(member) or context.by_cni(member.endpoint, Direction.INGRESS):
+        return False
+    return any(through_tunnel(source, member) for source in callers)
+
+
+def _means_every_port(rule: NetworkPolicyRule) -> bool:
+    """Whether a rule opens all TCP ports, also as a range."""
+    tcp = [entry for entry in rule.ports if entry.protocol == "TCP"]
+    return not rule.ports or any(entry.port is None or (entry.port == 1 and entry.end_port == _LAST) for entry in tcp)
 
 
 def _names(context: Context, members: list[PodClass]) -> str:

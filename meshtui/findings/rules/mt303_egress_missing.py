@@ -67,7 +67,7 @@ def _found(context: Context, policy: NetworkPolicy, target: ObjectRef, flows: li
     return Found(
         (ref, *sources, target),
         f"{ref} has no egress rule to {target}:{first.port}",
-        f"{said} means {sources[0]} to call it: the connection times out",
+        f"{said} means {context.owners_of([first.source])[0]} to call it: the connection times out",
         None if any(flow.configured for flow in flows) else Severity.WARNING,
         context.count((f.source, f.target, f.port) for f in flows),
         fix,
@@ -91,7 +91,7 @@ def _found_own(context: Context, by: Decider, target: ObjectRef, flows: list[Mea
     return Found(
         (by.ref, *sources, target),
         f"{by.ref} {does} {target}:{first.port}",
-        f"{said} means {sources[0]} to call it: the connection times out",
+        f"{said} means {context.owners_of([first.source])[0]} to call it: the connection times out",
         None if any(flow.configured for flow in flows) else Severity.WARNING,
         context.count((f.source, f.target, f.port) for f in flows),
         fix,

@@ -8,7 +8,7 @@ from meshtui.engine.matching.selectors import describe, matches
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.netrules import written_rules
-from meshtui.findings.unseen import unseen
+from meshtui.findings.unseen import made_by_operator, unseen
 from meshtui.model.finding import Severity
 from meshtui.model.policy import NetworkPeer
 
@@ -61,6 +61,8 @@ def _problem(context: Context, peer: NetworkPeer, home: str) -> str:
         return ""
     coming = (c for c in context.makers if c.meta.namespace in names)
     if any(matches(peer.pod_selector, c.template.labels) for c in coming):
+        return ""
+    if made_by_operator(context.snapshot, names, peer.pod_selector):
         return ""
     return f"no pod of {', '.join(sorted(names)[:3])} has {describe(peer.pod_selector)}{unseen(context.snapshot, names)}"
 
