@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from meshtui.engine.endpoints import Endpoint, Endpoints
 from meshtui.engine.path.gateway_address import find_gateway
 from meshtui.engine.path.waypoint import USE_WAYPOINT_NAMESPACE, WAYPOINT_FOR, instances, services_with_waypoint
+from meshtui.engine.policy import attachment
 from meshtui.engine.policy.unmodelled import USE_WAYPOINT
 from meshtui.findings.context import Context
 from meshtui.model.gateway import Gateway
 from meshtui.model.ids import ObjectRef
+from meshtui.model.policy import AuthorizationPolicy, RequestAuthentication
 from meshtui.model.workload import Pod, Service
+
+_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +55,37 @@ def behind_waypoints(context: Context) -> Iterator[Behind]:
         found = instances(context.snapshot, endpoints, gateway)
         if pods and found:
             yield Behind(service, gateway, found, pods)
+
+
+Guard = AuthorizationPolicy | RequestAuthentication
+"""What a waypoint enforces."""
+
+
+def destinations(context: Context) -> list[Service]:
+    """What a waypoint's label can be on: Services and, in the form of one, ServiceEntries; sorted by name."""
+    snapshot = context.snapshot
+    found = (*snapshot.services.values(), *(entry.service for entry in snapshot.service_entries.values()))
+    return sorted(found, key=lambda service: service.meta.ref)
+
+
+def guards(context: Context, waypoint: ObjectRef, service: Service | None) -> tuple[Guard, ...]:
+    """The policies that a waypoint enforces for a Service, or for a pod's address, if the traffic passes it; sorted by name.
+
+    Those of a dry run, and AUDIT, guard nothing.
+    """
+    snapshot, root = context.snapshot, context.snapshot.mesh.root_namespace
+    rules = attachment.to_waypoint(snapshot.authorization_policies.values(), waypoint, service, root)
+    tokens = attachment.to_waypoint(snapshot.request_authentications.values(), waypoint, service, root)
+    found = [policy for policy in rules if not policy.dry_run and policy.action != "AUDIT"]
+    return tuple(sorted((*found, *tokens), key=lambda policy: policy.meta.ref))
+
+
+def denies(guard: Guard) -> bool:
+    """Whether a policy is there to keep somebody out, whatever else is allowed."""
+    return isinstance(guard, AuthorizationPolicy) and guard.action == "DENY" and not guard.dry_run
+
+
+def few(refs: Iterable[ObjectRef]) -> str:
+    """The names of some objects, at most three of them."""
+    names = [str(ref) for ref in refs]
+    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
