@@ -55,6 +55,10 @@ class Want:
         """The Service's TCP port, or None if it has no such port."""
         return next((p for p in self.service.ports if p.number == self.number and p.protocol == "TCP"), None)
 
+    def caller(self, snapshot: Snapshot) -> ObjectRef:
+        """Who would call."""
+        return _caller(self.source, self.gateway, snapshot)
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -78,8 +82,13 @@ class Call:
         return f"{self.service.meta.namespace}/{self.service.meta.name}:{self.port.number}"
 
     def caller(self, snapshot: Snapshot) -> ObjectRef:
-        """Who calls: the workload or, for a gateway that Istio deploys and manifests don't contain, the Gateway."""
-        return snapshot.owner_of(self.source) if self.gateway is None or self.source.key in snapshot.pod_by_key else self.gateway
+        """Who calls."""
+        return _caller(self.source, self.gateway, snapshot)
+
+
+def _caller(source: Pod, gateway: ObjectRef | None, snapshot: Snapshot) -> ObjectRef:
+    """A pod's workload or, for a gateway that Istio deploys and manifests don't contain, the Gateway."""
+    return snapshot.owner_of(source) if gateway is None or source.key in snapshot.pod_by_key else gateway
 
 
 def wants_of(snapshot: Snapshot, workloads: Iterable[Sequence[Pod]]) -> tuple[Want, ...]:
@@ -122,6 +131,14 @@ def _ports(pod: Pod, port: ServicePort) -> Iterator[int]:
         yield port.target
         return
     yield from dict.fromkeys(p.number for p in pod.ports if p.name == port.target and p.protocol == port.protocol)
+
+
+def host_in(url: str) -> str:
+    """The host of a URL in lower case; empty if it has none."""
+    try:
+        return (urlsplit(url.removeprefix("jdbc:").strip()).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
 
 
 def service_in(url: str, namespace: str, services: dict[tuple[str, str], Service]) -> tuple[Service, int] | None:
