@@ -39,13 +39,14 @@ def _problem(context: Context, target: TargetRef, home: str) -> tuple[str, str]:
         wanted = ObjectRef(target.kind, home, target.name)
         service = next((each for each in context.once(destinations) if each.meta.ref == wanted), None)
         if service is None:
-            return f"there is no {wanted}", not_given(snapshot, home)
+            return f"there is no {wanted}", not_given(snapshot, wanted)
         space = snapshot.namespace_by_name.get(home)
         labels = "" if snapshot.live or (space and space.known) else "; its namespace, whose label may, isn't in the input"
         return ("", "") if waypoint_of(context, service) else (f"neither {wanted} nor its namespace names a waypoint", labels)
     if target.kind == "Gateway" and target.group == _GATEWAY_GROUP:
-        there = any(g.meta.ref == ObjectRef("Gateway", home, target.name) for g in snapshot.gateways.values())
-        return ("", "") if there else (f"there is no Gateway {home}/{target.name}", not_given(snapshot, home))
+        wanted = ObjectRef("Gateway", home, target.name)
+        there = any(g.meta.ref == wanted for g in snapshot.gateways.values())
+        return ("", "") if there else (f"there is no {wanted}", not_given(snapshot, wanted))
     if target.kind == "GatewayClass" and target.group == _GATEWAY_GROUP:
         if home != snapshot.mesh.root_namespace:
             return f"a GatewayClass can be the target of policies in {snapshot.mesh.root_namespace} only", ""

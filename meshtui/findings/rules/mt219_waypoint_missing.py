@@ -24,7 +24,7 @@ def _look(context: Context) -> Iterator[Found]:
         gateway = find_gateway(context.snapshot, ref.namespace, ref.name)
         doubt = ""
         if gateway is None:
-            problem, doubt = f"{ref} isn't there", not_given(context.snapshot, ref.namespace)
+            problem, doubt = f"{ref} isn't there", not_given(context.snapshot, ref)
         elif not gateway.is_waypoint:
             problem = f"{ref} is of class {gateway.class_name}, no waypoint"
         elif context.snapshot.live and not gateway.addresses:

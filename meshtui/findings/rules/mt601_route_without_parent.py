@@ -18,7 +18,7 @@ def _look(context: Context) -> Iterator[Found]:
     there = by_name.keys() | gateways(context).keys()
     for parent in context.once(parents):
         if parent.ref not in there:
-            doubt = not_given(context.snapshot, parent.ref.namespace)
+            doubt = not_given(context.snapshot, parent.ref)
             yield _found(parent, f"names {parent.ref}, which isn't there{doubt}", sure=not doubt)
         elif not parent.is_gateway and not _has_port(by_name[parent.ref], parent):
             yield _found(parent, f"names port {parent.written.port} of {parent.ref}, which has no such port", sure=True)

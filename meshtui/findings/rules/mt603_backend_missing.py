@@ -9,6 +9,7 @@ from meshtui.findings.context import Context
 from meshtui.findings.given import not_given
 from meshtui.findings.routing import Backend, backends, services
 from meshtui.model.finding import Severity
+from meshtui.model.gateway import OtherRoute
 from meshtui.model.workload import Service
 
 
@@ -22,17 +23,23 @@ def _look(context: Context) -> Iterator[Found]:
             yield Found(
                 (backend.route.meta.ref, backend.ref),
                 f"{backend.place}: {problem}{doubt}",
-                "requests that it gets are answered with 500" if used else "its weight is 0: it gets no requests now",
+                _effect(backend) if used else "its weight is 0: it gets no requests now",
                 Severity.INFO if doubt or not used else None,
                 affected=frozenset({backend.ref}),
             )
+
+
+def _effect(backend: Backend) -> str:
+    if isinstance(backend.route, OtherRoute):
+        return "connections that it gets are closed"
+    return "requests that it gets are answered with 500"
 
 
 def _problem(context: Context, backend: Backend, service: Service | None) -> tuple[str, str]:
     """The problem with a backend, and why it may be none; empty if there is none."""
     port = backend.to.port
     if service is None:
-        return f"there is no {backend.ref}", not_given(context.snapshot, backend.ref.namespace)
+        return f"there is no {backend.ref}", not_given(context.snapshot, backend.ref)
     if port is None:
         return f"it names no port of {backend.ref}", ""
     if any(each.number == port and each.protocol == "TCP" for each in service.ports):

@@ -42,7 +42,7 @@ def _targets(context: Context, grant: ReferenceGrant) -> Iterator[Found]:
         wanted = ObjectRef(kind, home, name)
         if (kind, group) != ("Service", "") or not name or wanted in there:
             continue
-        doubt = not_given(context.snapshot, home)
+        doubt = not_given(context.snapshot, wanted)
         yield Found(
             (ref,),
             f"{ref} allows {wanted}, which isn't there{doubt}",

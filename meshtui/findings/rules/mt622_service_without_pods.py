@@ -7,24 +7,32 @@ from collections.abc import Iterator
 from meshtui.findings.backing import is_open, not_seen
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
+from meshtui.findings.waypoints import few
 from meshtui.model.finding import Severity
+from meshtui.model.ids import ObjectRef
+
+_WHY = "without pods it has no endpoint: connections to it fail, and policies for it protect nothing"
 
 
 def _look(context: Context) -> Iterator[Found]:
-    """Pods that a controller will make, WorkloadEntries and the pods of automatic gateways count."""
+    """Pods that a controller will make, WorkloadEntries and the pods of automatic gateways count.
+
+    Services whose pods may be elsewhere are one finding for each namespace.
+    """
+    elsewhere: dict[tuple[str, str], list[ObjectRef]] = {}
     for service in sorted(context.snapshot.services.values(), key=lambda service: service.meta.ref):
         if not service.selector or context.resolver.backends(service) or is_open(context, service):
             continue
-        ref = service.meta.ref
+        ref, doubt = service.meta.ref, not_seen(context, service)
+        if doubt:
+            elsewhere.setdefault((ref.namespace, doubt), []).append(ref)
+            continue
         labels = ", ".join(f"{key}={value}" for key, value in service.selector)
-        near = _near(context, service.meta.namespace, dict(service.selector))
-        doubt = not_seen(context, service)
-        yield Found(
-            (ref,),
-            f"{ref} selects no pod: {labels}{near}{doubt}",
-            "it has no endpoint: connections to it fail, and policies for it protect nothing",
-            Severity.INFO if doubt else None,
-        )
+        near = _near(context, ref.namespace, dict(service.selector))
+        yield Found((ref,), f"{ref} selects no pod: {labels}{near}", _WHY)
+    for (_, doubt), refs in elsewhere.items():
+        words = f"{few(refs)} {'selects' if len(refs) == 1 else 'select'} no pod{doubt}"
+        yield Found(tuple(refs), words, _WHY, Severity.INFO)
 
 
 def _near(context: Context, namespace: str, selector: dict[str, str]) -> str:

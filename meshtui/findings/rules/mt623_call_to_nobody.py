@@ -55,7 +55,7 @@ def _unknown(context: Context) -> Iterator[Found]:
             found = _SERVICE.fullmatch(host)
             if found is None or (found["namespace"], found["name"]) in known or host in hosts:
                 continue
-            doubt = not_given(snapshot, found["namespace"])
+            doubt = not_given(snapshot, ObjectRef("Service", found["namespace"], found["name"]))
             yield Found(
                 (workload.ref,),
                 f"{workload.ref} ({name}) names Service {found['namespace']}/{found['name']}, which isn't there{doubt}",
