@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-_WORSE_IF_TRUE = frozenset({"Conflicted", "Detached", "OverlappingTLSConfig", "PartiallyInvalid"})
-"""Types that report a problem by the status True (Gateway API); all others report one by False."""
+_WORSE_IF_TRUE = frozenset({"Conflicted", "Detached", "OverlappingTLSConfig", "PartiallyInvalid", "istio.io/WaypointMissing"})
+"""Types that report a problem by the status True (Gateway API, istiod); all others report one by False."""
 
 
 @dataclass(frozen=True, slots=True)

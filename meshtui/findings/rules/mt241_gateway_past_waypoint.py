@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from meshtui.engine.path.waypoint import INGRESS_USE_WAYPOINT
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.waypoints import few, guards
+from meshtui.findings.waypoints import few, guards, one_of_each_class
 from meshtui.model.finding import Edit, Fix, Operation, Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.model.reason import Code
@@ -26,7 +26,7 @@ def _look(context: Context) -> Iterator[Found]:
         named = tuple(policy.meta.ref for policy in guards(context, waypoint, service))
         if not named or (caller, service.meta.ref) in told:
             continue
-        for pod, port in call.targets:
+        for pod, port in one_of_each_class(context, call.targets):
             target = context.endpoint(pod)
             around = context.engine.around(source, target, service)
             if around is None or around.code is not Code.WAYPOINT_NOT_FOR_GATEWAYS:
@@ -41,7 +41,7 @@ def _look(context: Context) -> Iterator[Found]:
             yield Found(
                 (service.meta.ref, caller, waypoint, *named),
                 f"{caller} sends requests to {service.meta.ref} past {waypoint}: the Service has no label {INGRESS_USE_WAYPOINT}",
-                f"{few(named)} {'would deny them' if sure else 'may deny some of them'}, and isn't asked",
+                f"{few(named)} {'would deny them' if sure else 'may deny some of them'} at the waypoint, which isn't asked",
                 Severity.ERROR if sure else None,
                 1,
                 Fix(f"label {service.meta.ref} with {INGRESS_USE_WAYPOINT}: true", (edit,)) if not sure else None,

@@ -22,6 +22,7 @@ _EFFECTS = {
     "Programmed": "its configuration isn't in the proxies, so requests for it aren't served",
     "Conflicted": "the listener serves nothing: another one has its port and host",
     "istio.io/WaypointBound": "traffic goes past the waypoint, and nobody enforces its policies",
+    "istio.io/WaypointMissing": "it has no effect in ambient until a waypoint is attached",
     "ZtunnelAccepted": "the ztunnels don't enforce what it says, or not all of it",
     "WaypointAccepted": "the waypoint doesn't enforce it for this target",
     "OverlappingTLSConfig": "a client may reuse a connection for a host of another listener",

@@ -5,6 +5,7 @@ import pytest
 from meshtui.findings import look
 from meshtui.kinds import KINDS, decode_plain
 from meshtui.model.finding import Severity
+from tests.fakes.egress import entry
 from tests.fakes.requests import thing
 from tests.fakes.snapshots import ambient, namespace, pod, policy, snapshot_of
 
@@ -78,6 +79,15 @@ ROWS = [
     ("IST0171 another controller's condition of a Service", "MT701", [with_status(CART, said("LoadBalancerPortsError"))], []),
     ("IST0171 a policy that isn't enforced", "MT701", [*BASE, with_status(DENY, said("WaypointAccepted"))], [ERROR]),
     ("IST0171 Reconciled", "MT701", [*BASE, with_status(DENY, said("Reconciled"))], [INFO]),
+    (
+        "IST0171 a ServiceEntry that needs a waypoint",
+        "MT701",
+        [
+            *BASE,
+            with_status(entry("store/ext"), said("istio.io/WaypointMissing", "True"), said("istio.io/WaypointBound", "True")),
+        ],
+        [WARNING],
+    ),
     ("IST0171 of an earlier version", "MT701", [gate(said("Programmed", observed=1), generation=2)], [WARNING]),
     ("IST0171 stale observedGeneration", "MT702", [gate(*GOOD, generation=3)], [WARNING]),
     (

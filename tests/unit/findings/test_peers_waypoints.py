@@ -245,6 +245,12 @@ ROWS = [
         [*BASE, waypoint(name="istio"), service(labels=USES), authz(AT_CART)],
         [ERROR],
     ),
+    (
+        "KIA1313 another controller's waypoint",
+        "MT219",
+        [*BASE, waypoint(name="kgateway-waypoint"), service(labels=USES), authz(AT_CART)],
+        [],
+    ),
     ("KIA0109 a DENY for a Service that isn't there", "MT207", [*BASE, authz(AT_CART)], [ERROR]),
     ("KIA0109 an ALLOW for a Service that isn't there", "MT207", [*BASE, authz(AT_CART, "ALLOW")], [WARNING]),
     ("KIA0109 only policies are given", "MT207", [authz(AT_CART)], [INFO]),
