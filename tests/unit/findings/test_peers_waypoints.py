@@ -62,6 +62,7 @@ ROUTE = thing(
 )
 ENTERS = [*BASE, namespace("doors"), INGRESS, ROUTE, waypoint()]
 ONLY_GATE = policy("store/only", {"selector": {"matchLabels": {"app": "cart"}}, "rules": [FROM_WP]}, "AuthorizationPolicy")
+ONLY_TILL = policy("store/till", {"selector": {"matchLabels": {"app": "cart"}}, "rules": [FROM_TILL]}, "AuthorizationPolicy")
 STRICT = policy("store/strict", {"mtls": {"mode": "STRICT"}}, "PeerAuthentication")
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 
@@ -128,6 +129,12 @@ ROWS = [
         "UnsupportedTrafficType: a namespace's label, and a waypoint for Services",
         "MT240",
         [namespace("store", **{"istio.io/dataplane-mode": "ambient", **USES}), CART, waypoint(), service(), authz(AT_CART)],
+        [],
+    ),
+    (
+        "AttachmentDenied: the pods needn't let a waypoint in that refuses them",
+        "MT206",
+        [*BASE, *EDGE, service(labels=FAR), ONLY_TILL],
         [],
     ),
     (
