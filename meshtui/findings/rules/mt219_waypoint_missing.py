@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from meshtui.engine.path.gateway_address import find_gateway
+from meshtui.engine.path.waypoint import USE_WAYPOINT_NAMESPACE
+from meshtui.engine.policy.unmodelled import USE_WAYPOINT
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.given import not_given
@@ -47,7 +49,7 @@ def _look(context: Context) -> Iterator[Found]:
 
 
 def _labelled(context: Context) -> Iterator[tuple[ObjectRef, ObjectRef, Service | None]]:
-    """Each waypoint that a label names, with the Service, ServiceEntry or workload whose label or namespace names it."""
+    """Each waypoint that a label names, with whom it is for: Services, ServiceEntries and workloads, or a namespace with pods."""
     for service in context.once(destinations):
         ref = waypoint_of(context, service)
         if ref is not None:
@@ -58,6 +60,10 @@ def _labelled(context: Context) -> Iterator[tuple[ObjectRef, ObjectRef, Service 
         if attached is not None and attached.doubt is not None and attached.doubt.code is Code.WAYPOINT_MISSING:
             namespace, _, name = attached.name.partition("/")
             yield from ((ObjectRef("Gateway", namespace, name), owner, None) for owner in sorted(context.owners(member)))
+    for space in sorted(context.snapshot.namespaces.values(), key=lambda space: space.name):
+        name = space.labels.get(USE_WAYPOINT, "none")
+        if name != "none" and space.name in context.namespaces_with_pods:
+            yield ObjectRef("Gateway", space.labels.get(USE_WAYPOINT_NAMESPACE, space.name), name), space.meta.ref, None
 
 
 RULE = Rule("MT219", "waypoint that isn't there", Severity.WARNING, _look, ("Service", "Gateway"))

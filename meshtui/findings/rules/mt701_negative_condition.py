@@ -68,6 +68,8 @@ def _guarded(context: Context, ref: ObjectRef) -> bool:
 
 
 def _effect(meta: Meta, condition: Condition) -> str:
+    if condition.reason in _PASSES and meta.kind == "Gateway":
+        return "it has no address for clients outside, or not the one that it asks for"
     if condition.type in _EFFECTS:
         return _EFFECTS[condition.type]
     if condition.type == "Accepted":

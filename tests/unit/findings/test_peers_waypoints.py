@@ -243,6 +243,8 @@ ROWS = [
         [ambient("store"), pod("store/cart", "10.1.0.1", [8080], labels={"app": "cart", **USES}), waypoint()],
         [],
     ),
+    ("KIA1313 a namespace's label, and no Service", "MT219", [namespace("store", **USES), CART], [WARNING]),
+    ("KIA1313 a namespace's label, and nothing runs there", "MT219", [namespace("store", **USES)], []),
     ("KIA1313 and a DENY is lost", "MT219", [*BASE, service(labels=USES), authz(AT_CART)], [ERROR]),
     ("KIA1313 and an ALLOW is lost", "MT219", [*BASE, service(labels=USES), authz(AT_CART, "ALLOW")], [WARNING]),
     ("KIA1313 nothing else of the waypoint's namespace is given", "MT219", [*BASE, service(labels=FAR), authz(AT_CART)], [INFO]),
