@@ -17,6 +17,7 @@ from meshtui.engine.path.hops import Hops
 from meshtui.engine.path.memberships import Judged, whoever
 from meshtui.engine.path.question import Question
 from meshtui.engine.path.resolution import Resolved, Resolver
+from meshtui.engine.path.waypoint import Attachment
 from meshtui.engine.policy.tiers import OwnPolicies
 from meshtui.model.address import canonical
 from meshtui.model.cni import HostPods
@@ -24,7 +25,7 @@ from meshtui.model.constants import MESHED
 from meshtui.model.flow import EndpointKind, Flow
 from meshtui.model.reason import Code, Reason, because
 from meshtui.model.snapshot import Snapshot
-from meshtui.model.verdict import CONNECTED, UNKNOWN, Decision, Layer, Verdict
+from meshtui.model.verdict import CONNECTED, UNKNOWN, Decision, Layer, StepResult, Verdict
 from meshtui.model.workload import Pod, Service, ServicePort
 
 
@@ -103,6 +104,26 @@ class Engine:
     def waypoint(self, source: Endpoint, destination: Endpoint, service: Service | None = None) -> tuple[Endpoint, ...]:
         """The pods of the waypoint that handles traffic to a pod's address, or to a Service; empty if none does."""
         return self._hops.waypoint(source, destination, service)
+
+    def binding(self, service: Service | None, destination: Endpoint | None = None) -> Attachment | None:
+        """The waypoint that a label names for a Service, or for a pod's address, whoever calls; None if none does."""
+        return self._hops.binding(destination or Endpoint(""), service)
+
+    def around(self, source: Endpoint, destination: Endpoint, service: Service | None) -> Reason | None:
+        """Why a source's traffic goes past the waypoint that a label names; None if it doesn't, or no label does."""
+        return self._hops.around(source, destination, service)
+
+    def at_waypoint(
+        self, source: Endpoint, destination: Endpoint, port: int, service: Service, service_port: ServicePort
+    ) -> StepResult | None:
+        """What the waypoint of a Service would decide about a source, also if its traffic goes past it; None without one.
+
+        Without a request, what depends on one is unknown.
+        """
+        said = self._hops.at_waypoint(source, destination, port, Question("TCP", service, service_port))
+        results = {each.result for each in said}
+        order = (StepResult.BLOCK, StepResult.UNKNOWN, StepResult.PASS, StepResult.SKIP)
+        return next((result for result in order if result in results), None)
 
     def tunnelled(self, source: Endpoint, destination: Endpoint) -> bool:
         """Whether network policies see the tunnel's port for TCP that passes no waypoint."""

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from meshtui.engine.endpoints import Endpoints
+from meshtui.engine.path.gateway import is_istios
 from meshtui.engine.path.resolution import Resolver
-from meshtui.model.constants import GATEWAY_NAME
+from meshtui.engine.path.routes import entries
+from meshtui.engine.path.waypoint import instances
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.workload import Pod, Service, ServicePort
@@ -28,10 +31,41 @@ _PORTS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Want:
+    """What somebody means to call: ``source`` is a pod that would, ``number`` the Service's port.
+
+    ``said_by`` is the object that says so: a workload, with ``words`` such as ``INVENTORY_SERVICE_URL``, or a route.
+    ``gateway`` is the Gateway that would call by that route.
+    """
+
+    source: Pod
+    service: Service
+    number: int
+    said_by: ObjectRef
+    words: str
+    gateway: ObjectRef | None = None
+
+    @property
+    def goes_to(self) -> str:
+        """The Service and its port as NAMESPACE/NAME:PORT."""
+        return f"{self.service.meta.namespace}/{self.service.meta.name}:{self.number}"
+
+    @property
+    def port(self) -> ServicePort | None:
+        """The Service's TCP port, or None if it has no such port."""
+        return next((p for p in self.service.ports if p.number == self.number and p.protocol == "TCP"), None)
+
+    def caller(self, snapshot: Snapshot) -> ObjectRef:
+        """Who would call."""
+        return _caller(self.source, self.gateway, snapshot)
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """One call: ``source`` is a pod that makes it, ``targets`` are the pods behind the Service, each with its own port.
 
     ``said_by`` is the object that contains it: a workload, with ``words`` such as ``INVENTORY_SERVICE_URL``, or an HTTPRoute.
+    ``gateway`` is the Gateway that calls by its route.
     """
 
     source: Pod
@@ -40,24 +74,37 @@ class Call:
     targets: tuple[tuple[Pod, int], ...]
     said_by: ObjectRef
     words: str
+    gateway: ObjectRef | None = None
 
     @property
     def goes_to(self) -> str:
         """The Service and its port as NAMESPACE/NAME:PORT."""
         return f"{self.service.meta.namespace}/{self.service.meta.name}:{self.port.number}"
 
+    def caller(self, snapshot: Snapshot) -> ObjectRef:
+        """Who calls."""
+        return _caller(self.source, self.gateway, snapshot)
 
-def calls_of(snapshot: Snapshot, resolver: Resolver, workloads: Iterable[Sequence[Pod]]) -> tuple[Call, ...]:
-    """All calls; those of a workload are taken from one pod, plus others whose variables differ."""
+
+def _caller(source: Pod, gateway: ObjectRef | None, snapshot: Snapshot) -> ObjectRef:
+    """A pod's workload or, for a gateway that Istio deploys and manifests don't contain, the Gateway."""
+    return snapshot.owner_of(source) if gateway is None or source.key in snapshot.pod_by_key else gateway
+
+
+def wants_of(snapshot: Snapshot, workloads: Iterable[Sequence[Pod]]) -> tuple[Want, ...]:
+    """All calls that are meant; those of a workload are taken from one pod, plus others whose variables differ."""
     services = {(s.meta.namespace, s.meta.name): s for s in snapshot.services.values()}
-    found = list(_configured(snapshot, resolver, services, workloads))
-    found += _routed(snapshot, resolver, services)
-    return tuple(found)
+    return (*_configured(snapshot, services, workloads), *_routed(snapshot, services))
+
+
+def calls_of(resolver: Resolver, wants: Iterable[Want]) -> tuple[Call, ...]:
+    """Those calls that have somebody to reach, and that a pod doesn't make to itself."""
+    return tuple(call for want in wants for call in _to(resolver, want))
 
 
 def _configured(
-    snapshot: Snapshot, resolver: Resolver, services: dict[tuple[str, str], Service], workloads: Iterable[Sequence[Pod]]
-) -> Iterator[Call]:
+    snapshot: Snapshot, services: dict[tuple[str, str], Service], workloads: Iterable[Sequence[Pod]]
+) -> Iterator[Want]:
     for pods in workloads:
         seen: set[tuple[str, str]] = set()
         for pod in pods:
@@ -67,16 +114,16 @@ def _configured(
                 seen.add((name, text))
                 named = service_in(text, pod.namespace, services)
                 if named is not None:
-                    yield from _to(resolver, pod, named[0], named[1], snapshot.owner_of(pod), name)
+                    yield Want(pod, *named, snapshot.owner_of(pod), name)
 
 
-def _to(resolver: Resolver, pod: Pod, service: Service, number: int, said_by: ObjectRef, words: str) -> Iterator[Call]:
-    port = next((p for p in service.ports if p.number == number and p.protocol == "TCP"), None)
+def _to(resolver: Resolver, want: Want) -> Iterator[Call]:
+    pod, port = want.source, want.port
     if port is None:
         return
-    targets = [(target, at) for target in resolver.backends(service) for at in _ports(target, port)]
+    targets = [(target, at) for target in resolver.backends(want.service) for at in _ports(target, port)]
     if targets and all(target is not pod for target, _ in targets):
-        yield Call(pod, service, port, tuple(targets), said_by, words)
+        yield Call(pod, want.service, port, tuple(targets), want.said_by, want.words, want.gateway)
 
 
 def _ports(pod: Pod, port: ServicePort) -> Iterator[int]:
@@ -84,6 +131,14 @@ def _ports(pod: Pod, port: ServicePort) -> Iterator[int]:
         yield port.target
         return
     yield from dict.fromkeys(p.number for p in pod.ports if p.name == port.target and p.protocol == port.protocol)
+
+
+def host_in(url: str) -> str:
+    """The host of a URL in lower case; empty if it has none."""
+    try:
+        return (urlsplit(url.removeprefix("jdbc:").strip()).hostname or "").rstrip(".")
+    except ValueError:
+        return ""
 
 
 def service_in(url: str, namespace: str, services: dict[tuple[str, str], Service]) -> tuple[Service, int] | None:
@@ -101,18 +156,21 @@ def service_in(url: str, namespace: str, services: dict[tuple[str, str], Service
     return (service, port) if service is not None and port else None
 
 
-def _routed(snapshot: Snapshot, resolver: Resolver, services: dict[tuple[str, str], Service]) -> Iterator[Call]:
-    pods = {
-        (pod.namespace, pod.labels[GATEWAY_NAME]): pod
-        for pod in snapshot.pods.values()
-        if GATEWAY_NAME in pod.labels and not pod.completed
-    }
-    for route in snapshot.http_routes.values():
-        home = route.meta.namespace
-        gateways = [pods.get((p.namespace or home, p.name)) for p in route.parents if p.kind in {"", "Gateway"}]
-        backends = {(b.namespace or home, b.name, b.port) for rule in route.rules for b in rule.backends if b.kind == "Service"}
-        for pod in filter(None, gateways):
-            for space, name, number in sorted(backends, key=str):
-                service = services.get((space, name))
-                if service is not None and number is not None:
-                    yield from _to(resolver, pod, service, number, route.meta.ref, "its backendRef")
+def _routed(snapshot: Snapshot, services: dict[tuple[str, str], Service]) -> Iterator[Want]:
+    """The backends of the routes that attach to a Gateway, called by one of its pods: an automatic one is as Istio deploys it."""
+    endpoints = Endpoints(snapshot)
+    for gateway in sorted(snapshot.gateways.values(), key=lambda g: g.meta.ref):
+        pods = [each.pod for each in instances(snapshot, endpoints, gateway)] if not gateway.is_waypoint else []
+        pod = next((pod for pod in pods if pod is not None and (not pod.derived or is_istios(snapshot, gateway))), None)
+        if pod is None:
+            continue
+        backends = {
+            (entry.route.meta.ref, b.namespace, b.name, b.port)
+            for entry in entries(snapshot, gateway)
+            for b in entry.rule.backends
+            if b.kind == "Service" and b.weight
+        }
+        for route, space, name, number in sorted(backends, key=str):
+            service = services.get((space, name))
+            if service is not None and number is not None:
+                yield Want(pod, service, number, route, "its backendRef", gateway.meta.ref)

@@ -25,7 +25,7 @@ from meshtui.engine.policy.peer_authentication import PeerAuthentications
 from meshtui.engine.policy.tiers import Action, OwnPolicies
 from meshtui.engine.policy.unmodelled import ADMIN_KINDS
 from meshtui.engine.whatif.narrow import Narrow
-from meshtui.findings.calls import Call, calls_of
+from meshtui.findings.calls import Call, Want, calls_of, wants_of
 from meshtui.kinds.registry import FIELDS, objects_in
 from meshtui.model.ids import ObjectRef, principal
 from meshtui.model.policy import AuthorizationPolicy, ForeignPolicy, NetworkPeer
@@ -299,7 +299,12 @@ class Context:
     @cached_property
     def calls(self) -> tuple[Call, ...]:
         """The calls that workloads are configured to make, and those of gateways by their routes."""
-        return calls_of(self.snapshot, self.resolver, [pods for _, pods in self.workloads])
+        return calls_of(self.resolver, self.wants)
+
+    @cached_property
+    def wants(self) -> tuple[Want, ...]:
+        """The calls that are meant, whether or not there is somebody to reach."""
+        return wants_of(self.snapshot, [pods for _, pods in self.workloads])
 
     @cached_property
     def denied_calls(self) -> tuple[tuple[Call, Verdict], ...]:

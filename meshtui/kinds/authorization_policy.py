@@ -139,6 +139,7 @@ KINDS = (
         optional=True,
         role=Role.POLICY,
         pairs=Pairs.COMPARED,
+        reports=True,
         unreadable={"action": "(unreadable)"},
     ),
 )

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from types import UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from meshtui.kinds import wire
+from meshtui.model.condition import Condition
 from meshtui.model.ids import Uid
 from meshtui.model.meta import NO_LABELS, Meta
 from meshtui.model.policy import TargetRef
 from meshtui.model.selectors import LabelSelector, Requirement
 
+T = TypeVar("T")
 _MESH_ANNOTATIONS = (
     "ambient.istio.io/",
     "sidecar.istio.io/",
@@ -50,6 +52,55 @@ def meta(kind: str, raw: wire.ObjectMeta, *, namespaced: bool = True, origin: st
         resource_version=raw.resource_version,
         origin=origin,
     )
+
+
+def conditions(status: Any) -> tuple[Condition, ...]:
+    """The conditions in a status, those of its listeners, parents and ancestors included. What isn't one is left out."""
+    found = [_condition(each, "") for each in _maps(_get(status, "conditions"))]
+    for listener in _maps(_get(status, "listeners")):
+        found += [_condition(each, f"listener {listener.get('name', '')}") for each in _maps(listener.get("conditions"))]
+    for field, name, word in (("parents", "parentRef", "parent"), ("ancestors", "ancestorRef", "ancestor")):
+        for above in _maps(_get(status, field)):
+            ref = _get(above, name)
+            place = "/".join(str(part) for part in (_get(ref, "namespace"), _get(ref, "name")) if part)
+            section = _get(ref, "sectionName")
+            of = f"{word} {place}{f', section {section}' if section else ''}"
+            found += [_condition(each, of) for each in _maps(above.get("conditions"))]
+    return tuple(each for each in found if each.type)
+
+
+def _condition(raw: Mapping[str, Any], of: str) -> Condition:
+    """One condition; YAML may have read an unquoted status as a bool."""
+    kind, reason, message = (raw.get(key) for key in ("type", "reason", "message"))
+    return Condition(
+        type=kind if isinstance(kind, str) else "",
+        status=str(raw.get("status", "")),
+        reason=reason if isinstance(reason, str) else "",
+        message=message if isinstance(message, str) else "",
+        observed=whole(raw.get("observedGeneration")),
+        of=of,
+    )
+
+
+def whole(value: Any) -> int | None:
+    """A whole number, or None for anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def tolerant(wanted: type[T], raw: Any) -> T | None:
+    """A part of a status in its wire type; None if it hasn't the type's structure: what a controller wrote breaks no object."""
+    try:
+        return msgspec.convert(raw, wanted)
+    except msgspec.ValidationError:
+        return None
+
+
+def _get(value: Any, key: str) -> Any:
+    return value.get(key) if isinstance(value, Mapping) else None
+
+
+def _maps(value: Any) -> list[Mapping[str, Any]]:
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
 def _mesh_annotations(annotations: Mapping[str, str] | None) -> Mapping[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from meshtui.kinds.convert import unknown_fields
+from meshtui.kinds.convert import conditions, unknown_fields, whole
 from meshtui.kinds.kind import Kind
 from meshtui.model.snapshot import Problem
 
@@ -25,9 +25,9 @@ def decode_json(kind: Kind, raw: bytes | msgspec.Raw, origin: str = "") -> Any:
     if decoder is None:
         decoder = _DECODERS[kind.name] = msgspec.json.Decoder(kind.wire)
     converted = decoder.decode(raw)
-    if not kind.checked:
+    if not kind.checked and not kind.reports:
         return kind.convert(converted, origin=origin)
-    return kind.convert(converted, origin=origin, unmodelled=_unmodelled(kind, msgspec.json.decode(raw)))
+    return _converted(kind, converted, msgspec.json.decode(raw), origin)
 
 
 def decode_plain(kind: Kind, raw: Mapping[str, Any], origin: str = "") -> Any:
@@ -36,9 +36,18 @@ def decode_plain(kind: Kind, raw: Mapping[str, Any], origin: str = "") -> Any:
     Raises msgspec.ValidationError (a ValueError) whose message names the path, if the object doesn't have the kind's structure.
     """
     converted = msgspec.convert(raw, kind.wire)
-    if not kind.checked:
-        return kind.convert(converted, origin=origin)
-    return kind.convert(converted, origin=origin, unmodelled=_unmodelled(kind, raw))
+    return _converted(kind, converted, raw, origin)
+
+
+def _converted(kind: Kind, converted: Any, raw: Mapping[str, Any], origin: str) -> Any:
+    """The object of the model, with the fields that aren't modelled, and with the conditions of its status."""
+    more = {"unmodelled": _unmodelled(kind, raw)} if kind.checked else {}
+    made = kind.convert(converted, origin=origin, **more)
+    metadata = raw.get("metadata")
+    if not kind.reports or not isinstance(metadata, Mapping):
+        return made
+    found, generation = conditions(raw.get("status")), whole(metadata.get("generation"))
+    return replace(made, meta=replace(made.meta, conditions=found, generation=generation)) if found or generation else made
 
 
 def decode_unreadable(kind: Kind, raw: Any, why: Problem, origin: str = "") -> Any:

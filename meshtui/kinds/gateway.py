@@ -12,9 +12,9 @@ from typing import Any
 
 from msgspec import field
 
-from meshtui.kinds.convert import meta, optional_selector
+from meshtui.kinds.convert import conditions, meta, optional_selector, tolerant
 from meshtui.kinds.kind import GATEWAY_API, GATEWAY_VERSIONS, Kind, Pairs, Role
-from meshtui.kinds.wire import Condition, LabelSelector, ObjectMeta, Wire
+from meshtui.kinds.wire import LabelSelector, ObjectMeta, Wire
 from meshtui.model import gateway as model
 
 
@@ -140,7 +140,6 @@ class GatewayStatus(Wire):
     """status of a Gateway."""
 
     addresses: list[GatewayAddress] | None = None
-    conditions: list[Condition] | None = None
 
 
 class Gateway(Wire):
@@ -148,7 +147,7 @@ class Gateway(Wire):
 
     metadata: ObjectMeta = field(default_factory=ObjectMeta)
     spec: GatewaySpec | None = None
-    status: GatewayStatus | None = None
+    status: Any = None
 
 
 _MODE = "gateway.istio.io/tls-terminate-mode"
@@ -166,10 +165,10 @@ def gateway(raw: Gateway, origin: str = "", unmodelled: tuple[str, ...] = ()) ->
     Its pods get the labels and annotations of spec.infrastructure or, without that field, its own
     (istio/istio pilot/pkg/config/kube/gateway/deploymentcontroller.go, extractInfrastructureMetadata).
     """
-    spec, status = raw.spec or GatewaySpec(), raw.status or GatewayStatus()
+    spec, status = raw.spec or GatewaySpec(), tolerant(GatewayStatus, raw.status) or GatewayStatus()
     own = spec.infrastructure or Infrastructure(raw.metadata.labels, raw.metadata.annotations)
     general = tuple(path for path in unmodelled if not re.match(r"spec\.listeners\[\d+\]\.", path))
-    programmed = next((c.status == "True" for c in status.conditions or () if c.type == "Programmed"), None)
+    programmed = next((c.status == "True" for c in conditions(raw.status) if (c.type, c.of) == ("Programmed", "")), None)
     return model.Gateway(
         meta=meta("Gateway", raw.metadata, origin=origin),
         class_name=spec.gateway_class_name,
@@ -183,6 +182,7 @@ def gateway(raw: Gateway, origin: str = "", unmodelled: tuple[str, ...] = ()) ->
         pod_annotations=_handed_on(own.annotations),
         service=next((a.value for a in spec.addresses or () if a.type == "Hostname"), ""),
         takes_sets=_takes_sets(spec.allowed_listeners),
+        wanted=tuple((a.type or "IPAddress", a.value) for a in spec.addresses or () if a.value),
     )
 
 
@@ -262,5 +262,6 @@ KINDS = (
         optional=True,
         role=Role.ROUTING,
         pairs=Pairs.EVERYBODY,
+        reports=True,
     ),
 )

@@ -42,5 +42,6 @@ KINDS = (
         optional=True,
         role=Role.ROUTING,
         pairs=Pairs.EVERYBODY,
+        reports=True,
     ),
 )

@@ -348,6 +348,7 @@ def _kind(name: str, plural: str, versions: tuple[str, ...], wire: type[Any], pa
         optional=True,
         role=Role.ROUTING,
         pairs=pairs,
+        reports=True,
     )
 
 

@@ -93,5 +93,6 @@ KINDS = (
         optional=True,
         role=Role.ROUTING,
         pairs=Pairs.EVERYBODY,
+        reports=True,
     ),
 )

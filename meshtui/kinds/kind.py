@@ -47,7 +47,7 @@ class Kind:
     preferred one first. ``convert`` converts a ``wire`` object to the model. For ``checked`` kinds, fields that the wire type
     doesn't have are reported; ``optional`` kinds may not be installed in a cluster. ``unreadable`` is for policies: the field
     values of the placeholder for a spec that can't be decoded, with which the policy makes verdicts unknown instead of being
-    ignored.
+    ignored. ``reports``: whether the conditions of its status are read.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Kind:
     overlay: Overlay = Overlay.REPLACED
     pairs: Pairs = Pairs.UNAFFECTED
     unreadable: Mapping[str, Any] | None = None
+    reports: bool = False
 
     @property
     def path(self) -> str:

@@ -51,5 +51,6 @@ KINDS = (
         role=Role.SCOPE,
         overlay=Overlay.COMPUTED,
         pairs=Pairs.MEMBERS,
+        reports=True,
     ),
 )

@@ -71,6 +71,7 @@ def _kind(name: str, plural: str, versions: tuple[str, ...], group: str = GATEWA
         optional=True,
         role=Role.ROUTING,
         pairs=Pairs.EVERYBODY,
+        reports=True,
     )
 
 

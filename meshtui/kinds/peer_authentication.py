@@ -62,6 +62,7 @@ KINDS = (
         optional=True,
         role=Role.POLICY,
         pairs=Pairs.COMPARED,
+        reports=True,
         unreadable={},
     ),
 )

@@ -96,5 +96,6 @@ KINDS = (
         checked=True,
         optional=True,
         role=Role.POLICY,
+        reports=True,
     ),
 )

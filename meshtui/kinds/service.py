@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from msgspec import field
 
-from meshtui.kinds.convert import meta
+from meshtui.kinds.convert import meta, tolerant
 from meshtui.kinds.kind import V1, Kind, Role
 from meshtui.kinds.wire import ObjectMeta, Wire
 from meshtui.model import workload as model
@@ -60,7 +62,7 @@ class Service(Wire):
 
     metadata: ObjectMeta = field(default_factory=ObjectMeta)
     spec: ServiceSpec | None = None
-    status: ServiceStatus | None = None
+    status: Any = None
 
 
 def service(raw: Service, origin: str = "") -> model.Service:
@@ -90,7 +92,8 @@ def service(raw: Service, origin: str = "") -> model.Service:
 
 
 def _outside_ips(raw: Service, spec: ServiceSpec) -> tuple[str, ...]:
-    balancer = raw.status.load_balancer if raw.status else None
+    status = tolerant(ServiceStatus, raw.status)
+    balancer = status.load_balancer if status else None
     found = [*(spec.external_ips or ()), spec.load_balancer_ip, *(i.ip for i in (balancer.ingress or () if balancer else ()))]
     return tuple(dict.fromkeys(canonical(ip) for ip in found if ip))
 
@@ -99,4 +102,4 @@ def _int_or_string(value: int | str | None) -> int | str:
     return 0 if value is None else value
 
 
-KINDS = (Kind("Service", "", V1, "services", "services", Service, service, role=Role.ROUTING),)
+KINDS = (Kind("Service", "", V1, "services", "services", Service, service, role=Role.ROUTING, reports=True),)

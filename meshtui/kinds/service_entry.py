@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec import field
 
-from meshtui.kinds.convert import meta, strings
+from meshtui.kinds.convert import meta, strings, tolerant
 from meshtui.kinds.kind import ISTIO_NETWORKING, NETWORKING_VERSIONS, Kind, Role
 from meshtui.kinds.wire import ObjectMeta, Wire
 from meshtui.model import service_entry as model
@@ -71,7 +71,7 @@ class ServiceEntry(Wire):
 
     metadata: ObjectMeta = field(default_factory=ObjectMeta)
     spec: EntrySpec | None = None
-    status: EntryStatus | None = None
+    status: Any = None
 
 
 class WorkloadEntry(Wire):
@@ -88,7 +88,7 @@ _RESOLUTIONS = ("NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS")
 
 def service_entry(raw: ServiceEntry, origin: str = "") -> model.ServiceEntry:
     """Convert a ServiceEntry. Hosts are in lower case; a missing targetPort is the port itself; protocols are TCP or UDP."""
-    spec, status = raw.spec or EntrySpec(), raw.status or EntryStatus()
+    spec, status = raw.spec or EntrySpec(), tolerant(EntryStatus, raw.status) or EntryStatus()
     chosen = spec.workload_selector
     return model.ServiceEntry(
         meta=meta("ServiceEntry", raw.metadata, origin=origin),
@@ -135,7 +135,9 @@ def _endpoint(raw: WorkloadSpec, labels: dict[str, str]) -> model.EntryEndpoint:
 
 
 def _kind(name: str, plural: str, field: str, wire: type[Any], convert: Any) -> Kind:
-    return Kind(name, ISTIO_NETWORKING, NETWORKING_VERSIONS, plural, field, wire, convert, optional=True, role=Role.ROUTING)
+    return Kind(
+        name, ISTIO_NETWORKING, NETWORKING_VERSIONS, plural, field, wire, convert, optional=True, role=Role.ROUTING, reports=True
+    )
 
 
 KINDS = (

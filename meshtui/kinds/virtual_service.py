@@ -358,6 +358,7 @@ KINDS = (
         optional=True,
         role=Role.ROUTING,
         pairs=Pairs.EVERYBODY,
+        reports=True,
         unreadable={
             "hosts": ("*",),
             "gateways": (model.ANY,),

@@ -47,6 +47,8 @@ class Gateway:
     pod_annotations: Mapping[str, str] = field(default_factory=dict)
     service: str = ""
     takes_sets: bool = False
+    wanted: tuple[tuple[str, str], ...] = ()
+    """The addresses that it asks for (``spec.addresses``): pairs of a type and a value."""
 
     @property
     def is_waypoint(self) -> bool:
@@ -173,3 +175,20 @@ class OtherRoute:
     meta: Meta
     parents: tuple[TargetRef, ...] = ()
     backends: tuple[BackendRef, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceGrant:
+    """A ReferenceGrant: ``sources`` are (kind, group, namespace) that may name ``targets``: (kind, group, name) of its namespace.
+
+    An empty name is every name.
+    """
+
+    meta: Meta
+    sources: tuple[tuple[str, str, str], ...] = ()
+    targets: tuple[tuple[str, str, str], ...] = ()
+
+    def allows(self, kind: str, namespace: str, target: str, name: str) -> bool:
+        """Whether routes of a kind and namespace may name an object of the core group."""
+        wanted = (kind, "gateway.networking.k8s.io", namespace)
+        return wanted in self.sources and any((t, g) == (target, "") and n in {"", name} for t, g, n in self.targets)

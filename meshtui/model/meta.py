@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
+from meshtui.model.condition import Condition
 from meshtui.model.ids import ObjectRef, Uid
 
 METADATA_NAME = "kubernetes.io/metadata.name"
@@ -33,6 +34,9 @@ class Meta:
     manager: str = ""
     resource_version: str = ""
     origin: str = ""
+    generation: int | None = field(default=None, compare=False)
+    """How often the spec was written, and what ``conditions`` compare with; both only of kinds whose status is read."""
+    conditions: tuple[Condition, ...] = field(default=(), compare=False)
 
     @property
     def ref(self) -> ObjectRef:

@@ -12,7 +12,7 @@ from functools import cached_property
 from meshtui.model.calico import CalicoTier, NetworkSet
 from meshtui.model.cilium import CidrGroup
 from meshtui.model.cni import UNKNOWN_CNI, Cni
-from meshtui.model.gateway import Gateway, GatewayClass, HTTPRoute, OtherRoute
+from meshtui.model.gateway import Gateway, GatewayClass, HTTPRoute, OtherRoute, ReferenceGrant
 from meshtui.model.ids import ObjectRef, Principal, Uid, principal
 from meshtui.model.membership import Installation, Membership, asks_for_mesh, by_labels, wants_capture, was_captured
 from meshtui.model.meta import METADATA_NAME
@@ -164,6 +164,7 @@ class Snapshot:
     gateway_classes: Mapping[Uid, GatewayClass] = field(default_factory=dict)
     http_routes: Mapping[Uid, HTTPRoute] = field(default_factory=dict)
     other_routes: Mapping[Uid, OtherRoute] = field(default_factory=dict)
+    reference_grants: Mapping[Uid, ReferenceGrant] = field(default_factory=dict)
     istio_gateways: Mapping[Uid, IstioGateway] = field(default_factory=dict)
     virtual_services: Mapping[Uid, VirtualService] = field(default_factory=dict)
     service_entries: Mapping[Uid, ServiceEntry] = field(default_factory=dict)

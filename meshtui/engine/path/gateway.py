@@ -92,7 +92,7 @@ class Gateways:
 
     def _through_to(self, source: Endpoint, gateway: Gateway, flow: Flow, resolved: Resolved) -> list[Judged]:
         """The verdicts through one gateway of the Gateway API."""
-        if not self._is_istios(gateway):
+        if not is_istios(self._snapshot, gateway):
             reason = because(Code.GATEWAY_CLASS_NOT_MODELLED, gateway=gateway.meta.ref, gateway_class=gateway.class_name)
             return self._all(source, resolved, layer_result(Layer.GATEWAY, str(gateway.meta.ref), StepResult.UNKNOWN, reason))
         entrance = of_listeners(self._snapshot, gateway, instances(self._snapshot, self._endpoints, gateway))
@@ -351,10 +351,6 @@ class Gateways:
             step.layer, step.where, StepResult.UNKNOWN, reason, objects=step.objects, assumptions=(because(Code.CLIENT_OUTSIDE),)
         )
 
-    def _is_istios(self, gateway: Gateway) -> bool:
-        known = next((c for c in self._snapshot.gateway_classes.values() if c.meta.name == gateway.class_name), None)
-        return gateway.class_name in _ISTIO or (known is not None and known.controller.startswith("istio.io/"))
-
     # ---- behind it
 
     def _behind(self, at: _At, first: list[LayerResult], entry: Entry) -> list[Judged]:
@@ -419,6 +415,12 @@ class Gateways:
             return self._resolver.resolve(Flow(FlowEndpoint(EndpointKind.EXTERNAL), end, backend.port))
         except UsageError:
             return None
+
+
+def is_istios(snapshot: Snapshot, gateway: Gateway) -> bool:
+    """Whether Istio serves a Gateway: by the name of its class, or by the controller of the class."""
+    known = next((c for c in snapshot.gateway_classes.values() if c.meta.name == gateway.class_name), None)
+    return gateway.class_name in _ISTIO or (known is not None and known.controller.startswith("istio.io/"))
 
 
 def _answer(entrance: Entrance, status: int, reason: Reason, decider: Decider) -> LayerResult:

@@ -63,6 +63,22 @@ class Hops:
         attached = self._waypoints.of(source, destination, service)
         return attached.endpoints if attached is not None and attached.gateway is not None else ()
 
+    def binding(self, destination: Endpoint, service: Service | None) -> Attachment | None:
+        """The waypoint that a label names for a destination, whoever the source is; None if none does."""
+        return self._waypoints.binding(destination, service)
+
+    def around(self, source: Endpoint, destination: Endpoint, service: Service | None) -> Reason | None:
+        """Why a source's traffic goes past the waypoint that a label names; None if it doesn't, or no label does."""
+        attached = self._waypoints.of(source, destination, service)
+        return attached.past if attached is not None else None
+
+    def at_waypoint(self, source: Endpoint, destination: Endpoint, port: int, question: Question) -> list[LayerResult]:
+        """What the waypoint of a destination would decide about a source, also if the source's traffic goes past it."""
+        attached = self._waypoints.binding(destination, question.service)
+        if attached is None or attached.gateway is None or not attached.endpoints:
+            return []
+        return self._waypoints.results(attached.gateway, attached.endpoints[0], source, Target(destination, port), question)
+
     def has_waypoint(self, source: Endpoint, destination: Endpoint, service: Service | None) -> bool:
         """Whether a label names a waypoint for the traffic, even one that it bypasses."""
         return self._waypoints.of(source, destination, service) is not None

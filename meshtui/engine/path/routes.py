@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import Enum
 
 from meshtui.engine.matching.http import BASE, header, host_of, normal_path, query_of
 from meshtui.engine.matching.selectors import matches_as_far_as_known
 from meshtui.model.flow import HttpRequest
-from meshtui.model.gateway import Gateway, HeaderMatch, HTTPRoute, Listener, RouteMatch, RouteRule
+from meshtui.model.gateway import Gateway, HeaderMatch, HTTPRoute, Listener, OtherRoute, RouteMatch, RouteRule
 from meshtui.model.policy import TargetRef
 from meshtui.model.reason import Code, Reason, because
 from meshtui.model.snapshot import Snapshot
@@ -26,6 +27,14 @@ _KINDS = {"Exact": 0, "PathPrefix": 1, "Prefix": 1, "RegularExpression": 2}
 _NEVER = datetime.max.replace(tzinfo=UTC)
 SERVED = {"HTTP", "HTTPS"}
 _WITH_NAMES = {"HTTPS", "TLS"}
+_BY_PROTOCOL = {
+    "HTTP": {"HTTPRoute", "GRPCRoute"},
+    "HTTPS": {"HTTPRoute", "GRPCRoute"},
+    "TLS": {"TLSRoute", "TCPRoute"},
+    "TCP": {"TCPRoute"},
+    "UDP": {"UDPRoute"},
+}
+"""The kinds of routes for the protocols of the Gateway API (gatewaycommon/conversion.go, GenerateGatewaySupportedKinds)."""
 AUTHORITY = ":authority"
 """The request's host, as a header."""
 _SLOW = re.compile(r"[*+}][^()]*\)[*+{]|(?:[*+}].*){4}")
@@ -117,7 +126,7 @@ def _of(route: HTTPRoute, gateway: Gateway, listener: Listener) -> Iterator[Entr
                 order += 1
 
 
-def _is_parent(ref: TargetRef, route: HTTPRoute, gateway: Gateway, listener: Listener) -> bool:
+def _is_parent(ref: TargetRef, route: HTTPRoute | OtherRoute, gateway: Gateway, listener: Listener) -> bool:
     return (
         ref.group in {"", _GROUP}
         and ref.kind in {"", "Gateway"}
@@ -134,15 +143,20 @@ def _attaches(snapshot: Snapshot, route: HTTPRoute, gateway: Gateway, listener: 
     """
     if listener.kinds and route.meta.kind not in listener.kinds:
         return False
+    return _admits(snapshot, route.meta.namespace, gateway, listener)
+
+
+def _admits(snapshot: Snapshot, home: str, gateway: Gateway, listener: Listener) -> bool | None:
+    """Whether a listener admits routes of a namespace; None if it depends on labels of it that aren't known."""
     if listener.allowed == "All":
         return True
     if listener.allowed == "Selector":
-        namespace = snapshot.namespace_by_name.get(route.meta.namespace)
+        namespace = snapshot.namespace_by_name.get(home)
         if listener.allowed_selector is None:
             return False
         known, labels = namespace is None or namespace.known, namespace.labels if namespace else {}
         return matches_as_far_as_known(listener.allowed_selector, labels, known=known)
-    return route.meta.namespace == gateway.meta.namespace
+    return home == gateway.meta.namespace
 
 
 def _perhaps_attached(route: HTTPRoute, listener: Listener) -> HTTPRoute:
@@ -310,3 +324,35 @@ def sample(entry: Entry) -> HttpRequest | None:
     host = entry.host.replace("*", "any") if entry.host != "*" else ""
     made = HttpRequest(m.method or "GET", m.path, host, tuple((h.name, h.value) for h in m.headers))
     return replace(made, path=f"{m.path}?{query}") if query else made
+
+
+class Refusal(Enum):
+    """Why no listener of a Gateway serves a route that names the Gateway as its parent."""
+
+    LISTENER = "there is no such listener"
+    NAMESPACE = "no listener admits routes of its namespace"
+    KIND = "no listener takes routes of its kind"
+    HOST = "no listener has one of its hostnames"
+
+
+def refusal(snapshot: Snapshot, route: HTTPRoute | OtherRoute, parent: TargetRef, gateway: Gateway) -> Refusal | None:
+    """Why no listener of a Gateway serves a route; None if one does, or may, and for waypoints, whose listener is for HBONE."""
+    listeners = [item for item in gateway.listeners if _is_parent(parent, route, gateway, item)]
+    if gateway.is_waypoint or (gateway.takes_sets and len(listeners) != 1):
+        return None
+    if not listeners:
+        return Refusal.LISTENER
+    fitting = [item for item in listeners if _takes_kind(item, route.meta.kind)]
+    if not fitting:
+        return Refusal.KIND
+    admitting = [item for item in fitting if _admits(snapshot, route.meta.namespace, gateway, item) is not False]
+    if not admitting:
+        return Refusal.NAMESPACE
+    if isinstance(route, HTTPRoute) and not any(_hosts(route, item) for item in admitting):
+        return Refusal.HOST
+    return None
+
+
+def _takes_kind(listener: Listener, kind: str) -> bool:
+    """Whether a listener takes routes of a kind; protocols that aren't the Gateway API's may take any."""
+    return (not listener.kinds or kind in listener.kinds) and kind in _BY_PROTOCOL.get(listener.protocol, {kind})

@@ -75,14 +75,23 @@ class Waypoints:
         named = self._named(destination, service)
         if named is None:
             return self._perhaps(source, destination, service)
-        namespace, name, is_own = named
-        shown = f"{namespace}/{name}"
+        shown = f"{named[0]}/{named[1]}"
         if source.mode is MeshMode.GATEWAY and not self._for_ingress(destination, service):
             return Attachment(shown, past=because(Code.WAYPOINT_NOT_FOR_GATEWAYS, label=INGRESS_USE_WAYPOINT))
         if source.principal is None:
             return Attachment(shown, past=because(Code.WAYPOINT_NOT_FOR_PLAINTEXT, source=source.name, waypoint=shown))
         if source.mode is MeshMode.SIDECAR:
             return Attachment(shown, doubt=because(Code.WAYPOINT_WITH_SIDECAR, waypoint=shown))
+        return self._bound(named, destination, service)
+
+    def binding(self, destination: Endpoint, service: Service | None) -> Attachment | None:
+        """The waypoint that a label names for a destination, whoever the source is: as for a source that waypoints are for."""
+        named = self._named(destination, service)
+        return None if named is None else self._bound(named, destination, service)
+
+    def _bound(self, named: tuple[str, str, bool], destination: Endpoint, service: Service | None) -> Attachment | None:
+        namespace, name, is_own = named
+        shown = f"{namespace}/{name}"
         if service is not None and service.headless:
             return Attachment(shown, doubt=because(Code.WAYPOINT_WITH_HEADLESS, waypoint=shown))
         gateway = find_gateway(self._snapshot, namespace, name)

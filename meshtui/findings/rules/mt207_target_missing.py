@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from meshtui.engine.policy.attachment import DESTINATIONS
+from meshtui.engine.policy.attachment import DESTINATIONS, WAYPOINT_CLASS
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.waypoints import waypoint_of
+from meshtui.findings.given import not_given
+from meshtui.findings.waypoints import denies, destinations, waypoint_of
 from meshtui.model.finding import Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.model.policy import TargetRef
@@ -20,35 +21,37 @@ def _look(context: Context) -> Iterator[Found]:
     for kind in (snapshot.authorization_policies, snapshot.request_authentications):
         for policy in kind.values():
             for index, target in enumerate(policy.target_refs):
-                problem = _problem(context, target, policy.meta.namespace)
+                problem, doubt = _problem(context, target, policy.meta.namespace)
                 if problem:
                     ref = policy.meta.ref
                     why = "it is enforced nowhere: whom it was written for is judged without it"
-                    yield Found((ref,), f"{ref} targetRefs[{index}]: {problem}", why)
+                    severity = Severity.INFO if doubt else Severity.ERROR if denies(policy) else None
+                    yield Found((ref,), f"{ref} targetRefs[{index}]: {problem}{doubt}", why, severity)
 
 
-def _problem(context: Context, target: TargetRef, home: str) -> str:
-    """The problem with a target; empty if there is none, or if its kind isn't read."""
+def _problem(context: Context, target: TargetRef, home: str) -> tuple[str, str]:
+    """The problem with a target, and why it may be none; empty if there is none, or if its kind isn't read."""
     snapshot = context.snapshot
     if target.namespace not in {"", home}:
-        return f"{target.kind} {target.namespace}/{target.name} is in another namespace: a target must be in the policy's own"
+        named = f"{target.kind} {target.namespace}/{target.name}"
+        return f"{named} is in another namespace: a target must be in the policy's own", ""
     if (target.kind, target.group) in DESTINATIONS:
         wanted = ObjectRef(target.kind, home, target.name)
-        known = (*snapshot.services.values(), *(entry.service for entry in snapshot.service_entries.values()))
-        service = next((s for s in known if s.meta.ref == wanted), None)
+        service = next((each for each in context.once(destinations) if each.meta.ref == wanted), None)
         if service is None:
-            return f"there is no {wanted}"
-        return (
-            "" if waypoint_of(context, service) else f"no waypoint serves {wanted}: a label {'istio.io/use-waypoint'} names none"
-        )
+            return f"there is no {wanted}", not_given(snapshot, wanted)
+        space = snapshot.namespace_by_name.get(home)
+        labels = "" if snapshot.live or (space and space.known) else "; its namespace, whose label may, isn't in the input"
+        return ("", "") if waypoint_of(context, service) else (f"neither {wanted} nor its namespace names a waypoint", labels)
     if target.kind == "Gateway" and target.group == _GATEWAY_GROUP:
-        there = any(g.meta.ref == ObjectRef("Gateway", home, target.name) for g in snapshot.gateways.values())
-        return "" if there else f"there is no Gateway {home}/{target.name}"
+        wanted = ObjectRef("Gateway", home, target.name)
+        there = any(g.meta.ref == wanted for g in snapshot.gateways.values())
+        return ("", "") if there else (f"there is no {wanted}", not_given(snapshot, wanted))
     if target.kind == "GatewayClass" and target.group == _GATEWAY_GROUP:
         if home != snapshot.mesh.root_namespace:
-            return f"a GatewayClass can be the target of policies in {snapshot.mesh.root_namespace} only"
-        return "" if target.name.startswith("istio") else f"GatewayClass {target.name} isn't one of Istio's"
-    return ""
+            return f"a GatewayClass can be the target of policies in {snapshot.mesh.root_namespace} only", ""
+        return "" if target.name == WAYPOINT_CLASS else f"of GatewayClasses only {WAYPOINT_CLASS} can be a target", ""
+    return "", ""
 
 
 RULE = Rule(

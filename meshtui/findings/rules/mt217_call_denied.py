@@ -16,7 +16,7 @@ def _look(context: Context) -> Iterator[Found]:
     """Calls that NetworkPolicies deny are reported by other rules (MT303, MT304)."""
     told: set[tuple[ObjectRef, str]] = set()
     for call, verdict in context.denied_calls:
-        caller = context.snapshot.owner_of(call.source)
+        caller = call.caller(context.snapshot)
         if verdict.layer in POD_NETWORK_LAYERS or (caller, call.goes_to) in told:
             continue
         told.add((caller, call.goes_to))

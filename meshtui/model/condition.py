@@ -1,0 +1,28 @@
+"""Conditions: what controllers report about an object in its status."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_WORSE_IF_TRUE = frozenset({"Conflicted", "Detached", "OverlappingTLSConfig", "PartiallyInvalid", "istio.io/WaypointMissing"})
+"""Types that report a problem by the status True (Gateway API, istiod); all others report one by False."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One condition of a status. ``of`` is the part of the object that it is about, such as ``listener http``, or empty.
+
+    ``observed`` is the generation of the object that the controller had seen, None if it doesn't say.
+    """
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    observed: int | None = None
+    of: str = ""
+
+    @property
+    def is_negative(self) -> bool:
+        """Whether it reports a problem; one that is Unknown doesn't yet."""
+        return self.status == ("True" if self.type in _WORSE_IF_TRUE else "False")
