@@ -18,11 +18,12 @@ def _look(context: Context) -> Iterator[Found]:
     meant = {(ref.namespace, ref.name): ref for ref in meant_workloads(context)}
     for policy in snapshot.authorization_policies.values():
         for named in named_in(snapshot, policy) if _enforced(policy) else ():
-            if named.identity in context.identities or _elsewhere(context, named):
+            if not named.text or named.identity in context.identities or _elsewhere(context, named):
                 continue
             workload = meant.get((named.namespace, named.account))
             flows = context.count(broken_flows(context, named, workload)) if workload else 0
-            missing = "" if workload else unseen(context.snapshot, [named.namespace])
+            idle = context.sleeping.get(named.identity) if workload is None else None
+            missing = f" now: {idle} has no replicas" if idle else "" if workload else unseen(snapshot, [named.namespace])
             edits = identity_edits(context, workload, named.account) if workload else ()
             yield Found(
                 (policy.meta.ref,),

@@ -8,6 +8,7 @@ from meshtui.engine.path.gateway_address import find_gateway
 from meshtui.engine.path.waypoint import services_with_waypoint
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
+from meshtui.findings.given import in_view
 from meshtui.findings.waypoints import waypoint_of
 from meshtui.model.finding import Severity
 from meshtui.model.ids import ObjectRef
@@ -21,6 +22,8 @@ def _look(context: Context) -> Iterator[Found]:
         if ref is None or ref in told:
             continue
         gateway = find_gateway(context.snapshot, ref.namespace, ref.name)
+        if gateway is None and not in_view(context, ref.namespace):
+            continue
         if gateway is None:
             problem = f"{ref} isn't there"
         elif not gateway.is_waypoint:
