@@ -27,7 +27,7 @@ from tests.unit.findings.test_rules import (
     service,
 )
 
-TELLS: set[str] = set()
+TELLS = {"MT801"}
 
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 ID = "cluster.local/ns/shop/sa/"
@@ -123,7 +123,67 @@ ROWS = [
         WARNING,
     ),
     # ---- IST0106: what istiod refuses
+    ("IST0106 DENY without rules", "MT801", [*MESH, authz({**MATCH, "action": "DENY"})], ERROR),
+    ("IST0106 CUSTOM without rules", "MT801", [*MESH, authz({**MATCH, **CUSTOM})], ERROR),
+    ("IST0106 ALLOW without rules is a default", "MT801", [*MESH, authz(MATCH)], None),
+    ("IST0106 a selector and targetRefs", "MT801", [*BEHIND, authz({**MATCH, "targetRefs": AT_API, "rules": [{}]})], ERROR),
+    ("IST0106 targetRefs alone", "MT801", [*BEHIND, at(AT_API, {})], None),
+    ("IST0106 an entry of from without fields", "MT801", [*MESH, on_api({"from": [{"source": {}}]})], ERROR),
+    ("IST0106 an entry of to without fields", "MT801", [*MESH, on_api({"to": [{}]})], ERROR),
+    ("IST0106 a port above the last", "MT801", [*MESH, on_api(operation(ports=["70000"]))], ERROR),
+    ("IST0106 a port by its name", "MT801", [*MESH, on_api(operation(ports=["http"]))], ERROR),
+    ("IST0106 a port in a condition", "MT801", [*MESH, on_api(when("destination.port", "http"))], ERROR),
+    ("IST0106 port 0 isn't refused", "MT801", [*MESH, on_api(operation(ports=["0"]))], None),
+    ("IST0106 … but matches nothing", "MT215", [*MESH, on_api(operation(ports=["0"]))], WARNING),
+    ("IST0106 an address", "MT801", [*MESH, on_api(source(ipBlocks=["10.0.0.0/40"]))], ERROR),
+    (
+        "IST0106 an account beside a namespace",
+        "MT801",
+        [*MESH, allow({"serviceAccounts": ["web"], "namespaces": ["shop"]})],
+        ERROR,
+    ),
+    ("IST0106 an account beside a principal", "MT801", [*MESH, allow({"serviceAccounts": ["web"], "principals": ["*"]})], ERROR),
+    ("IST0106 an account with its namespace", "MT801", [*MESH, allow({"serviceAccounts": ["shop/web"]})], None),
+    ("IST0106 an account with a star", "MT801", [*MESH, allow({"serviceAccounts": ["shop/*"]})], ERROR),
+    ("IST0106 an account with a whole identity", "MT801", [*MESH, allow({"serviceAccounts": ["shop/sa/web"]})], ERROR),
+    (
+        "IST0106 a target that is a Deployment",
+        "MT801",
+        [*BEHIND, at([{"group": "apps", "kind": "Deployment", "name": "api"}], {})],
+        ERROR,
+    ),
+    (
+        "IST0106 a target in another namespace",
+        "MT801",
+        [*BEHIND, at([{"kind": "Service", "name": "api", "namespace": "shop"}], {})],
+        ERROR,
+    ),
+    (
+        "IST0106 a target of a JWT policy",
+        "MT801",
+        [*BEHIND, jwt(targetRefs=[{"group": "apps", "kind": "Deployment", "name": "api"}])],
+        ERROR,
+    ),
+    ("IST0106 CUSTOM without a provider", "MT801", [*MESH, on_api({}, action="CUSTOM")], ERROR),
+    ("IST0106 CUSTOM with a provider", "MT801", [*MESH, on_api({}, **CUSTOM)], None),
+    ("IST0106 CUSTOM that asks for namespaces", "MT801", [*MESH, on_api(source(namespaces=["shop"]), **CUSTOM)], ERROR),
+    ("IST0106 a provider without CUSTOM", "MT801", [*MESH, on_api({}, provider={"name": "opa"})], ERROR),
+    ("IST0106 a wrong word for an action", "MT801", [*MESH, on_api({}, action="Allow")], ERROR),
     ("IST0106 a wrong word isn't called without effect", "MT210", [*MESH, on_api({}, action="Allow")], None),
+    ("IST0106 an empty principal", "MT801", [*MESH, allow({"principals": [""]})], ERROR),
+    ("IST0106 a key that nobody knows", "MT801", [*MESH, on_api(when("source.ips", "10.0.0.1"))], ERROR),
+    ("IST0106 a key without values", "MT801", [*MESH, on_api(when("source.namespace"))], ERROR),
+    (
+        "IST0106 keys that are known",
+        "MT801",
+        [*MESH, on_api(when("request.headers[x-a]", "1"), when("source.ip", "10.0.0.1"))],
+        None,
+    ),
+    ("IST0106 a label with a star", "MT801", [*MESH, authz({"selector": {"matchLabels": {"app": "a*"}}, "rules": [{}]})], ERROR),
+    ("IST0106 a wrong word for a mode", "MT801", [*MESH, pa("shop/pa", "Strict", "api")], ERROR),
+    ("IST0106 a mode", "MT801", [*MESH, pa("shop/pa", "STRICT", "api")], None),
+    ("IST0106 a token without an issuer", "MT801", [*BEHIND, jwt(targetRefs=AT_API, rules=[{"audiences": ["a"]}])], ERROR),
+    ("IST0106 a value that is refused isn't also dropped", "MT215", [*MESH, on_api(operation(ports=["http"]))], None),
     # ---- IST0106: fields that aren't any
     # ---- IST0127: nobody to protect
     # ---- IST0133: a DENY of TCP
@@ -356,3 +416,8 @@ def test_a_dry_run_that_an_old_ztunnel_enforces_is_called_so():
     assert "is enforced" in surely.message
     assert surely.severity is WARNING
     assert surely.fix is None
+
+
+def test_what_the_cluster_holds_already_got_past_validation():
+    (finding,) = found_in("MT801", [*MESH, authz({**MATCH, "action": "DENY"})], live=True)
+    assert finding.severity is WARNING
