@@ -119,3 +119,11 @@ def unknown_fields(raw: Any, struct: type, path: str = "spec") -> tuple[str, ...
         elif known[key] is not None:
             found.extend(unknown_fields(value, known[key], f"{path}.{key}"))
     return tuple(found)
+
+
+def fields_beside(struct: type, path: str) -> tuple[str, ...]:
+    """The fields that a wire type has where ``path`` names one that it hasn't; ``unknown_fields`` writes such paths."""
+    found: type | None = struct
+    for step in path.split(".")[1:-1]:
+        found = _known(found).get(step.partition("[")[0]) if found is not None else None
+    return tuple(_known(found)) if found is not None else ()

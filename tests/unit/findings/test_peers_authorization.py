@@ -27,7 +27,7 @@ from tests.unit.findings.test_rules import (
     service,
 )
 
-TELLS = {"MT801"}
+TELLS = {"MT229", "MT801"}
 
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 ID = "cluster.local/ns/shop/sa/"
@@ -185,6 +185,29 @@ ROWS = [
     ("IST0106 a token without an issuer", "MT801", [*BEHIND, jwt(targetRefs=AT_API, rules=[{"audiences": ["a"]}])], ERROR),
     ("IST0106 a value that is refused isn't also dropped", "MT215", [*MESH, on_api(operation(ports=["http"]))], None),
     # ---- IST0106: fields that aren't any
+    (
+        "IST0106 a mistyped selector",
+        "MT229",
+        [*MESH, authz({"selctor": {"matchLabels": {"app": "api"}}, "rules": [{}]})],
+        WARNING,
+    ),
+    (
+        "IST0106 a mistyped targetRefs",
+        "MT229",
+        [*BEHIND, authz({"targetrefs": AT_API, "action": "DENY", "rules": [{}]})],
+        WARNING,
+    ),
+    ("IST0106 a mistyped from", "MT229", [*MESH, on_api({"form": [{"source": {"principals": [WEB_ID]}}]})], WARNING),
+    ("IST0106 a mistyped field of a source", "MT229", [*MESH, allow({"principals": ["*"], "namespace": ["shop"]})], WARNING),
+    ("IST0106 an empty list of sources", "MT229", [*MESH, on_api({"from": []})], WARNING),
+    ("IST0106 a field that is like no other", "MT229", [*MESH, authz({**MATCH, "priority": 3, "rules": [{}]})], None),
+    ("IST0106 a selector", "MT229", [*MESH, on_api(source(principals=[WEB_ID]))], None),
+    (
+        "IST0106 a mistyped selector of plaintext",
+        "MT229",
+        [*MESH, pa("shop/pa", "DISABLE", selecter={"matchLabels": {}})],
+        WARNING,
+    ),
     # ---- IST0127: nobody to protect
     # ---- IST0133: a DENY of TCP
     ("IST0133 at ztunnel nothing is denied", "MT201", [*MESH, on_api(METHODS, action="DENY")], ERROR),
@@ -376,6 +399,8 @@ WORDS = [
     ("MT207", "opts out", [*MESH, service("shop/api", "api", 9000, {"istio.io/use-waypoint": "none"}), at(AT_API, {})]),
     ("MT201", "no proxy knows", [*MESH, on_api(when("source.ips", "10.0.0.1"))]),
     ("MT216", "without a selector", [*MESH, pa("shop/a", "STRICT", portLevelMtls={"9000": {"mode": "DISABLE"}})]),
+    ("MT229", "whole namespace", [*MESH, authz({"selctor": {"matchLabels": {"app": "api"}}, "rules": [{}]})]),
+    ("MT229", "selector", [*MESH, authz({"selctor": {"matchLabels": {"app": "api"}}, "rules": [{}]})]),
 ]
 
 

@@ -1,0 +1,87 @@
+"""MT229: a mistyped field, or an empty list, makes a policy wider than it reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+from meshtui.findings.base import Found, Rule
+from meshtui.findings.context import Context
+from meshtui.kinds.authorization_policy import AuthorizationSpec
+from meshtui.kinds.convert import fields_beside
+from meshtui.kinds.peer_authentication import PeerAuthenticationSpec
+from meshtui.kinds.request_authentication import RequestAuthenticationSpec
+from meshtui.model.finding import Severity
+from meshtui.model.policy import AuthorizationPolicy, PeerAuthentication, RequestAuthentication
+
+_SPECS = {
+    "AuthorizationPolicy": AuthorizationSpec,
+    "PeerAuthentication": PeerAuthenticationSpec,
+    "RequestAuthentication": RequestAuthenticationSpec,
+}
+_ALIKE = 0.7
+_SCOPES = {"selector", "targetRef", "targetRefs"}
+
+
+def _look(context: Context) -> Iterator[Found]:
+    """Fields that a kind doesn't have are dropped when it is applied; only those that are written like one it has are typos."""
+    snapshot = context.snapshot
+    kinds = (snapshot.authorization_policies, snapshot.request_authentications, snapshot.peer_authentications)
+    for policy in sorted((p for kind in kinds for p in kind.values()), key=lambda p: p.meta.ref):
+        ref = policy.meta.ref
+        for path in policy.unmodelled:
+            meant = _meant(ref.kind, path)
+            if meant:
+                yield Found(
+                    (ref,),
+                    f"{ref} has a field {path}, which isn't one: {meant} is",
+                    f"kubectl refuses it, and clients without strict validation drop it: {_effect(context, policy, path, meant)}",
+                )
+        for path in policy.blank if isinstance(policy, AuthorizationPolicy) else ():
+            what = "every source" if path.endswith("from") else "every operation"
+            why = f"to istiod an empty list is as if it weren't there: the rule is for {what}, and not for none"
+            yield Found((ref,), f"{ref} {path.removeprefix('spec.')} is an empty list", why)
+
+
+def _meant(kind: str, path: str) -> str:
+    """The field that a mistyped one is meant to be; empty if it is like none that isn't a stand-in for something unreadable."""
+    if "(" in path:
+        return ""
+    name = path.rpartition(".")[2]
+    known = {field.lower(): field for field in fields_beside(_SPECS[kind], path)}
+    found = get_close_matches(name.lower(), known, 1, _ALIKE)
+    return known[found[0]] if found else ""
+
+
+def _effect(
+    context: Context, policy: AuthorizationPolicy | PeerAuthentication | RequestAuthentication, path: str, meant: str
+) -> str:
+    """What the policy is without the field."""
+    if meant in _SCOPES and path.count(".") == 1:
+        targets = () if isinstance(policy, PeerAuthentication) else policy.target_refs
+        if policy.selector is not None or targets:
+            return "its other scope counts alone"
+        wide = "mesh" if policy.meta.namespace == context.snapshot.mesh.root_namespace else "namespace"
+        return f"the policy is for the whole {wide}"
+    if ".selector." in path:
+        return "the selector is empty"
+    return {
+        "action": "the policy allows, as it does without an action",
+        "rules": "the policy has no rules",
+        "from": "the rule is for every source",
+        "to": "the rule is for every operation",
+        "when": "the rule holds without that condition",
+        "mode": "the mode is that of the namespace or the mesh",
+        "mtls": "the mode is that of the namespace or the mesh",
+        "jwtRules": "no token is checked",
+    }.get(meant, "what is left matches more, or nothing")
+
+
+RULE = Rule(
+    "MT229",
+    "wider than it reads",
+    Severity.WARNING,
+    _look,
+    ("AuthorizationPolicy", "RequestAuthentication", "PeerAuthentication"),
+    partial=True,
+)
