@@ -27,7 +27,7 @@ from tests.unit.findings.test_rules import (
     service,
 )
 
-TELLS = {"MT229", "MT801"}
+TELLS = {"MT220", "MT221", "MT222", "MT223", "MT229", "MT801"}
 
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 ID = "cluster.local/ns/shop/sa/"
@@ -210,14 +210,99 @@ ROWS = [
     ),
     # ---- IST0127: nobody to protect
     # ---- IST0133: a DENY of TCP
+    ("IST0133 methods on a TCP port", "MT221", [*BEHIND_TCP, at(AT_API, operation(methods=["GET"]), action="DENY")], WARNING),
+    ("IST0133 a JWT on a TCP port", "MT221", [*BEHIND_TCP, at(AT_API, source(requestPrincipals=["*"]), action="DENY")], WARNING),
+    ("IST0133 methods on an HTTP port", "MT221", [*BEHIND, at(AT_API, operation(methods=["GET"]), action="DENY")], None),
+    (
+        "IST0133 methods, with a port",
+        "MT221",
+        [*BEHIND_TCP, at(AT_API, operation(methods=["GET"], ports=["80"]), action="DENY")],
+        None,
+    ),
+    ("IST0133 an ALLOW", "MT221", [*BEHIND_TCP, at(AT_API, operation(methods=["GET"]))], None),
     ("IST0133 at ztunnel nothing is denied", "MT201", [*MESH, on_api(METHODS, action="DENY")], ERROR),
     # ---- IST0166: the pods of a waypoint
+    (
+        "IST0166 a selector on a waypoint",
+        "MT222",
+        [*BEHIND, WP_POD, authz({"selector": {"matchLabels": {"tier": "proxy"}}, "rules": [{}]})],
+        ERROR,
+    ),
+    (
+        "IST0166 a selector on a waypoint that isn't deployed yet",
+        "MT222",
+        [*BEHIND, authz({"selector": {"matchLabels": {"gateway.networking.k8s.io/gateway-name": "wp"}}, "rules": [{}]})],
+        ERROR,
+    ),
+    ("IST0166 a JWT policy", "MT222", [*BEHIND, WP_POD, jwt(selector={"tier": "proxy"})], ERROR),
+    ("IST0166 targetRefs on a waypoint", "MT222", [*BEHIND, WP_POD, at(AT_WP, {})], None),
+    (
+        "IST0166 a selector on an ingress gateway",
+        "MT222",
+        [
+            *BEHIND,
+            GATEWAY_POD,
+            gateway("infra/gw", "istio"),
+            authz({"selector": {"matchLabels": {"gateway.networking.k8s.io/gateway-name": "gw"}}, "rules": [{}]}, "infra/p"),
+        ],
+        None,
+    ),
     # ---- KIA0002, KIA0003: two PeerAuthentications
     # ---- KIA0102, KIA0104: methods and hosts
+    ("KIA0102 a method that is none", "MT220", [*BEHIND, at(AT_API, operation(methods=["FETCH"]))], WARNING),
+    (
+        "KIA0102 a method in small letters, denied",
+        "MT220",
+        [*BEHIND, at(AT_API, operation(methods=["delete"]), action="DENY")],
+        ERROR,
+    ),
+    ("KIA0102 one of two methods", "MT220", [*BEHIND, at(AT_API, operation(methods=["GET", "FETCH"]), action="DENY")], WARNING),
+    ("KIA0102 methods and patterns", "MT220", [*BEHIND, at(AT_API, operation(methods=["GET", "P*", "*", "PROPFIND"]))], None),
+    ("KIA0102 a method at ztunnel, which reads none", "MT220", [*MESH, on_api(operation(methods=["FETCH"]))], None),
+    ("KIA0104 a host that is none", "MT220", [*BEHIND, at(AT_API, operation(hosts=["apy.shop.svc.cluster.local"]))], WARNING),
+    ("KIA0104 a short name that is none", "MT220", [*BEHIND, at(AT_API, operation(hosts=["apy"]))], WARNING),
+    ("KIA0104 a host outside that nothing names", "MT220", [*BEHIND, at(AT_API, operation(hosts=["shop.example"]))], INFO),
+    ("KIA0104 a pattern of hosts", "MT220", [*BEHIND, at(AT_API, operation(notHosts=["*.shop.svc.cluster.locale"]))], WARNING),
+    (
+        "KIA0104 the names of a Service",
+        "MT220",
+        [
+            *BEHIND,
+            at(AT_API, operation(hosts=["api", "API.shop", "api.shop.svc", "api.shop.svc.cluster.local:80", "api.*", "*"])),
+        ],
+        None,
+    ),
+    (
+        "KIA0104 the host of a ServiceEntry",
+        "MT220",
+        [*BEHIND, entry("pay.example", "*.ads.example"), at(AT_API, operation(hosts=["pay.example", "a.ads.example"]))],
+        None,
+    ),
+    (
+        "KIA0104 the host of a route",
+        "MT220",
+        [*BEHIND, route("shop.example"), at(AT_API, operation(hosts=["shop.example", "shop.example:*"]))],
+        None,
+    ),
+    (
+        "KIA0104 a Service of a namespace that isn't given",
+        "MT220",
+        [*BEHIND, at(AT_API, operation(hosts=["db.data.svc.cluster.local"]))],
+        None,
+    ),
+    ("KIA0104 an address", "MT220", [*BEHIND, at(AT_API, operation(hosts=["10.0.0.9:80"]))], None),
     # ---- KIA0106: patterns of identities, and spiffe:// in conditions
     ("KIA0106 spiffe:// in a condition", "MT104", [*MESH, on_api(when("source.principal", f"spiffe://{WEB_ID}"))], WARNING),
     ("KIA0106 a condition without it", "MT104", [*MESH, on_api(when("source.principal", WEB_ID))], None),
     # ---- KIA1110, KIA1115: tokens that nobody checks
+    ("KIA1110 a token by selector", "MT223", [*MESH, jwt(selector={"app": "api"})], ERROR),
+    ("KIA1110 a token for the namespace", "MT223", [*MESH, jwt()], ERROR),
+    ("KIA1110 a token at a waypoint", "MT223", [*BEHIND, jwt(targetRefs=AT_API)], None),
+    ("KIA1110 a token outside the mesh", "MT223", [OUTSIDE, jwt("bare/jwt")], None),
+    ("KIA1110 a token at a gateway", "MT223", [*MESH, GATEWAY_POD, jwt("infra/jwt")], None),
+    ("KIA1110 a token for all, and one of them is a gateway", "MT223", [*MESH, GATEWAY_POD, jwt("istio-system/jwt")], INFO),
+    ("KIA1110 nothing to check", "MT223", [*MESH, jwt(rules=())], None),
+    ("KIA1115 a token by selector behind a waypoint", "MT223", [*BEHIND, jwt(selector={"app": "api"})], ERROR),
     # ---- PeerAuthentications in the root namespace
     (
         "istio/api#3604 ports in the root namespace are told once",
@@ -401,6 +486,7 @@ WORDS = [
     ("MT216", "without a selector", [*MESH, pa("shop/a", "STRICT", portLevelMtls={"9000": {"mode": "DISABLE"}})]),
     ("MT229", "whole namespace", [*MESH, authz({"selctor": {"matchLabels": {"app": "api"}}, "rules": [{}]})]),
     ("MT229", "selector", [*MESH, authz({"selctor": {"matchLabels": {"app": "api"}}, "rules": [{}]})]),
+    ("MT223", "waypoint", [*BEHIND, jwt(selector={"app": "api"})]),
 ]
 
 
