@@ -27,7 +27,7 @@ from tests.unit.findings.test_rules import (
     service,
 )
 
-TELLS = {"MT220", "MT221", "MT222", "MT223", "MT229", "MT801"}
+TELLS = {"MT220", "MT221", "MT222", "MT223", "MT224", "MT225", "MT229", "MT801"}
 
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 ID = "cluster.local/ns/shop/sa/"
@@ -248,6 +248,29 @@ ROWS = [
         None,
     ),
     # ---- KIA0002, KIA0003: two PeerAuthentications
+    ("KIA0002 two for a namespace", "MT224", [*MESH, pa("shop/a", "STRICT"), pa("shop/b", "PERMISSIVE")], WARNING),
+    ("KIA0002 two for the mesh", "MT224", [*MESH, pa("istio-system/a", "STRICT"), pa("istio-system/b", "PERMISSIVE")], WARNING),
+    (
+        "KIA0002 the older is lenient",
+        "MT224",
+        [*MESH, pa("shop/a", "STRICT", created=NEW), pa("shop/b", "PERMISSIVE", created=OLD)],
+        ERROR,
+    ),
+    (
+        "KIA0002 the older is strict",
+        "MT224",
+        [*MESH, pa("shop/a", "STRICT", created=OLD), pa("shop/b", "PERMISSIVE", created=NEW)],
+        WARNING,
+    ),
+    ("KIA0002 both say the same", "MT224", [*MESH, pa("shop/a", "STRICT"), pa("shop/b", "STRICT")], INFO),
+    (
+        "KIA0002 one for each level",
+        "MT224",
+        [*MESH, pa("shop/a", "STRICT"), pa("istio-system/b", "PERMISSIVE"), pa("shop/c", "DISABLE", "api")],
+        None,
+    ),
+    ("KIA0003 two for a workload", "MT224", [*MESH, pa("shop/a", "STRICT", "api"), pa("shop/b", "DISABLE", "api")], WARNING),
+    ("KIA0003 two for two workloads", "MT224", [*MESH, pa("shop/a", "STRICT", "api"), pa("shop/b", "DISABLE", "web")], None),
     # ---- KIA0102, KIA0104: methods and hosts
     ("KIA0102 a method that is none", "MT220", [*BEHIND, at(AT_API, operation(methods=["FETCH"]))], WARNING),
     (
@@ -304,6 +327,11 @@ ROWS = [
     ("KIA1110 nothing to check", "MT223", [*MESH, jwt(rules=())], None),
     ("KIA1115 a token by selector behind a waypoint", "MT223", [*BEHIND, jwt(selector={"app": "api"})], ERROR),
     # ---- PeerAuthentications in the root namespace
+    ("istio/api#3604 a selector in the root namespace", "MT225", [*MESH, pa("istio-system/a", "STRICT", "api")], ERROR),
+    ("istio/api#3604 an empty selector in the root namespace", "MT225", [*MESH, pa("istio-system/a", "STRICT", "")], ERROR),
+    ("istio/api#3604 a lenient one", "MT225", [*MESH, pa("istio-system/a", "PERMISSIVE", "api")], WARNING),
+    ("istio/api#3604 none", "MT225", [*MESH, pa("istio-system/a", "STRICT")], None),
+    ("istio/api#3604 a selector in a namespace", "MT225", [*MESH, pa("shop/a", "STRICT", "api")], None),
     (
         "istio/api#3604 ports in the root namespace are told once",
         "MT216",
@@ -487,6 +515,7 @@ WORDS = [
     ("MT229", "whole namespace", [*MESH, authz({"selctor": {"matchLabels": {"app": "api"}}, "rules": [{}]})]),
     ("MT229", "selector", [*MESH, authz({"selctor": {"matchLabels": {"app": "api"}}, "rules": [{}]})]),
     ("MT223", "waypoint", [*BEHIND, jwt(selector={"app": "api"})]),
+    ("MT224", "PeerAuthentication shop/b", [*MESH, pa("shop/a", "STRICT", created=NEW), pa("shop/b", "DISABLE", created=OLD)]),
 ]
 
 

@@ -1,0 +1,37 @@
+"""MT225: a PeerAuthentication of the root namespace with a selector counts for no pod."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from meshtui.engine.matching.selectors import describe
+from meshtui.findings.base import Found, Rule
+from meshtui.findings.context import Context
+from meshtui.findings.pods import is_ambient
+from meshtui.model.finding import Severity
+
+
+def _look(context: Context) -> Iterator[Found]:
+    """istiod takes those without a selector for the mesh, and leaves the others out (ambient/workloads.go; istio/api#3604).
+
+    Sidecars read an empty selector as none. An error where STRICT is lost.
+    """
+    root = context.snapshot.mesh.root_namespace
+    ambient = any(map(is_ambient, context.classes))
+    for policy in sorted(context.snapshot.peer_authentications.values(), key=lambda p: p.meta.ref):
+        selector, ref = policy.selector, policy.meta.ref
+        if ref.namespace != root or selector is None or (selector.is_empty and not ambient):
+            continue
+        what = "an empty selector" if selector.is_empty else f"a selector ({describe(selector)})"
+        who = "ambient pods" if selector.is_empty else "any pod"
+        strict = policy.mode == "STRICT" or "STRICT" in policy.port_modes.values()
+        lost = "plaintext that it forbids is accepted" if strict else "what it says is the mode of none"
+        yield Found(
+            (ref,),
+            f"{ref} is in the root namespace and has {what}: it doesn't count for {who}",
+            f"a PeerAuthentication is for the mesh without a selector, and for workloads in their own namespace: {lost}",
+            Severity.ERROR if strict else None,
+        )
+
+
+RULE = Rule("MT225", "selector in the root namespace", Severity.WARNING, _look, ("PeerAuthentication",), partial=True)
