@@ -24,10 +24,11 @@ from tests.unit.findings.test_rules import (
     deployment,
     gateway,
     net,
+    peer,
     service,
 )
 
-TELLS = {"MT220", "MT221", "MT222", "MT223", "MT224", "MT225", "MT229", "MT801"}
+TELLS = {"MT220", "MT221", "MT222", "MT223", "MT224", "MT225", "MT226", "MT227", "MT228", "MT229", "MT801"}
 
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 ID = "cluster.local/ns/shop/sa/"
@@ -209,6 +210,15 @@ ROWS = [
         WARNING,
     ),
     # ---- IST0127: nobody to protect
+    ("IST0127 a namespace without pods", "MT228", [*MESH, ambient("new"), authz({"rules": [{}]}, "new/p")], INFO),
+    ("IST0127 a namespace with pods", "MT228", [*MESH, authz({"rules": [{}]})], None),
+    ("IST0127 only policies are given", "MT228", [ambient("new"), authz({"rules": [{}]}, "new/p")], None),
+    (
+        "IST0127 a workload that is a virtual machine",
+        "MT228",
+        [*MESH, ambient("new"), vm("new/vm", "vm"), authz({"rules": [{}]}, "new/p")],
+        None,
+    ),
     # ---- IST0133: a DENY of TCP
     ("IST0133 methods on a TCP port", "MT221", [*BEHIND_TCP, at(AT_API, operation(methods=["GET"]), action="DENY")], WARNING),
     ("IST0133 a JWT on a TCP port", "MT221", [*BEHIND_TCP, at(AT_API, source(requestPrincipals=["*"]), action="DENY")], WARNING),
@@ -315,6 +325,17 @@ ROWS = [
     ),
     ("KIA0104 an address", "MT220", [*BEHIND, at(AT_API, operation(hosts=["10.0.0.9:80"]))], None),
     # ---- KIA0106: patterns of identities, and spiffe:// in conditions
+    ("KIA0106 a pattern of a namespace's accounts", "MT227", [*MESH, allow({"principals": [f"{ID}wob*"]})], WARNING),
+    ("KIA0106 a pattern that ends an identity", "MT227", [*MESH, allow({"principals": ["*/sa/gone"]})], INFO),
+    ("KIA0106 a star within", "MT227", [*MESH, allow({"principals": ["cluster.local/ns/*/sa/web"]})], WARNING),
+    ("KIA0106 a pattern in a condition", "MT227", [*MESH, on_api(when("source.principal", f"{ID}wob*"))], WARNING),
+    (
+        "KIA0106 patterns that somebody matches",
+        "MT227",
+        [*MESH, allow({"principals": ["*", "*/sa/web", f"{ID}*", f"{ID}w*"]})],
+        None,
+    ),
+    ("KIA0106 a namespace that isn't given", "MT227", [*MESH, allow({"principals": ["cluster.local/ns/jobs/*"]})], None),
     ("KIA0106 spiffe:// in a condition", "MT104", [*MESH, on_api(when("source.principal", f"spiffe://{WEB_ID}"))], WARNING),
     ("KIA0106 a condition without it", "MT104", [*MESH, on_api(when("source.principal", WEB_ID))], None),
     # ---- KIA1110, KIA1115: tokens that nobody checks
@@ -339,6 +360,22 @@ ROWS = [
         None,
     ),
     # ---- ALLOW by what isn't
+    ("best practice an ALLOW of all but one", "MT226", [*MESH, on_api(source(notPrincipals=[WEB_ID]))], WARNING),
+    (
+        "best practice … where plaintext is refused",
+        "MT226",
+        [*MESH, peer("STRICT"), on_api(source(notPrincipals=[WEB_ID]))],
+        INFO,
+    ),
+    ("best practice an ALLOW of all paths but one", "MT226", [*BEHIND, at(AT_API, operation(notPaths=["/admin"]))], INFO),
+    (
+        "best practice an ALLOW that also says who",
+        "MT226",
+        [*MESH, on_api(source(namespaces=["shop"], notPrincipals=[WEB_ID]))],
+        None,
+    ),
+    ("best practice an ALLOW of callers without an identity", "MT226", [*MESH, on_api(source(notPrincipals=["*"]))], None),
+    ("best practice a DENY of all but one", "MT226", [*MESH, on_api(source(notPrincipals=[WEB_ID]), action="DENY")], None),
     # ---- what was said wrongly
     (
         "MT214 a waypoint isn't a gateway",
