@@ -36,6 +36,8 @@ from meshtui.model.verdict import Decision, Verdict
 from meshtui.model.workload import Controller, Pod, Workload
 
 T = TypeVar("T")
+_DEPLOYED = {"istio", "istio-waypoint", "istio-east-west"}
+"""The classes of Gateways for which Istio deploys pods (istio.io: Gateway API, automated deployment)."""
 IGNORE = "meshtui.dev/ignore"
 OF_KUBERNETES = frozenset({"NetworkPolicy", *ADMIN_KINDS})
 """The kinds of network policies that aren't a CNI's own."""
@@ -183,7 +185,7 @@ class Context:
         """The Gateways that Istio deploys, each with its pods; for manifests without them, the one that would be deployed."""
         gateways = sorted(self.snapshot.gateways.values(), key=lambda gateway: gateway.meta.ref)
         endpoints = Endpoints(self.snapshot)
-        return tuple((g, instances(self.snapshot, endpoints, g)) for g in gateways if g.class_name.startswith("istio"))
+        return tuple((g, instances(self.snapshot, endpoints, g)) for g in gateways if g.class_name in _DEPLOYED)
 
     @cached_property
     def makers(self) -> tuple[Controller, ...]:

@@ -29,6 +29,7 @@ MODES = {"UNSET", "DISABLE", "PERMISSIVE", "STRICT"}
 _GATEWAY_GROUP = "gateway.networking.k8s.io"
 _TARGETS = DESTINATIONS | {("Gateway", _GATEWAY_GROUP), ("GatewayClass", _GATEWAY_GROUP)}
 _LAST_PORT = 65535
+_PORT_PATH = "spec.portLevelMtls."
 _NOT_FOR_CUSTOM = ("principals", "request_principals", "namespaces", "service_accounts", "trust_domains")
 _CALLER_KEYS = {"source.namespace", "source.principal", "source.serviceAccount"}
 _MOST_ACCOUNTS = 16
@@ -48,7 +49,8 @@ def refusals(policy: AuthorizationPolicy | RequestAuthentication | PeerAuthentic
         yield from _of_target(f"targetRefs[{index}]", target)
     if isinstance(policy, RequestAuthentication):
         for index, rule in enumerate(policy.rules):
-            yield from _of_token(f"jwtRules[{index}]", rule)
+            if not any(path.startswith(f"spec.jwtRules[{index}].") for path in policy.unmodelled):
+                yield from _of_token(f"jwtRules[{index}]", rule)
         return
     yield from _of_action(policy)
     for index, each in enumerate(policy.rules):
@@ -58,6 +60,7 @@ def refusals(policy: AuthorizationPolicy | RequestAuthentication | PeerAuthentic
 def _of_modes(policy: PeerAuthentication) -> Iterator[str]:
     """Port modes without a selector are MT216's."""
     yield from _of_selector(policy.selector)
+    yield from (f"{path.removeprefix('spec.')} isn't a port" for path in policy.unmodelled if path.startswith(_PORT_PATH))
     if policy.mode not in MODES:
         yield f"mtls.mode {policy.mode} isn't a mode"
     for port, mode in policy.port_modes.items():

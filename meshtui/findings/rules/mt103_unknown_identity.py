@@ -30,6 +30,8 @@ def _look(context: Context) -> Iterator[Found]:
                 f"{policy.meta.ref} rules[{named.rule}] names {named.text}, and no pod runs as it{missing}",
                 f"{workload} is meant, and runs as something else: it is denied"
                 if workload
+                else "the rule matches nobody by it until that is scaled up"
+                if idle
                 else "the rule never matches: whoever it is meant for is treated as if it weren't there",
                 Severity.ERROR if flows else Severity.INFO if missing else None,
                 flows,

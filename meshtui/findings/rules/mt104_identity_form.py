@@ -34,14 +34,14 @@ def _look(context: Context) -> Iterator[Found]:
                 if domain in aliases and policy.target_refs:
                     continue
                 effect = (
-                    "it never matches: a ztunnel compares principals as they are written, and knows no alias"
+                    "a ztunnel compares principals as they are written, without aliases: it never matches"
                     if domain in aliases
-                    else f"it matches callers of a mesh named {domain} that this one trusts, and nobody else"
+                    else f"it matches callers of a mesh {domain} that this one trusts, and nobody else"
                 )
                 yield Found(
                     (policy.meta.ref,),
                     f"{policy.meta.ref} {_where(path)} is of trust domain {domain}: {text}",
-                    f"this mesh's is {context.snapshot.mesh.trust_domain}: {effect}",
+                    f"this mesh's is {context.snapshot.mesh.trust_domain}, and {effect}",
                 )
 
 

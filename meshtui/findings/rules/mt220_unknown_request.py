@@ -11,8 +11,10 @@ from meshtui.findings.attached import at_waypoints
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.given import in_view
+from meshtui.kinds.http_route import HTTP_ROUTES
 from meshtui.model.finding import Severity
 from meshtui.model.policy import AuthorizationOperation, AuthorizationPolicy
+from meshtui.model.virtual_service import ISTIO_GATEWAY
 
 METHODS = (
     *("ACL", "BIND", "CHECKOUT", "CONNECT", "COPY", "DELETE", "GET", "HEAD", "LINK", "LOCK", "MERGE", "MKACTIVITY", "MKCALENDAR"),
@@ -146,5 +148,5 @@ RULE = Rule(
     "unknown method or host",
     Severity.WARNING,
     _look,
-    ("AuthorizationPolicy", "Service", "ServiceEntry", "Gateway", "HTTPRoute", "VirtualService"),
+    ("AuthorizationPolicy", "Service", "ServiceEntry", "Gateway", *HTTP_ROUTES, "VirtualService", ISTIO_GATEWAY),
 )

@@ -10,8 +10,11 @@ from meshtui.findings.attached import AtWaypoint, at_waypoints
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.model.finding import Severity
+from meshtui.model.ids import Principal
 from meshtui.model.policy import AuthorizationRule
-from meshtui.model.workload import Service, ServicePort
+from meshtui.model.workload import ServicePort
+
+_EVERYBODY = " "
 
 
 def _look(context: Context) -> Iterator[Found]:
@@ -21,36 +24,36 @@ def _look(context: Context) -> Iterator[Found]:
     """
     for each in at_waypoints(context):
         for index, rule in enumerate(each.policy.rules if each.policy.action == "DENY" else ()):
-            fields = http_fields(rule)
-            if fields:
-                yield from _of_rule(each, index, rule, fields)
+            if http_fields(rule):
+                yield from _of_rule(context, each, index, rule)
 
 
-def _of_rule(each: AtWaypoint, index: int, rule: AuthorizationRule, fields: tuple[str, ...]) -> Iterator[Found]:
+def _of_rule(context: Context, each: AtWaypoint, index: int, rule: AuthorizationRule) -> Iterator[Found]:
     ref = each.policy.meta.ref
-    found = [(s, p) for s in each.services for p in s.ports if p.protocol == "TCP" and _denies_all(each, rule, p)]
-    certain = [(service, port) for service, port in found if speaks_http(port) is False]
-    perhaps = [(service, port) for service, port in found if speaks_http(port) is None]
-    if certain or perhaps:
-        service, port = (certain or perhaps)[0]
-        yield Found(
-            (ref, service.meta.ref),
-            f"{ref} rules[{index}] denies by {', '.join(fields)} alone, "
-            f"and {_said(service, port)} {'speaks' if certain else 'may speak'} TCP",
-            f"without HTTP these fields are dropped from a DENY: every connection to {_said(service, port)} that isn't HTTP "
-            "is denied, unless the rule also names ports",
-            None if certain else Severity.INFO,
-        )
+    ports = [(s, p) for s in each.services for p in s.ports if p.protocol == "TCP" and speaks_http(p) is not True]
+    found = [(service, port, whom) for service, port in ports if (whom := _denied(context, each, rule, port))]
+    certain = [(service, port, whom) for service, port, whom in found if speaks_http(port) is False]
+    if not found:
+        return
+    service, port, whom = (certain or found)[0]
+    where = f"{service.meta.namespace}/{service.meta.name}:{port.number}"
+    effect = f"every connection {whom.lstrip()}to {where} that isn't HTTP is denied"
+    yield Found(
+        (ref, service.meta.ref),
+        f"{ref} rules[{index}] denies by {', '.join(http_fields(rule))}, and {where} {'speaks' if certain else 'may speak'} TCP",
+        f"without HTTP these fields are dropped from a DENY: {effect}; a rule that also names the HTTP ports denies no others",
+        None if certain else Severity.INFO,
+    )
 
 
-def _denies_all(each: AtWaypoint, rule: AuthorizationRule, port: ServicePort) -> bool:
-    """Whether the rule matches a TCP connection of whoever it is, with or without an identity."""
-    matcher = Matcher(Request(port.number, tcp=True), each.policy.meta.namespace, denies=True)
-    return speaks_http(port) is not True and matcher.rule(rule) is Tri.YES
-
-
-def _said(service: Service, port: ServicePort) -> str:
-    return f"{service.meta.namespace}/{service.meta.name}:{port.number}"
+def _denied(context: Context, each: AtWaypoint, rule: AuthorizationRule, port: ServicePort) -> str:
+    """Whose TCP connections the rule denies, with a space behind; one space for everybody's, and empty if it denies nobody."""
+    namespace, mesh = each.policy.meta.namespace, context.snapshot.mesh
+    for identity in (None, *sorted(context.identities)):
+        asked = Request(port.number, tcp=True, principal=None if identity is None else Principal(identity), mesh=mesh)
+        if Matcher(asked, namespace, denies=True).rule(rule) is Tri.YES:
+            return _EVERYBODY if identity is None else f"of {identity} "
+    return ""
 
 
 RULE = Rule("MT221", "DENY of all TCP", Severity.WARNING, _look, ("AuthorizationPolicy", "Service", "Gateway"), partial=True)

@@ -22,6 +22,8 @@ def _look(context: Context) -> Iterator[Found]:
         selector, home = policy.selector, policy.meta.namespace
         if selector is None or selector.is_empty or policy.target_refs:
             continue
+        if isinstance(policy, AuthorizationPolicy) and policy.dry_run:
+            continue
         spaces = {gateway.meta.namespace for gateway, _ in waypoints} if home == snapshot.mesh.root_namespace else {home}
         found = [g for g, ends in waypoints if g.meta.namespace in spaces and any(matches(selector, end.labels) for end in ends)]
         if not found:

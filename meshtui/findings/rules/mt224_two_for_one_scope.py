@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from meshtui.engine.policy.peer_authentication import LENIENT
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.model.finding import Severity
@@ -13,7 +14,7 @@ from meshtui.model.workload import MeshMode
 
 
 def _look(context: Context) -> Iterator[Found]:
-    """The oldest counts. An error if a STRICT one loses to one that isn't, which is certain only if their ages are known."""
+    """The oldest counts. An error if a STRICT one loses to a lenient one, which is certain only if their ages are known."""
     root = context.snapshot.mesh.root_namespace
     told: set[tuple[ObjectRef, ...]] = set()
     for namespace, policies in sorted(context.peer_authentication.without_selector().items()):
@@ -39,7 +40,7 @@ def _found(policies: Sequence[PeerAuthentication], scope: str) -> Found:
         why = f"the oldest counts, {winner.meta.ref} ({winner.mode}): {others} {'has' if len(refs) == 2 else 'have'} no effect"
     else:
         why = f"the one that was created first counts, and nothing here says which that is: {said}"
-    lost = known and winner.mode != "STRICT" and any(policy.mode == "STRICT" for policy in differ)
+    lost = known and winner.mode in LENIENT and any(policy.mode == "STRICT" for policy in differ)
     return Found(
         (*refs[1:], winner.meta.ref),
         f"{len(refs)} PeerAuthentications are for {scope}, and one counts: {', '.join(map(str, refs))}",

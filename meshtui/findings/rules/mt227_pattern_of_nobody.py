@@ -33,7 +33,7 @@ def _look(context: Context) -> Iterator[Found]:
                 f"{policy.meta.ref} {where} is {text}, and no identity matches it{missing}",
                 "a star counts at the beginning or at the end only: any other is compared as a character"
                 if within
-                else f"the rule {'excepts' if negative else 'matches'} nobody by it, and says so nowhere",
+                else f"by this entry the rule {'excepts' if negative else 'matches'} nobody",
                 Severity.INFO if missing or not sure else None,
             )
 

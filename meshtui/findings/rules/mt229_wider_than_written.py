@@ -21,15 +21,20 @@ _SPECS = {
 }
 _ALIKE = 0.7
 _SCOPES = {"selector", "targetRef", "targetRefs"}
+_OTHER_NAMES = {"jwks_uri"}
+"""Second names that the schemas have for fields."""
 
 
 def _look(context: Context) -> Iterator[Found]:
-    """Fields that a kind doesn't have are dropped when it is applied; only those that are written like one it has are typos."""
+    """Fields that a kind doesn't have are dropped when it is applied; only those that are written like one it has are typos.
+
+    In a cluster they have been dropped: what is left there is a field of a newer version.
+    """
     snapshot = context.snapshot
     kinds = (snapshot.authorization_policies, snapshot.request_authentications, snapshot.peer_authentications)
     for policy in sorted((p for kind in kinds for p in kind.values()), key=lambda p: p.meta.ref):
         ref = policy.meta.ref
-        for path in policy.unmodelled:
+        for path in policy.unmodelled if not snapshot.live else ():
             meant = _meant(ref.kind, path)
             if meant:
                 yield Found(
@@ -48,6 +53,8 @@ def _meant(kind: str, path: str) -> str:
     if "(" in path:
         return ""
     name = path.rpartition(".")[2]
+    if name in _OTHER_NAMES:
+        return ""
     known = {field.lower(): field for field in fields_beside(_SPECS[kind], path)}
     found = get_close_matches(name.lower(), known, 1, _ALIKE)
     return known[found[0]] if found else ""

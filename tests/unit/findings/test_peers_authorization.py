@@ -182,6 +182,7 @@ ROWS = [
     ),
     ("IST0106 a label with a star", "MT801", [*MESH, authz({"selector": {"matchLabels": {"app": "a*"}}, "rules": [{}]})], ERROR),
     ("IST0106 a wrong word for a mode", "MT801", [*MESH, pa("shop/pa", "Strict", "api")], ERROR),
+    ("IST0106 the name of a port", "MT801", [*MESH, pa("shop/pa", "STRICT", "api", portLevelMtls={"http": {}})], ERROR),
     ("IST0106 a mode", "MT801", [*MESH, pa("shop/pa", "STRICT", "api")], None),
     ("IST0106 a token without an issuer", "MT801", [*BEHIND, jwt(targetRefs=AT_API, rules=[{"audiences": ["a"]}])], ERROR),
     ("IST0106 a value that is refused isn't also dropped", "MT215", [*MESH, on_api(operation(ports=["http"]))], None),
@@ -201,6 +202,18 @@ ROWS = [
     ("IST0106 a mistyped from", "MT229", [*MESH, on_api({"form": [{"source": {"principals": [WEB_ID]}}]})], WARNING),
     ("IST0106 a mistyped field of a source", "MT229", [*MESH, allow({"principals": ["*"], "namespace": ["shop"]})], WARNING),
     ("IST0106 an empty list of sources", "MT229", [*MESH, on_api({"from": []})], WARNING),
+    (
+        "IST0106 the other name of a field",
+        "MT229",
+        [*BEHIND, jwt(targetRefs=AT_API, rules=[{"issuer": "i", "jwks_uri": "https://id.example/keys"}])],
+        None,
+    ),
+    (
+        "IST0106 the other name of a field, without an issuer",
+        "MT801",
+        [*BEHIND, jwt(targetRefs=AT_API, rules=[{"jwks_uri": "https://id.example/keys"}])],
+        None,
+    ),
     ("IST0106 a field that is like no other", "MT229", [*MESH, authz({**MATCH, "priority": 3, "rules": [{}]})], None),
     ("IST0106 a selector", "MT229", [*MESH, on_api(source(principals=[WEB_ID]))], None),
     (
@@ -222,6 +235,18 @@ ROWS = [
     # ---- IST0133: a DENY of TCP
     ("IST0133 methods on a TCP port", "MT221", [*BEHIND_TCP, at(AT_API, operation(methods=["GET"]), action="DENY")], WARNING),
     ("IST0133 a JWT on a TCP port", "MT221", [*BEHIND_TCP, at(AT_API, source(requestPrincipals=["*"]), action="DENY")], WARNING),
+    (
+        "IST0133 methods of one caller on a TCP port",
+        "MT221",
+        [*BEHIND_TCP, at(AT_API, {**source(principals=[WEB_ID]), **operation(methods=["GET"])}, action="DENY")],
+        WARNING,
+    ),
+    (
+        "IST0133 methods on a port without a protocol",
+        "MT221",
+        [*MESH, service("shop/api", "api", 9000, WAYPOINT), gateway("shop/wp"), at(AT_API, METHODS, action="DENY")],
+        INFO,
+    ),
     ("IST0133 methods on an HTTP port", "MT221", [*BEHIND, at(AT_API, operation(methods=["GET"]), action="DENY")], None),
     (
         "IST0133 methods, with a port",
@@ -351,6 +376,12 @@ ROWS = [
     ("istio/api#3604 a selector in the root namespace", "MT225", [*MESH, pa("istio-system/a", "STRICT", "api")], ERROR),
     ("istio/api#3604 an empty selector in the root namespace", "MT225", [*MESH, pa("istio-system/a", "STRICT", "")], ERROR),
     ("istio/api#3604 a lenient one", "MT225", [*MESH, pa("istio-system/a", "PERMISSIVE", "api")], WARNING),
+    (
+        "istio/api#3604 a selector in the root namespace, of what is strict already",
+        "MT225",
+        [*MESH, pa("istio-system/a", "STRICT", "api"), pa("istio-system/b", "STRICT")],
+        WARNING,
+    ),
     ("istio/api#3604 none", "MT225", [*MESH, pa("istio-system/a", "STRICT")], None),
     ("istio/api#3604 a selector in a namespace", "MT225", [*MESH, pa("shop/a", "STRICT", "api")], None),
     (
@@ -598,3 +629,9 @@ def test_a_dry_run_that_an_old_ztunnel_enforces_is_called_so():
 def test_what_the_cluster_holds_already_got_past_validation():
     (finding,) = found_in("MT801", [*MESH, authz({**MATCH, "action": "DENY"})], live=True)
     assert finding.severity is WARNING
+
+
+def test_a_field_that_a_cluster_kept_is_no_typo():
+    typo = authz({"selctor": {"matchLabels": {"app": "api"}}, "rules": [{}]})
+    assert found_in("MT229", [*MESH, typo])
+    assert not found_in("MT229", [*MESH, typo], live=True)
