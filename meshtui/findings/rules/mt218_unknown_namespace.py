@@ -21,15 +21,18 @@ _ALIKE = 0.75
 def _look(context: Context) -> Iterator[Found]:
     """Manifests rarely contain every namespace: there it is an info, unless they contain a namespace that is written alike."""
     known = context.snapshot.namespace_by_name.keys() | context.namespaces_with_pods
-    given = {n.name for n in context.snapshot.namespaces.values() if n.known} | context.namespaces_with_pods
-    complete = context.snapshot.live or bool(_OF_EVERY_CLUSTER & given)
+    given = sorted({n.name for n in context.snapshot.namespaces.values() if n.known} | context.namespaces_with_pods)
+    complete = context.snapshot.live or not _OF_EVERY_CLUSTER.isdisjoint(given)
+    alikes: dict[str, list[str]] = {}
     for policy in policies(context):
         matching = _matcher(policy)
         for index, rule in enumerate(policy.rules):
             for name, negative in _named(rule):
                 if not name or any(matching(name, each) for each in known):
                     continue
-                alike = [] if "*" in name else get_close_matches(name, sorted(given), 1, _ALIKE)
+                if name not in alikes:
+                    alikes[name] = [] if "*" in name else get_close_matches(name, given, 1, _ALIKE)
+                alike = alikes[name]
                 yield Found(
                     (policy.meta.ref,),
                     f"{policy.meta.ref} rules[{index}] {_words(name, negative, alike, matching)}",

@@ -16,11 +16,15 @@ from meshtui.model.policy import AuthorizationPolicy
 
 def _look(context: Context) -> Iterator[Found]:
     """A star counts at one end. Not asked: patterns of namespaces of which manifests have no pods, and of other trust domains."""
+    known: dict[tuple[str, bool], bool] = {}
     for policy in policies(context) if context.snapshot.live or context.running else ():
         if policy.action not in {"ALLOW", "DENY"} or policy.dry_run:
             continue
         for where, text, negative in _patterns(policy):
-            if text == "*" or _somebody(context, policy, text):
+            asked = (text, bool(policy.target_refs))
+            if asked not in known:
+                known[asked] = text == "*" or _somebody(context, *asked)
+            if known[asked]:
                 continue
             within = "*" in text.strip("*") or (text.startswith("*") and text.endswith("*") and text != "*")
             namespace = _namespace(text)
@@ -52,9 +56,9 @@ def _patterns(policy: AuthorizationPolicy) -> Iterator[tuple[str, str, bool]]:
                 yield from ((f"{at}.notValues", text, True) for text in condition.not_values if "*" in text)
 
 
-def _somebody(context: Context, policy: AuthorizationPolicy, text: str) -> bool:
+def _somebody(context: Context, text: str, at_waypoint: bool) -> bool:
     """Whether an identity matches, as whoever enforces the policy compares: a waypoint also takes aliases of the trust domain."""
-    meant = principals_meant(text, context.snapshot.mesh) if policy.target_refs else (text,)
+    meant = principals_meant(text, context.snapshot.mesh) if at_waypoint else (text,)
     return any(string_matches(each, identity) for each in meant for identity in context.identities)
 
 
