@@ -18,3 +18,33 @@ def labels_known(context: Context, namespace: str) -> bool:
     """Whether the labels of a namespace are in the input."""
     known = context.snapshot.namespace_by_name.get(namespace)
     return context.snapshot.live or (known is not None and known.known)
+
+
+_SHORT, _LONG = 4, 6
+"""The least lengths of names of which one letter more or less, and another letter, is a typo: short names are often siblings."""
+
+
+def misspelt(context: Context, namespace: str) -> str:
+    """The namespace in the input that an unknown name is probably meant to be; empty if it is like no other, or is known."""
+    known = context.snapshot.namespace_by_name
+    given = {n.name for n in known.values() if n.known} | context.namespaces_with_pods
+    if namespace in given:
+        return ""
+    return next((name for name in sorted(given) if _is_typo(namespace, name)), "")
+
+
+def _is_typo(written: str, meant: str) -> bool:
+    """Whether two names differ in one letter: one is missing or doubled, two are exchanged, or one within is another.
+
+    Names with other digits, and those that differ in their last letter only, are of siblings: ``team-a`` and ``team-b``.
+    """
+    if min(len(written), len(meant)) < _SHORT:
+        return False
+    start = next((i for i, (a, b) in enumerate(zip(written, meant, strict=False)) if a != b), min(len(written), len(meant)))
+    one, other = written[start:], meant[start:]
+    if len(one) == len(other):
+        exchanged = one[:2] == other[:2][::-1] and one[2:] == other[2:]
+        replaced = one[1:] == other[1:] and len(one) > 1 and len(meant) >= _LONG
+        return (exchanged or replaced) and one[:1].isalpha() and other[:1].isalpha()
+    longer, shorter = (one, other) if len(one) > len(other) else (other, one)
+    return longer[1:] == shorter and longer[0].isalpha()

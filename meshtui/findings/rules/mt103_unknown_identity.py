@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.fixes import identity_edits
+from meshtui.findings.given import misspelt
 from meshtui.findings.identities import Named, broken_flows, meant_workloads, named_in, parts_of
 from meshtui.findings.unseen import unseen
 from meshtui.model.finding import Fix, Severity
@@ -47,7 +48,9 @@ def _elsewhere(context: Context, named: Named) -> bool:
     """Whether the identity may exist elsewhere: in a namespace of which manifests have no pods, or in another mesh."""
     if parts_of(named.identity)[0] not in {"", "cluster.local", context.snapshot.mesh.trust_domain}:
         return True  # Another mesh's identity, or an alias, which MT104 reports
-    return not context.snapshot.live and bool(named.namespace) and named.namespace not in context.namespaces_with_pods
+    if context.snapshot.live or not named.namespace or named.namespace in context.namespaces_with_pods:
+        return False
+    return not misspelt(context, named.namespace)
 
 
 RULE = Rule("MT103", "unknown identity", Severity.WARNING, _look, ("Pod", "AuthorizationPolicy"))

@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 
 from meshtui.engine.matching.http import glob_matches
 from meshtui.engine.matching.strings import string_matches
 from meshtui.findings.authz import policies
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
+from meshtui.findings.given import misspelt
 from meshtui.model.finding import Severity
 from meshtui.model.policy import AuthorizationPolicy, AuthorizationRule
 
 _OF_EVERY_CLUSTER = {"kube-system", "kube-public"}
 """Namespaces of which the manifests are in dumps of a cluster, and in hardly any other folder."""
-_ALIKE = 0.75
 
 
 def _look(context: Context) -> Iterator[Found]:
     """Manifests rarely contain every namespace: there it is an info, unless they contain a namespace that is written alike."""
     known = context.snapshot.namespace_by_name.keys() | context.namespaces_with_pods
-    given = sorted({n.name for n in context.snapshot.namespaces.values() if n.known} | context.namespaces_with_pods)
+    given = {n.name for n in context.snapshot.namespaces.values() if n.known} | context.namespaces_with_pods
     complete = context.snapshot.live or not _OF_EVERY_CLUSTER.isdisjoint(given)
-    alikes: dict[str, list[str]] = {}
+    alikes: dict[str, str] = {}
     for policy in policies(context):
         matching = _matcher(policy)
         for index, rule in enumerate(policy.rules):
@@ -31,7 +30,7 @@ def _look(context: Context) -> Iterator[Found]:
                 if not name or any(matching(name, each) for each in known):
                     continue
                 if name not in alikes:
-                    alikes[name] = [] if "*" in name else get_close_matches(name, given, 1, _ALIKE)
+                    alikes[name] = "" if "*" in name else misspelt(context, name)
                 alike = alikes[name]
                 yield Found(
                     (policy.meta.ref,),
@@ -56,10 +55,10 @@ def _named(rule: AuthorizationRule) -> dict[tuple[str, bool], None]:
     return dict.fromkeys(found)
 
 
-def _words(name: str, negative: bool, alike: list[str], matching: Callable[[str, str], bool]) -> str:
+def _words(name: str, negative: bool, alike: str, matching: Callable[[str, str], bool]) -> str:
     verb = "excepts" if negative else "names"
     if "*" not in name:
-        return f"{verb} namespace {name}, which doesn't exist{f': {alike[0]} does' if alike else ''}"
+        return f"{verb} namespace {name}, which doesn't exist{f': {alike} does' if alike else ''}"
     within = "*" in name.strip("*") and matching is string_matches
     return f"{verb} namespaces {name}, which none matches{': a ztunnel knows a star at either end only' if within else ''}"
 

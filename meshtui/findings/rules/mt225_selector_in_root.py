@@ -10,6 +10,7 @@ from meshtui.findings.context import Context
 from meshtui.findings.pods import declared_ports, is_ambient
 from meshtui.model.finding import Severity
 from meshtui.model.ids import ObjectRef
+from meshtui.model.membership import DATAPLANE_MODE
 from meshtui.model.policy import PeerAuthentication
 
 
@@ -20,6 +21,7 @@ def _look(context: Context) -> Iterator[Found]:
     """
     root = context.snapshot.mesh.root_namespace
     ambient = any(map(is_ambient, context.classes))
+    ambient = ambient or any(n.labels.get(DATAPLANE_MODE) == "ambient" for n in context.snapshot.namespaces.values())
     for policy in sorted(context.snapshot.peer_authentications.values(), key=lambda p: p.meta.ref):
         selector, ref = policy.selector, policy.meta.ref
         if ref.namespace != root or selector is None or (selector.is_empty and not ambient):

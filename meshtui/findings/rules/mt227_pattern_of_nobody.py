@@ -9,6 +9,7 @@ from meshtui.engine.policy.trust_domains import principals_meant
 from meshtui.findings.authz import policies
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
+from meshtui.findings.given import misspelt
 from meshtui.findings.unseen import unseen
 from meshtui.model.finding import Severity
 from meshtui.model.policy import AuthorizationPolicy
@@ -76,7 +77,9 @@ def _elsewhere(context: Context, text: str, namespace: str) -> bool:
     domain, mark, _ = text.partition("/ns/")
     if mark and "*" not in domain and domain != context.snapshot.mesh.trust_domain and context.snapshot.mesh.found:
         return True
-    return not context.snapshot.live and bool(namespace) and namespace not in context.namespaces_with_pods
+    if context.snapshot.live or not namespace or namespace in context.namespaces_with_pods:
+        return False
+    return not misspelt(context, namespace)
 
 
 RULE = Rule("MT227", "pattern of nobody", Severity.WARNING, _look, ("Pod", "AuthorizationPolicy"))

@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.kinds.authorization_policy import AuthorizationSpec
-from meshtui.kinds.convert import fields_beside
+from meshtui.kinds.convert import field_places, fields_beside
 from meshtui.kinds.peer_authentication import PeerAuthenticationSpec
 from meshtui.kinds.request_authentication import RequestAuthenticationSpec
 from meshtui.model.finding import Severity
@@ -36,11 +36,14 @@ def _look(context: Context) -> Iterator[Found]:
         ref = policy.meta.ref
         for path in policy.unmodelled if not snapshot.live else ():
             meant = _meant(ref.kind, path)
-            if meant:
+            place = "" if meant else _place(ref.kind, path)
+            if meant or place:
+                said = f"which isn't one: {meant} is" if meant else f"which has no place there: it belongs in {place}"
+                effect = _effect(context, policy, path, meant) if meant else _without(context, policy, place)
                 yield Found(
                     (ref,),
-                    f"{ref} has a field {path}, which isn't one: {meant} is",
-                    f"kubectl refuses it, and clients without strict validation drop it: {_effect(context, policy, path, meant)}",
+                    f"{ref} has a field {path}, {said}",
+                    f"kubectl refuses it, and clients without strict validation drop it: {effect}",
                 )
         for path in policy.blank if isinstance(policy, AuthorizationPolicy) else ():
             what = "every source" if path.endswith("from") else "every operation"
@@ -58,6 +61,18 @@ def _meant(kind: str, path: str) -> str:
     known = {field.lower(): field for field in fields_beside(_SPECS[kind], path)}
     found = get_close_matches(name.lower(), known, 1, _ALIKE)
     return known[found[0]] if found else ""
+
+
+def _place(kind: str, path: str) -> str:
+    """Where a field belongs that stands in a wrong place; empty if the kind has none of that name."""
+    return "" if "(" in path else field_places(_SPECS[kind]).get(path.rpartition(".")[2], "")
+
+
+def _without(context: Context, policy: AuthorizationPolicy | PeerAuthentication | RequestAuthentication, place: str) -> str:
+    """What the policy is without a field that stands in a wrong place."""
+    if place == "spec.selector" and policy.selector is None:
+        return _effect(context, policy, "spec.selector", "selector")
+    return "what it restricts isn't restricted"
 
 
 def _effect(

@@ -116,6 +116,12 @@ ROWS = [
     ("IST0101 notNamespaces", "MT218", [*MESH, on_api(source(notNamespaces=["gone"]), action="DENY")], INFO),
     ("IST0101 notNamespaces that are there", "MT218", [*MESH, on_api(source(notNamespaces=["shop"]), action="DENY")], None),
     ("IST0101 a condition", "MT218", [*MESH, on_api(when("source.namespace", notValues=["gone"]), action="DENY")], INFO),
+    (
+        "IST0101 a sibling of a namespace that is given",
+        "MT218",
+        [ambient("team-a"), pod("team-a/web"), allow({"namespaces": ["team-b", "team-a1"]})],
+        INFO,
+    ),
     ("IST0101 a typo of a namespace that is given", "MT218", [*MESH, allow({"namespaces": ["shopp"]})], WARNING),
     (
         "IST0101 all Namespaces are given",
@@ -201,6 +207,12 @@ ROWS = [
     ),
     ("IST0106 a mistyped from", "MT229", [*MESH, on_api({"form": [{"source": {"principals": [WEB_ID]}}]})], WARNING),
     ("IST0106 a mistyped field of a source", "MT229", [*MESH, allow({"principals": ["*"], "namespace": ["shop"]})], WARNING),
+    (
+        "IST0106 labels without a selector",
+        "MT229",
+        [*MESH, authz({"matchLabels": {"app": "api"}, "rules": [{}]})],
+        WARNING,
+    ),
     ("IST0106 an empty list of sources", "MT229", [*MESH, on_api({"from": []})], WARNING),
     (
         "IST0106 the other name of a field",
@@ -445,6 +457,7 @@ ROWS = [
         None,
     ),
     ("MT103 a virtual machine", "MT103", [*MESH, vm("shop/vm", "vm"), allow({"principals": [f"{ID}vm"]})], None),
+    ("MT103 a typo of a namespace", "MT103", [*MESH, allow({"principals": ["cluster.local/ns/shpo/sa/web"]})], WARNING),
     ("MT103 an empty principal", "MT103", [*MESH, allow({"principals": [""]})], None),
     (
         "MT103 a Deployment without replicas",
