@@ -7,6 +7,7 @@ ValidateIPs, CheckServiceAccount), and the CRDs' schemas (manifests/charts/base/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from meshtui.engine.matching.addresses import parse_network, parse_port
@@ -33,6 +34,8 @@ _PORT_PATH = "spec.portLevelMtls."
 _NOT_FOR_CUSTOM = ("principals", "request_principals", "namespaces", "service_accounts", "trust_domains")
 _CALLER_KEYS = {"source.namespace", "source.principal", "source.serviceAccount"}
 _MOST_ACCOUNTS = 16
+_TEMPLATES = frozenset({"{*}", "{**}"})
+_LITERAL = re.compile(r"[a-zA-Z0-9\-._~%!$&'()+,;:@=]+")
 
 
 def refusals(policy: AuthorizationPolicy | RequestAuthentication | PeerAuthentication) -> Iterator[str]:
@@ -93,8 +96,11 @@ def _of_token(where: str, rule: JwtRule) -> Iterator[str]:
         yield f"{where} has neither issuer nor jwksUri"
     if rule.jwks_uri and not rule.jwks_uri.startswith(("http://", "https://")):
         yield f"{where}.jwksUri {rule.jwks_uri} isn't a URL of http or https"
-    if "" in rule.audiences:
-        yield f"{where}.audiences has an empty value"
+    names = [name for name, _ in rule.from_headers]
+    lists = {"audiences": rule.audiences, "fromHeaders": names, "fromParams": rule.from_params, "fromCookies": rule.from_cookies}
+    yield from (f"{where}.{name} has an empty value" for name, values in lists.items() if "" in values)
+    if "" in rule.outputs:
+        yield f"{where} writes a claim to a header without a name"
 
 
 def _of_action(policy: AuthorizationPolicy) -> Iterator[str]:
@@ -152,6 +158,9 @@ def _of_source(where: str, source: AuthorizationSource, *, custom: bool) -> Iter
     others = ("principals", "request_principals", "namespaces", "trust_domains")
     if any("" in getattr(source, f"{prefix}{name}") for name in others for prefix in ("", "not_")):
         yield f"{where} has an empty value"
+    for text in (*source.trust_domains, *source.not_trust_domains):
+        if "/" in text or "*" in text[1:-1] or text.count("*") > 1:
+            yield f"{where}: {text} isn't a trust domain, which may have one star at an end"
     if custom and any(getattr(source, f"{prefix}{name}") for name in _NOT_FOR_CUSTOM for prefix in ("", "not_")):
         yield f"{where} has fields that aren't for CUSTOM, which knows ipBlocks and remoteIpBlocks only"
 
@@ -163,6 +172,21 @@ def _of_operation(where: str, operation: AuthorizationOperation) -> Iterator[str
     others = ("hosts", "methods", "paths")
     if any("" in getattr(operation, f"{prefix}{name}") for name in others for prefix in ("", "not_")):
         yield f"{where} has an empty value"
+    for path in (*operation.paths, *operation.not_paths):
+        if problem := _of_path(path):
+            yield f"{where}: the path {path} {problem}"
+
+
+def _of_path(path: str) -> str:
+    """Why a path isn't valid: templates stand for whole segments, and those with a template have no other pattern."""
+    segments = path.strip("/").split("/")
+    if any(segment not in _TEMPLATES and ("{" in segment or "}" in segment) for segment in segments):
+        return "has braces, which stand for segments only as {*} and {**}"
+    if "{**}" in segments and _TEMPLATES & set(segments[segments.index("{**}") + 1 :]):
+        return "has another template behind {**}"
+    if _TEMPLATES & set(segments) and not all(segment in _TEMPLATES or _LITERAL.fullmatch(segment) for segment in segments):
+        return "has a template beside segments that aren't plain"
+    return ""
 
 
 def _of_accounts(where: str, values: Iterable[str]) -> Iterator[str]:
