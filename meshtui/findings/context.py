@@ -12,12 +12,13 @@ from meshtui.engine.classes.bitsets import members
 from meshtui.engine.classes.classifier import PodClass
 from meshtui.engine.classes.index import Bits, Index
 from meshtui.engine.decision.ruling import Decided
-from meshtui.engine.endpoints import Endpoint
+from meshtui.engine.endpoints import Endpoint, Endpoints
 from meshtui.engine.explain.selected import Selected
 from meshtui.engine.matrix.cells import Cell
 from meshtui.engine.matrix.matrix import Matrix
 from meshtui.engine.matrix.proxied import Proxied
 from meshtui.engine.path.resolution import Resolver
+from meshtui.engine.path.waypoint import instances
 from meshtui.engine.policy.admin import UNORDERED, AdminPolicies, rules_of
 from meshtui.engine.policy.authorization import Authorization
 from meshtui.engine.policy.networkpolicy import Direction, NetworkPolicies
@@ -27,6 +28,7 @@ from meshtui.engine.policy.unmodelled import ADMIN_KINDS
 from meshtui.engine.whatif.narrow import Narrow
 from meshtui.findings.calls import Call, Want, calls_of, wants_of
 from meshtui.kinds.registry import FIELDS, objects_in
+from meshtui.model.gateway import Gateway
 from meshtui.model.ids import ObjectRef, principal
 from meshtui.model.policy import AuthorizationPolicy, ForeignPolicy, NetworkPeer
 from meshtui.model.selectors import LabelSelector
@@ -35,6 +37,8 @@ from meshtui.model.verdict import Decision, Verdict
 from meshtui.model.workload import Controller, Pod, Workload
 
 T = TypeVar("T")
+_DEPLOYED = {"istio", "istio-waypoint", "istio-east-west"}
+"""The classes of Gateways for which Istio deploys pods (istio.io: Gateway API, automated deployment)."""
 IGNORE = "meshtui.dev/ignore"
 OF_KUBERNETES = frozenset({"NetworkPolicy", *ADMIN_KINDS})
 """The kinds of network policies that aren't a CNI's own."""
@@ -187,10 +191,37 @@ class Context:
 
     @cached_property
     def identities(self) -> frozenset[str]:
-        """The identities of pods, including future pods of a controller (a CronJob, a Deployment scaled to zero)."""
-        mesh = self.snapshot.mesh
-        coming = {principal(mesh.trust_domain, c.meta.namespace, c.template.service_account) for c in self.makers}
-        return frozenset(self.principals) | coming
+        """The identities that somebody runs as, or will: pods, future pods of a CronJob, WorkloadEntries, gateways to deploy."""
+        awake = {identity for identity, pods in self.principals.items() if not all(map(self._asleep, pods))}
+        coming = {self._identity_of(c) for c in self.makers if c.replicas > 0}
+        proxies = {end.principal for _, several in self.gateways for end in several if end.principal is not None}
+        domain, entries = self.snapshot.mesh.trust_domain, self.snapshot.workload_entries.values()
+        outside = {principal(domain, entry.meta.namespace, entry.service_account or "default") for entry in entries}
+        return frozenset(awake | coming | proxies | outside)
+
+    @cached_property
+    def sleeping(self) -> Mapping[str, ObjectRef]:
+        """The identities that nobody runs as now, each with a workload that would if it weren't scaled to zero."""
+        found = {self._identity_of(c): c.meta.ref for c in self.makers if c.replicas <= 0}
+        return {identity: ref for identity, ref in found.items() if identity not in self.identities}
+
+    def _identity_of(self, controller: Controller) -> str:
+        return principal(self.snapshot.mesh.trust_domain, controller.meta.namespace, controller.template.service_account)
+
+    def _asleep(self, pod: Pod) -> bool:
+        """Whether a pod is derived from a template with no replicas: it stands for those that the controller would make."""
+        owner = pod.controller
+        if not pod.derived or owner is None:
+            return False
+        controller = self.snapshot.controllers_by_ref.get(ObjectRef(owner.kind, pod.namespace, owner.name))
+        return controller is not None and controller.replicas <= 0
+
+    @cached_property
+    def gateways(self) -> tuple[tuple[Gateway, tuple[Endpoint, ...]], ...]:
+        """The Gateways that Istio deploys, each with its pods; for manifests without them, the one that would be deployed."""
+        gateways = sorted(self.snapshot.gateways.values(), key=lambda gateway: gateway.meta.ref)
+        endpoints = Endpoints(self.snapshot)
+        return tuple((g, instances(self.snapshot, endpoints, g)) for g in gateways if g.class_name in _DEPLOYED)
 
     @cached_property
     def makers(self) -> tuple[Controller, ...]:

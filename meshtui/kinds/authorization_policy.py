@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from msgspec import field
 
 from meshtui.kinds.convert import istio_selector, meta, strings, target_refs
@@ -107,7 +109,15 @@ def authorization_policy(
         rules=tuple(_rule(rule or AuthorizationRule()) for rule in spec.rules or ()),
         provider=spec.provider.name if spec.provider else "",
         unmodelled=unmodelled,
+        blank=tuple(_blank(spec.rules or ())),
     )
+
+
+def _blank(rules: Sequence[AuthorizationRule | None]) -> Iterator[str]:
+    for index, rule in enumerate(rules):
+        for name, entries in (("from", rule.from_), ("to", rule.to)) if rule else ():
+            if entries is not None and not entries:
+                yield f"spec.rules[{index}].{name}"
 
 
 def _rule(raw: AuthorizationRule) -> model.AuthorizationRule:

@@ -170,3 +170,22 @@ def unknown_fields(raw: Any, struct: type, path: str = "spec") -> tuple[str, ...
         elif known[key] is not None:
             found.extend(unknown_fields(value, known[key], f"{path}.{key}"))
     return tuple(found)
+
+
+def fields_beside(struct: type, path: str) -> tuple[str, ...]:
+    """The fields that a wire type has where ``path`` names one that it hasn't; ``unknown_fields`` writes such paths."""
+    found: type | None = struct
+    for step in path.split(".")[1:-1]:
+        found = _known(found).get(step.partition("[")[0]) if found is not None else None
+    return tuple(_known(found)) if found is not None else ()
+
+
+@lru_cache(maxsize=16)
+def field_places(struct: type, path: str = "spec") -> Mapping[str, str]:
+    """All fields of a wire type and of those within it, each with the path of the first that has it."""
+    found: dict[str, str] = {}
+    for name, inner in _known(struct).items():
+        found.setdefault(name, path)
+        if inner is not None:
+            found = {**field_places(inner, f"{path}.{name}"), **found}
+    return found

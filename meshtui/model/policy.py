@@ -189,6 +189,8 @@ class AuthorizationPolicy:
     rules: tuple[AuthorizationRule, ...] = ()
     provider: str = ""
     unmodelled: tuple[str, ...] = ()
+    blank: tuple[str, ...] = ()
+    """The paths of ``from`` and ``to`` that are written as empty lists, which counts as if they weren't there."""
 
     @property
     def dry_run(self) -> bool:

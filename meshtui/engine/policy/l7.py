@@ -86,7 +86,7 @@ class Request:
 
 _TCP_ONLY_NEVER = ("hosts", "methods", "paths")
 _HTTP_KEYS = ("request.headers[", "request.auth.")
-_FILTER_KEYS = "experimental.envoy.filters."
+FILTER_KEYS = "experimental.envoy.filters."
 """Keys that istiod hands on to Envoy, about the metadata of its filters."""
 _CLAIM = re.compile(r"request\.auth\.claims((?:\[[^\]]+\])+)\Z")
 _HEADER = re.compile(r"request\.headers\[([^\]]+)\]\Z")
@@ -114,7 +114,7 @@ class Matcher:
         if not self._denies and self._is_dropped(rule):
             return Tri.NO
         if unknown := unknown_keys(rule):
-            if not all(key.startswith(_FILTER_KEYS) for key in unknown):
+            if not all(key.startswith(FILTER_KEYS) for key in unknown):
                 return Tri.NO  # istiod leaves out a rule with a key that it doesn't know (model.go, New)
             rest = every([self._from(rule), self._to(rule)])
             return Tri.NO if rest is Tri.NO else Tri.UNKNOWN

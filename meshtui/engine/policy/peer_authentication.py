@@ -8,7 +8,7 @@ the configured modes, the evaluation follows Istio's code, and adds an assumptio
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -48,7 +48,9 @@ class PeerAuthentications:
     def __init__(self, snapshot: Snapshot) -> None:
         root = snapshot.mesh.root_namespace
         policies = list(snapshot.peer_authentications.values())
-        self._mesh = _oldest(p for p in policies if p.meta.namespace == root and p.selector is None)
+        self._wide: dict[str, list[PeerAuthentication]] = defaultdict(list)
+        self._wide[root] = [p for p in policies if p.meta.namespace == root and p.selector is None]
+        self._mesh = _oldest(self._wide[root])
         self._namespaces: dict[str, PeerAuthentication] = {}
         self._converted_namespaces: dict[str, PeerAuthentication] = {}
         self._workloads: dict[str, list[PeerAuthentication]] = defaultdict(list)
@@ -57,16 +59,26 @@ class PeerAuthentications:
             if policy.meta.namespace != root:
                 wide = policy.selector is None or policy.selector.is_empty
                 (members if wide else self._workloads)[policy.meta.namespace].append(policy)
+        self._wide |= members
         for namespace, wide_policies in members.items():
             if oldest := _oldest(wide_policies):
                 self._namespaces[namespace] = oldest
             if unselected := _oldest(p for p in wide_policies if p.selector is None):
                 self._converted_namespaces[namespace] = unselected
 
+    def without_selector(self) -> Mapping[str, Sequence[PeerAuthentication]]:
+        """The policies for whole namespaces, and in the root namespace for the mesh, each time the one that counts first."""
+        return {namespace: sorted(several, key=_age) for namespace, several in self._wide.items()}
+
+    def selecting(self, pod: Pod) -> tuple[PeerAuthentication, ...]:
+        """The policies that select a pod by labels, the one that counts first."""
+        found = (p for p in self._workloads.get(pod.namespace, ()) if p.selector and matches(p.selector, pod.labels))
+        return tuple(sorted(found, key=_age))
+
     def effective(self, pod: Pod, port: int) -> Strictness:
         """Whether plaintext to a pod's port is refused, and by which PeerAuthentication."""
         mesh, namespace = self._mesh, self._namespaces.get(pod.namespace)
-        workload = _oldest(p for p in self._workloads.get(pod.namespace, ()) if p.selector and matches(p.selector, pod.labels))
+        workload = next(iter(self.selecting(pod)), None)
         inherited, strict = None, False
         if mesh is not None:
             inherited, strict = mesh, mesh.mode == STRICT
@@ -139,5 +151,9 @@ def _slip(workload: PeerAuthentication, *, wanted: bool, refused: bool, parent_s
     return because(Code.STRICT_MODE_LOST if workload.mode == UNSET and parent_strict else Code.STRICT_PORTS_DROPPED)
 
 
+def _age(policy: PeerAuthentication) -> tuple[datetime, str]:
+    return policy.meta.created or _NEVER, policy.meta.name
+
+
 def _oldest(policies: Iterable[PeerAuthentication]) -> PeerAuthentication | None:
-    return min(policies, key=lambda p: (p.meta.created or _NEVER, p.meta.name), default=None)
+    return min(policies, key=_age, default=None)

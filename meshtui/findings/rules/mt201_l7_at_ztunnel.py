@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from meshtui.engine.classes.classifier import PodClass
 from meshtui.engine.policy.authorization import compile_policy, l7_fields_of
+from meshtui.engine.policy.l7 import unknown_keys
 from meshtui.engine.policy.ztunnel import NOTHING
 from meshtui.findings.authz import at_ztunnel, has_source, meant_ports, meant_sources, without_l7
 from meshtui.findings.base import Found, Rule
@@ -15,7 +16,8 @@ from meshtui.model.policy import AuthorizationPolicy
 from meshtui.model.verdict import Decision, Layer
 
 _FIELDS = ("hosts", "notHosts", "methods", "notMethods", "paths", "notPaths")
-_NEED_A_WAYPOINT = "ztunnel knows no HTTP: only a waypoint can check"
+_NEED_A_WAYPOINT = "ztunnel knows no HTTP: only a waypoint can check it"
+_KNOWN_TO_NOBODY = "no proxy knows that key"
 
 
 def _look(context: Context) -> Iterator[Found]:
@@ -32,9 +34,15 @@ def _look(context: Context) -> Iterator[Found]:
             rest = len(policy.rules) - len(asked)
             effect = "nothing is left to allow: everything is denied" if not rest else "these rules are left out"
             severity = Severity.ERROR if flows or not rest else Severity.WARNING
-            yield Found((policy.meta.ref,), head, f"{_NEED_A_WAYPOINT} it; {effect}", severity, flows, _fix(policy, asked))
+            yield Found((policy.meta.ref,), head, f"{_cause(policy, asked)}; {effect}", severity, flows, _fix(policy, asked))
         else:
-            yield _of_deny(policy, head)
+            yield _of_deny(policy, head, _cause(policy, asked))
+
+
+def _cause(policy: AuthorizationPolicy, asked: dict[int, tuple[str, ...]]) -> str:
+    """Who could check the fields: a waypoint, or for keys that aren't any, nobody."""
+    known = any(set(fields) - set(unknown_keys(policy.rules[index])) for index, fields in asked.items())
+    return _NEED_A_WAYPOINT if known else _KNOWN_TO_NOBODY
 
 
 def _denied(
@@ -54,13 +62,13 @@ def _denied(
                         yield source, target, port
 
 
-def _of_deny(policy: AuthorizationPolicy, head: str) -> Found:
+def _of_deny(policy: AuthorizationPolicy, head: str, cause: str) -> Found:
     """The effect on a DENY rule: the rest is empty and never matches, or it denies more than was written."""
     nothing = all(any(NOTHING in clause for clause in clauses) for _, clauses in compile_policy(policy).rules)
     if nothing:
-        why = f"{_NEED_A_WAYPOINT} it; without these fields the rule never matches: nothing is denied"
+        why = f"{cause}; without these fields the rule never matches: nothing is denied"
         return Found((policy.meta.ref,), head, why, Severity.ERROR)
-    why = f"{_NEED_A_WAYPOINT} it; without these fields the rule denies more than it says: every request of whom it names"
+    why = f"{cause}; without these fields the rule denies more than it says: every request of whom it names"
     return Found((policy.meta.ref,), head, why, Severity.WARNING)
 
 

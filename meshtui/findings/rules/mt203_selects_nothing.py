@@ -10,17 +10,20 @@ from meshtui.findings.context import Context
 from meshtui.findings.pods import is_ambient
 from meshtui.findings.unseen import unseen
 from meshtui.model.finding import Severity
-from meshtui.model.policy import AuthorizationPolicy
+from meshtui.model.policy import AuthorizationPolicy, PeerAuthentication
 from meshtui.model.selectors import LabelSelector
 
 
 def _look(context: Context) -> Iterator[Found]:
-    """AuthorizationPolicies, PeerAuthentications and RequestAuthentications; ztunnel matches nothing with ``selector: {}``."""
+    """AuthorizationPolicies, PeerAuthentications and RequestAuthentications; ztunnel matches nothing with ``selector: {}``.
+
+    A PeerAuthentication of the root namespace counts for no pod if it has a selector, whomever that selects (MT225).
+    """
     snapshot = context.snapshot
     kinds = (snapshot.authorization_policies, snapshot.peer_authentications, snapshot.request_authentications)
     for policy in (p for kind in kinds for p in kind.values()):
         selector, ref = policy.selector, policy.meta.ref
-        if selector is None:
+        if selector is None or (isinstance(policy, PeerAuthentication) and ref.namespace == snapshot.mesh.root_namespace):
             continue
         if selector.is_empty:
             ambient = any(is_ambient(member) for member in context.classes_in(ref.namespace))
@@ -39,16 +42,26 @@ def _namespaces(context: Context, namespace: str) -> Iterable[str]:
 
 
 def _has_pods(context: Context, namespace: str) -> bool:
-    return namespace == context.snapshot.mesh.root_namespace or namespace in context.namespaces_with_pods
+    if namespace == context.snapshot.mesh.root_namespace:
+        return context.snapshot.live or bool(context.running)
+    return namespace in context.namespaces_with_pods
 
 
 def _selects(context: Context, namespace: str, selector: LabelSelector) -> bool:
-    """Whether the selector matches a running or future pod of its namespace; in the root namespace, of any namespace."""
+    """Whether the selector matches a running or future pod of its namespace; in the root namespace, of any namespace.
+
+    Workloads outside the cluster count (WorkloadEntry), and the pods of Gateways that aren't deployed yet.
+    """
     everywhere = namespace == context.snapshot.mesh.root_namespace
     pods = context.running if everywhere else context.snapshot.pods_by_namespace.get(namespace, ())
     if any(not pod.completed and matches(selector, pod.labels) for pod in pods):
         return True
-    return any(matches(selector, c.template.labels) for c in context.makers if everywhere or c.meta.namespace == namespace)
+    snapshot = context.snapshot
+    others = [(c.meta.namespace, c.template.labels) for c in context.makers]
+    others += [(g.meta.namespace, end.labels) for g, several in context.gateways for end in several]
+    others += [(e.meta.namespace, {**e.meta.labels, **e.endpoint.labels}) for e in snapshot.workload_entries.values()]
+    others += [(e.meta.namespace, end.labels) for e in snapshot.service_entries.values() for end in e.endpoints]
+    return any(matches(selector, labels) for home, labels in others if everywhere or home == namespace)
 
 
 RULE = Rule(

@@ -10,7 +10,7 @@ from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.fixes import KUBELET, allow_policy, labels_of, network_policy, own_labels, peer_of, with_tunnel
 from meshtui.findings.own_fixes import own_policy_edit
-from meshtui.findings.pods import DATABASES, guarded
+from meshtui.findings.pods import DATABASES, closed_by_default, guarded
 from meshtui.model.constants import HBONE_PORT
 from meshtui.model.finding import Fix, Severity
 from meshtui.model.ids import ObjectRef
@@ -21,11 +21,13 @@ __all__ = ["DATABASES", "RULE"]
 
 
 def _look(context: Context) -> Iterator[Found]:
-    """No ALLOW policy and no ingress NetworkPolicy, and a workload can reach it; if none can, another layer protects it."""
+    """No policy of the mesh or for ingress keeps strangers out, and some workload gets in; if none does, a layer protects it."""
     for workload, pods in context.workloads:
         for pod in pods:
             port = next((p.number for p in pod.ports if p.number in DATABASES), None)
-            if port is None or guarded(context, pod) or context.isolated(pod, Direction.INGRESS):
+            if port is None or guarded(context, pod, port) or context.isolated(pod, Direction.INGRESS):
+                continue
+            if closed_by_default(context, pod):
                 continue
             others, allowed = _callers(context, pod, port, workload.ref)
             if others and not allowed:
@@ -33,7 +35,7 @@ def _look(context: Context) -> Iterator[Found]:
             yield Found(
                 (workload.ref,),
                 f"{workload.ref} serves {DATABASES[port]} ({port}) to every pod of the cluster",
-                "no ALLOW AuthorizationPolicy and no ingress NetworkPolicy selects it: "
+                "no AuthorizationPolicy keeps strangers out, and no ingress NetworkPolicy selects it: "
                 f"{allowed} of {others} other workloads reach it{_example(context, pod, port)}",
                 flows=allowed,
                 fix=_fix(context, pod, port, workload.ref),

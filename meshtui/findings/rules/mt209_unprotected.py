@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.pods import DATABASES, guarded
+from meshtui.findings.pods import DATABASES, closed_by_default, guarded
 from meshtui.model.finding import Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.model.workload import MeshMode
@@ -26,14 +26,16 @@ def _look(context: Context) -> Iterator[Found]:
             continue
         if snapshot.mesh_mode(pod) is MeshMode.GATEWAY or any(port.number in DATABASES for port in pod.ports):
             continue
-        if not any(guarded(context, p) or context.isolated(p, Direction.INGRESS) for p in pods):
+        kept = (guarded(context, p) or context.isolated(p, Direction.INGRESS) or closed_by_default(context, p) for p in pods)
+        if not any(kept):
             open_ones[pod.namespace].append(workload.ref)
     for namespace, refs in sorted(open_ones.items()):
         names = ", ".join(ref.name for ref in refs[:4]) + (" …" if len(refs) > 4 else "")
         yield Found(
             tuple(refs),
             f"nothing protects {len(refs)} workload{'' if len(refs) == 1 else 's'} of {namespace}: {names}",
-            "no ALLOW AuthorizationPolicy and no ingress NetworkPolicy selects them: every pod of the cluster may call them",
+            "no AuthorizationPolicy keeps strangers out, and no ingress NetworkPolicy selects them: "
+            "every pod of the cluster may call them",
         )
 
 

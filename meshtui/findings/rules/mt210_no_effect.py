@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from meshtui.engine.policy.switches import switches_of
 from meshtui.findings.authz import policies
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
@@ -14,16 +15,24 @@ _DRY_RUN = "istio.io/dry-run"
 
 
 def _look(context: Context) -> Iterator[Found]:
-    """ztunnel supports only ALLOW and DENY (istio/istio ambient/authorization.go: UnsupportedValue)."""
+    """ztunnel supports only ALLOW and DENY (istio/istio ambient/authorization.go: UnsupportedValue).
+
+    A word that is no action is refused (MT801). With a switch of istiod, an old ztunnel enforces dry runs (policy.switches).
+    """
+    enforced = switches_of(context.snapshot).dry_runs_enforced
     for policy in policies(context):
         ref = policy.meta.ref
         ambient = any(is_ambient(member) and member.pods for member in context.covered(policy))
-        if policy.dry_run and (ambient or policy.target_refs):
+        if policy.dry_run and ambient and enforced is not False:
+            head, said = ("is", Severity.WARNING) if enforced else ("may be", Severity.INFO)
+            why = "istiod sends dry runs to ztunnels, and a ztunnel before 1.29 takes them for ordinary policies"
+            yield Found((ref,), f"{ref} is a dry run, and {head} enforced", why, said)
+        elif policy.dry_run and (ambient or policy.target_refs):
             edit = Edit(ref, (Operation("remove", ("metadata", "annotations", _DRY_RUN)),))
             why = f"it says what it would do, and does nothing; the annotation {_DRY_RUN} keeps it so"
             fix = Fix(f"remove the annotation {_DRY_RUN}: then it is enforced", (edit,)) if policy.action == "ALLOW" else None
             yield Found((ref,), f"{ref} is a dry run", why, Severity.INFO, fix=fix)
-        elif policy.action not in {"ALLOW", "DENY"} and ambient:
+        elif policy.action in {"AUDIT", "CUSTOM"} and ambient:
             why = "ztunnel enforces ALLOW and DENY only; a waypoint, by targetRefs, does what it says"
             severity = Severity.WARNING if policy.action == "CUSTOM" else Severity.INFO
             yield Found((ref,), f"{ref} is of action {policy.action}, which has no effect on ambient pods", why, severity)

@@ -5,34 +5,47 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from meshtui.engine.matching.addresses import parse_network, parse_port
-from meshtui.engine.policy.authorization import compile_policy
+from meshtui.engine.policy.authorization import compile_policy, l7_fields_of
 from meshtui.engine.policy.ztunnel import NOTHING
 from meshtui.findings.authz import at_ztunnel
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
+from meshtui.findings.refused import refusals
 from meshtui.model.finding import Severity
 from meshtui.model.policy import AuthorizationPolicy, AuthorizationRule
 
 
 def _look(context: Context) -> Iterator[Found]:
-    """Unparsable ports and addresses are dropped one by one; an entry with nothing left never matches (src/rbac.rs)."""
+    """Unparsable ports and addresses are dropped one by one; an entry with nothing left never matches (src/rbac.rs).
+
+    istiod's validation refuses those (MT801): they are only looked at in a cluster, where they got past it.
+    """
     for policy, _ in at_ztunnel(context):
         compiled = dict(compile_policy(policy).rules)
+        if not context.snapshot.live and any(refusals(policy)):
+            continue
         for index, rule in enumerate(policy.rules):
             odd = _odd(rule)
             empty = index in compiled and any(clause and all(m == NOTHING for m in clause) for clause in compiled[index])
-            if not odd and not (empty and not _asks_http(policy, rule)):
+            nothing = _only_port_zero(rule)
+            if not odd and not nothing and not (empty and not _asks_http(policy, rule)):
                 continue
-            what = f"{', '.join(odd)}" if odd else "an entry in which nothing is set"
-            effect = "the rule never matches" if empty else "what can't be read is dropped, and the rest counts"
-            yield Found((policy.meta.ref,), f"{policy.meta.ref} rules[{index}]: {what}", f"{effect}, and nothing says so")
+            said = [*odd, *(["port 0 alone, which no connection has"] if nothing else [])]
+            what = ", ".join(said) or "an entry in which nothing is set"
+            effect = "the rule never matches" if empty or nothing else "what can't be read is dropped, and the rest counts"
+            yield Found((policy.meta.ref,), f"{policy.meta.ref} rules[{index}]: {what}", f"{effect}; nothing reports that")
 
 
 def _asks_http(policy: AuthorizationPolicy, rule: AuthorizationRule) -> bool:
     """Whether the entry is empty because its fields need HTTP, which MT201 reports."""
-    from meshtui.engine.policy.authorization import l7_fields_of
-
     return policy.action == "DENY" and bool(l7_fields_of(rule))
+
+
+def _only_port_zero(rule: AuthorizationRule) -> bool:
+    """Whether every operation, or a condition, asks for no port but 0."""
+    asked = [[parse_port(text) for text in o.ports] for o in rule.operations]
+    wanted = [[parse_port(text) for text in c.values] for c in rule.conditions if c.key == "destination.port"]
+    return (bool(asked) and all(ports and set(ports) == {0} for ports in asked)) or any(set(ports) == {0} for ports in wanted)
 
 
 def _odd(rule: AuthorizationRule) -> list[str]:

@@ -14,13 +14,20 @@ from meshtui.model.reason import Reason
 
 
 def _look(context: Context) -> Iterator[Found]:
-    """Errors of istiod's conversion, and port modes without a selector, which are ignored (istio.io: PeerAuthentication)."""
+    """Errors of istiod's conversion, and port modes without labels to select by, which istiod refuses and ambient ignores.
+
+    A PeerAuthentication of the root namespace with a selector counts nowhere (MT225).
+    """
     for policy in sorted(context.snapshot.peer_authentications.values(), key=lambda p: p.meta.ref):
         ref = policy.meta.ref
         if not policy.port_modes:
             continue
-        if policy.selector is None or policy.selector.is_empty or ref.namespace == context.snapshot.mesh.root_namespace:
-            yield Found((ref,), f"{ref} sets modes of ports without a selector", "port modes count for selected workloads only")
+        if policy.selector is None or policy.selector.is_empty:
+            how = "without a selector" if policy.selector is None else "with an empty selector"
+            why = "port modes count for selected workloads only: istiod's validation refuses them for a namespace or the mesh"
+            yield Found((ref,), f"{ref} sets modes of ports {how}", why)
+            continue
+        if ref.namespace == context.snapshot.mesh.root_namespace:
             continue
         said: dict[Reason, None] = {}
         for member in context.classes_in(ref.namespace):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.pods import guarded
+from meshtui.findings.pods import closed_by_default, guarded
 from meshtui.model.finding import Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.model.workload import MeshMode
@@ -25,7 +25,7 @@ def _look(context: Context) -> Iterator[Found]:
     for workload, pods in context.workloads:
         if workload.ref.namespace not in spaces or workload.ref.namespace.startswith("kube-"):
             continue
-        open_pods = [p for p in pods if not context.isolated(p, Direction.INGRESS)]
+        open_pods = [p for p in pods if not (context.isolated(p, Direction.INGRESS) or closed_by_default(context, p))]
         if not open_pods:
             isolated[workload.ref.namespace] += 1
         elif not open_pods[0].host_network and context.snapshot.mesh_mode(open_pods[0]) is not MeshMode.GATEWAY:
