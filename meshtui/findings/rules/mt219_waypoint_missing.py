@@ -9,7 +9,7 @@ from meshtui.engine.path.waypoint import USE_WAYPOINT_NAMESPACE
 from meshtui.engine.policy.unmodelled import USE_WAYPOINT
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.given import not_given
+from meshtui.findings.given import in_view, not_given
 from meshtui.findings.waypoints import denies, destinations, few, guards, waypoint_of
 from meshtui.model.finding import Severity
 from meshtui.model.ids import ObjectRef
@@ -25,6 +25,8 @@ def _look(context: Context) -> Iterator[Found]:
     for ref, several in users.items():
         gateway = find_gateway(context.snapshot, ref.namespace, ref.name)
         doubt = ""
+        if gateway is None and not in_view(context, ref.namespace):
+            continue  # it may be elsewhere
         if gateway is None:
             problem, doubt = f"{ref} isn't there", not_given(context.snapshot, ref)
         elif not gateway.is_waypoint:
