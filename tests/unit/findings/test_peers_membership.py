@@ -120,6 +120,7 @@ ROWS = [
     ),
     ("IST0103 a dumped pod without the annotation", "MT106", [MESH, app(resourceVersion="7")], True),
     ("IST0103 a dumped pod with it", "MT106", [MESH, app(resourceVersion="7", annotations=REDIRECTED)], False),
+    ("IST0103 ztunnel itself is never captured", "MT106", [MESH, app(resourceVersion="7", labels={"app": "ztunnel"})], False),
     ("IST0103 a manifest says nothing of it", "MT106", [MESH, app()], False),
     ("IST0103 a dumped pod that has no address yet", "MT106", [MESH, app(resourceVersion="7", ip="")], False),
     (
