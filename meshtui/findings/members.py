@@ -14,6 +14,7 @@ _OUTCOMES = {
     MeshMode.SIDECAR: "{names} {gets} a sidecar, and istio-cni leaves a pod with a sidecar out of ambient",
     MeshMode.AMBIENT: "{names} {is_} captured now, and {gets} a sidecar when the pod is made anew",
 }
+_OPEN = "it isn't known whether {names} {gets} a sidecar, or {is_} captured by istio-cni"
 _OTHERWISE = "{names} {has} neither now, and {gets} a sidecar when the pod is made anew"
 
 
@@ -40,8 +41,9 @@ def outcome(context: Context, pods: Iterable[Pod]) -> str:
     found: dict[str, dict[ObjectRef, None]] = {}
     for pod in pods:
         text = _OUTCOMES.get(context.snapshot.mesh_mode(pod), _OTHERWISE)
+        text = _OPEN if context.snapshot.open_membership_of(pod) is not None else text
         found.setdefault(text, {})[context.snapshot.owner_of(pod)] = None
-    return "; ".join(_said(text, sorted(found[text])) for text in (*_OUTCOMES.values(), _OTHERWISE) if text in found)
+    return "; ".join(_said(text, sorted(found[text])) for text in (*_OUTCOMES.values(), _OPEN, _OTHERWISE) if text in found)
 
 
 def _said(text: str, owners: list[ObjectRef]) -> str:

@@ -92,7 +92,8 @@ def asks_for_mesh(labels: Mapping[str, str]) -> bool:
 
 def asks_for_sidecar(pod: Pod, namespace_labels: Mapping[str, str]) -> bool:
     """Whether labels ask for a sidecar: of the pod's namespace, unless the pod opts out, or its own where those say nothing."""
-    return _wanted(pod) != "false" and bool(_revision(pod, namespace_labels, by_default=False))
+    never = pod.namespace in _NEVER_INJECTED or _wanted(pod) == "false"
+    return not never and bool(_revision(pod, namespace_labels, by_default=False))
 
 
 def injection_label(labels: Mapping[str, str]) -> str:

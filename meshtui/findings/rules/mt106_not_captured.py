@@ -24,7 +24,7 @@ def _look(context: Context) -> Iterator[Found]:
     dark = context.once(_nodes_without_ztunnel)
     for workload, pods in context.workloads:
         found = partial(Found, (workload.ref,), flows=0)
-        wanted = [p for p in pods if p.ready and context.snapshot.mesh_mode(p) is MeshMode.WANTED]
+        wanted = [p for p in pods if p.ready and context.snapshot.mesh_mode(p) is MeshMode.WANTED and not _is_ztunnel(p)]
         half = [p for p in pods if p.ready and is_half_captured(p) and context.snapshot.mesh_mode(p) in _MEANT]
         if half:
             yield found(

@@ -21,7 +21,7 @@ def _look(context: Context) -> Iterator[Found]:
         unmarked = [pod for pod in meant if INJECTED not in pod.meta.annotations]
         yield Found(
             (workload.ref,),
-            f"{len(meant)} of {len(pods)} pods of {workload.ref} run a sidecar, and are labelled for ambient",
+            f"{len(meant)} of {len(pods)} pods of {workload.ref} with a sidecar, though labels put them into ambient",
             f"istio-cni knows a sidecar by the annotation {INJECTED}, which isn't there: it captures the pod, too, "
             "and two proxies handle each connection"
             if unmarked

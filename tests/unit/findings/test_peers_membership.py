@@ -85,6 +85,12 @@ ROWS = [
         False,
     ),
     ("KIA1311 the namespace has both, and is told so", "MT108", [BOTH, app()], False),
+    (
+        "KIA1311 a namespace that is never injected",
+        "MT108",
+        [ambient("kube-system"), pod("kube-system/a", "10.0.4.1", labels={INJECT: "true"})],
+        False,
+    ),
     ("KIA1314 injection label and redirection", "MT108", [MESH, app(labels={INJECT: "true"}, annotations=REDIRECTED)], True),
     ("KIA1314 redirection alone", "MT108", [MESH, app(annotations=REDIRECTED)], False),
     ("KIA1315 a sidecar in an ambient namespace", "MT109", [MESH, app(sidecar=True, annotations=INJECTED)], True),
@@ -120,6 +126,7 @@ ROWS = [
     ),
     ("IST0103 a dumped pod without the annotation", "MT106", [MESH, app(resourceVersion="7")], True),
     ("IST0103 a dumped pod with it", "MT106", [MESH, app(resourceVersion="7", annotations=REDIRECTED)], False),
+    ("IST0103 ztunnel itself is never captured", "MT106", [MESH, app(resourceVersion="7", labels={"app": "ztunnel"})], False),
     ("IST0103 a manifest says nothing of it", "MT106", [MESH, app()], False),
     ("IST0103 a dumped pod that has no address yet", "MT106", [MESH, app(resourceVersion="7", ip="")], False),
     (
@@ -177,6 +184,13 @@ def test_where_both_labels_stand_the_finding_says_what_membership_says():
     assert "istio-injection=enabled" in finding.message
     assert "Pod shop/web gets a sidecar" in finding.why
     assert "Pod shop/api is captured now" in finding.why
+
+
+def test_where_the_namespace_is_not_known_the_finding_does_not_say_which_it_is():
+    (finding,) = found("MT108", [app(labels={AMBIENT: "ambient", INJECT: "true"})])
+    assert "it isn't known whether Pod shop/web gets a sidecar" in finding.why
+    (finding,) = found("MT108", [namespace("shop"), app(labels={AMBIENT: "ambient", INJECT: "true"})])
+    assert finding.why.startswith("Pod shop/web gets a sidecar, and istio-cni leaves")
 
 
 # ---- MT204: what isn't known isn't said
