@@ -10,7 +10,7 @@ from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.waypoints import Behind, Guard, behind_waypoints, few, guards
+from meshtui.findings.waypoints import Behind, Guard, behind_waypoints, denies, few, guards
 from meshtui.model.finding import Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.model.policy import AuthorizationPolicy
@@ -54,7 +54,7 @@ def _look(context: Context) -> Iterator[Found]:
             (service.meta.ref, who, waypoint, *named),
             f"{who} {how} the pods of {service.meta.ref} on {way.number} without passing {waypoint}, which would deny it",
             f"{few(named)} {'is' if len(named) == 1 else 'are'} enforced at the waypoint only, and nothing protects the pods",
-            None,
+            None if member.endpoint.mode is MeshMode.NONE or any(map(denies, policies)) else Severity.INFO,
             1,
             affected=frozenset((who, *named)),
         )

@@ -14,6 +14,7 @@ USES = {"istio.io/use-waypoint": "gate"}
 FAR = {**USES, "istio.io/use-waypoint-namespace": "edge"}
 CART = pod("store/cart", "10.1.0.1", [("http", 8080)], account="cart")
 TILL = pod("store/till", "10.1.0.2", [("http", 8080)], account="till")
+OTHER = pod("store/other", "10.1.0.7", [("http", 8080)], account="other")
 PLAIN, BARE = namespace("plain"), pod("plain/cron", "10.1.9.1", [80], account="cron")
 WP_POD = pod("store/gate-x", "10.1.0.9", [15008], labels={f"{GATEWAY_API}/gateway-name": "gate"}, account="gate")
 
@@ -176,6 +177,12 @@ ROWS = [
         [WARNING],
     ),
     (
+        "goes around: a caller in the mesh whom no rule lets in, by the pod's address",
+        "MT242",
+        [*BASE, STRICT, waypoint(), service(labels=USES), authz(AT_CART, "ALLOW", rules=[FROM_TILL]), OTHER],
+        [INFO],
+    ),
+    (
         "goes around: what the waypoint asks depends on the request",
         "MT242",
         [*BASE, STRICT, waypoint(), service(labels=USES), authz(AT_CART, "ALLOW", rules=[GETS])],
@@ -247,7 +254,7 @@ ROWS = [
     ("KIA1313 a namespace's label, and nothing runs there", "MT219", [namespace("store", **USES)], []),
     ("KIA1313 and a DENY is lost", "MT219", [*BASE, service(labels=USES), authz(AT_CART)], [ERROR]),
     ("KIA1313 and an ALLOW is lost", "MT219", [*BASE, service(labels=USES), authz(AT_CART, "ALLOW")], [WARNING]),
-    ("KIA1313 nothing else of the waypoint's namespace is given", "MT219", [*BASE, service(labels=FAR), authz(AT_CART)], [INFO]),
+    ("KIA1313 nothing else of the waypoint's namespace is given", "MT219", [*BASE, service(labels=FAR), authz(AT_CART)], []),
     (
         "KIA1313 the class isn't a waypoint's, and a DENY is lost",
         "MT219",
@@ -262,8 +269,8 @@ ROWS = [
     ),
     ("KIA0109 a DENY for a Service that isn't there", "MT207", [*BASE, authz(AT_CART)], [ERROR]),
     ("KIA0109 an ALLOW for a Service that isn't there", "MT207", [*BASE, authz(AT_CART, "ALLOW")], [WARNING]),
-    ("KIA0109 only policies are given", "MT207", [authz(AT_CART)], [INFO]),
-    ("KIA0109 a Gateway that isn't there, only policies are given", "MT207", [authz(AT_GATE)], [INFO]),
+    ("KIA0109 only policies are given", "MT207", [authz(AT_CART)], []),
+    ("KIA0109 a Gateway that isn't there, only policies are given", "MT207", [authz(AT_GATE)], []),
     (
         "GatewayClass istio as a target",
         "MT207",
