@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from meshtui.engine.policy.trust_domains import principals_meant
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.fixes import identity_edits
@@ -19,7 +20,7 @@ def _look(context: Context) -> Iterator[Found]:
     meant = {(ref.namespace, ref.name): ref for ref in meant_workloads(context)}
     for policy in snapshot.authorization_policies.values():
         for named in named_in(snapshot, policy) if _enforced(policy) else ():
-            if not named.text or named.identity in context.identities or _elsewhere(context, named):
+            if not named.text or _exists(context, named) or _elsewhere(context, named):
                 continue
             workload = meant.get((named.namespace, named.account))
             flows = context.count(broken_flows(context, named, workload)) if workload else 0
@@ -42,6 +43,12 @@ def _look(context: Context) -> Iterator[Found]:
 
 def _enforced(policy: AuthorizationPolicy) -> bool:
     return policy.action in {"ALLOW", "DENY"} and not policy.dry_run
+
+
+def _exists(context: Context, named: Named) -> bool:
+    """Whether somebody has the identity, or at a waypoint one of those that istiod writes for it."""
+    meant = principals_meant(named.identity, context.snapshot.mesh) if named.policy.target_refs else (named.identity,)
+    return not context.identities.isdisjoint(meant)
 
 
 def _elsewhere(context: Context, named: Named) -> bool:

@@ -475,6 +475,18 @@ ROWS = [
     ),
     ("MT103 a virtual machine", "MT103", [*MESH, vm("shop/vm", "vm"), allow({"principals": [f"{ID}vm"]})], None),
     ("MT103 a typo of a namespace", "MT103", [*MESH, allow({"principals": ["cluster.local/ns/shpo/sa/web"]})], WARNING),
+    (
+        "MT103 cluster.local at the waypoint of another trust domain",
+        "MT103",
+        [FOREIGN_MESH, *BEHIND, at(AT_API, source(principals=[WEB_ID]))],
+        None,
+    ),
+    (
+        "MT103 cluster.local at a ztunnel of another trust domain",
+        "MT103",
+        [FOREIGN_MESH, *MESH, allow({"principals": [WEB_ID]})],
+        WARNING,
+    ),
     ("MT103 an empty principal", "MT103", [*MESH, allow({"principals": [""]})], None),
     (
         "MT103 a Deployment without replicas",
