@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from meshtui.engine.policy.attachment import DESTINATIONS, WAYPOINT_CLASS
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.given import not_given
+from meshtui.findings.given import labels_not_given, not_given
 from meshtui.findings.waypoints import denies, destinations, waypoint_of
 from meshtui.model.finding import Severity
 from meshtui.model.ids import ObjectRef
@@ -40,8 +40,7 @@ def _problem(context: Context, target: TargetRef, home: str) -> tuple[str, str]:
         service = next((each for each in context.once(destinations) if each.meta.ref == wanted), None)
         if service is None:
             return f"there is no {wanted}", not_given(snapshot, wanted)
-        space = snapshot.namespace_by_name.get(home)
-        labels = "" if snapshot.live or (space and space.known) else "; its namespace, whose label may, isn't in the input"
+        labels = labels_not_given(snapshot, home)
         return ("", "") if waypoint_of(context, service) else (f"neither {wanted} nor its namespace names a waypoint", labels)
     if target.kind == "Gateway" and target.group == _GATEWAY_GROUP:
         wanted = ObjectRef("Gateway", home, target.name)

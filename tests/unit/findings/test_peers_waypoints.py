@@ -181,6 +181,12 @@ ROWS = [
         [],
     ),
     (
+        "istio#51214 the namespace isn't given, whose label may say so",
+        "MT241",
+        [*ENTERS[1:], service(labels=USES), authz(AT_CART, "ALLOW", rules=[FROM_TILL])],
+        [INFO],
+    ),
+    (
         "istio#51214 a classic gateway",
         "MT241",
         [*CLASSIC, service(labels=USES), authz(AT_CART, "ALLOW", rules=[GETS])],
