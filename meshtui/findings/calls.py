@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from meshtui.engine.endpoints import Endpoints
+from meshtui.engine.path.entrances import IstioEntrances
 from meshtui.engine.path.gateway import is_istios
 from meshtui.engine.path.resolution import Resolver
-from meshtui.engine.path.routes import entries
+from meshtui.engine.path.routes import Entry, entries
 from meshtui.engine.path.waypoint import instances
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import Snapshot
@@ -162,15 +163,25 @@ def _routed(snapshot: Snapshot, services: dict[tuple[str, str], Service]) -> Ite
     for gateway in sorted(snapshot.gateways.values(), key=lambda g: g.meta.ref):
         pods = [each.pod for each in instances(snapshot, endpoints, gateway)] if not gateway.is_waypoint else []
         pod = next((pod for pod in pods if pod is not None and (not pod.derived or is_istios(snapshot, gateway))), None)
-        if pod is None:
-            continue
-        backends = {
-            (entry.route.meta.ref, b.namespace, b.name, b.port)
-            for entry in entries(snapshot, gateway)
-            for b in entry.rule.backends
-            if b.kind == "Service" and b.weight
-        }
-        for route, space, name, number in sorted(backends, key=str):
-            service = services.get((space, name))
-            if service is not None and number is not None:
-                yield Want(pod, service, number, route, "its backendRef", gateway.meta.ref)
+        if pod is not None:
+            yield from _of_entries(pod, gateway.meta.ref, entries(snapshot, gateway), services, "its backendRef")
+    for entrance in IstioEntrances(snapshot, endpoints).all:
+        pod = next((each.pod for each in entrance.pods if each.pod is not None), None)
+        if pod is not None and entrance.doubt is None:
+            yield from _of_entries(pod, entrance.ref, entrance.entries, services, "its destination")
+
+
+def _of_entries(
+    pod: Pod, gateway: ObjectRef, found: Iterable[Entry], services: dict[tuple[str, str], Service], words: str
+) -> Iterator[Want]:
+    """What a gateway's pod calls by some entries, each port of a route's Service once."""
+    backends = {
+        (entry.route.meta.ref, b.namespace, b.name, b.port)
+        for entry in found
+        for b in entry.rule.backends
+        if b.kind == "Service" and b.weight
+    }
+    for route, space, name, number in sorted(backends, key=str):
+        service = services.get((space, name))
+        if service is not None and number is not None:
+            yield Want(pod, service, number, route, words, gateway)

@@ -17,11 +17,20 @@ _ALIKE: Mapping[str, Callable[[Snapshot], Iterable[Meta]]] = {
     "Service": lambda snapshot: (each.meta for each in snapshot.services.values()),
     "ServiceEntry": lambda snapshot: (each.meta for each in snapshot.service_entries.values()),
     "Gateway": lambda snapshot: (each.meta for each in snapshot.gateways.values()),
+    "ReferenceGrant": lambda snapshot: (each.meta for each in snapshot.reference_grants.values()),
 }
 
 
+def labels_not_given(snapshot: Snapshot, namespace: str) -> str:
+    """The end of a sentence if the labels of a namespace aren't in the input, which may say otherwise; else empty."""
+    space = snapshot.namespace_by_name.get(namespace)
+    if snapshot.live or (space is not None and space.known):
+        return ""
+    return "; its namespace, whose label may do so, isn't in the input"
+
+
 def not_given(snapshot: Snapshot, ref: ObjectRef) -> str:
-    """Why a Service or Gateway that isn't in the input may exist, as the end of a sentence; empty if nothing says so.
+    """Why an object that isn't in the input may exist, as the end of a sentence; empty if nothing says so.
 
     A folder often holds the objects of one team, or those of one kind: if it has neither the Namespace nor another object of the
     kind in it, nothing is known. A cluster holds everything.

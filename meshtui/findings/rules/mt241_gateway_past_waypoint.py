@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from meshtui.engine.path.waypoint import INGRESS_USE_WAYPOINT
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
+from meshtui.findings.given import labels_not_given
 from meshtui.findings.waypoints import few, guards, one_of_each_class
 from meshtui.model.finding import Edit, Fix, Operation, Severity
 from meshtui.model.ids import ObjectRef
@@ -36,13 +37,14 @@ def _look(context: Context) -> Iterator[Found]:
             if would not in {StepResult.BLOCK, StepResult.UNKNOWN} or does.decision is Decision.DENY:
                 continue
             told.add((caller, service.meta.ref))
-            sure = would is StepResult.BLOCK
+            sure, doubt = would is StepResult.BLOCK, labels_not_given(context.snapshot, service.meta.namespace)
             edit = Edit(service.meta.ref, (Operation("add", ("metadata", "labels", INGRESS_USE_WAYPOINT), "true"),))
             yield Found(
                 (service.meta.ref, caller, waypoint, *named),
-                f"{caller} sends requests to {service.meta.ref} past {waypoint}: the Service has no label {INGRESS_USE_WAYPOINT}",
+                f"{caller} sends requests to {service.meta.ref} past {waypoint}: "
+                f"the Service has no label {INGRESS_USE_WAYPOINT}{doubt}",
                 f"{few(named)} {'would deny them' if sure else 'may deny some of them'} at the waypoint, which isn't asked",
-                Severity.ERROR if sure else None,
+                Severity.INFO if doubt else Severity.ERROR if sure else None,
                 1,
                 Fix(f"label {service.meta.ref} with {INGRESS_USE_WAYPOINT}: true", (edit,)) if not sure else None,
                 affected=frozenset((caller, *named)),

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
+from meshtui.findings.given import not_given
 from meshtui.findings.routing import backends, parents, services
 from meshtui.model.finding import Severity
+from meshtui.model.ids import ObjectRef
 
 
 def _look(context: Context) -> Iterator[Found]:
@@ -21,12 +23,13 @@ def _look(context: Context) -> Iterator[Found]:
         here = [grant for grant in grants if grant.meta.namespace == to.namespace]
         if any(grant.allows(route.kind, home, "Service", to.name) for grant in here):
             continue
+        doubt = not_given(context.snapshot, ObjectRef("ReferenceGrant", to.namespace, ""))
         yield Found(
             (route.ref, backend.ref),
             f"{backend.place}: {backend.ref} is in another namespace, and no ReferenceGrant of {to.namespace} lets "
-            f"{route.kind}s of {home} send to it",
+            f"{route.kind}s of {home} send to it{doubt}",
             "requests that it gets are answered with 500",
-            None if to.weight > 0 else Severity.INFO,
+            None if to.weight > 0 and not doubt else Severity.INFO,
             affected=frozenset({backend.ref}),
         )
 

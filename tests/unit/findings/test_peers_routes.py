@@ -157,6 +157,12 @@ ROWS = [
     ("KIA1402 a ReferenceGrant for another Service", "MT604", [*BOTH, TO_LIST, grant(name="other")], [ERROR]),
     ("KIA1402 a ReferenceGrant for another kind", "MT604", [*BOTH, TO_LIST, grant(kind="TLSRoute")], [ERROR]),
     ("KIA1402 a ReferenceGrant for another namespace", "MT604", [*BOTH, TO_LIST, grant("elsewhere")], [ERROR]),
+    (
+        "KIA1402 the other namespace isn't given, whose grant may be elsewhere",
+        "MT604",
+        [*STORE, *STOCK[1:], gate(), TO_LIST],
+        [INFO],
+    ),
     ("KIA1402 a route for the mesh needs none", "MT604", [*BOTH, route("list", space="stock", parent=MESH)], []),
     ("KIA1402 the own namespace", "MT604", [*BOTH, route()], []),
     ("KIA1601 a namespace that isn't there", "MT605", [*BOTH, grant("ghost")], [INFO]),

@@ -39,6 +39,15 @@ def to(kind, name, group=""):
     return {"kind": kind, "name": name, "group": group}
 
 
+def classic(kind, key, spec):
+    space, _, name = key.partition("/")
+    return {"apiVersion": "networking.istio.io/v1", "kind": kind, "metadata": {"name": name, "namespace": space}, "spec": spec}
+
+
+SERVER = {"port": {"number": 80, "name": "http", "protocol": "HTTP"}, "hosts": ["*"]}
+PROXY = {
+    "containers": [{"name": "istio-proxy", "image": "proxy:1", "args": ["proxy", "router"], "ports": [{"containerPort": 80}]}]
+}
 AT_CART, AT_GATE = to("Service", "cart"), to("Gateway", "gate", GATEWAY_API)
 FROM_TILL = {"from": [{"source": {"principals": ["cluster.local/ns/store/sa/till"]}}]}
 FROM_WP = {"from": [{"source": {"principals": ["cluster.local/ns/store/sa/gate"]}}]}
@@ -65,6 +74,22 @@ ENTERS = [*BASE, namespace("doors"), INGRESS, ROUTE, waypoint()]
 ONLY_GATE = policy("store/only", {"selector": {"matchLabels": {"app": "cart"}}, "rules": [FROM_WP]}, "AuthorizationPolicy")
 ONLY_TILL = policy("store/till", {"selector": {"matchLabels": {"app": "cart"}}, "rules": [FROM_TILL]}, "AuthorizationPolicy")
 STRICT = policy("store/strict", {"mtls": {"mode": "STRICT"}}, "PeerAuthentication")
+CLASSIC = [
+    *BASE,
+    namespace("doors"),
+    pod("doors/old", "10.1.5.1", [80], labels={"app": "old", "istio": "ingressgateway"}, account="old", spec=PROXY),
+    classic("Gateway", "doors/old", {"selector": {"istio": "ingressgateway"}, "servers": [SERVER]}),
+    classic(
+        "VirtualService",
+        "doors/cart",
+        {
+            "hosts": ["*"],
+            "gateways": ["old"],
+            "http": [{"route": [{"destination": {"host": "cart.store.svc.cluster.local", "port": {"number": 80}}}]}],
+        },
+    ),
+    waypoint(),
+]
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
 
 ROWS = [
@@ -156,6 +181,26 @@ ROWS = [
         [*ENTERS, service(labels=USES | {"istio.io/ingress-use-waypoint": "true"}), authz(AT_CART, "ALLOW", rules=[GETS])],
         [],
     ),
+    (
+        "istio#51214 the namespace isn't given, whose label may say so",
+        "MT241",
+        [*ENTERS[1:], service(labels=USES), authz(AT_CART, "ALLOW", rules=[FROM_TILL])],
+        [INFO],
+    ),
+    (
+        "istio#51214 a classic gateway",
+        "MT241",
+        [*CLASSIC, service(labels=USES), authz(AT_CART, "ALLOW", rules=[GETS])],
+        [WARNING],
+    ),
+    (
+        "istio#51214 a classic gateway, and the Service has ingress-use-waypoint",
+        "MT241",
+        [*CLASSIC, service(labels=USES | {"istio.io/ingress-use-waypoint": "true"}), authz(AT_CART, "ALLOW", rules=[GETS])],
+        [],
+    ),
+    ("a call of a classic gateway that is denied", "MT217", [*CLASSIC, service(), ONLY_TILL], [ERROR]),
+    ("a call of a classic gateway that is allowed", "MT217", [*CLASSIC, service()], []),
     ("istio#51214 nothing is enforced at the waypoint", "MT241", [*ENTERS, service(labels=USES)], []),
     ("istio#51214 a DENY for somebody else", "MT241", [*ENTERS, service(labels=USES), authz(AT_CART, rules=[FROM_TILL])], []),
     (
