@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import field
 
 from meshtui.kinds.convert import meta
-from meshtui.kinds.kind import GATEWAY_API, Kind
+from meshtui.kinds.kind import GATEWAY_API, Kind, Role
 from meshtui.kinds.wire import ObjectMeta, Wire
 from meshtui.model import gateway as model
 
@@ -64,5 +64,6 @@ KINDS = (
         ReferenceGrant,
         reference_grant,
         optional=True,
+        role=Role.ROUTING,
     ),
 )

@@ -17,6 +17,15 @@ MESH = "istio.io: ambient, gateways"
 GW_LABEL = {"gateway.networking.k8s.io/gateway-name": "gw"}
 GW_SA = "cluster.local/ns/infra/sa/gw-istio"
 
+GROUP = "gateway.networking.k8s.io"
+
+
+def grant(source):
+    """A ReferenceGrant of namespace back for the HTTPRoutes of another."""
+    spec = {"from": [{"group": GROUP, "kind": "HTTPRoute", "namespace": source}], "to": [{"group": "", "kind": "Service"}]}
+    metadata = {"name": "g", "namespace": "back"}
+    return {"apiVersion": f"{GROUP}/v1beta1", "kind": "ReferenceGrant", "metadata": metadata, "spec": spec}
+
 
 def gateway(listeners=None, name="istio", key="infra/gw"):
     everybody = {"namespaces": {"from": "All"}}
@@ -212,6 +221,23 @@ CASES = [
         "a backend of another namespace",
         ROUTE,
         [route("infra/r", {"backendRefs": [{"name": "api", "namespace": "back", "port": 80}]})],
+        FRONT,
+        "GET /",
+        "unknown",
+        says="ReferenceGrant",
+    ),
+    Case(
+        "… that a ReferenceGrant allows",
+        ROUTE,
+        [route("infra/r", {"backendRefs": [{"name": "api", "namespace": "back", "port": 80}]}), grant("infra")],
+        FRONT,
+        "GET /",
+        "allow",
+    ),
+    Case(
+        "… and one that a ReferenceGrant allows to others",
+        ROUTE,
+        [route("infra/r", {"backendRefs": [{"name": "api", "namespace": "back", "port": 80}]}), grant("elsewhere")],
         FRONT,
         "GET /",
         "unknown",

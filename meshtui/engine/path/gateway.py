@@ -373,7 +373,7 @@ class Gateways:
         if backend.kind != "Service":
             reason = because(Code.BACKEND_KIND_NOT_MODELLED, backend=ref)
             return layer_result(Layer.GATEWAY, at.entrance.where, StepResult.UNKNOWN, reason)
-        if backend.namespace != entry.route.meta.namespace and isinstance(entry.route, HTTPRoute):
+        if isinstance(entry.route, HTTPRoute) and not self._granted(entry.route, backend):
             reason = because(Code.BACKEND_IN_OTHER_NAMESPACE, backend=ref)
             return layer_result(Layer.GATEWAY, at.entrance.where, StepResult.UNKNOWN, reason)
         resolved = self._resolved(backend)
@@ -398,6 +398,12 @@ class Gateways:
             for target in resolved.targets
             for way in self._hops.ways(at.endpoint, target.endpoint, target.port, question)
         ]
+
+    def _granted(self, route: HTTPRoute, backend: BackendRef) -> bool:
+        """Whether a route may name a Service: one of its own namespace, or one that a ReferenceGrant allows."""
+        home, to = route.meta, backend.namespace
+        grants = (grant for grant in self._snapshot.reference_grants.values() if grant.meta.namespace == to)
+        return to == home.namespace or any(g.allows(home.kind, home.namespace, "Service", backend.name) for g in grants)
 
     def _passed_on(self, at: _At) -> tuple[HttpRequest | None, Jwt | None]:
         """The request and its token as the gateway passes them on, after its own check of the token."""
