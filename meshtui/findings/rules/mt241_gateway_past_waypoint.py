@@ -13,6 +13,7 @@ from meshtui.model.finding import Edit, Fix, Operation, Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.model.reason import Code
 from meshtui.model.verdict import Decision, StepResult
+from meshtui.model.workload import Pod
 
 
 def _look(context: Context) -> Iterator[Found]:
@@ -44,12 +45,19 @@ def _look(context: Context) -> Iterator[Found]:
                 f"{caller} sends requests to {service.meta.ref} past {waypoint}: "
                 f"the Service has no label {INGRESS_USE_WAYPOINT}{doubt}",
                 f"{few(named)} {'would deny them' if sure else 'may deny some of them'} at the waypoint, which isn't asked",
-                Severity.INFO if doubt else Severity.ERROR if sure else None,
+                Severity.INFO if doubt or _is_let_in(context, pod, source.principal) else Severity.ERROR if sure else None,
                 1,
                 Fix(f"label {service.meta.ref} with {INGRESS_USE_WAYPOINT}: true", (edit,)) if not sure else None,
                 affected=frozenset((caller, *named)),
             )
             break
+
+
+def _is_let_in(context: Context, pod: Pod, identity: str | None) -> bool:
+    """Whether a policy on the pod itself names the gateway's identity: then somebody means its requests to come straight."""
+    compiled = (each.policy for each in context.authorization.covering(pod) if not each.denies)
+    sources = (source for policy in compiled for rule in policy.rules for source in rule.sources)
+    return identity is not None and any(identity in source.principals for source in sources)
 
 
 RULE = Rule(

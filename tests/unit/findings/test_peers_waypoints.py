@@ -73,6 +73,14 @@ ROUTE = thing(
 ENTERS = [*BASE, namespace("doors"), INGRESS, ROUTE, waypoint()]
 ONLY_GATE = policy("store/only", {"selector": {"matchLabels": {"app": "cart"}}, "rules": [FROM_WP]}, "AuthorizationPolicy")
 ONLY_TILL = policy("store/till", {"selector": {"matchLabels": {"app": "cart"}}, "rules": [FROM_TILL]}, "AuthorizationPolicy")
+LETS_DOORS_IN = policy(
+    "store/doors",
+    {
+        "selector": {"matchLabels": {"app": "cart"}},
+        "rules": [FROM_WP, {"from": [{"source": {"principals": ["cluster.local/ns/doors/sa/front-istio"]}}]}],
+    },
+    "AuthorizationPolicy",
+)
 STRICT = policy("store/strict", {"mtls": {"mode": "STRICT"}}, "PeerAuthentication")
 CLASSIC = [
     *BASE,
@@ -174,6 +182,12 @@ ROWS = [
         "MT241",
         [*ENTERS, service(labels=USES), authz(AT_CART, "ALLOW", rules=[GETS])],
         [WARNING],
+    ),
+    (
+        "istio#51214 a policy on the pods lets the gateway in by its name",
+        "MT241",
+        [*ENTERS, service(labels=USES), authz(AT_CART, "ALLOW", rules=[FROM_TILL]), LETS_DOORS_IN],
+        [INFO],
     ),
     (
         "istio#51214 the Service has ingress-use-waypoint",
