@@ -20,6 +20,12 @@ _FEW = 8
 """A range of at most so many ports is about an application."""
 
 
+def field_of(decider: Decider) -> str:
+    """The field of a policy's rule, as ``spec.ingress[0]``; empty for the policy as a whole."""
+    rule = decider.rule or ""
+    return rule if not rule or rule.startswith("specs[") else f"spec.{rule}"
+
+
 def all_tiers(context: Context) -> Iterator[tuple[PodClass, Direction, tuple[Tier, ...]]]:
     """The tiers of every class with pods, in each direction; nothing if no policies of the CNI's own kinds are evaluated."""
     if context.own is None:

@@ -38,6 +38,7 @@ def _look(context: Context) -> Iterator[Found]:
                 Severity.ERROR if flows else Severity.INFO if missing else None,
                 flows,
                 Fix(f"run {workload} as {named.account}", edits) if edits else None,
+                field=f"spec.rules[{named.rule}]",
             )
 
 

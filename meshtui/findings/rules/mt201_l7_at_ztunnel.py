@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from meshtui.engine.classes.classifier import PodClass
 from meshtui.engine.policy.authorization import compile_policy, l7_fields_of
@@ -34,9 +35,14 @@ def _look(context: Context) -> Iterator[Found]:
             rest = len(policy.rules) - len(asked)
             effect = "nothing is left to allow: everything is denied" if not rest else "these rules are left out"
             severity = Severity.ERROR if flows or not rest else Severity.WARNING
-            yield Found((policy.meta.ref,), head, f"{_cause(policy, asked)}; {effect}", severity, flows, _fix(policy, asked))
+            why, fix = f"{_cause(policy, asked)}; {effect}", _fix(policy, asked)
+            yield Found((policy.meta.ref,), head, why, severity, flows, fix, field=_first(asked))
         else:
-            yield _of_deny(policy, head, _cause(policy, asked))
+            yield replace(_of_deny(policy, head, _cause(policy, asked)), field=_first(asked))
+
+
+def _first(asked: Mapping[int, object]) -> str:
+    return f"spec.rules[{min(asked)}]"
 
 
 def _cause(policy: AuthorizationPolicy, asked: dict[int, tuple[str, ...]]) -> str:

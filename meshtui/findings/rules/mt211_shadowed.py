@@ -44,6 +44,7 @@ def _on(
                 f"{ref} rules[{index}] allows what {other.meta.ref} denies",
                 "DENY goes before ALLOW: the rule never allows anybody",
                 Severity.WARNING,
+                field=f"spec.rules[{index}]",
             )
             return
         if policy.action == other.action and same and rule != everybody:
@@ -53,6 +54,7 @@ def _on(
                     (ref, other.meta.ref),
                     f"{ref} rules[{index}] says what {other.meta.ref} says for the same pods already",
                     "it changes nothing; whoever takes the access away in one place still leaves it in the other",
+                    field=f"spec.rules[{index}]",
                 )
                 return
 

@@ -33,7 +33,8 @@ def _look(context: Context) -> Iterator[Found]:
             said = [*odd, *(["port 0 alone, which no connection has"] if nothing else [])]
             what = ", ".join(said) or "an entry in which nothing is set"
             effect = "the rule never matches" if empty or nothing else "what can't be read is dropped, and the rest counts"
-            yield Found((policy.meta.ref,), f"{policy.meta.ref} rules[{index}]: {what}", f"{effect}; nothing reports that")
+            why, field = f"{effect}; nothing reports that", f"spec.rules[{index}]"
+            yield Found((policy.meta.ref,), f"{policy.meta.ref} rules[{index}]: {what}", why, field=field)
 
 
 def _asks_http(policy: AuthorizationPolicy, rule: AuthorizationRule) -> bool:

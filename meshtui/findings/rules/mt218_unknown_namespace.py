@@ -37,6 +37,7 @@ def _look(context: Context) -> Iterator[Found]:
                     f"{policy.meta.ref} rules[{index}] {_words(name, negative, alike, matching)}",
                     _effect(negative=negative, pattern="*" in name),
                     None if complete or alike else Severity.INFO,
+                    field=f"spec.rules[{index}]",
                 )
 
 

@@ -72,9 +72,8 @@ def _found(policy: AuthorizationPolicy, where: str, odd: _Odd) -> Found:
     else:
         effect = "the field's other values count alone"
     severity = (Severity.ERROR if lost else None) if odd.sure else Severity.INFO
-    return Found(
-        (ref,), f"{ref} {where}.{odd.field}: {odd.text} is {known}{hint}", f"a waypoint enforces it, and {effect}", severity
-    )
+    message, field = f"{ref} {where}.{odd.field}: {odd.text} is {known}{hint}", f"spec.{where}.operation.{odd.field}"
+    return Found((ref,), message, f"a waypoint enforces it, and {effect}", severity, field=field)
 
 
 def _methods(operation: AuthorizationOperation) -> Iterator[_Odd]:

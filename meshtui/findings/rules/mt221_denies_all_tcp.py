@@ -43,6 +43,7 @@ def _of_rule(context: Context, each: AtWaypoint, index: int, rule: Authorization
         f"{ref} rules[{index}] denies by {', '.join(http_fields(rule))}, and {where} {'speaks' if certain else 'may speak'} TCP",
         f"without HTTP these fields are dropped from a DENY: {effect}; a rule that also names the HTTP ports denies no others",
         None if certain else Severity.INFO,
+        field=f"spec.rules[{index}]",
     )
 
 

@@ -33,12 +33,13 @@ def _look(context: Context) -> Iterator[Found]:
             ref = policy.meta.ref
             if _by_identity(rule) and _plaintext(context, members):
                 why = "a caller without an identity is excepted by nothing, and plaintext is accepted: whom it excepts gets in so"
-                yield Found((ref,), f"{ref} rules[{index}] allows whatever it doesn't except", why, Severity.WARNING)
+                said = f"{ref} rules[{index}] allows whatever it doesn't except"
+                yield Found((ref,), said, why, Severity.WARNING, field=f"spec.rules[{index}]")
             else:
                 why = (
                     "what nobody thought of is allowed, too; a rule that names whom it allows, or a DENY of these, isn't open so"
                 )
-                yield Found((ref,), f"{ref} rules[{index}] allows whatever it doesn't except", why)
+                yield Found((ref,), f"{ref} rules[{index}] allows whatever it doesn't except", why, field=f"spec.rules[{index}]")
 
 
 def _only_excepts(rule: AuthorizationRule) -> bool:

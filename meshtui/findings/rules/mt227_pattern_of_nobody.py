@@ -40,6 +40,7 @@ def _look(context: Context) -> Iterator[Found]:
                 if within
                 else f"by this entry the rule {'excepts' if negative else 'matches'} nobody",
                 Severity.INFO if missing or not sure else None,
+                field=f"spec.{where.partition(' ')[0]}",
             )
 
 

@@ -44,11 +44,12 @@ def _look(context: Context) -> Iterator[Found]:
                     (ref,),
                     f"{ref} has a field {path}, {said}",
                     f"kubectl refuses it, and clients without strict validation drop it: {effect}",
+                    field=path,
                 )
         for path in policy.blank if isinstance(policy, AuthorizationPolicy) else ():
             what = "every source" if path.endswith("from") else "every operation"
             why = f"to istiod an empty list is as if it weren't there: the rule is for {what}, and not for none"
-            yield Found((ref,), f"{ref} {path.removeprefix('spec.')} is an empty list", why)
+            yield Found((ref,), f"{ref} {path.removeprefix('spec.')} is an empty list", why, field=path)
 
 
 def _meant(kind: str, path: str) -> str:

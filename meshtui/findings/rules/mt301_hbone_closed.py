@@ -12,7 +12,7 @@ from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.netrules import Written, opened, peers_of, permitted, through_tunnel, written_rules
-from meshtui.findings.own import Closed, tunnel_closed
+from meshtui.findings.own import Closed, field_of, tunnel_closed
 from meshtui.findings.own_fixes import tunnel_fix
 from meshtui.findings.pods import is_ambient
 from meshtui.model.constants import HBONE_PORT, NETWORK_LAYERS
@@ -62,7 +62,8 @@ def _of_own(context: Context) -> Iterator[Found]:
         flows = context.count(denied)
         head = f"{ref} opens ports for {direction.value}, but not HBONE ({HBONE_PORT}): {places}"
         fix = tunnel_fix(context, (each.decider for each in several))
-        yield Found((ref,), head, _why(context, denied, flows), None if flows else Severity.WARNING, flows, fix)
+        severity, field_ = None if flows else Severity.WARNING, field_of(several[0].decider)
+        yield Found((ref,), head, _why(context, denied, flows), severity, flows, fix, field=field_)
 
 
 def _closed_flows(
@@ -104,6 +105,7 @@ def _found(entry: _Closed, denied: list[tuple[PodClass, PodClass, int]], flows: 
         None if flows else Severity.WARNING,
         flows,
         Fix(f"open {HBONE_PORT} in {places}", (Edit(ref, operations),)),
+        field=f"spec.{direction}[{entry.rules[0]}]",
     )
 
 

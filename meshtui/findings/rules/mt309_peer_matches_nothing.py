@@ -8,6 +8,7 @@ from meshtui.engine.matching.selectors import describe, matches
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.netrules import written_rules
+from meshtui.findings.own import field_of
 from meshtui.findings.unseen import made_by_operator, unseen
 from meshtui.model.finding import Severity
 from meshtui.model.policy import NetworkPeer
@@ -26,6 +27,7 @@ def _look(context: Context) -> Iterator[Found]:
                     f"{ref} {written.place}.{side}[{number}] matches nobody: {problem}",
                     "the rule opens nothing for whom it was written",
                     None if context.snapshot.live else Severity.INFO,
+                    field=f"spec.{written.place}.{side}[{number}]",
                 )
     yield from _of_own(context)
 
@@ -44,6 +46,7 @@ def _of_own(context: Context) -> Iterator[Found]:
             f"{ref} {named.decider.rule} names nobody: no pod has {named.words}{why}",
             "the rule is about nobody for whom it was written",
             None if context.snapshot.live else Severity.INFO,
+            field=field_of(named.decider),
         )
 
 

@@ -8,7 +8,9 @@ from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.netrules import peers_of, written_rules
+from meshtui.findings.own import field_of
 from meshtui.model.finding import Severity
+from meshtui.model.verdict import Decider
 
 
 def _look(context: Context) -> Iterator[Found]:
@@ -29,6 +31,7 @@ def _look(context: Context) -> Iterator[Found]:
                     (policy.meta.ref,),
                     f"{policy.meta.ref} {written.place} names port {entry.port}/{entry.protocol}, which no container has",
                     "the port is open for nobody",
+                    field=f"spec.{written.place}",
                 )
     yield from _of_own(context)
 
@@ -48,9 +51,8 @@ def _of_own(context: Context) -> Iterator[Found]:
                 unknown = {entry.name for entry in entries} - {name for name, _ in having}
                 missing |= {(rule.decider.rule or "", name): None for name in sorted(unknown)}
         for place, name in missing:
-            yield Found(
-                (policy.ref,), f"{policy.ref} {place} names port {name}, which no container has", "the port is open for nobody"
-            )
+            message = f"{policy.ref} {place} names port {name}, which no container has"
+            yield Found((policy.ref,), message, "the port is open for nobody", field=field_of(Decider(policy.ref, place)))
 
 
 RULE = Rule("MT310", "unknown port name", Severity.WARNING, _look, ("Pod", "NetworkPolicy"))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.own import never_asked
+from meshtui.findings.own import field_of, never_asked
 from meshtui.model.finding import Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.model.verdict import Decider
@@ -25,6 +25,7 @@ def _look(context: Context) -> Iterator[Found]:
             f"{ref} {', '.join(places)}: never asked, as {before} decides everything before",
             "it has no effect, whatever it says",
             affected=frozenset({by.ref} - {ref}),
+            field=field_of(Decider(ref, places[0])),
         )
 
 
