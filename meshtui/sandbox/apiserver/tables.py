@@ -210,7 +210,8 @@ def _gateway_address(obj: Obj) -> str:
 
 def _programmed(obj: Obj) -> str:
     conditions = (obj.get("status") or {}).get("conditions") or []
-    return next((str(c["status"]) for c in conditions if c.get("type") in ("Programmed", "Accepted")), "Unknown")
+    by_type = {c.get("type"): str(c["status"]) for c in conditions}
+    return by_type.get("Programmed") or by_type.get("Accepted") or "Unknown"
 
 
 def _col(title: str, read: Callable[[Obj], Cell]) -> Column:

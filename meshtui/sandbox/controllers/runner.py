@@ -11,6 +11,7 @@ from meshtui.sandbox.apiserver.store import Store
 from meshtui.sandbox.controllers.daemonset import DaemonSetController
 from meshtui.sandbox.controllers.deployment import DeploymentController
 from meshtui.sandbox.controllers.endpointslice import EndpointSliceController
+from meshtui.sandbox.controllers.gateway import GatewayController
 from meshtui.sandbox.controllers.job import JobController
 from meshtui.sandbox.controllers.namespace import NamespaceController
 from meshtui.sandbox.controllers.replicaset import ReplicaSetController
@@ -51,6 +52,7 @@ class Controllers:
             DaemonSetController(store),
             JobController(store),
             EndpointSliceController(store),
+            GatewayController(store),
         )
 
     async def start(self) -> None:
