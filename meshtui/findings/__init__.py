@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 
@@ -13,29 +12,11 @@ from meshtui.engine import Engine
 from meshtui.findings import rules
 from meshtui.findings.base import NotKnownError, Rule
 from meshtui.findings.context import Context
+from meshtui.findings.report import NotEvaluated, Report, order
 from meshtui.model.finding import Finding
 from meshtui.model.snapshot import Snapshot
 
-__all__ = ["NotEvaluated", "Report", "Rule", "all_rules", "evaluate", "look", "rules_in"]
-
-
-@dataclass(frozen=True, slots=True)
-class NotEvaluated:
-    """A rule that wasn't evaluated, with the reason. It is reported, because silence would look like "no problem found"."""
-
-    rule: str
-    name: str
-    reason: str
-    observed: str = ""
-    """The application whose evidence the rule needs, in addition to the snapshot."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """All findings, the most severe first, ignored ones last; and the rules that couldn't be evaluated."""
-
-    findings: tuple[Finding, ...]
-    not_evaluated: tuple[NotEvaluated, ...] = ()
+__all__ = ["NotEvaluated", "Report", "Rule", "all_rules", "breaking", "evaluate", "look", "rules_in"]
 
 
 def rules_in(package: ModuleType) -> tuple[Rule, ...]:
@@ -52,6 +33,11 @@ def _own() -> tuple[Rule, ...]:
 def all_rules(more: Iterable[Rule] = ()) -> tuple[Rule, ...]:
     """The rules for every mesh, and ``more`` rules of applications, sorted by id."""
     return tuple(sorted((*_own(), *more), key=lambda rule: rule.id))
+
+
+def breaking(more: Iterable[Rule] = ()) -> frozenset[str]:
+    """The ids of the rules whose findings are about connections that fail (``Rule.breaks``)."""
+    return frozenset(rule.id for rule in all_rules(more) if rule.breaks)
 
 
 def look(
@@ -73,12 +59,7 @@ def look(
                 reason = str(error)
         if reason:
             silent.append(NotEvaluated(rule.id, rule.name, reason, rule.observed))
-    return Report(tuple(sorted(found, key=_order)), tuple(silent))
-
-
-def _order(finding: Finding) -> tuple[object, ...]:
-    """A sort key: ignored last; then severity, number of flows, id, objects."""
-    return bool(finding.ignored), finding.severity, -finding.flows, finding.rule, finding.objects, finding.message
+    return Report(tuple(sorted(found, key=order)), tuple(silent))
 
 
 def evaluate(snapshot: Snapshot, engine: Engine | None = None) -> tuple[Finding, ...]:

@@ -44,6 +44,7 @@ class Rule:
     ``reads`` are the kinds that the rule needs: when one of them can't be read, the rule isn't evaluated. Most rules conclude
     something from missing objects, so a kind that was only listed in some namespaces counts as unreadable, unless ``partial``.
     ``observed`` names the application of which the rule needs evidence that a snapshot doesn't contain.
+    ``breaks`` says that a finding means connections that fail: denials by its first object are evidence of it.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Rule:
     reads: tuple[str, ...] = ()
     partial: bool = False
     observed: str = ""
+    breaks: bool = False
 
     def blind(self, context: Context) -> str:
         """The reason why the rule can't be evaluated, or an empty string."""

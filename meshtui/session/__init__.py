@@ -15,6 +15,7 @@ from meshtui.engine.explain.causes import content_of
 from meshtui.engine.explain.denials import Policy, policies_of
 from meshtui.engine.matrix.matrix import Matrix
 from meshtui.engine.path.gateway_address import gateway_urls
+from meshtui.findings.evidence import Recent
 from meshtui.model.carry import carry
 from meshtui.model.change import VerdictChange
 from meshtui.model.errors import MeshtuiError, SourceEndedError, UsageError
@@ -226,6 +227,10 @@ class Session:
     def findings(self) -> tuple[Finding, ...]:
         """The findings in the current Snapshot, the most severe first; on a large cluster possibly of an earlier Snapshot."""
         return self.looking.report.findings
+
+    def denied(self) -> Recent:
+        """Recent denials, as evidence of findings; empty when no log is read."""
+        return self.denials.recent()
 
     @property
     def snapshot(self) -> Snapshot:

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from meshtui.engine.explain.denials import DeniedCount, JudgedDenial, Times, count_by_object, judge_denial, newest_policy
-from meshtui.model.denial import WINDOW_S, Denial
+from meshtui.findings.evidence import Recent, recent
+from meshtui.model.denial import BUCKET_S, WINDOW_S, Denial
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
 from meshtui.model.verdict import Verdict
@@ -37,6 +38,7 @@ class Denials:
         self._changes: dict[Flow, datetime] = {}
         self._since: datetime | None = None
         self._judged: tuple[tuple[object, ...], list[JudgedDenial]] | None = None
+        self._recent: tuple[list[JudgedDenial], int, Recent] | None = None
 
     def follow(self, since_s: int = WINDOW_S) -> None:
         """Start to follow the proxies' logs until the session ends; further calls have no effect."""
@@ -142,3 +144,13 @@ class Denials:
         if self.log is None or not self.log.readable:
             return None
         return count_by_object(self.judged, self._host.clock() - timedelta(seconds=WINDOW_S))
+
+    def recent(self) -> Recent:
+        """Recent denials as evidence of findings; empty when no log is read. The same object while nothing has changed."""
+        if self.log is None or not self.log.readable:
+            return {}
+        judged, now = self.judged, self._host.clock()
+        slot = int(now.timestamp()) // BUCKET_S
+        if self._recent is None or self._recent[0] is not judged or self._recent[1] != slot:
+            self._recent = (judged, slot, recent(judged, now - timedelta(seconds=WINDOW_S)))
+        return self._recent[2]

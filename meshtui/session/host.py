@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from meshtui.engine import Engine
+from meshtui.findings.evidence import Recent
 from meshtui.model.snapshot import Snapshot
 from meshtui.session.application import Application
 from meshtui.settings import Settings
@@ -58,6 +59,9 @@ class Host(Protocol):
 
     def clock(self) -> datetime:
         """The current local time."""
+
+    def denied(self) -> Recent:
+        """Recent denials, as evidence of findings; empty when no log is read."""
 
     def api(self) -> Api:
         """The client of the API server. Raises UsageError when there is no cluster."""

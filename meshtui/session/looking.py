@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 from operator import ne
 
-from meshtui.findings import Report, Rule, look
+from meshtui.findings import Report, Rule, breaking, look
+from meshtui.findings.evidence import Recent, with_evidence
 from meshtui.model.errors import MeshtuiError
 from meshtui.session.application import Application
 from meshtui.session.finding_worker import FindingWorker
@@ -24,6 +25,7 @@ class Looking:
         self._host = host
         self._report: Report | None = None
         self._last = Report(())
+        self._raised: tuple[Report, Recent, Report] | None = None
         self._evidence: dict[str, object] = {}
         self._evidence_of: dict[str, frozenset[str]] = {}
         self._worker = FindingWorker()
@@ -33,10 +35,18 @@ class Looking:
 
     @property
     def report(self) -> Report:
-        """All findings, the most severe first: of the current Snapshot if the cluster is small, else of the last evaluation."""
+        """All findings, the most severe first: of the current Snapshot if the cluster is small, else of the last evaluation.
+
+        Recent denials in the proxies' logs, where they are read, are evidence of some of them. The same object while nothing
+        has changed.
+        """
         if self._report is None and self._at_once:
             self._report = self._last = look(self._host.snapshot, self._evidence, None, self._rules)
-        return self._last if self._report is None else self._report
+        written = self._last if self._report is None else self._report
+        denied = self._host.denied()
+        if self._raised is None or self._raised[0] is not written or self._raised[1] != denied:
+            self._raised = (written, denied, with_evidence(written, denied, breaking(self._rules)))
+        return self._raised[2]
 
     def follow(self) -> None:
         """Start computing findings in the background where that takes long; listeners are notified of the result.

@@ -57,3 +57,16 @@ async def test_the_healthy_one_is_clean_and_asking_buys_nothing(bookstore):
     assert (code, answer["errors"], answer["warnings"], answer["not_evaluated"]) == (0, 0, 0, []), answer
     _, answer = await run(bookstore, "check", "--no-observe")
     assert {each["rule"] for each in answer["not_evaluated"]} == {"MT401", "MT402", "MT403"}
+
+
+@on("wrong-identity")
+async def test_denials_in_the_logs_are_evidence_of_the_call_that_is_denied(bookstore):
+    await run(bookstore, "checkout", "--yes")
+
+    async def found(*words):
+        _, answer = await run(bookstore, "check", *words)
+        return {f["rule"]: f["why"] for f in answer["findings"] if f["objects"][-1]["name"] == "ecom-service"}
+
+    told, evident = await found(), await found("--denials")
+    assert evident["MT217"].startswith(told["MT217"] + "; 1 connection was denied by AuthorizationPolicy inventory/")
+    assert evident | {"MT217": ""} == told | {"MT217": ""}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from meshtui.cli.command import choice, command, switch, value
@@ -12,6 +12,7 @@ from meshtui.cli.findings import findings_of, known_rules, read_for, rule_named
 
 if TYPE_CHECKING:
     from meshtui.cli.check_report import Checked
+    from meshtui.cli.findings import World
     from meshtui.model.finding import Finding
     from meshtui.model.snapshot import Snapshot
     from meshtui.settings import Settings
@@ -27,6 +28,7 @@ class Words:
     baseline: str | None
     write_baseline: str | None
     no_observe: bool
+    denials: bool
     fix_dir: str | None
     output: str
 
@@ -39,6 +41,7 @@ PARAMS = [
     value("--write-baseline", "FILE", "write the findings of today into a file", shell_complete=files),
     value("--fix-dir", "DIR", "write the objects that fixes change or create into a new folder", shell_complete=files),
     switch("--no-observe", "ask no application: only what the cluster's API says"),
+    switch("--denials", "read the proxies' logs too: denials of the last 10 minutes make a finding more severe"),
 ]
 
 
@@ -59,10 +62,11 @@ def _run(words: Words, settings: Settings) -> int:
         return _list_rules(words.output)
     if words.baseline and words.write_baseline:
         raise UsageError("--baseline reads a file, --write-baseline writes one", "name one of them")
-    snapshot, evidence, manifests = read_for(settings, observe=not words.no_observe)
+    world = read_for(settings, observe=not words.no_observe, denials=words.denials)
+    snapshot = world.snapshot
     _say_what_is_hidden(snapshot, verbose=settings.verbose)
     gc.disable()  # this process ends soon, and makes many objects but no circles of them
-    found, silent = findings_of(snapshot, evidence, settings)
+    found, silent = findings_of(world, settings)
     if words.write_baseline:
         return _write_baseline(words.write_baseline, found)
     known = 0
@@ -78,14 +82,14 @@ def _run(words: Words, settings: Settings) -> int:
     places = places_of(snapshot, active)
     shown = Checked(active, [f for f in found if f.ignored], silent, known, {}, known_rules(), places)
     if words.output in {"json", "jsonl", "yaml"} or words.fix_dir:
-        shown.manifests.update(manifests(active))
+        shown.manifests.update(world.manifests(active))
     if words.fix_dir:
-        _write_fixes(words.fix_dir, snapshot, shown, settings)
+        _write_fixes(words.fix_dir, world, shown, settings)
     write(noting(answer(shown), read=snapshot.reading), words.output)
     return exit_code(active, words.fail_on)
 
 
-def _write_fixes(folder: str, snapshot: Snapshot, shown: Checked, settings: Settings) -> None:
+def _write_fixes(folder: str, world: World, shown: Checked, settings: Settings) -> None:
     """Write the fixes, and say on standard error what all of them do together."""
     from meshtui.cli.check_fixes import collected, in_words, together, write_fixes
     from meshtui.cli.notes import note
@@ -96,8 +100,10 @@ def _write_fixes(folder: str, snapshot: Snapshot, shown: Checked, settings: Sett
         return
     files_ = write_fixes(folder, fixes)
     note(f"wrote the fixes of {len(fixes.fixed)} findings into {folder}: {len(files_)} objects")
-    after, comparison = together(snapshot, fixes)
-    left = {(each.rule, each.objects) for each in findings_of(after, {}, settings)[0]}
+    after, comparison = together(world.snapshot, fixes)
+    left = {
+        (each.rule, each.objects) for each in findings_of(replace(world, snapshot=after, observed={}, denied={}), settings)[0]
+    }
     remaining = [each for each in fixes.fixed if (each.rule, each.objects) in left]
     for line in in_words(fixes, comparison, remaining):
         note(line)

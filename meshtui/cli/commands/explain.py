@@ -120,20 +120,20 @@ def _explain_findings(words: Words, settings: Settings) -> int:
         sys.stdout.write(f"{page_of(rule.id)}\n")
         sys.stdout.flush()
     try:
-        snapshot, evidence, manifests = read_for(settings, observe=True)
+        world = read_for(settings, observe=True)
     except ConfigError as error:
         if not as_text or words.destination is not None:
             raise
         note(f"no cluster to look at: {error.message}")
         return 0
-    everything, not_evaluated = findings_of(snapshot, evidence, settings)
+    everything, not_evaluated = findings_of(world, settings)
     found = of_rule = [each for each in everything if each.rule == rule.id]
     if words.destination is not None:
         found = [each for each in of_rule if any(_is_named(ref, words.destination) for ref in each.objects)]
         if not found:
             known = ", ".join(dict.fromkeys(str(ref) for each in of_rule for ref in each.objects[:1])) or "none"
             note(f"{rule.id} finds nothing about {words.destination}; it finds something about: {known}")
-    texts = manifests(found)
+    texts, snapshot = world.manifests(found), world.snapshot
     silent = next((each for each in not_evaluated if each.rule == rule.id), None)
     places = places_of(snapshot, found)
     several = [explained(snapshot, each, texts, places) for each in found]

@@ -56,4 +56,4 @@ def _is_ztunnel(pod: Pod) -> bool:
     return pod.labels.get(_ZTUNNEL[0]) == _ZTUNNEL[1]
 
 
-RULE = Rule("MT106", "not captured", Severity.WARNING, _look, partial=True)
+RULE = Rule("MT106", "not captured", Severity.WARNING, _look, partial=True, breaks=True)

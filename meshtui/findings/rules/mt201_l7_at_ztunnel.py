@@ -97,4 +97,4 @@ def _fix(policy: AuthorizationPolicy, asked: dict[int, tuple[str, ...]]) -> Fix 
     return Fix(summary, (Edit(policy.meta.ref, tuple(operations)),))
 
 
-RULE = Rule("MT201", "L7 at ztunnel", Severity.ERROR, _look, ("AuthorizationPolicy",), partial=True)
+RULE = Rule("MT201", "L7 at ztunnel", Severity.ERROR, _look, ("AuthorizationPolicy",), partial=True, breaks=True)

@@ -30,4 +30,4 @@ def _look(context: Context) -> Iterator[Found]:
         yield Found((policy.meta.ref,), f"{policy.meta.ref} allows nothing: it has no rules", why, severity)
 
 
-RULE = Rule("MT202", "ALLOW without rules", Severity.WARNING, _look, ("AuthorizationPolicy",), partial=True)
+RULE = Rule("MT202", "ALLOW without rules", Severity.WARNING, _look, ("AuthorizationPolicy",), partial=True, breaks=True)

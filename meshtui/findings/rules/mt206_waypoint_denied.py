@@ -76,4 +76,5 @@ RULE = Rule(
     _look,
     ("AuthorizationPolicy", "Service", "Gateway", "NetworkPolicy"),
     partial=True,
+    breaks=True,
 )

@@ -39,4 +39,4 @@ def _look(context: Context) -> Iterator[Found]:
         )
 
 
-RULE = Rule("MT212", "STRICT with un-meshed callers", Severity.ERROR, _look, ("PeerAuthentication",), partial=True)
+RULE = Rule("MT212", "STRICT with un-meshed callers", Severity.ERROR, _look, ("PeerAuthentication",), partial=True, breaks=True)

@@ -48,4 +48,4 @@ def _found(context: Context, named: Named, gateway: Pod, flows: int) -> Found:
     )
 
 
-RULE = Rule("MT214", "gateway in another namespace", Severity.ERROR, _look, ("Pod", "AuthorizationPolicy"))
+RULE = Rule("MT214", "gateway in another namespace", Severity.ERROR, _look, ("Pod", "AuthorizationPolicy"), breaks=True)

@@ -32,4 +32,4 @@ def _look(context: Context) -> Iterator[Found]:
         )
 
 
-RULE = Rule("MT217", "call denied", Severity.ERROR, _look, ("AuthorizationPolicy", "Service"), partial=True)
+RULE = Rule("MT217", "call denied", Severity.ERROR, _look, ("AuthorizationPolicy", "Service"), partial=True, breaks=True)

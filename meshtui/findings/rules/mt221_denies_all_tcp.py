@@ -57,4 +57,6 @@ def _denied(context: Context, each: AtWaypoint, rule: AuthorizationRule, port: S
     return ""
 
 
-RULE = Rule("MT221", "DENY of all TCP", Severity.WARNING, _look, ("AuthorizationPolicy", "Service", "Gateway"), partial=True)
+RULE = Rule(
+    "MT221", "DENY of all TCP", Severity.WARNING, _look, ("AuthorizationPolicy", "Service", "Gateway"), partial=True, breaks=True
+)

@@ -118,4 +118,4 @@ def _why(context: Context, denied: list[tuple[PodClass, PodClass, int]], flows: 
     return why
 
 
-RULE = Rule("MT301", "HBONE closed", Severity.ERROR, _look, ("NetworkPolicy",), partial=True)
+RULE = Rule("MT301", "HBONE closed", Severity.ERROR, _look, ("NetworkPolicy",), partial=True, breaks=True)

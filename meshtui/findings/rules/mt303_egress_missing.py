@@ -99,4 +99,4 @@ def _found_own(context: Context, by: Decider, target: ObjectRef, flows: list[Mea
     )
 
 
-RULE = Rule("MT303", "egress missing", Severity.ERROR, _look, ("NetworkPolicy",), partial=True)
+RULE = Rule("MT303", "egress missing", Severity.ERROR, _look, ("NetworkPolicy",), partial=True, breaks=True)

@@ -65,4 +65,4 @@ def _meant(context: Context) -> Iterator[tuple[PodClass, PodClass, int, str]]:
                 yield from ((source, target, port, f"{written.policy.meta.ref} {written.place}") for source in sources)
 
 
-RULE = Rule("MT304", "ingress missing", Severity.ERROR, _look, ("NetworkPolicy",), partial=True)
+RULE = Rule("MT304", "ingress missing", Severity.ERROR, _look, ("NetworkPolicy",), partial=True, breaks=True)

@@ -66,4 +66,6 @@ def _annotated(pod: Pod) -> Iterator[int]:
         yield pod.ports[0].number
 
 
-RULE = Rule("MT307", "scrapes blocked", Severity.WARNING, _look, ("NetworkPolicy", "AuthorizationPolicy"), partial=True)
+RULE = Rule(
+    "MT307", "scrapes blocked", Severity.WARNING, _look, ("NetworkPolicy", "AuthorizationPolicy"), partial=True, breaks=True
+)
