@@ -63,20 +63,21 @@ def of_rule(found, rule):
 def test_text_names_file_and_line(capsys, folder):
     out = answer(capsys, "-f", "deploy")
     after = out[out.index("MT301") :]
-    assert "at: deploy/netpol ü.yaml:2" in after[: after.index("fix:")]
+    assert "at: deploy/netpol ü.yaml:10 (spec.ingress[0])" in after[: after.index("fix:")]
 
 
 def test_json_has_the_place(capsys, folder):
     finding = of_rule(json.loads(answer(capsys, "-f", "deploy", "-o", "json"))["findings"], "MT301")
-    place = {**finding["place"], "field": None}
-    assert place == {"file": "deploy/netpol ü.yaml", "line": 2, "field": None, "changed_by": None, "changed_at": None}
+    place = finding["place"]
+    assert (place["file"], place["line"], place["field"]) == ("deploy/netpol ü.yaml", 10, "spec.ingress[0]")
+    assert (place["changed_by"], place["changed_at"]) == (None, None)
 
 
 def test_junit_has_the_place(capsys, folder):
     cases = ET.fromstring(answer(capsys, "-f", "deploy", "-o", "junit")).iter("testcase")
     (case,) = [case for case in cases if case.get("classname") == "MT301"]
-    assert (case.get("file"), case.get("line")) == ("deploy/netpol ü.yaml", "2")
-    assert "at: deploy/netpol ü.yaml:2" in case.find("failure").text
+    assert (case.get("file"), case.get("line")) == ("deploy/netpol ü.yaml", "10")
+    assert "at: deploy/netpol ü.yaml:10" in case.find("failure").text
 
 
 def test_sarif_has_the_place_relative_to_the_working_directory(capsys, folder):
@@ -84,7 +85,7 @@ def test_sarif_has_the_place_relative_to_the_working_directory(capsys, folder):
     (result,) = [each for each in results if each["ruleId"] == "MT301"]
     physical = result["locations"][0]["physicalLocation"]
     assert physical["artifactLocation"] == {"uri": "deploy/netpol%20%C3%BC.yaml", "uriBaseId": "%SRCROOT%"}
-    assert physical["region"]["startLine"] == 2
+    assert physical["region"]["startLine"] == 10
 
 
 def test_a_file_elsewhere_has_its_whole_path(capsys, folder, monkeypatch):
@@ -263,4 +264,4 @@ def test_explain_prints_the_page_and_what_the_rule_finds_here(capsys, folder):
     out = capsys.readouterr().out
     assert out.startswith("# MT301: HBONE closed\n")
     assert "MT301 HBONE closed (error): 1 found" in out
-    assert "at: deploy/netpol ü.yaml:2" in out
+    assert "at: deploy/netpol ü.yaml:10 (spec.ingress[0])" in out
