@@ -23,6 +23,7 @@ from meshtui.ui.widgets.status import StatusBar
 
 _KEPT = 500
 _TAIL = 2000
+_DRAW_S = 0.2
 _DIRECTIONS = {True: "inbound", False: "outbound", None: ""}
 
 
@@ -37,6 +38,7 @@ class LogScreen(ActionScreen):
         self._workload = workload
         self._lines: deque[AccessLine] = deque(maxlen=_KEPT)
         self._problems: list[str] = []
+        self._drawn_soon = False
 
     def compose(self) -> ComposeResult:
         """Header, text, footer."""
@@ -54,7 +56,6 @@ class LogScreen(ActionScreen):
         for pod in ztunnels:
             self._follow(pod)
         self._draw()
-        self.set_interval(0.25, self._draw)
 
     def _ztunnels(self) -> list[Pod]:
         nodes = {pod.node for pod in self._workload.pods if pod.node}
@@ -70,12 +71,21 @@ class LogScreen(ActionScreen):
                     parsed = parse_access_line(raw)
                     if parsed is not None and parsed.concerns(self._workload.ref.namespace, names):
                         self._lines.append(parsed)
+                        self._draw_soon()
             except MeshtuiError as error:
                 self._problems.append(f"log of {ztunnel.key}: {error}")
+                self._draw_soon()
                 return
             await asyncio.sleep(1)
 
+    def _draw_soon(self) -> None:
+        """Draw what has come, with what comes in the next moment."""
+        if not self._drawn_soon:
+            self._drawn_soon = True
+            self.set_timer(_DRAW_S, self._draw)
+
     def _draw(self) -> None:
+        self._drawn_soon = False
         lines = tuple(_shown(entry) for entry in reversed(self._lines))
         sections = [Section("", tuple(line((problem, BAD)) for problem in self._problems))] if self._problems else []
         if not lines:

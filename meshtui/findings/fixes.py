@@ -13,6 +13,7 @@ from meshtui.model.constants import HBONE_PORT, REVISION_LABELS
 from meshtui.model.finding import Edit, Fix, Operation
 from meshtui.model.ids import ObjectRef
 from meshtui.model.policy import NetworkPolicy
+from meshtui.model.selectors import LabelSelector
 from meshtui.model.workload import Pod
 
 _POD_SPEC = ("spec", "template", "spec")
@@ -123,19 +124,29 @@ def with_tunnel(port: int, *, tunnel: bool) -> list[dict[str, Any]]:
 
 
 def peer_of(context: Context, pod: Pod, home: str) -> dict[str, Any]:
-    """A pod's workload as the peer of a NetworkPolicy in namespace ``home``."""
-    peer: dict[str, Any] = {"podSelector": {"matchLabels": labels_of(context, pod)}}
-    if pod.namespace != home:
-        return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": pod.namespace}}, **peer}
-    return peer
+    """A pod's workload as the peer of a NetworkPolicy in namespace ``home``; ``named_with`` are the others that this names."""
+    return manifests.pods_peer(labels_of(context, pod), pod.namespace, home)
 
 
 def labels_of(context: Context, pod: Pod) -> dict[str, str]:
-    """The labels with which the pod's controller selects it; for a bare pod, all labels that aren't of a revision."""
+    """Labels that name the pod's workload, and no other if there are such labels.
+
+    Else those with which its controller selects it; for a bare pod, all labels that aren't of a revision.
+    """
+    own = context.narrow.labels(pod)
+    if own is not None:
+        return own
     controller = context.snapshot.tops.get(context.snapshot.owner_of(pod))
     if controller is not None and controller.selector is not None and controller.selector.labels:
         return dict(controller.selector.labels)
     return {key: value for key, value in sorted(pod.labels.items()) if key not in REVISION_LABELS}
+
+
+def named_with(context: Context, pod: Pod) -> list[ObjectRef]:
+    """The workloads that ``labels_of`` a pod name, its own first."""
+    own = context.snapshot.owner_of(pod)
+    selector = LabelSelector(tuple(labels_of(context, pod).items()))
+    return [own, *sorted(context.narrow.owners(selector, pod.namespace) - {own})]
 
 
 def network_policy(ref: ObjectRef, labels: Mapping[str, str], ingress: Sequence[Mapping[str, Any]]) -> Edit:

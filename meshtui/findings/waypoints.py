@@ -16,8 +16,6 @@ from meshtui.model.ids import ObjectRef
 from meshtui.model.policy import AuthorizationPolicy, RequestAuthentication
 from meshtui.model.workload import Pod, Service
 
-_NAMED = 3
-
 
 @dataclass(frozen=True, slots=True)
 class Behind:
@@ -89,9 +87,3 @@ def guards(context: Context, waypoint: ObjectRef, service: Service | None) -> tu
 def denies(guard: Guard) -> bool:
     """Whether a policy is there to keep somebody out, whatever else is allowed."""
     return isinstance(guard, AuthorizationPolicy) and guard.action == "DENY" and not guard.dry_run
-
-
-def few(refs: Iterable[ObjectRef]) -> str:
-    """The names of some objects, at most three of them."""
-    names = [str(ref) for ref in refs]
-    return ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")

@@ -8,7 +8,7 @@ from meshtui.engine.explain.own_manifests import Opening
 from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.fixes import KUBELET, allow_policy, labels_of, network_policy, own_labels, peer_of, with_tunnel
+from meshtui.findings.fixes import KUBELET, allow_policy, labels_of, named_with, network_policy, own_labels, peer_of, with_tunnel
 from meshtui.findings.own_fixes import own_policy_edit
 from meshtui.findings.pods import DATABASES, closed_by_default, guarded
 from meshtui.model.constants import HBONE_PORT
@@ -101,7 +101,8 @@ def _fix(context: Context, pod: Pod, port: int, workload: ObjectRef) -> Fix | No
         namespaces = sorted({home, *(caller.namespace for caller in callers.values())})
         policy = ObjectRef("AuthorizationPolicy", home, f"{workload.name}-policy")
         edits.insert(0, allow_policy(policy, labels, [{"namespaces": namespaces}]))
-    who = ", ".join(ref.name for ref in sorted(callers)) or f"namespace {home}"
+    let_in = {ref for caller in callers.values() for ref in named_with(context, caller)}
+    who = ", ".join(ref.name for ref in sorted(let_in)) or f"namespace {home}"
     return Fix(f"let in {who}, and nobody else", tuple(edits))
 
 

@@ -30,7 +30,8 @@ def _look(context: Context) -> Iterator[Found]:
         elif policy.dry_run and (ambient or policy.target_refs):
             edit = Edit(ref, (Operation("remove", ("metadata", "annotations", _DRY_RUN)),))
             why = f"it says what it would do, and does nothing; the annotation {_DRY_RUN} keeps it so"
-            fix = Fix(f"remove the annotation {_DRY_RUN}: then it is enforced", (edit,)) if policy.action == "ALLOW" else None
+            then = "its rules let in whom they name, and who is named by no ALLOW policy of a workload is denied there"
+            fix = Fix(f"remove the annotation {_DRY_RUN}: {then}", (edit,)) if policy.action == "ALLOW" else None
             yield Found((ref,), f"{ref} is a dry run", why, Severity.INFO, fix=fix)
         elif policy.action in {"AUDIT", "CUSTOM"} and ambient:
             why = "ztunnel enforces ALLOW and DENY only; a waypoint, by targetRefs, does what it says"

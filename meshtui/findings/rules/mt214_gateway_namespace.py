@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from meshtui.findings.authz import policies
 from meshtui.findings.base import Found, Rule
@@ -23,18 +23,20 @@ def _look(context: Context) -> Iterator[Found]:
     for policy in policies(context) if gateways else ():
         if policy.action not in {"ALLOW", "DENY"}:
             continue
-        for named in named_in(context.snapshot, policy):
-            gateway = gateways.get(named.account)
-            if gateway is None or named.identity in context.identities:
-                continue
-            flows = context.count(broken_flows(context, named, context.snapshot.owner_of(gateway)))
-            yield _found(context, named, gateway, flows)
+        wrong = [n for n in named_in(context.snapshot, policy) if n.account in gateways and n.identity not in context.identities]
+        for rule, identity in dict.fromkeys((named.rule, named.identity) for named in wrong):
+            alike = [named for named in wrong if (named.rule, named.identity) == (rule, identity)]
+            yield _found(context, alike, gateways[alike[0].account])
 
 
-def _found(context: Context, named: Named, gateway: Pod, flows: int) -> Found:
+def _found(context: Context, alike: Sequence[Named], gateway: Pod) -> Found:
+    """A finding about one identity, wherever one rule names it."""
+    named = alike[0]
+    flows = context.count(broken_flows(context, named, context.snapshot.owner_of(gateway)))
     ref, real = named.policy.meta.ref, context.snapshot.principal_of(gateway)
-    value = f"{gateway.namespace}/{gateway.service_account}" if named.path[-2] == "serviceAccounts" else real
-    edit = Edit(ref, (Operation("replace", named.path, value),))
+    account = f"{gateway.namespace}/{gateway.service_account}"
+    values = [(each.path, account if each.path[-2] == "serviceAccounts" else real) for each in alike]
+    edit = Edit(ref, tuple(Operation("replace", path, value) for path, value in values))
     allows = named.policy.action == "ALLOW"
     effect = ", and its requests are denied" if flows else "" if allows else ", and the rule doesn't deny it"
     return Found(
@@ -45,6 +47,7 @@ def _found(context: Context, named: Named, gateway: Pod, flows: int) -> Found:
         None if flows else Severity.WARNING,
         flows,
         Fix(f"allow {real}", (edit,)) if allows else None,
+        field=f"spec.rules[{named.rule}]",
     )
 
 

@@ -10,7 +10,8 @@ from meshtui.engine.policy.unmodelled import USE_WAYPOINT
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.given import in_view, not_given
-from meshtui.findings.waypoints import denies, destinations, few, guards, waypoint_of
+from meshtui.findings.waypoints import denies, destinations, guards, waypoint_of
+from meshtui.findings.words import few
 from meshtui.model.finding import Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.model.reason import Code

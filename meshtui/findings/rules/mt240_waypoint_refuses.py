@@ -9,7 +9,8 @@ from meshtui.engine.explain.wording import in_words
 from meshtui.engine.path.waypoint import Attachment
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.waypoints import Guard, destinations, few, guards
+from meshtui.findings.waypoints import Guard, destinations, guards
+from meshtui.findings.words import few
 from meshtui.model.finding import Severity
 from meshtui.model.gateway import Gateway
 from meshtui.model.ids import ObjectRef

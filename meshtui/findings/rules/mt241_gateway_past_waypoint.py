@@ -8,7 +8,8 @@ from meshtui.engine.path.waypoint import INGRESS_USE_WAYPOINT
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.given import labels_not_given
-from meshtui.findings.waypoints import few, guards, one_of_each_class
+from meshtui.findings.waypoints import guards, one_of_each_class
+from meshtui.findings.words import few
 from meshtui.model.finding import Edit, Fix, Operation, Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.model.reason import Code

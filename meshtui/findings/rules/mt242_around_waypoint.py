@@ -10,7 +10,8 @@ from meshtui.engine.endpoints import Endpoint
 from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.waypoints import Behind, Guard, behind_waypoints, denies, few, guards
+from meshtui.findings.waypoints import Behind, Guard, behind_waypoints, denies, guards
+from meshtui.findings.words import few
 from meshtui.model.finding import Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.model.policy import AuthorizationPolicy

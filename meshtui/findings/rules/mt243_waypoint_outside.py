@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from meshtui.engine.policy.unmodelled import USE_WAYPOINT
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.waypoints import destinations, few, guards
+from meshtui.findings.waypoints import destinations, guards
+from meshtui.findings.words import few
 from meshtui.model.constants import GATEWAY_NAME, NOT_CAPTURED
 from meshtui.model.finding import Severity
 from meshtui.model.ids import ObjectRef

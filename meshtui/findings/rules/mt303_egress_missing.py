@@ -9,15 +9,17 @@ from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.callers import Meant, meant
 from meshtui.findings.context import Context
-from meshtui.findings.fixes import peer_of, rule_edits, with_tunnel
+from meshtui.findings.fixes import named_with, peer_of, rule_edits, with_tunnel
 from meshtui.findings.netrules import main_policy, through_tunnel
 from meshtui.findings.own import by_own
 from meshtui.findings.own_fixes import opening_edits, to_pod
+from meshtui.findings.words import few
 from meshtui.model.constants import HBONE_PORT
 from meshtui.model.finding import Fix, Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.model.policy import NetworkPolicy
 from meshtui.model.verdict import Decider, Decision, Layer
+from meshtui.model.workload import Pod
 
 
 def _look(context: Context) -> Iterator[Found]:
@@ -63,7 +65,7 @@ def _found(context: Context, policy: NetworkPolicy, target: ObjectRef, flows: li
         ports = f"{first.port} and 15008 (HBONE)" if tunnel else str(first.port)
         edits = rule_edits(context, policy, "egress", rule, sources, f"to-{target.name}-{first.port}")
         places = ", ".join(dict.fromkeys(str(edit.ref) for edit in edits))
-        fix = Fix(f"an egress rule in {places} to {target} on TCP {ports}", edits) if edits else None
+        fix = Fix(f"an egress rule in {places} to {_all(context, pod)} on TCP {ports}", edits) if edits else None
     return Found(
         (ref, *sources, target),
         f"{ref} has no egress rule to {target}:{first.port}",
@@ -73,6 +75,12 @@ def _found(context: Context, policy: NetworkPolicy, target: ObjectRef, flows: li
         fix,
         frozenset({target}),
     )
+
+
+def _all(context: Context, pod: Pod) -> str:
+    """The workload of a pod, and those that have the same labels: a rule for one is a rule for all."""
+    first, *others = named_with(context, pod)
+    return str(first) + (f", and to {few(others)} (same labels)" if others else "")
 
 
 def _found_own(context: Context, by: Decider, target: ObjectRef, flows: list[Meant]) -> Found:
@@ -87,7 +95,8 @@ def _found_own(context: Context, by: Decider, target: ObjectRef, flows: list[Mea
         opening = to_pod(context, pod, first.port, tunnel=through_tunnel(first.source, first.target))
         edits = opening_edits(context, by.ref, sources, opening, f"to-{target.name}-{first.port}")
         ports = " and ".join(f"{port} (HBONE)" if port == HBONE_PORT else str(port) for _, port in opening.ports)
-        fix = Fix(f"egress to {target} on TCP {ports}: {', '.join(str(edit.ref) for edit in edits)}", edits) if edits else None
+        places = ", ".join(str(edit.ref) for edit in edits)
+        fix = Fix(f"egress to {_all(context, pod)} on TCP {ports}: {places}", edits) if edits else None
     return Found(
         (by.ref, *sources, target),
         f"{by.ref} {does} {target}:{first.port}",

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.waypoints import few
+from meshtui.findings.words import few
 from meshtui.model.finding import Severity
 from meshtui.model.ids import ObjectRef
 

@@ -12,7 +12,7 @@ from meshtui.engine.path.routes import SERVED, entries
 from meshtui.engine.path.waypoint import instances
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.waypoints import few
+from meshtui.findings.words import few
 from meshtui.model.constants import POD_NETWORK_LAYERS
 from meshtui.model.finding import Severity
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint

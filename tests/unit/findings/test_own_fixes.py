@@ -47,7 +47,7 @@ def after(objects, fix):
             number
             for number, obj in enumerate(objects)
             if (obj["kind"], obj["metadata"]["name"]) == (edit.ref.kind.partition(".")[0], edit.ref.name)
-            and (obj["apiVersion"].partition("/")[0] == kind.group)
+            and obj["apiVersion"].rpartition("/")[0] == kind.group
         ]
         if place:
             objects[place[0]] = edited(objects[place[0]], edit)
