@@ -9,7 +9,7 @@ from meshtui.findings.authz import policies
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.pods import is_ambient
-from meshtui.model.finding import Edit, Fix, Operation, Severity
+from meshtui.model.finding import Severity
 
 _DRY_RUN = "istio.io/dry-run"
 
@@ -28,11 +28,8 @@ def _look(context: Context) -> Iterator[Found]:
             why = "istiod sends dry runs to ztunnels, and a ztunnel before 1.29 takes them for ordinary policies"
             yield Found((ref,), f"{ref} is a dry run, and {head} enforced", why, said)
         elif policy.dry_run and (ambient or policy.target_refs):
-            edit = Edit(ref, (Operation("remove", ("metadata", "annotations", _DRY_RUN)),))
-            why = f"it says what it would do, and does nothing; the annotation {_DRY_RUN} keeps it so"
-            then = "its rules let in whom they name, and who is named by no ALLOW policy of a workload is denied there"
-            fix = Fix(f"remove the annotation {_DRY_RUN}: {then}", (edit,)) if policy.action == "ALLOW" else None
-            yield Found((ref,), f"{ref} is a dry run", why, Severity.INFO, fix=fix)
+            why = f"it says what it would do, and does nothing: without the annotation {_DRY_RUN} it is enforced"
+            yield Found((ref,), f"{ref} is a dry run", why, Severity.INFO)
         elif policy.action in {"AUDIT", "CUSTOM"} and ambient:
             why = "ztunnel enforces ALLOW and DENY only; a waypoint, by targetRefs, does what it says"
             severity = Severity.WARNING if policy.action == "CUSTOM" else Severity.INFO

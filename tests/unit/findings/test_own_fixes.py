@@ -6,10 +6,9 @@ from meshtui.cni import named
 from meshtui.engine import Engine
 from meshtui.engine.path.references import parse_flow
 from meshtui.findings import look
-from meshtui.kinds import KINDS
 from meshtui.model.verdict import Decision
-from meshtui.sources.edits import edited
 from tests.fakes.cilium import ccnp, cnp
+from tests.fakes.healing import after
 from tests.fakes.snapshots import namespace, pod, snapshot_of
 from tests.unit.findings.test_own_policies import CALLS, PODS, calico, gnp
 
@@ -36,24 +35,6 @@ HEALED = [
 
 def findings(rule, cni, objects):
     return [finding for finding in look(snapshot_of(objects, cni=named(cni))).findings if finding.rule == rule]
-
-
-def after(objects, fix):
-    """The objects with the edits of a fix."""
-    objects = list(objects)
-    for edit in fix.edits:
-        kind = KINDS[edit.ref.kind]
-        place = [
-            number
-            for number, obj in enumerate(objects)
-            if (obj["kind"], obj["metadata"]["name"]) == (edit.ref.kind.partition(".")[0], edit.ref.name)
-            and obj["apiVersion"].rpartition("/")[0] == kind.group
-        ]
-        if place:
-            objects[place[0]] = edited(objects[place[0]], edit)
-        else:
-            objects.append(edited({}, edit))
-    return objects
 
 
 @pytest.mark.parametrize(("rule", "cni", "kind", "written"), HEALED, ids=[" ".join(row[:3]) for row in HEALED])
