@@ -89,14 +89,13 @@ def write_fixes(folder: str, fixes: Fixes) -> list[Path]:
     return files
 
 
-def together(snapshot: Snapshot, fixes: Fixes) -> tuple[Snapshot, Comparison]:
-    """The snapshot after all fixes, and what they change."""
-    after = overlaid(snapshot, read_documents(fixes.objects.values(), "the fixes"))
-    return after, compare(snapshot, after)
+def together(snapshot: Snapshot, fixes: Fixes) -> Comparison:
+    """What all fixes change."""
+    return compare(snapshot, overlaid(snapshot, read_documents(fixes.objects.values(), "the fixes")))
 
 
-def in_words(fixes: Fixes, comparison: Comparison, remaining: Sequence[Finding]) -> list[str]:
-    """What the fixes do together, line by line. ``remaining`` are findings that they don't end."""
+def in_words(fixes: Fixes, comparison: Comparison) -> list[str]:
+    """What the fixes do together, line by line."""
     from meshtui.cli.diff_report import shift_to_json
 
     opened, closed = (comparison.of(what) for what in (What.OPENED, What.CLOSED))
@@ -105,5 +104,4 @@ def in_words(fixes: Fixes, comparison: Comparison, remaining: Sequence[Finding])
         lines += [f"  {sign} {shift_to_json(shift)['text']}" for shift in shifts[:_MOST_SHOWN]]
         lines += [f"  {sign} and {len(shifts) - _MOST_SHOWN} more: meshtui diff shows them"] if len(shifts) > _MOST_SHOWN else []
     lines += [f"left out: {finding.rule} {finding.message}: {why}" for finding, why in fixes.left_out]
-    lines += [f"not ended by its fix: {finding.rule} {finding.message}" for finding in remaining]
     return [clean(line) for line in lines]

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from meshtui.cli.command import choice, command, switch, value
 from meshtui.cli.complete import files, rule_names
-from meshtui.cli.findings import findings_of, known_rules, read_for, rule_named
+from meshtui.cli.findings import World, findings_of, known_rules, read_for, rule_named
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from meshtui.cli.check_report import Checked
-    from meshtui.cli.findings import World
     from meshtui.model.finding import Finding
+    from meshtui.model.ids import ObjectRef
     from meshtui.model.snapshot import Snapshot
     from meshtui.settings import Settings
+
+_WITH_PATCHES = frozenset({"json", "jsonl", "yaml"})
+"""The outputs that have the changes of fixes, not only their summaries; of manifests, SARIF has them too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,17 +84,33 @@ def _run(words: Words, settings: Settings) -> int:
         if gone:
             note(f"{gone} findings of {words.baseline} are gone: --write-baseline renews it")
     active = [f for f in found if not f.ignored]
+    texts: dict[ObjectRef, str] = {}
+    if words.output in _WITH_PATCHES or words.fix_dir or (words.output == "sarif" and settings.filenames):
+        texts = world.manifests(active)
+        active = _proven(world, active, texts, settings)
     places = places_of(snapshot, active)
-    shown = Checked(active, [f for f in found if f.ignored], silent, known, {}, known_rules(), places)
-    if words.output in {"json", "jsonl", "yaml"} or words.fix_dir:
-        shown.manifests.update(world.manifests(active))
+    shown = Checked(active, [f for f in found if f.ignored], silent, known, texts, known_rules(), places)
     if words.fix_dir:
-        _write_fixes(words.fix_dir, world, shown, settings)
+        _write_fixes(words.fix_dir, world, shown)
     write(noting(answer(shown), read=snapshot.reading), words.output)
     return exit_code(active, words.fail_on)
 
 
-def _write_fixes(folder: str, world: World, shown: Checked, settings: Settings) -> None:
+def _proven(world: World, found: list[Finding], texts: Mapping[ObjectRef, str], settings: Settings) -> list[Finding]:
+    """The findings, without fixes that don't keep their promise: standard error names these."""
+    from meshtui.cli.check_proof import proven
+    from meshtui.cli.notes import note
+
+    def evaluate(after: Snapshot) -> list[Finding]:
+        return findings_of(World(after, world.manifests), settings)[0]
+
+    kept, lines = proven(world.snapshot, found, texts, evaluate)
+    for line in lines:
+        note(line)
+    return kept
+
+
+def _write_fixes(folder: str, world: World, shown: Checked) -> None:
     """Write the fixes, and say on standard error what all of them do together."""
     from meshtui.cli.check_fixes import collected, in_words, together, write_fixes
     from meshtui.cli.notes import note
@@ -100,12 +121,8 @@ def _write_fixes(folder: str, world: World, shown: Checked, settings: Settings) 
         return
     files_ = write_fixes(folder, fixes)
     note(f"wrote the fixes of {len(fixes.fixed)} findings into {folder}: {len(files_)} objects")
-    after, comparison = together(world.snapshot, fixes)
-    left = {
-        (each.rule, each.objects) for each in findings_of(replace(world, snapshot=after, observed={}, denied={}), settings)[0]
-    }
-    remaining = [each for each in fixes.fixed if (each.rule, each.objects) in left]
-    for line in in_words(fixes, comparison, remaining):
+    comparison = together(world.snapshot, fixes)
+    for line in in_words(fixes, comparison):
         note(line)
 
 
