@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.redundant import Redundant, redundant
-from meshtui.model.finding import Severity
+from meshtui.model.finding import Edit, Fix, Operation, Severity
 
 _MOST = 2
 
@@ -30,7 +31,21 @@ def _found(each: Redundant) -> Found:
         (ref,),
         f"{what} redundant: {by} cover{'s' if len(each.by) == 1 else ''} it",
         "no flow changes without it, and none changes while the others stand: who edits it to close something closes nothing",
+        fix=_fix(each),
+        field=f"spec.{each.places[0][0].value}[{each.places[0][1]}]" if len(each.places) == 1 else "",
     )
+
+
+def _fix(each: Redundant) -> Fix | None:
+    """Remove the rules; None where none would be left in a direction, which may end the isolation."""
+    policy = each.policy
+    rules = {Direction.INGRESS: policy.ingress or (), Direction.EGRESS: policy.egress or ()}
+    left = all(len(rules[direction]) > sum(other is direction for other, _ in each.places) for direction, _ in each.places)
+    if not each.places or not left:
+        return None
+    last_first = sorted(each.places, key=lambda place: (place[0].value, -place[1]))
+    operations = tuple(Operation("remove", ("spec", direction.value, index)) for direction, index in last_first)
+    return Fix(f"remove {', '.join(f'{d.value}[{i}]' for d, i in each.places)}", (Edit(policy.meta.ref, operations),))
 
 
 RULE = Rule("MT314", "redundant rule", Severity.INFO, _look, ("NetworkPolicy",), partial=True)

@@ -7,6 +7,7 @@ from meshtui.findings import redundant as redundancy
 from meshtui.findings.redundant import redundant
 from meshtui.model.cni import REFERENCE_CNI, UNKNOWN_CNI
 from meshtui.model.finding import Severity
+from tests.fakes.healing import assert_it_heals
 from tests.fakes.snapshots import ambient, namespace, pod, policy, snapshot_of
 
 TELLS = {"MT314", "MT315", "MT316"}
@@ -225,6 +226,20 @@ def test_a_rule_that_others_cover(name, policies, says):
         finding.message.partition(":")[0] for finding in found("MT314", [*PODS, BARE, namespace("team", x="y"), *policies])
     ]
     assert messages == ([f"NetworkPolicy shop/{says}"] if says else [])
+
+
+@pytest.mark.parametrize("policies", [row[1] for row in REDUNDANT], ids=[f"NCA redundant: {row[0]}" for row in REDUNDANT])
+def test_without_what_others_cover_nothing_changes(policies):
+    objects = [*PODS, BARE, namespace("team", x="y"), *policies]
+    for finding in found("MT314", objects):
+        if finding.fix is not None:
+            assert_it_heals(objects, finding)
+
+
+def test_rules_of_which_none_would_be_left_have_no_patch():
+    several = [finding for row in REDUNDANT for finding in found("MT314", [*PODS, BARE, namespace("team", x="y"), *row[1]])]
+    assert {finding.fix is None for finding in several} == {True, False}
+    assert all(finding.fix is None for finding in several if "[" not in finding.message.partition(":")[0])
 
 
 def test_a_range_that_the_cni_may_not_read_covers_nothing():
