@@ -45,6 +45,12 @@ class Backend:
     to: BackendRef
 
     @property
+    def field(self) -> str:
+        """The path of the place in the route; empty where only the route is known."""
+        path = self.place.removeprefix(str(self.route.meta.ref)).strip()
+        return f"spec.{path}" if path else ""
+
+    @property
     def ref(self) -> ObjectRef:
         """The Service."""
         return ObjectRef("Service", self.to.namespace, self.to.name)

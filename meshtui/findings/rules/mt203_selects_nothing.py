@@ -29,11 +29,12 @@ def _look(context: Context) -> Iterator[Found]:
             ambient = any(is_ambient(member) for member in context.classes_in(ref.namespace))
             if isinstance(policy, AuthorizationPolicy) and ambient and not policy.target_refs:
                 why = "an empty selector selects nothing at ztunnel: leave it out to mean the whole namespace"
-                yield Found((ref,), f"{ref} has an empty selector", why)
+                yield Found((ref,), f"{ref} has an empty selector", why, field="spec.selector")
         elif _has_pods(context, ref.namespace) and not _selects(context, ref.namespace, selector):
             why = "it is enforced nowhere: whom it was written for is judged without it"
             missing = unseen(context.snapshot, _namespaces(context, ref.namespace))
-            yield Found((ref,), f"{ref} selects no pod: {describe(selector)}{missing}", why, Severity.INFO if missing else None)
+            what = f"{ref} selects no pod: {describe(selector)}{missing}"
+            yield Found((ref,), what, why, Severity.INFO if missing else None, field="spec.selector")
 
 
 def _namespaces(context: Context, namespace: str) -> Iterable[str]:

@@ -36,6 +36,7 @@ def _look(context: Context) -> Iterator[Found]:
             "a waypoint enforces policies with targetRefs to it or its Services, and none by selector: "
             + (f"it holds for {others} alone" if others else "it is enforced nowhere"),
             Severity.WARNING if others else None,
+            field="" if selector is None else "spec.selector",
         )
 
 

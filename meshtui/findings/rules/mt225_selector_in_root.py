@@ -35,6 +35,7 @@ def _look(context: Context) -> Iterator[Found]:
             f"{ref} is in the root namespace and has {what}: it doesn't count for {who}",
             f"a PeerAuthentication is for the mesh without a selector, and for workloads in their own namespace: {lost}",
             Severity.ERROR if accepting else None,
+            field="spec.selector",
         )
 
 

@@ -25,7 +25,8 @@ def _look(context: Context) -> Iterator[Found]:
         if not any(matches(selector, c.template.labels) for c in coming):
             missing = unseen(context.snapshot, [ref.namespace])
             why = "whom it should isolate isn't, and is open to all"
-            yield Found((ref,), f"{ref} selects no pod: {describe(selector)}{missing}", why, Severity.INFO if missing else None)
+            what, severity = f"{ref} selects no pod: {describe(selector)}{missing}", Severity.INFO if missing else None
+            yield Found((ref,), what, why, severity, field="" if selector.is_empty else "spec.podSelector")
     yield from _of_other_kinds(context)
 
 

@@ -36,6 +36,7 @@ def _found(parent: Parent, problem: str, *, sure: bool) -> Found:
         f"{where} for this parent: requests that it is for are answered without them, or with 404",
         None if sure else Severity.INFO,
         affected=frozenset({parent.ref}),
+        field=f"spec.parentRefs[{parent.index}]",
     )
 
 

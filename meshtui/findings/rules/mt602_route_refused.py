@@ -24,6 +24,7 @@ def _look(context: Context) -> Iterator[Found]:
             (parent.route.meta.ref, gateway.meta.ref),
             f"{parent.place}: {gateway.meta.ref} doesn't take the route: {refused.value}{_details(refused, parent, gateway)}",
             "the gateway has none of its rules: requests for them get 404",
+            field=f"spec.parentRefs[{parent.index}]",
         )
 
 

@@ -26,6 +26,7 @@ def _look(context: Context) -> Iterator[Found]:
                 _effect(backend) if used else "its weight is 0: it gets no requests now",
                 Severity.INFO if doubt or not used else None,
                 affected=frozenset({backend.ref}),
+                field=backend.field,
             )
 
 

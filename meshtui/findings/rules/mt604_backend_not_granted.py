@@ -31,6 +31,7 @@ def _look(context: Context) -> Iterator[Found]:
             "requests that it gets are answered with 500",
             None if to.weight > 0 and not doubt else Severity.INFO,
             affected=frozenset({backend.ref}),
+            field=backend.field,
         )
 
 

@@ -39,6 +39,7 @@ def _within(gateway: Gateway) -> Iterator[Found]:
             f"{gateway.meta.ref} has several listeners of the name {', '.join(twice)}",
             "the API server refuses it: the name of a listener must be unique",
             Severity.ERROR,
+            field=_field(gateway, by_name[twice[0]][1]),
         )
     for port, several in by_port.items():
         for index, one in enumerate(several):
@@ -52,7 +53,13 @@ def _within(gateway: Gateway) -> Iterator[Found]:
                     f"{gateway.meta.ref}: listeners {other.name} and {one.name} are both for {what}",
                     "they conflict: the controller serves one of them at most, and routes of the other get nothing",
                     Severity.ERROR,
+                    field=_field(gateway, one),
                 )
+
+
+def _field(gateway: Gateway, listener: Listener) -> str:
+    """The field of the later one of the listeners that conflict."""
+    return f"spec.listeners[{next(index for index, each in enumerate(gateway.listeners) if each is listener)}]"
 
 
 def _conflict(one: Listener, other: Listener) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from meshtui.findings.base import Found, Rule
@@ -10,6 +11,8 @@ from meshtui.findings.refused import refusals
 from meshtui.model.finding import Severity
 
 _NAMED = 3
+
+_FIELD = re.compile(r"(?:(?:rules|targetRefs|jwtRules)\[\d+\][\w.\[\]]*|mtls\.mode)")
 
 
 def _look(context: Context) -> Iterator[Found]:
@@ -29,7 +32,14 @@ def _look(context: Context) -> Iterator[Found]:
             if live
             else "istiod's validation, or the schema of its kind, refuses it when it is applied: what it says never holds",
             Severity.WARNING if live else None,
+            field=_field(problems[0]),
         )
+
+
+def _field(problem: str) -> str:
+    """The field that a problem begins with, or nothing."""
+    at = _FIELD.match(problem)
+    return f"spec.{at[0]}" if at else ""
 
 
 RULE = Rule(

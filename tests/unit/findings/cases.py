@@ -1,0 +1,23 @@
+"""The inputs of all cases in the tables of the tests of rules."""
+
+import importlib
+
+MODULES = ("authorization", "known", "membership", "network", "routes", "services", "waypoints")
+
+
+def inputs():
+    """The objects of all cases, each once: lists of manifests in the tables of the tests of rules."""
+    seen = set()
+    for name in ("rules", *(f"peers_{each}" for each in MODULES)):
+        module = importlib.import_module(f"tests.unit.findings.test_{name}")
+        for table in (value for key, value in vars(module).items() if key.isupper() and isinstance(value, list)):
+            for row in (row for row in table if isinstance(row, tuple)):
+                name_of_row = next((each for each in row if isinstance(each, str)), "")
+                for objects in filter(_are_objects, row):
+                    if repr(objects) not in seen:
+                        seen.add(repr(objects))
+                        yield f"{name} {name_of_row}", objects
+
+
+def _are_objects(cell):
+    return isinstance(cell, list) and cell and all(isinstance(each, dict) and "kind" in each for each in cell)
