@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Footer
 
+from meshtui.logs.failures import WORDS, Failure, failure_of
 from meshtui.logs.ztunnel import AccessLine, parse_access_line
 from meshtui.model.errors import MeshtuiError
 from meshtui.model.workload import Pod, Workload
@@ -100,7 +101,8 @@ def _shown(entry: AccessLine) -> Line:
     target = entry.service or entry.destination.workload or entry.destination.address or "?"
     identity = entry.source.identity
     if entry.error:
-        outcome = (f"✗ {entry.error}", BAD)
+        words = WORDS[failure_of(entry) or Failure.UNKNOWN]
+        outcome = (f"✗ {entry.error}{f' ({words})' if words else ''}", BAD)
     else:
         outcome = (f"✓ {_known(entry.bytes_sent)} B sent, {_known(entry.bytes_received)} B received", OK)
     who = (f" as {identity}", DIM) if identity else (" plaintext, no identity", WARN)
