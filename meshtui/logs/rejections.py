@@ -17,6 +17,7 @@ import msgspec
 
 from meshtui.logs import ztunnel
 from meshtui.logs.envoy import EnvoyLine, Unreadable, read_envoy_line
+from meshtui.logs.failures import Failure, failure_of
 from meshtui.logs.ztunnel import AccessLine, parse_access_line
 from meshtui.model.constants import HBONE_PORT
 from meshtui.model.denial import DenialKind, Peer, Rejection
@@ -35,6 +36,8 @@ _ERRORS = (
     (ztunnel.TIMED_OUT, DenialKind.TIMED_OUT),
     (_UNAUTHORIZED, DenialKind.REFUSED),
 )
+_ON_THE_WAY = frozenset({DenialKind.TIMED_OUT, DenialKind.HBONE_CLOSED})
+"""What may happen at a waypoint or a gateway on the way: the reason names it."""
 _EXPLICIT = re.compile(rf"{re.escape(ztunnel.EXPLICITLY_DENIED)}([^/\s]+)/(\S+)\Z")
 _CONVERTED = "converted_peer_authentication_"
 _STATIC_STRICT = "istio_converted_static_strict"
@@ -110,8 +113,10 @@ class ZtunnelReader:
 
 def _rejection(line: AccessLine) -> Read:
     kind = next((kind for start, kind in _ERRORS if line.error.startswith(start)), None)
+    if kind is None and failure_of(line) is Failure.HBONE_CLOSED:
+        kind = DenialKind.HBONE_CLOSED
     if kind is None:
-        return None  # it failed, but not because of a policy
+        return None  # it failed, but neither because of a policy nor on the tunnel's port
     fields, at = line.fields, line.timestamp
     source, outer = _host(fields.get("src.addr", "")), _host(fields.get("dst.addr", ""))
     direction = fields.get("direction")
@@ -122,7 +127,7 @@ def _rejection(line: AccessLine) -> Read:
         port = None  # an early denial: the tunnel's port, not the application's
     destination, service = _destination(fields, outer), _service(fields)
     reason = _reason(line.error, kind)
-    if kind is DenialKind.TIMED_OUT and service is not None and fields.get("dst.workload"):
+    if kind in _ON_THE_WAY and service is not None and fields.get("dst.workload"):
         reason += f", at {fields.get('dst.namespace', '')}/{fields['dst.workload']}"  # a waypoint, or another network's gateway
     return Rejection(
         at=at if at.tzinfo else at.replace(tzinfo=UTC),

@@ -16,7 +16,10 @@ BUCKET_S = 10
 
 
 class DenialKind(Enum):
-    """What happened, according to the log line. Only ``TIMED_OUT`` is uncertain: ztunnel itself says "maybe a NetworkPolicy"."""
+    """What happened, according to the log line.
+
+    ``TIMED_OUT`` is uncertain: ztunnel itself says "maybe a NetworkPolicy". ``HBONE_CLOSED`` is no denial by policy at all.
+    """
 
     REJECTED = "rejected"
     """The destination's proxy closed the connection: policy rejection."""
@@ -26,13 +29,15 @@ class DenialKind(Enum):
     """The source's ztunnel got 401 from the destination's ztunnel, whose own log line isn't available."""
     TIMED_OUT = "timed_out"
     """The source's ztunnel got no answer on port 15008."""
+    HBONE_CLOSED = "hbone_closed"
+    """Nobody listens on port 15008 of the destination, which the mesh believes to be captured."""
     FORBIDDEN = "http_403"
     """A waypoint or gateway answered 403 itself."""
 
     @property
     def certain(self) -> bool:
         """Whether the line proves that a policy denied the connection."""
-        return self is not DenialKind.TIMED_OUT
+        return self not in {DenialKind.TIMED_OUT, DenialKind.HBONE_CLOSED}
 
 
 @dataclass(frozen=True, slots=True)

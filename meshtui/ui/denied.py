@@ -32,6 +32,7 @@ _KINDS = {
     DenialKind.POLICY_CHANGE: ("✗ cut off", BAD),
     DenialKind.REFUSED: ("✗ got 401", BAD),
     DenialKind.TIMED_OUT: ("? timed out", WARN),
+    DenialKind.HBONE_CLOSED: ("? not captured", WARN),
     DenialKind.FORBIDDEN: ("✗ HTTP 403", BAD),
 }
 _AGREEMENTS = {
@@ -113,7 +114,7 @@ def about(each: JudgedDenial, now: datetime) -> Document:
     if d.named:
         rule = f" {d.named.rule}" if d.named.rule else ""
         said.append(line("it names ", (f"{d.named.ref}{rule}", STRONG)))
-    elif d.kind is not DenialKind.TIMED_OUT:
+    elif d.kind.certain:
         said.append(line(("it names no policy", DIM)))
     sections.append(Section("The log says", tuple(said)))
     sections.append(Section("Who", _who(each)))
@@ -130,7 +131,7 @@ def _who(each: JudgedDenial) -> tuple[Line, ...]:
     lines = []
     if d.identity:
         lines.append(line("as ", (d.identity, STRONG)))
-    elif d.proxy == "ztunnel" and d.kind is not DenialKind.TIMED_OUT:
+    elif d.proxy == "ztunnel" and d.kind.certain:
         lines.append(line(("plaintext: no identity", WARN)))
     else:
         lines.append(line(("the line doesn't name an identity", DIM)))

@@ -11,6 +11,7 @@ from meshtui.engine.path.references import parse_flow
 from meshtui.model.denial import Denial, DenialKind
 from meshtui.model.ids import ObjectRef
 from meshtui.model.verdict import Decider, Decision, Layer, Verdict
+from meshtui.ui.denied import about
 from tests.fakes.frozen import NOW, bookstore
 
 SNAPSHOT = bookstore()
@@ -118,6 +119,18 @@ def test_counts_are_by_direction_and_by_whose_word_it_is():
     assert count_by_object(each, NOW + timedelta(minutes=5)) == {}
 
 
+SERVER = "inventory/deploy/inventory-service:8000"
+
+
+def test_a_closed_tunnel_is_no_policys_doing_and_says_what_to_do():
+    each = judged(denial(to=SERVER, kind=DenialKind.HBONE_CLOSED))
+    assert (each.agreement, each.decided_by) == (Agreement.UNKNOWN, None)
+    assert each.note.startswith("nobody listens on 15008 there, and policy lets it through: ")
+    assert "restart the pod" in each.note
+    assert judged(denial(to=SERVER, kind=DenialKind.HBONE_CLOSED), DENY).note.startswith("nobody listens on 15008 there: ")
+    assert count_by_object([each], NOW - timedelta(minutes=10)) == {}, "it isn't a denial"
+
+
 STRICT = Decider(ObjectRef("PeerAuthentication", "inventory", "default"))
 
 
@@ -133,6 +146,10 @@ STRICT = Decider(ObjectRef("PeerAuthentication", "inventory", "default"))
         (denial("10.1.2.3", identity=""), DENY, Cause.POLICY),
         (denial(kind=DenialKind.TIMED_OUT), DROP, Cause.NETWORK_POLICY),
         (denial(kind=DenialKind.TIMED_OUT), None, Cause.NO_ANSWER),
+        (denial(to=SERVER, kind=DenialKind.HBONE_CLOSED), None, Cause.NOT_CAPTURED),
+        (denial(to=SERVER, kind=DenialKind.HBONE_CLOSED), DENY, Cause.NOT_CAPTURED),
+        (denial(kind=DenialKind.HBONE_CLOSED), None, Cause.UNKNOWN),
+        (denial(to="10.1.2.3:8000", kind=DenialKind.HBONE_CLOSED), None, Cause.UNKNOWN),
         (denial(kind=DenialKind.REFUSED, identity=""), None, Cause.UNKNOWN),
         (denial(identity="", proxy="waypoint"), None, Cause.UNKNOWN),
     ],
@@ -141,3 +158,9 @@ def test_the_cause_is_evidence_or_unknown(one, verdict, cause):
     each = judged(one, verdict)
     assert each.cause is cause
     assert ("came without an identity" in each.note) is (cause is Cause.NO_IDENTITY)
+
+
+def test_every_kind_of_denial_has_words_on_screen():
+    for kind in DenialKind:
+        each = judged(denial(to=SERVER, kind=kind))
+        assert about(each, NOW).sections

@@ -81,12 +81,26 @@ def test_a_panic_without_an_end_swallows_only_some_lines():
             "connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008: deadline has elapsed",
             DenialKind.TIMED_OUT,
         ),
+        ("io error: Connection refused (os error 111)", DenialKind.HBONE_CLOSED),
     ],
 )
 def test_through_a_waypoint_the_service_is_kept(error, kind):
     (found,) = read_all(access(error))
     assert (found.kind, found.service, found.port) == (kind, ("shop", "front"), 80)
-    assert ("at shop/waypoint-1" in found.reason) is (kind is DenialKind.TIMED_OUT), "who didn't answer is named"
+    assert ("at shop/waypoint-1" in found.reason) is (kind is not DenialKind.REFUSED), "who didn't answer is named"
+
+
+@pytest.mark.parametrize(
+    ("error", "changes"),
+    [
+        ("io error: Connection refused (os error 111)", {"dst__addr": "10.0.2.10:8080", "dst__hbone_addr": ""}),
+        ("connection failed: Connection refused (os error 111)", {"direction": "inbound"}),
+        ("io error: No route to host (os error 113)", {}),
+    ],
+    ids=["the application's port", "the application's port behind the tunnel", "no route"],
+)
+def test_what_failed_behind_or_without_the_tunnel_is_none(error, changes):
+    assert read_all(access(error, **changes)) == [None]
 
 
 def test_in_a_direct_tunnel_the_pod_is_the_destination():

@@ -112,8 +112,8 @@ class DenialLine(Struct):
     source: Source | None = field(name="from")
     to: Destination | None
     source_identity: Annotated[str | None, Meta(description="a SPIFFE id; null: plaintext, or the log doesn't name it")]
-    kind: Literal["rejected", "policy_change", "refused", "timed_out", "http_403"]
-    cause: Literal["policy", "no_identity", "network_policy", "no_answer", "unknown"]
+    kind: Literal["rejected", "policy_change", "refused", "timed_out", "hbone_closed", "http_403"]
+    cause: Literal["policy", "no_identity", "not_captured", "network_policy", "no_answer", "unknown"]
     reason: str
     count: int
     decided_by: Decider | None

@@ -10,10 +10,10 @@ from enum import Enum
 from meshtui.engine.explain.wording import in_words
 from meshtui.engine.path.relations import workload_of
 from meshtui.kinds.registry import MODELLED_POLICIES, objects_in
-from meshtui.model.constants import NETWORK_LAYERS
+from meshtui.model.constants import HBONE_PORT, NETWORK_LAYERS
 from meshtui.model.denial import Denial, DenialKind
 from meshtui.model.errors import UsageError
-from meshtui.model.flow import EndpointKind
+from meshtui.model.flow import EndpointKind, FlowEndpoint
 from meshtui.model.ids import ObjectRef, spiffe_id
 from meshtui.model.policy import AdminPolicy, AuthorizationPolicy, NetworkPolicy, PeerAuthentication, RequestAuthentication
 from meshtui.model.snapshot import Snapshot
@@ -42,6 +42,8 @@ class Cause(Enum):
     NO_IDENTITY = "no_identity"
     """A captured source came without an identity: its certificate isn't there, or its redirection is lost."""
     NETWORK_POLICY = "network_policy"
+    NOT_CAPTURED = "not_captured"
+    """Nobody listens on HBONE's port of a pod that all of the API calls captured: it isn't, or its node's ztunnel is away."""
     NO_ANSWER = "no_answer"
     """Nobody answered on HBONE's port, and no policy of the network explains it: a node, a security group, a lost packet."""
     UNKNOWN = "unknown"
@@ -93,6 +95,8 @@ def judge_denial(denial: Denial, verdict: Verdict | None, snapshot: Snapshot, ti
     cause = _cause(denial, snapshot, agreement)
     if cause is Cause.NO_IDENTITY:
         note = "its source is captured, but came without an identity: no certificate at that time, or its redirection is lost"
+    if denial.kind is DenialKind.HBONE_CLOSED:
+        note = _closed(verdict)
     if denial.named is not None:
         return JudgedDenial(denial, verdict, agreement, denial.named, from_log=True, note=note, cause=cause)
     predicted = _decider(verdict) if verdict is not None and agreement is Agreement.AGREES else None
@@ -104,22 +108,29 @@ def _cause(denial: Denial, snapshot: Snapshot, agreement: Agreement) -> Cause:
     agrees = agreement is Agreement.AGREES
     if denial.kind is DenialKind.TIMED_OUT:
         return Cause.NETWORK_POLICY if agrees else Cause.NO_ANSWER
-    if (
-        denial.kind is DenialKind.REJECTED
-        and not denial.identity
-        and denial.proxy == "ztunnel"
-        and _is_captured(denial, snapshot)
-    ):
+    if denial.kind is DenialKind.HBONE_CLOSED:
+        return Cause.NOT_CAPTURED if _is_captured(denial.destination, snapshot) else Cause.UNKNOWN
+    rejected = denial.kind is DenialKind.REJECTED and denial.proxy == "ztunnel"
+    if rejected and not denial.identity and _is_captured(denial.source, snapshot):
         return Cause.NO_IDENTITY
     return Cause.POLICY if agrees or denial.named is not None else Cause.UNKNOWN
 
 
-def _is_captured(denial: Denial, snapshot: Snapshot) -> bool:
-    """Whether all running pods of the source are in ambient mode, by all that the API says."""
-    if denial.source is None or denial.source.kind not in {EndpointKind.POD, EndpointKind.WORKLOAD}:
+def _closed(verdict: Verdict | None) -> str:
+    """What nobody on HBONE's port means, and what to do about it."""
+    allowed = ", and policy lets it through" if verdict is not None and verdict.decision is Decision.ALLOW else ""
+    return (
+        f"nobody listens on {HBONE_PORT} there{allowed}: the pod isn't captured any more (restart the pod), "
+        "or the ztunnel of its node is away or ending"
+    )
+
+
+def _is_captured(end: FlowEndpoint | None, snapshot: Snapshot) -> bool:
+    """Whether all running pods of a workload are in ambient mode, by all that the API says."""
+    if end is None or end.kind not in {EndpointKind.POD, EndpointKind.WORKLOAD}:
         return False
     try:
-        pods = [pod for pod in workload_of(snapshot, denial.source).pods if not pod.completed]
+        pods = [pod for pod in workload_of(snapshot, end).pods if not pod.completed]
     except UsageError:
         return False
     return bool(pods) and all(snapshot.mesh_mode(pod) is MeshMode.AMBIENT for pod in pods)
@@ -137,6 +148,8 @@ def _compare(denial: Denial, verdict: Verdict | None, snapshot: Snapshot, times:
         return Agreement.UNKNOWN, in_words(verdict.reason)
     if denial.kind is DenialKind.TIMED_OUT:
         return _compare_timeout(verdict)
+    if denial.kind is DenialKind.HBONE_CLOSED:
+        return Agreement.UNKNOWN, ""  # no policy closes the port of a tunnel
     if verdict.decision is Decision.ALLOW:
         return _denied_all_the_same(denial, times)
     return _compare_deciders(denial, verdict)
