@@ -23,6 +23,8 @@ Fields = dict[str, str | int | None]
 
 log = logging.getLogger(__name__)
 
+_CLUSTER = "Kubernetes"
+"""The name that istiod gives its own cluster unless it is told another."""
 _REMEMBERED_PODS = 2000
 _DENIED_BY = re.compile(r"rbac_access_denied_matched_policy\[(.*)\]")
 _TUNNEL_ANSWER = re.compile(r"tunnel_response:(\d+)")
@@ -149,6 +151,7 @@ def _who(side: str, pod: Pod | None, identity: str | None) -> Fields:
         f"{side}.workload": pod.name if pod else None,
         f"{side}.namespace": pod.namespace if pod else None,
         f"{side}.identity": identity,
+        f"{side}.cluster": _CLUSTER if pod else None,
     }
 
 
@@ -167,15 +170,15 @@ def _outbound_error(entry: Entry, *, tunnelled: bool) -> str | None:
     if "UF" not in flags:
         return None
     if why:
-        return f"connection failed: {why.replace('_', ' ')}"
+        return f"io error: {why.replace('_', ' ')}"
     # Envoy gives no reason for a connection that was never answered, nor for one that was closed at once, as by a proxy
     # that is just being given its configuration. Only the first is what a NetworkPolicy does.
     if int(entry["ms"]) < _CONNECT_TIMEOUT_MS:
-        return "connection failed: connection closed before it was established"
+        return "io error: connection closed before it was established"
     late = "deadline has elapsed"
     if tunnelled:
         return f"connection timed out, maybe a NetworkPolicy is blocking HBONE port {HBONE_PORT}: {late}"
-    return f"connection failed: {late}"
+    return f"io error: {late}"
 
 
 def _inbound_error(entry: Entry) -> str | None:

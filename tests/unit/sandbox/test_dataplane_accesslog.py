@@ -66,9 +66,9 @@ def test_both_sides_of_a_connection():
     (destination,) = written(HBONE)
     assert (source[0], destination[0]) == ("zn1", "zn2")
     rest = (
-        'src.workload="a" src.namespace="ecom" src.identity="spiffe://cluster.local/ns/ecom/sa/sa-a" '
+        'src.workload="a" src.namespace="ecom" src.identity="spiffe://cluster.local/ns/ecom/sa/sa-a" src.cluster="Kubernetes" '
         "dst.addr=127.1.0.2:15008 dst.hbone_addr=127.1.0.2:80 {service}"
-        'dst.workload="b" dst.namespace="inv" dst.identity="spiffe://cluster.local/ns/inv/sa/sa-b" '
+        'dst.workload="b" dst.namespace="inv" dst.identity="spiffe://cluster.local/ns/inv/sa/sa-b" dst.cluster="Kubernetes" '
         'direction="{direction}" bytes_sent={sent} bytes_recv={received} duration="3ms"'
     )
     outbound = rest.format(service='dst.service="b.inv.svc.cluster.local" ', direction="outbound", sent=5, received=7)
@@ -87,15 +87,15 @@ ERROR_ROWS = {
     ),
     "dropped plaintext": (
         {**OUT, "cluster": "plain|ua|ub|80", "flags": "UF,URX", "ms": 10001},
-        "connection failed: deadline has elapsed",
+        "io error: deadline has elapsed",
     ),
     "a tunnel that was closed at once is no policy's doing": (
         {**OUT, "flags": "UF,URX", "ms": 4},
-        "connection failed: connection closed before it was established",
+        "io error: connection closed before it was established",
     ),
     "plaintext that was closed at once": (
         {**OUT, "cluster": "plain|ua|ub|80", "flags": "UF,URX"},
-        "connection failed: connection closed before it was established",
+        "io error: connection closed before it was established",
     ),
     "explicit deny": (
         {**HBONE, "status": 401, "details": "rbac_access_denied_matched_policy[inv/no/0]"},
