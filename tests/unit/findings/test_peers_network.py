@@ -313,6 +313,11 @@ DNS = [
     ("all ports to every pod", [TO_API, let_out({"namespaceSelector": {}})], False),
     ("all ports to the own namespace, which has no DNS", [let_out({"podSelector": {}})], True),
     ("a server of the own namespace", [TO_API, let_out(app("dns"), ports=[port(53, "UDP")])], False),
+    (
+        "the cluster's server, sought in the own namespace",
+        [TO_API, let_out({"podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}, ports=[port(53, "UDP")])],
+        True,
+    ),
     ("a port named dns", [TO_API, let_out(TO_DNS, ports=[port("dns", "UDP")])], False),
     ("a port with another name", [TO_API, let_out(TO_DNS, ports=[port("metrics", "UDP")])], True),
     ("OpenShift's port", [TO_API, let_out(space("openshift-dns"), ports=[port(5353, "UDP")])], False),
@@ -387,10 +392,25 @@ OPEN = [
 
 @pytest.mark.parametrize(("name", "ports", "severity"), OPEN, ids=[row[0] for row in OPEN])
 def test_hbone_is_open(name, ports, severity):
-    objects = [MESH, WEB, API, ingress("a", let_in(app("web"), ports=ports), of="api")]
+    several = pod("shop/api", "10.0.0.3", [("http", 9000), ("admin", 9901)], account="api")
+    objects = [MESH, WEB, several, ingress("a", let_in(app("web"), ports=ports), of="api")]
     assert [finding.severity for finding in found("MT302", objects)] == ([severity] if severity else [])
     guarded = found("MT302", [*objects, GUARD])
     assert [finding.severity for finding in guarded] == ([Severity.INFO] if severity else [])
+
+
+HBONE = [
+    ("beside the only port", [let_in(app("web"), ports=[port(9000), port(15008)])], Severity.INFO),
+    ("in a rule of its own", [let_in(app("web"), ports=[port(9000)]), let_in(app("web"), ports=[port(15008)])], Severity.INFO),
+    ("for more callers", [let_in(app("web"), ports=[port(9000)]), let_in(ports=[port(15008)])], Severity.WARNING),
+    ("without the port", [let_in(app("web"), ports=[port(15008)])], Severity.WARNING),
+]
+
+
+@pytest.mark.parametrize(("name", "rules", "severity"), HBONE, ids=[row[0] for row in HBONE])
+def test_hbone_opens_nothing_more(name, rules, severity):
+    found_here = found("MT302", [MESH, WEB, API, DB, ingress("a", *rules, of="api")])
+    assert [finding.severity for finding in found_here] == [severity]
 
 
 # ---- MT308 and MT309: pods that an operator makes
