@@ -50,7 +50,7 @@ def other_route(raw: OtherRoute, kind: str, origin: str = "") -> model.OtherRout
     spec, converted = raw.spec or Spec(), meta(kind, raw.metadata, origin=origin)
     return model.OtherRoute(
         meta=converted,
-        parents=(*target_refs(spec.parent_ref, spec.parent_refs), *target_refs(None, spec.target_refs)),
+        parents=(*target_refs(spec.parent_ref, spec.parent_refs, GATEWAY_API), *target_refs(None, spec.target_refs)),
         backends=tuple(
             model.BackendRef(b.name, b.namespace or converted.namespace, b.port, kind=b.kind or "Service")
             for rule in spec.rules or ()

@@ -78,6 +78,7 @@ ROWS = [
     ("KIA1401 the Gateway's namespace is given", "MT601", [*STORE, namespace("doors"), route(parent=FAR)], [ERROR]),
     ("KIA1402 a parent Service that isn't there", "MT601", [*STORE, route(parent=MESH | {"name": "gone"})], [ERROR]),
     ("KIA1402 a parent Service's port that isn't there", "MT601", [*STORE, route(parent=MESH | {"port": 81})], [ERROR]),
+    ("KIA1402 a parent Service without its group", "MT601", [*STORE, route(parent={"kind": "Service", "name": "cart"})], [ERROR]),
     ("KIA1402 a parent Service that is", "MT601", [*STORE, route(parent=MESH | {"port": 80})], []),
     ("KIA1401 a parent of another kind", "MT601", [*STORE, route(parent={"kind": "XListenerSet", "name": "more"})], []),
     (
