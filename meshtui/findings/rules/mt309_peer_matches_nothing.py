@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from meshtui.engine.matching.selectors import describe, matches
+from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.netrules import written_rules
+from meshtui.findings.dns import leads_to_dns, server
+from meshtui.findings.netrules import Written, written_rules
 from meshtui.findings.own import field_of
 from meshtui.findings.unseen import made_by_operator, unseen
+from meshtui.model.constants import GATEWAY_NAME
 from meshtui.model.finding import Severity
+from meshtui.model.meta import METADATA_NAME
 from meshtui.model.policy import NetworkPeer
 
 
@@ -20,7 +24,7 @@ def _look(context: Context) -> Iterator[Found]:
         ref = written.policy.meta.ref
         for number, peer in enumerate(written.rule.peers):
             problem = _problem(context, peer, ref.namespace)
-            if problem:
+            if problem and not _is_elsewhere(context, written, peer):
                 side = "from" if written.direction.value == "ingress" else "to"
                 yield Found(
                     (ref,),
@@ -48,6 +52,24 @@ def _of_own(context: Context) -> Iterator[Found]:
             None if context.snapshot.live else Severity.INFO,
             field=field_of(named.decider),
         )
+
+
+def _is_elsewhere(context: Context, written: Written, peer: NetworkPeer) -> bool:
+    """Whether manifests can't contain whom a peer names: the cluster's DNS, and the pods that Istio makes for a Gateway."""
+    if context.snapshot.live:
+        return False
+    space, servers = written.policy.meta.namespace, server(context)[0]
+    if peer.namespace_selector is not None and written.direction is Direction.EGRESS and written.rule.ports:
+        there = servers not in context.namespaces_with_pods and matches(peer.namespace_selector, {METADATA_NAME: servers})
+        if there and leads_to_dns(context, written.rule, space):
+            return True
+    named = dict(peer.pod_selector.labels).get(GATEWAY_NAME) if peer.pod_selector is not None else None
+    homes = (
+        {space}
+        if peer.namespace_selector is None
+        else {each.name for each in context.snapshot.namespaces.values() if matches(peer.namespace_selector, each.labels)}
+    )
+    return any(gateway.meta.name == named and gateway.meta.namespace in homes for gateway, _ in context.gateways)
 
 
 def _problem(context: Context, peer: NetworkPeer, home: str) -> str:

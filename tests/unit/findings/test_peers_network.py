@@ -435,6 +435,30 @@ def test_pods_that_an_operator_makes(rule, written):
     assert [finding.severity for finding in found(rule, [*objects, monitor(app="other")])] == [Severity.INFO]
 
 
+SERVERS = {"podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
+AT_FRONT = {"podSelector": {"matchLabels": {"gateway.networking.k8s.io/gateway-name": "front"}}}
+FRONT = {
+    "apiVersion": "gateway.networking.k8s.io/v1",
+    "kind": "Gateway",
+    "metadata": {"name": "front", "namespace": "shop"},
+    "spec": {"gatewayClassName": "istio", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]},
+}
+ELSEWHERE = [
+    ("the cluster's DNS", [egress("e", let_out({"namespaceSelector": {}} | SERVERS, ports=[port(53, "UDP")]))], 0),
+    ("its namespace", [egress("e", let_out(TO_DNS | SERVERS, ports=[port(53, "UDP")]))], 0),
+    ("a namespace that is nearly it", [egress("e", let_out(space("kube-sytem"), ports=[port(53, "UDP")]))], 1),
+    ("DNS in the own namespace", [egress("e", let_out(SERVERS, ports=[port(53, "UDP")]))], 1),
+    ("others of all namespaces", [egress("e", let_out({"namespaceSelector": {}} | app("x"), ports=[port(80)]))], 1),
+    ("the pods of a Gateway", [FRONT, ingress("a", let_in(AT_FRONT), of="api")], 0),
+    ("those of a Gateway that isn't there", [ingress("a", let_in(AT_FRONT), of="api")], 1),
+]
+
+
+@pytest.mark.parametrize(("name", "objects", "number"), ELSEWHERE, ids=[row[0] for row in ELSEWHERE])
+def test_peers_that_manifests_do_not_contain(name, objects, number):
+    assert len(found("MT309", [*PODS, *objects])) == number
+
+
 # ---- MT311, MT208, MT209: what guards
 
 
