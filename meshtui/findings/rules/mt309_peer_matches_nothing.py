@@ -11,8 +11,7 @@ from meshtui.findings.context import Context
 from meshtui.findings.dns import leads_to_dns, server
 from meshtui.findings.netrules import Written, written_rules
 from meshtui.findings.own import field_of
-from meshtui.findings.unseen import made_by_operator, unseen
-from meshtui.model.constants import GATEWAY_NAME
+from meshtui.findings.unseen import made_by_operator, made_for_gateway, unseen
 from meshtui.model.finding import Severity
 from meshtui.model.meta import METADATA_NAME
 from meshtui.model.policy import NetworkPeer
@@ -63,13 +62,10 @@ def _is_elsewhere(context: Context, written: Written, peer: NetworkPeer) -> bool
         there = servers not in context.namespaces_with_pods and matches(peer.namespace_selector, {METADATA_NAME: servers})
         if there and leads_to_dns(context, written.rule, space):
             return True
-    named = dict(peer.pod_selector.labels).get(GATEWAY_NAME) if peer.pod_selector is not None else None
-    homes = (
-        {space}
-        if peer.namespace_selector is None
-        else {each.name for each in context.snapshot.namespaces.values() if matches(peer.namespace_selector, each.labels)}
-    )
-    return any(gateway.meta.name == named and gateway.meta.namespace in homes for gateway, _ in context.gateways)
+    spaces = {space}
+    if peer.namespace_selector is not None:
+        spaces = {each.name for each in context.snapshot.namespaces.values() if matches(peer.namespace_selector, each.labels)}
+    return peer.pod_selector is not None and made_for_gateway(context.snapshot, spaces, peer.pod_selector)
 
 
 def _problem(context: Context, peer: NetworkPeer, home: str) -> str:

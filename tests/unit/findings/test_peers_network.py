@@ -459,6 +459,12 @@ def test_peers_that_manifests_do_not_contain(name, objects, number):
     assert len(found("MT309", [*PODS, *objects])) == number
 
 
+@pytest.mark.parametrize(("objects", "number"), [([FRONT], 0), ([], 1)], ids=["a Gateway's pods", "without the Gateway"])
+def test_a_policy_for_the_pods_of_a_gateway(objects, number):
+    written = policy("shop/front", AT_FRONT | {"ingress": [{"ports": [port(80)]}]})
+    assert len(found("MT308", [*PODS, *objects, written])) == number
+
+
 # ---- MT311, MT208, MT209: what guards
 
 
