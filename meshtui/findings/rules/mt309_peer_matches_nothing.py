@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from meshtui.engine.matching.selectors import describe, matches
+from meshtui.engine.policy.admin import subject_selects
 from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.dns import leads_to_dns, server
-from meshtui.findings.netrules import Written, written_rules
+from meshtui.findings.netrules import Written, admin_rules, written_rules
 from meshtui.findings.own import field_of
 from meshtui.findings.unseen import made_by_operator, made_for_gateway, unseen
 from meshtui.model.finding import Severity
@@ -32,7 +33,27 @@ def _look(context: Context) -> Iterator[Found]:
                     None if context.snapshot.live else Severity.INFO,
                     field=f"spec.{written.place}.{side}[{number}]",
                 )
+    yield from _of_admin(context)
     yield from _of_own(context)
+
+
+def _of_admin(context: Context) -> Iterator[Found]:
+    """The same of admin policies: peers that are pods."""
+    for policy, direction, index, rule in admin_rules(context):
+        for number, peer in enumerate(rule.peers):
+            if peer.pods is None or any(subject_selects(peer, m.endpoint) is not False for m in context.classes if m.pods):
+                continue
+            problem = _problem(context, NetworkPeer(peer.pods[1], peer.pods[0]), "")
+            if problem:
+                side = "from" if direction is Direction.INGRESS else "to"
+                place, ref = f"{direction.value}[{index}].{side}[{number}]", policy.meta.ref
+                yield Found(
+                    (ref,),
+                    f"{ref} {place} matches nobody: {problem}",
+                    "the rule is about nobody for whom it was written",
+                    None if context.snapshot.live else Severity.INFO,
+                    field=f"spec.{place}",
+                )
 
 
 def _of_own(context: Context) -> Iterator[Found]:

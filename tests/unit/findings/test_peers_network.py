@@ -459,6 +459,26 @@ def test_peers_that_manifests_do_not_contain(name, objects, number):
     assert len(found("MT309", [*PODS, *objects])) == number
 
 
+def admin_peer(name):
+    return {"action": "Deny", "from": [{"pods": {"namespaceSelector": {}} | app(name)}]}
+
+
+OF_ADMINS = [
+    ("MT309", admin_peer("nobody"), 1),
+    ("MT309", admin_peer("web"), 0),
+    ("MT309", {"action": "Deny", "from": [{"namespaces": {"matchLabels": {"x": "y"}}}]}, 0),
+    ("MT310", admin_peer("web") | {"ports": [{"namedPort": "nope"}]}, 1),
+    ("MT310", admin_peer("web") | {"ports": [{"namedPort": "http"}]}, 0),
+]
+
+
+@pytest.mark.parametrize(("rule", "written", "number"), OF_ADMINS)
+def test_rules_of_admin_policies(rule, written, number):
+    several = found(rule, [*PODS, admin(written)])
+    assert len(several) == number
+    assert all(finding.field.startswith("spec.ingress[0]") for finding in several)
+
+
 @pytest.mark.parametrize(("objects", "number"), [([FRONT], 0), ([], 1)], ids=["a Gateway's pods", "without the Gateway"])
 def test_a_policy_for_the_pods_of_a_gateway(objects, number):
     written = policy("shop/front", AT_FRONT | {"ingress": [{"ports": [port(80)]}]})
