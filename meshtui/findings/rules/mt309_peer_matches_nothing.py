@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from meshtui.engine.matching.addresses import parse_network
 from meshtui.engine.matching.selectors import describe, matches
 from meshtui.engine.policy.admin import subject_selects
 from meshtui.engine.policy.networkpolicy import Direction
@@ -90,7 +91,9 @@ def _is_elsewhere(context: Context, written: Written, peer: NetworkPeer) -> bool
 
 
 def _problem(context: Context, peer: NetworkPeer, home: str) -> str:
-    if peer.ip_block is not None or context.peers([peer], home):
+    if peer.ip_block is not None:
+        return "" if parse_network(peer.ip_block.cidr) else f"{peer.ip_block.cidr} isn't a block of addresses"
+    if context.peers([peer], home):
         return ""
     if peer.namespace_selector is None:
         names = {home}

@@ -449,6 +449,9 @@ ELSEWHERE = [
     ("a namespace that is nearly it", [egress("e", let_out(space("kube-sytem"), ports=[port(53, "UDP")]))], 1),
     ("DNS in the own namespace", [egress("e", let_out(SERVERS, ports=[port(53, "UDP")]))], 1),
     ("others of all namespaces", [egress("e", let_out({"namespaceSelector": {}} | app("x"), ports=[port(80)]))], 1),
+    ("np-guard a block that is none", [ingress("a", let_in(block("10.0.0.300/24")), of="api")], 1),
+    ("np-guard a block with exceptions", [ingress("a", let_in(block("10.0.0.0/8", "10.1.0.0/16")), of="api")], 0),
+    ("np-guard a block of IPv6", [ingress("a", let_in(block("fd00::/8")), of="api")], 0),
     ("the pods of a Gateway", [FRONT, ingress("a", let_in(AT_FRONT), of="api")], 0),
     ("those of a Gateway that isn't there", [ingress("a", let_in(AT_FRONT), of="api")], 1),
 ]
