@@ -12,6 +12,8 @@ _DNS, _OPENSHIFT_DNS = 53, 5353
 _OPENSHIFT = "openshift-dns"
 _NAMES = ("dns", "dns-udp", "domain")
 """What the charts of DNS servers name their UDP port."""
+_CLUSTERS = ("k8s-app", "kube-dns")
+"""The label of the cluster's DNS servers, which run in their own namespace alone."""
 _INSIDE = tuple(
     network
     for text in (
@@ -70,12 +72,14 @@ def _named_ports(context: Context) -> Iterator[str]:
 def _may_be_server(context: Context, peer: NetworkPeer, home: str, *, named: bool) -> bool:
     """Whether a peer may be a DNS server: in an address block that isn't the internet's, or a pod.
 
-    Pods of the same namespace are one if the rule is for DNS's port, or if one of them listens on it.
+    Pods of the same namespace are one if the rule is for DNS's port, or if one of them listens on it; those with the label of the
+    cluster's servers only in the servers' namespace.
     """
     if peer.ip_block is not None:
         return _holds_server(context, peer.ip_block)
     if peer.namespace_selector is None:
-        return named or home == server(context)[0] or home in context.once(_with_servers)
+        at_home = home == server(context)[0] or home in context.once(_with_servers)
+        return at_home or (named and _CLUSTERS not in (peer.pod_selector.labels if peer.pod_selector else ()))
     return True
 
 

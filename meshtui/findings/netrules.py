@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from meshtui.engine.classes.classifier import PodClass
 from meshtui.engine.classes.index import Bits
 from meshtui.engine.path.layers import network_port
+from meshtui.engine.policy.admin import rules_of
 from meshtui.engine.policy.networkpolicy import Direction, allows_port, applies, rules
 from meshtui.findings.context import Context
 from meshtui.findings.pods import declared_ports
 from meshtui.model.constants import HBONE_PORT
-from meshtui.model.policy import NetworkPeer, NetworkPolicy, NetworkPolicyRule
+from meshtui.model.policy import AdminPolicy, AdminRule, NetworkPeer, NetworkPolicy, NetworkPolicyRule
 from meshtui.model.workload import Pod
 
 _DNS = 53
@@ -40,6 +41,14 @@ def written_rules(context: Context) -> Iterator[Written]:
             if applies(policy, direction):
                 for index, rule in enumerate(rules(policy, direction)):
                     yield Written(policy, direction, index, rule)
+
+
+def admin_rules(context: Context) -> Iterator[tuple[AdminPolicy, Direction, int, AdminRule]]:
+    """All rules of all admin policies, with their places."""
+    for policy in sorted(context.snapshot.admin_policies.values(), key=lambda p: p.meta.ref):
+        for direction in Direction:
+            for index, rule in enumerate(rules_of(policy, direction)):
+                yield policy, direction, index, rule
 
 
 def opened(context: Context, rule: NetworkPolicyRule, target: PodClass) -> tuple[int, ...]:

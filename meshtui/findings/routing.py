@@ -31,6 +31,11 @@ class Parent:
         return self.ref.kind == "Gateway"
 
     @property
+    def has_no_kind(self) -> bool:
+        """Whether it is a Service of the Gateway API's group, which is the one of a parentRef without a group."""
+        return not self.is_gateway and self.written.group == _GROUP
+
+    @property
     def place(self) -> str:
         """The route and the path to the field."""
         return f"{self.route.meta.ref} parentRefs[{self.index}]"
@@ -70,7 +75,7 @@ def parents(context: Context) -> Iterator[Parent]:
             home = written.namespace or route.meta.namespace
             if written.kind in {"", "Gateway"} and written.group in {"", _GROUP}:
                 yield Parent(route, index, written, ObjectRef("Gateway", home, written.name))
-            elif (written.kind, written.group) in {("Service", ""), ("Service", "core")}:
+            elif written.kind == "Service" and written.group in {"", "core", _GROUP}:
                 yield Parent(route, index, written, ObjectRef("Service", home, written.name))
 
 

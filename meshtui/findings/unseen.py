@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from meshtui.engine.matching.selectors import matches
 from meshtui.kinds.unread import anywhere
+from meshtui.model.constants import GATEWAY_NAME
 from meshtui.model.selectors import LabelSelector
 from meshtui.model.snapshot import Snapshot
 
@@ -34,3 +35,10 @@ def made_by_operator(snapshot: Snapshot, namespaces: Iterable[str], selector: La
         return False
     wanted = set(namespaces)
     return any(matches(selector, labels) for space, labels in snapshot.reading.made if not space or space in wanted)
+
+
+def made_for_gateway(snapshot: Snapshot, namespaces: Iterable[str], selector: LabelSelector) -> bool:
+    """Whether a selector asks for the pods that a controller makes for a Gateway of the manifests."""
+    named, wanted = dict(selector.labels).get(GATEWAY_NAME), set(namespaces)
+    gateways = (gateway.meta for gateway in snapshot.gateways.values())
+    return not snapshot.live and any(meta.name == named and meta.namespace in wanted for meta in gateways)

@@ -138,10 +138,13 @@ def istio_selector(raw: wire.WorkloadSelector | None) -> LabelSelector | None:
     return None if raw is None else LabelSelector(tuple(sorted((raw.match_labels or {}).items())))
 
 
-def target_refs(one: wire.TargetRef | None, many: Sequence[wire.TargetRef] | None) -> tuple[TargetRef, ...]:
-    """Convert targetRefs, or the deprecated single targetRef."""
+def target_refs(one: wire.TargetRef | None, many: Sequence[wire.TargetRef] | None, group: str = "") -> tuple[TargetRef, ...]:
+    """Convert targetRefs, or the deprecated single targetRef. ``group`` is that of a reference without one."""
     refs = list(many or ()) or ([one] if one else [])
-    return tuple(TargetRef(r.kind, r.name, r.group or "", r.namespace or "", r.section_name or "", r.port) for r in refs)
+    groups = [group if r.group is None else r.group for r in refs]
+    return tuple(
+        TargetRef(r.kind, r.name, of, r.namespace or "", r.section_name or "", r.port) for r, of in zip(refs, groups, strict=True)
+    )
 
 
 @lru_cache(maxsize=256)

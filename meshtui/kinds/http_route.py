@@ -196,7 +196,7 @@ def route(raw: HTTPRoute | GRPCRoute, kind: str, origin: str = "", unmodelled: t
     general = tuple(path for path in unmodelled if not re.match(r"spec\.rules\[\d+\]\.", path))
     return model.HTTPRoute(
         meta=converted,
-        parents=target_refs(None, spec.parent_refs),
+        parents=target_refs(None, spec.parent_refs, GATEWAY_API),
         hostnames=strings(spec.hostnames),
         rules=tuple(
             _rule(rule, converted.namespace, (*_within(unmodelled, index), *general)) for index, rule in enumerate(rules)

@@ -10,7 +10,7 @@ from functools import partial
 
 from msgspec import field
 
-from meshtui.kinds.convert import meta, target_refs
+from meshtui.kinds.convert import meta, strings, target_refs
 from meshtui.kinds.http_route import BackendRef
 from meshtui.kinds.kind import GATEWAY_API, Kind, Pairs, Role
 from meshtui.kinds.wire import ObjectMeta, TargetRef, Wire
@@ -35,6 +35,7 @@ class Spec(Wire):
     parent_refs: list[TargetRef] | None = None
     parent_ref: TargetRef | None = None
     target_refs: list[TargetRef] | None = None
+    hostnames: list[str] | None = None
     rules: list[Rule] | None = None
 
 
@@ -50,7 +51,8 @@ def other_route(raw: OtherRoute, kind: str, origin: str = "") -> model.OtherRout
     spec, converted = raw.spec or Spec(), meta(kind, raw.metadata, origin=origin)
     return model.OtherRoute(
         meta=converted,
-        parents=(*target_refs(spec.parent_ref, spec.parent_refs), *target_refs(None, spec.target_refs)),
+        parents=(*target_refs(spec.parent_ref, spec.parent_refs, GATEWAY_API), *target_refs(None, spec.target_refs)),
+        hostnames=strings(spec.hostnames),
         backends=tuple(
             model.BackendRef(b.name, b.namespace or converted.namespace, b.port, kind=b.kind or "Service")
             for rule in spec.rules or ()

@@ -169,11 +169,12 @@ class HTTPRoute:
 class OtherRoute:
     """What also says where traffic goes, and isn't evaluated: TCPRoutes, TLSRoutes, sets of listeners, BackendTLSPolicies.
 
-    ``parents`` are the Gateways or Services that it is for. ``backends`` are those that it leads to.
+    ``parents`` are the Gateways or Services that it is for. ``backends`` are those that it leads to; ``hostnames`` a TLSRoute's.
     """
 
     meta: Meta
     parents: tuple[TargetRef, ...] = ()
+    hostnames: tuple[str, ...] = ()
     backends: tuple[BackendRef, ...] = ()
 
 

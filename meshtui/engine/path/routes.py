@@ -165,7 +165,7 @@ def _perhaps_attached(route: HTTPRoute, listener: Listener) -> HTTPRoute:
     return replace(route, rules=tuple(replace(rule, unmodelled=(*rule.unmodelled, field)) for rule in route.rules))
 
 
-def _hosts(route: HTTPRoute, listener: Listener) -> list[str]:
+def _hosts(route: HTTPRoute | OtherRoute, listener: Listener) -> list[str]:
     """The intersection of the route's hosts with the listener's host; hosts without an intersection are omitted."""
     offered = (listener.hostname or "*").lower()
     narrowed = (narrower(host.lower(), offered) for host in route.hostnames or ("*",))
@@ -348,7 +348,7 @@ def refusal(snapshot: Snapshot, route: HTTPRoute | OtherRoute, parent: TargetRef
     admitting = [item for item in fitting if _admits(snapshot, route.meta.namespace, gateway, item) is not False]
     if not admitting:
         return Refusal.NAMESPACE
-    if isinstance(route, HTTPRoute) and not any(_hosts(route, item) for item in admitting):
+    if not any(_hosts(route, item) for item in admitting):
         return Refusal.HOST
     return None
 

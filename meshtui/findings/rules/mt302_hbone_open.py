@@ -8,8 +8,8 @@ from meshtui.engine.classes.classifier import PodClass
 from meshtui.engine.policy.networkpolicy import Direction, allows_port
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.netrules import peers_of, through_tunnel, written_rules
-from meshtui.findings.pods import guarded, is_ambient
+from meshtui.findings.netrules import peers_of, permitted, through_tunnel, written_rules
+from meshtui.findings.pods import declared_ports, guarded, is_ambient
 from meshtui.model.constants import HBONE_PORT
 from meshtui.model.finding import Severity
 from meshtui.model.ids import ObjectRef
@@ -21,7 +21,8 @@ _LAST = 65535
 def _look(context: Context) -> Iterator[Found]:
     """A warning if no ALLOW policy covers the destination, so that nothing in the mesh restricts ports at layer 4.
 
-    A rule that opens all TCP ports means that: for its callers it is an info.
+    A rule that opens all TCP ports means that: for its callers it is an info. So it is where policies open every port that the
+    destination declares to the same callers.
     """
     found: dict[ObjectRef, tuple[list[PodClass], list[PodClass]]] = {}
     for written in written_rules(context):
@@ -32,7 +33,8 @@ def _look(context: Context) -> Iterator[Found]:
         callers = [m for m in context.of(peers_of(context, written.rule, namespace)) if m.pods]
         for member in context.of(context.selected(namespace, written.policy.pod_selector)):
             if _is_reached_by(context, member, callers):
-                exposed = not every and not any(guarded(context, pod) for pod in list(member.pods.values())[:1])
+                exposed = not every and _opens_more(context, member, callers)
+                exposed = exposed and not any(guarded(context, pod) for pod in list(member.pods.values())[:1])
                 found.setdefault(written.policy.meta.ref, ([], []))[exposed].append(member)
     for ref, (_, bare) in found.items():
         if bare:
@@ -57,6 +59,14 @@ def _is_reached_by(context: Context, member: PodClass, callers: list[PodClass]) 
     if not member.pods or not is_ambient(member) or context.by_cni(member.endpoint, Direction.INGRESS):
         return False
     return any(through_tunnel(source, member) for source in callers)
+
+
+def _opens_more(context: Context, member: PodClass, callers: list[PodClass]) -> bool:
+    """Whether callers reach a port through the tunnel that no policy opens to them; unknown ports count."""
+    tunnelled = [source for source in callers if through_tunnel(source, member)]
+    ports = declared_ports(context, member)
+    known = [permitted(context, member, Direction.INGRESS, port) for port in ports]
+    return not ports or any(not opened >> source.number & 1 for opened in known for source in tunnelled)
 
 
 def _means_every_port(rule: NetworkPolicyRule) -> bool:

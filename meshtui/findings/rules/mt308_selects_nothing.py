@@ -8,7 +8,7 @@ from meshtui.engine.explain.own_rules import selected_in_words
 from meshtui.engine.matching.selectors import describe, matches
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.unseen import made_by_operator, unseen
+from meshtui.findings.unseen import made_by_operator, made_for_gateway, unseen
 from meshtui.model.finding import Severity
 from meshtui.model.policy import AdminPolicy, ForeignPolicy
 
@@ -21,6 +21,8 @@ def _look(context: Context) -> Iterator[Found]:
             continue
         coming = (c for c in context.makers if c.meta.namespace == ref.namespace)
         if made_by_operator(context.snapshot, [ref.namespace], selector):
+            continue
+        if made_for_gateway(context.snapshot, [ref.namespace], selector):
             continue
         if not any(matches(selector, c.template.labels) for c in coming):
             missing = unseen(context.snapshot, [ref.namespace])

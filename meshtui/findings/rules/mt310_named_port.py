@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from meshtui.engine.policy.admin import subject_selects
 from meshtui.engine.policy.networkpolicy import Direction
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.netrules import peers_of, written_rules
+from meshtui.findings.netrules import admin_rules, peers_of, written_rules
 from meshtui.findings.own import field_of
 from meshtui.model.finding import Severity
 from meshtui.model.verdict import Decider
@@ -33,7 +34,21 @@ def _look(context: Context) -> Iterator[Found]:
                     "the port is open for nobody",
                     field=f"spec.{written.place}",
                 )
+    yield from _of_admin(context)
     yield from _of_own(context)
+
+
+def _of_admin(context: Context) -> Iterator[Found]:
+    """The same of admin policies, whose named ports have no protocol."""
+    for policy, direction, index, rule in admin_rules(context):
+        subjects = (policy.subject,) if direction is Direction.INGRESS else rule.peers
+        pods = [m for m in context.classes if m.pods and any(subject_selects(s, m.endpoint) is not False for s in subjects)]
+        having = {port.name for member in pods for pod in member.pods.values() for port in pod.ports}
+        for name in dict.fromkeys(entry.named for entry in rule.ports or () if entry.named):
+            if pods and name not in having:
+                place, ref = f"{direction.value}[{index}]", policy.meta.ref
+                message = f"{ref} {place} names port {name}, which no container has"
+                yield Found((ref,), message, "the rule is about nobody's port", field=f"spec.{place}")
 
 
 def _of_own(context: Context) -> Iterator[Found]:

@@ -9,7 +9,7 @@ from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.routing import Parent, gateways, parents
 from meshtui.model.finding import Severity
-from meshtui.model.gateway import Gateway, HTTPRoute
+from meshtui.model.gateway import Gateway
 
 
 def _look(context: Context) -> Iterator[Found]:
@@ -37,7 +37,7 @@ def _details(refused: Refusal, parent: Parent, gateway: Gateway) -> str:
     if refused is Refusal.NAMESPACE:
         chosen = ", ".join(dict.fromkeys(item.allowed for item in gateway.listeners))
         return f" (allowedRoutes: {chosen}; the route is in {parent.route.meta.namespace})"
-    if refused is Refusal.HOST and isinstance(parent.route, HTTPRoute):
+    if refused is Refusal.HOST:
         offered = ", ".join(dict.fromkeys(item.hostname or "*" for item in gateway.listeners))
         return f" ({', '.join(parent.route.hostnames)}; listeners are for {offered})"
     return f" ({', '.join(dict.fromkeys(item.protocol for item in gateway.listeners))})"

@@ -313,6 +313,11 @@ DNS = [
     ("all ports to every pod", [TO_API, let_out({"namespaceSelector": {}})], False),
     ("all ports to the own namespace, which has no DNS", [let_out({"podSelector": {}})], True),
     ("a server of the own namespace", [TO_API, let_out(app("dns"), ports=[port(53, "UDP")])], False),
+    (
+        "the cluster's server, sought in the own namespace",
+        [TO_API, let_out({"podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}, ports=[port(53, "UDP")])],
+        True,
+    ),
     ("a port named dns", [TO_API, let_out(TO_DNS, ports=[port("dns", "UDP")])], False),
     ("a port with another name", [TO_API, let_out(TO_DNS, ports=[port("metrics", "UDP")])], True),
     ("OpenShift's port", [TO_API, let_out(space("openshift-dns"), ports=[port(5353, "UDP")])], False),
@@ -387,10 +392,25 @@ OPEN = [
 
 @pytest.mark.parametrize(("name", "ports", "severity"), OPEN, ids=[row[0] for row in OPEN])
 def test_hbone_is_open(name, ports, severity):
-    objects = [MESH, WEB, API, ingress("a", let_in(app("web"), ports=ports), of="api")]
+    several = pod("shop/api", "10.0.0.3", [("http", 9000), ("admin", 9901)], account="api")
+    objects = [MESH, WEB, several, ingress("a", let_in(app("web"), ports=ports), of="api")]
     assert [finding.severity for finding in found("MT302", objects)] == ([severity] if severity else [])
     guarded = found("MT302", [*objects, GUARD])
     assert [finding.severity for finding in guarded] == ([Severity.INFO] if severity else [])
+
+
+HBONE = [
+    ("beside the only port", [let_in(app("web"), ports=[port(9000), port(15008)])], Severity.INFO),
+    ("in a rule of its own", [let_in(app("web"), ports=[port(9000)]), let_in(app("web"), ports=[port(15008)])], Severity.INFO),
+    ("for more callers", [let_in(app("web"), ports=[port(9000)]), let_in(ports=[port(15008)])], Severity.WARNING),
+    ("without the port", [let_in(app("web"), ports=[port(15008)])], Severity.WARNING),
+]
+
+
+@pytest.mark.parametrize(("name", "rules", "severity"), HBONE, ids=[row[0] for row in HBONE])
+def test_hbone_opens_nothing_more(name, rules, severity):
+    found_here = found("MT302", [MESH, WEB, API, DB, ingress("a", *rules, of="api")])
+    assert [finding.severity for finding in found_here] == [severity]
 
 
 # ---- MT308 and MT309: pods that an operator makes
@@ -413,6 +433,59 @@ def test_pods_that_an_operator_makes(rule, written):
     assert [finding.severity for finding in found(rule, [*objects, monitor()])] == [Severity.INFO]
     assert found(rule, [*objects, monitor(app="prometheus")]) == []
     assert [finding.severity for finding in found(rule, [*objects, monitor(app="other")])] == [Severity.INFO]
+
+
+SERVERS = {"podSelector": {"matchLabels": {"k8s-app": "kube-dns"}}}
+AT_FRONT = {"podSelector": {"matchLabels": {"gateway.networking.k8s.io/gateway-name": "front"}}}
+FRONT = {
+    "apiVersion": "gateway.networking.k8s.io/v1",
+    "kind": "Gateway",
+    "metadata": {"name": "front", "namespace": "shop"},
+    "spec": {"gatewayClassName": "istio", "listeners": [{"name": "http", "port": 80, "protocol": "HTTP"}]},
+}
+ELSEWHERE = [
+    ("the cluster's DNS", [egress("e", let_out({"namespaceSelector": {}} | SERVERS, ports=[port(53, "UDP")]))], 0),
+    ("its namespace", [egress("e", let_out(TO_DNS | SERVERS, ports=[port(53, "UDP")]))], 0),
+    ("a namespace that is nearly it", [egress("e", let_out(space("kube-sytem"), ports=[port(53, "UDP")]))], 1),
+    ("DNS in the own namespace", [egress("e", let_out(SERVERS, ports=[port(53, "UDP")]))], 1),
+    ("others of all namespaces", [egress("e", let_out({"namespaceSelector": {}} | app("x"), ports=[port(80)]))], 1),
+    ("np-guard a block that is none", [ingress("a", let_in(block("10.0.0.300/24")), of="api")], 1),
+    ("np-guard a block with exceptions", [ingress("a", let_in(block("10.0.0.0/8", "10.1.0.0/16")), of="api")], 0),
+    ("np-guard a block of IPv6", [ingress("a", let_in(block("fd00::/8")), of="api")], 0),
+    ("the pods of a Gateway", [FRONT, ingress("a", let_in(AT_FRONT), of="api")], 0),
+    ("those of a Gateway that isn't there", [ingress("a", let_in(AT_FRONT), of="api")], 1),
+]
+
+
+@pytest.mark.parametrize(("name", "objects", "number"), ELSEWHERE, ids=[row[0] for row in ELSEWHERE])
+def test_peers_that_manifests_do_not_contain(name, objects, number):
+    assert len(found("MT309", [*PODS, *objects])) == number
+
+
+def admin_peer(name):
+    return {"action": "Deny", "from": [{"pods": {"namespaceSelector": {}} | app(name)}]}
+
+
+OF_ADMINS = [
+    ("MT309", admin_peer("nobody"), 1),
+    ("MT309", admin_peer("web"), 0),
+    ("MT309", {"action": "Deny", "from": [{"namespaces": {"matchLabels": {"x": "y"}}}]}, 0),
+    ("MT310", admin_peer("web") | {"ports": [{"namedPort": "nope"}]}, 1),
+    ("MT310", admin_peer("web") | {"ports": [{"namedPort": "http"}]}, 0),
+]
+
+
+@pytest.mark.parametrize(("rule", "written", "number"), OF_ADMINS)
+def test_rules_of_admin_policies(rule, written, number):
+    several = found(rule, [*PODS, admin(written)])
+    assert len(several) == number
+    assert all(finding.field.startswith("spec.ingress[0]") for finding in several)
+
+
+@pytest.mark.parametrize(("objects", "number"), [([FRONT], 0), ([], 1)], ids=["a Gateway's pods", "without the Gateway"])
+def test_a_policy_for_the_pods_of_a_gateway(objects, number):
+    written = policy("shop/front", AT_FRONT | {"ingress": [{"ports": [port(80)]}]})
+    assert len(found("MT308", [*PODS, *objects, written])) == number
 
 
 # ---- MT311, MT208, MT209: what guards

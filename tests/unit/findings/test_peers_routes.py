@@ -78,6 +78,7 @@ ROWS = [
     ("KIA1401 the Gateway's namespace is given", "MT601", [*STORE, namespace("doors"), route(parent=FAR)], [ERROR]),
     ("KIA1402 a parent Service that isn't there", "MT601", [*STORE, route(parent=MESH | {"name": "gone"})], [ERROR]),
     ("KIA1402 a parent Service's port that isn't there", "MT601", [*STORE, route(parent=MESH | {"port": 81})], [ERROR]),
+    ("KIA1402 a parent Service without its group", "MT601", [*STORE, route(parent={"kind": "Service", "name": "cart"})], [ERROR]),
     ("KIA1402 a parent Service that is", "MT601", [*STORE, route(parent=MESH | {"port": 80})], []),
     ("KIA1401 a parent of another kind", "MT601", [*STORE, route(parent={"kind": "XListenerSet", "name": "more"})], []),
     (
@@ -155,6 +156,18 @@ ROWS = [
     ("KIA1402 another namespace, a ReferenceGrant", "MT604", [*BOTH, TO_LIST, grant()], []),
     ("KIA1402 a ReferenceGrant for this Service", "MT604", [*BOTH, TO_LIST, grant(name="list")], []),
     ("KIA1402 a ReferenceGrant for another Service", "MT604", [*BOTH, TO_LIST, grant(name="other")], [ERROR]),
+    (
+        "KIA1401 a TLSRoute for a host of the listener",
+        "MT602",
+        [*STORE, gate(listener(protocol="TLS", hostname="*.a.example", **TLS)), route(kind="TLSRoute", hosts=["b.a.example"])],
+        [],
+    ),
+    (
+        "KIA1401 a TLSRoute for another host",
+        "MT602",
+        [*STORE, gate(listener(protocol="TLS", hostname="a.example", **TLS)), route(kind="TLSRoute", hosts=["b.example"])],
+        [ERROR],
+    ),
     ("KIA1402 a ReferenceGrant for another kind", "MT604", [*BOTH, TO_LIST, grant(kind="TLSRoute")], [ERROR]),
     ("KIA1402 a ReferenceGrant for another namespace", "MT604", [*BOTH, TO_LIST, grant("elsewhere")], [ERROR]),
     (

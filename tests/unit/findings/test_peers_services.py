@@ -5,7 +5,7 @@ import pytest
 from meshtui.findings import look
 from meshtui.model.finding import Severity
 from tests.fakes.requests import thing
-from tests.fakes.snapshots import ambient, namespace, pod, snapshot_of
+from tests.fakes.snapshots import ambient, namespace, pod, policy, snapshot_of
 
 TELLS = {"MT621", "MT622", "MT623", "MT624"}
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
@@ -59,6 +59,12 @@ RELEASE = {
     "spec": {},
 }
 VM = thing("WorkloadEntry", "store/vm", {"address": "10.3.0.1", "labels": {"app": "cart"}})
+
+
+def opening(**port):
+    spec = {"podSelector": {}, "policyTypes": ["Ingress"], "ingress": [{"ports": [{"protocol": "TCP"} | port]}]}
+    return policy(f"store/{'-'.join(map(str, port.values())).lower() or 'all'}", spec)
+
 
 ROWS = [
     ("KIA0701 a targetPort by a name that nobody has", "MT621", [STORE, CART, service(target="grpc")], [WARNING]),
@@ -142,6 +148,12 @@ ROWS = [
     ("invalid-target-ports a name that is too long", "MT624", [STORE, service(target="a-very-long-port-name")], [ERROR]),
     ("invalid-target-ports a name with capitals", "MT624", [STORE, service(target="HTTP")], [ERROR]),
     ("invalid-target-ports a container's number", "MT624", [STORE, workload("store/cart", port=70000)], [ERROR]),
+    ("np-guard a port of a policy that is too high", "MT624", [STORE, opening(port=70000)], [ERROR]),
+    ("np-guard a port of a policy in quotes", "MT624", [STORE, opening(port="8080")], [ERROR]),
+    ("np-guard a range that ends before it begins", "MT624", [STORE, opening(port=9000, endPort=8000)], [ERROR]),
+    ("np-guard a range of a name", "MT624", [STORE, opening(port="http", endPort=8000)], [ERROR]),
+    ("np-guard a range without a port", "MT624", [STORE, opening(endPort=8000)], [ERROR]),
+    ("np-guard ports that can be", "MT624", [STORE, opening(port=1, endPort=65535), opening(port="http"), opening()], []),
     (
         "invalid-target-ports a number and a name that can be",
         "MT624",

@@ -70,6 +70,13 @@ def account(key):
     return {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": space}}
 
 
+def cron(key, sa):
+    made = deployment(key, sa)
+    job = {"template": made["spec"]["template"]}
+    spec = {"schedule": "0 * * * *", "jobTemplate": {"spec": job}}
+    return {**made, "apiVersion": "batch/v1", "kind": "CronJob", "spec": spec}
+
+
 def deployment(key, sa):
     space, _, name = key.partition("/")
     template = {
@@ -162,7 +169,11 @@ ROWS = [
     ("a domain that nobody can judge", "MT104", [SHOP, API, allow({"principals": ["other.example/ns/shop/sa/web"]})], False),
     ("an account that isn't there", "MT105", [SHOP, deployment("shop/x", "x"), account("shop/y")], True),
     ("an account that is", "MT105", [SHOP, deployment("shop/x", "x"), account("shop/x")], False),
-    ("manifests without accounts", "MT105", [SHOP, deployment("shop/x", "x")], False),
+    ("manifests without accounts, which may be elsewhere", "MT105", [SHOP, deployment("shop/x", "x")], True),
+    ("a CronJob's account that isn't there", "MT105", [SHOP, cron("shop/x", "x"), account("shop/y")], True),
+    ("a CronJob's account that is", "MT105", [SHOP, cron("shop/x", "x"), account("shop/x")], False),
+    ("a pod's account that isn't there", "MT105", [SHOP, pod("shop/x", account="x"), account("shop/y")], True),
+    ("a pod's account that is", "MT105", [SHOP, pod("shop/x", account="x"), account("shop/x")], False),
     ("methods in an ALLOW", "MT201", [SHOP, WEB, API, allow({"principals": [WEB_ID]}, **METHODS)], True),
     (
         "ports in an ALLOW",
