@@ -74,6 +74,10 @@ def jwt(key="shop/jwt", selector=None, rules=({"issuer": "https://id.example"},)
     return policy(key, {**chosen, "jwtRules": list(rules), **more}, "RequestAuthentication")
 
 
+def token(**more):
+    return jwt(targetRefs=AT_API, rules=[{"issuer": "https://id.example", **more}])
+
+
 def pa(key, mode, app=None, created=None, **more):
     chosen = {} if app is None else {"selector": {"matchLabels": {"app": app} if app else {}}}
     return policy(key, {**chosen, "mtls": {"mode": mode}, **more}, "PeerAuthentication", created=created)
@@ -207,6 +211,22 @@ ROWS = [
     ("IST0106 a wrong word for a mode", "MT801", [*MESH, pa("shop/pa", "Strict", "api")], ERROR),
     ("IST0106 the name of a port", "MT801", [*MESH, pa("shop/pa", "STRICT", "api", portLevelMtls={"http": {}})], ERROR),
     ("IST0106 a mode", "MT801", [*MESH, pa("shop/pa", "STRICT", "api")], None),
+    ("IST0106 CUSTOM that asks for trust domains", "MT801", [*MESH, on_api(when("source.trustDomain", "a"), **CUSTOM)], ERROR),
+    ("IST0106 a star within a trust domain", "MT801", [*BEHIND, at(AT_API, when("source.trustDomain", "a*b"))], ERROR),
+    ("IST0106 a star at its end", "MT801", [*BEHIND, at(AT_API, when("source.trustDomain", "a*"))], None),
+    ("IST0106 a long label", "MT801", [*MESH, authz({"selector": {"matchLabels": {"app": "a" * 64}}, "rules": [{}]})], ERROR),
+    ("IST0106 targetRef and targetRefs", "MT801", [*BEHIND, authz({"targetRef": AT_WP[0], "targetRefs": AT_API})], ERROR),
+    ("IST0106 targetRef alone", "MT801", [*BEHIND, authz({"targetRef": AT_WP[0]})], None),
+    ("IST0106 no port modes", "MT801", [*MESH, pa("shop/pa", "STRICT", "api", portLevelMtls={})], ERROR),
+    ("IST0106 jwks and jwksUri", "MT801", [*BEHIND, token(jwks='{"keys": []}', jwksUri="https://id.example/k")], ERROR),
+    ("IST0106 jwks that is no JSON", "MT801", [*BEHIND, token(jwks="https://id.example/k")], ERROR),
+    ("IST0106 jwks", "MT801", [*BEHIND, token(jwks='{"keys": []}')], None),
+    ("IST0106 a timeout without a unit", "MT801", [*BEHIND, token(timeout="5")], ERROR),
+    ("IST0106 a timeout of 0", "MT801", [*BEHIND, token(timeout="0s")], ERROR),
+    ("IST0106 a timeout", "MT801", [*BEHIND, token(timeout="1m10.5s")], None),
+    ("IST0106 a header with a space", "MT801", [*BEHIND, token(outputClaimToHeaders=[{"header": "a b", "claim": "c"}])], ERROR),
+    ("IST0106 a header without a claim", "MT801", [*BEHIND, token(outputClaimToHeaders=[{"header": "a"}])], ERROR),
+    ("IST0106 a header with a claim", "MT801", [*BEHIND, token(outputClaimToHeaders=[{"header": "x-a", "claim": "c"}])], None),
     ("IST0106 a token without an issuer", "MT801", [*BEHIND, jwt(targetRefs=AT_API, rules=[{"audiences": ["a"]}])], ERROR),
     ("IST0106 a value that is refused isn't also dropped", "MT215", [*MESH, on_api(operation(ports=["http"]))], None),
     # ---- IST0106: fields that aren't any
