@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from meshtui.engine.classes.classifier import PodClass
 from meshtui.engine.explain.wording import in_words
 from meshtui.engine.matching.selectors import matches
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.pods import declared_ports, is_ambient
+from meshtui.findings.pods import declared_ports, is_ambient, meant_port
 from meshtui.model.finding import Severity
+from meshtui.model.policy import PeerAuthentication
 from meshtui.model.reason import Reason
+from meshtui.model.selectors import LabelSelector
 
 
 def _look(context: Context) -> Iterator[Found]:
@@ -29,17 +32,33 @@ def _look(context: Context) -> Iterator[Found]:
             continue
         if ref.namespace == context.snapshot.mesh.root_namespace:
             continue
+        pods = [member for member in context.classes_in(ref.namespace) if _is_chosen(member, policy.selector)]
+        yield from _of_services(context, policy, pods)
         said: dict[Reason, None] = {}
-        for member in context.classes_in(ref.namespace):
-            pod = member.endpoint.pod
-            if pod is None or not is_ambient(member) or not matches(policy.selector, pod.labels):
-                continue
+        for member in pods:
             for port in sorted({*policy.port_modes, *declared_ports(context, member)}):
-                assumption = context.peer_authentication.effective(pod, port).assumption
+                pod = member.endpoint.pod
+                assumption = context.peer_authentication.effective(pod, port).assumption if pod is not None else None
                 if assumption:
                     said.setdefault(assumption)
         for reason in said:
             yield Found((ref,), f"{ref}: {in_words(reason)}", "its modes aren't enforced as they are written")
+
+
+def _is_chosen(member: PodClass, selector: LabelSelector) -> bool:
+    pod = member.endpoint.pod
+    return pod is not None and is_ambient(member) and matches(selector, pod.labels)
+
+
+def _of_services(context: Context, policy: PeerAuthentication, pods: list[PodClass]) -> Iterator[Found]:
+    """Modes for ports that are a Service's, and no pod's."""
+    ref = policy.meta.ref
+    for port in sorted(port for port, mode in policy.port_modes.items() if mode != policy.mode):
+        meant = meant_port(context, pods, port)
+        if meant is not None:
+            service, number = meant
+            message = f"{ref}: {port} is a port of {service.meta.ref}, which leads to {number} of the pods"
+            yield Found((ref, service.meta.ref), message, "modes are those of the pods' ports, and no pod has this one")
 
 
 RULE = Rule("MT216", "port modes that don't hold", Severity.WARNING, _look, ("PeerAuthentication",), partial=True)

@@ -46,6 +46,12 @@ TCP_API = service("shop/api", "api", 5000, WAYPOINT) | {
 BEHIND = [*MESH, HTTP_API, gateway("shop/wp")]
 BEHIND_TCP = [*MESH, TCP_API, gateway("shop/wp")]
 WP_POD = pod("shop/wp-1", labels={"gateway.networking.k8s.io/gateway-name": "wp", "tier": "proxy"}, account="wp")
+SERVED = service("shop/api", "api", 80) | {
+    "spec": {"selector": {"app": "api"}, "ports": [{"port": 80, "name": "http", "targetPort": 9000}]}
+}
+METRICS = service("shop/metrics", "api", 8080) | {
+    "spec": {"selector": {"app": "api"}, "ports": [{"port": 8080, "name": "http", "targetPort": 80}]}
+}
 CUSTOM = {"action": "CUSTOM", "provider": {"name": "opa"}}
 
 
@@ -439,6 +445,26 @@ ROWS = [
         [*MESH, pa("istio-system/a", "STRICT", "api", portLevelMtls={"9000": {"mode": "DISABLE"}})],
         None,
     ),
+    # ---- ports are those of the pods
+    ("a port of the Service", "MT215", [*MESH, SERVED, on_api(operation(ports=["80"]), action="DENY")], WARNING),
+    ("a port of the Service in a condition", "MT215", [*MESH, SERVED, on_api(when("destination.port", "80"))], WARNING),
+    (
+        "a port of the Service that is excepted",
+        "MT215",
+        [*MESH, SERVED, on_api(operation(notPorts=["80"]), action="DENY")],
+        WARNING,
+    ),
+    ("a port of the pods", "MT215", [*MESH, SERVED, on_api(operation(ports=["9000"]))], None),
+    ("both ports", "MT215", [*MESH, SERVED, on_api(operation(ports=["80", "9000"]))], None),
+    ("a port that another Service leads to", "MT215", [*MESH, SERVED, METRICS, on_api(operation(ports=["80"]))], None),
+    ("a port of the Service at its waypoint", "MT215", [*BEHIND, at(AT_API, operation(ports=["80"]))], None),
+    (
+        "a mode of the Service's port",
+        "MT216",
+        [*MESH, SERVED, peer("STRICT", portLevelMtls={"80": {"mode": "PERMISSIVE"}})],
+        WARNING,
+    ),
+    ("a mode of the pods' port", "MT216", [*MESH, SERVED, peer("STRICT", portLevelMtls={"9000": {"mode": "PERMISSIVE"}})], None),
     # ---- ALLOW by what isn't
     ("best practice an ALLOW of all but one", "MT226", [*MESH, on_api(source(notPrincipals=[WEB_ID]))], WARNING),
     (
