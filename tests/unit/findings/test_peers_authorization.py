@@ -514,6 +514,18 @@ ROWS = [
     ),
     ("MT103 a waypoint that isn't deployed yet", "MT103", [*BEHIND, allow({"principals": [f"{ID}wp"]})], None),
     (
+        "MT103 a Gateway's name in place of its account",
+        "MT103",
+        [*MESH, gateway("edge/gw", "istio"), allow({"principals": ["cluster.local/ns/edge/sa/gw"]})],
+        WARNING,
+    ),
+    (
+        "MT103 an account beside a Gateway",
+        "MT103",
+        [*MESH, gateway("edge/gw", "istio"), allow({"principals": ["cluster.local/ns/edge/sa/other"]})],
+        None,
+    ),
+    (
         "MT103 a gateway that isn't deployed yet",
         "MT103",
         [*MESH, gateway("shop/gw", "istio"), allow({"principals": [f"{ID}gw-istio"]})],
