@@ -23,6 +23,7 @@ def _look(context: Context) -> Iterator[Found]:
     """
     for policy in sorted(context.snapshot.peer_authentications.values(), key=lambda p: p.meta.ref):
         ref = policy.meta.ref
+        yield from _disabled(context, policy)
         if not policy.port_modes:
             continue
         if policy.selector is None or policy.selector.is_empty:
@@ -43,6 +44,20 @@ def _look(context: Context) -> Iterator[Found]:
                     said.setdefault(assumption)
         for reason in said:
             yield Found((ref,), f"{ref}: {in_words(reason)}", "its modes aren't enforced as they are written")
+
+
+def _disabled(context: Context, policy: PeerAuthentication) -> Iterator[Found]:
+    """DISABLE, which ambient doesn't support: istiod takes it as PERMISSIVE (istio.io, PeerAuthentication)."""
+    root, home = context.snapshot.mesh.root_namespace, policy.meta.namespace
+    selector = policy.selector if policy.selector is not None and not policy.selector.is_empty else None
+    if policy.mode != "DISABLE" or (home == root and selector is not None):
+        return
+    members = context.classes if home == root else context.classes_in(home)
+    if any(is_ambient(m) and (selector is None or _is_chosen(m, selector)) for m in members):
+        why = "pods in ambient take plaintext, as with PERMISSIVE, and callers in the mesh use mutual TLS nevertheless"
+        yield Found(
+            (policy.meta.ref,), f"{policy.meta.ref}: ambient doesn't support DISABLE", why, Severity.INFO, field="spec.mtls"
+        )
 
 
 def _is_chosen(member: PodClass, selector: LabelSelector) -> bool:

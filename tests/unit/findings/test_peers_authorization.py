@@ -493,6 +493,23 @@ ROWS = [
     ("best practice a DENY of all but one", "MT226", [*MESH, on_api(source(notPrincipals=[WEB_ID]), action="DENY")], None),
     # ---- what was said wrongly
     (
+        "MT205 a DENY of all but the waypoint",
+        "MT205",
+        [*BEHIND, WP_POD, on_api(source(notPrincipals=[f"{ID}wp"]), action="DENY")],
+        None,
+    ),
+    ("MT205 … by its account", "MT205", [*BEHIND, WP_POD, on_api(source(notServiceAccounts=["wp"]), action="DENY")], None),
+    (
+        "MT205 a DENY of all but another",
+        "MT205",
+        [*BEHIND, WP_POD, on_api(source(notPrincipals=[WEB_ID]), action="DENY")],
+        WARNING,
+    ),
+    ("MT216 DISABLE in ambient", "MT216", [*MESH, pa("shop/pa", "DISABLE")], INFO),
+    ("MT216 DISABLE of one workload", "MT216", [*MESH, pa("shop/pa", "DISABLE", "api")], INFO),
+    ("MT216 DISABLE outside", "MT216", [OUTSIDE, pa("bare/pa", "DISABLE")], None),
+    ("MT216 PERMISSIVE in ambient", "MT216", [*MESH, pa("shop/pa", "PERMISSIVE")], None),
+    (
         "MT214 a waypoint isn't a gateway",
         "MT214",
         [*BEHIND, WP_POD, allow({"principals": ["cluster.local/ns/other/sa/wp"]})],
