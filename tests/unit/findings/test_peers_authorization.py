@@ -108,6 +108,7 @@ def vm(key, account):
     return thing("WorkloadEntry", key, spec)
 
 
+WHERE = "istio.io/use-waypoint-namespace"
 OLD, NEW = "2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z"
 FOREIGN_MESH = {**CONFIG, "data": {"mesh": "trustDomain: corp.example\ntrustDomainAliases: [old.example]\n"}}
 CLOSED_TIER = thing(
@@ -492,6 +493,8 @@ ROWS = [
     ("best practice an ALLOW of callers without an identity", "MT226", [*MESH, on_api(source(notPrincipals=["*"]))], None),
     ("best practice a DENY of all but one", "MT226", [*MESH, on_api(source(notPrincipals=[WEB_ID]), action="DENY")], None),
     # ---- what was said wrongly
+    ("MT219 a waypoint's namespace alone", "MT219", [*MESH, namespace("x", **{WHERE: "infra"})], WARNING),
+    ("MT219 … of a Service", "MT219", [*MESH, service("shop/api", "api", 80, {WHERE: "infra"})], WARNING),
     (
         "MT205 a DENY of all but the waypoint",
         "MT205",
