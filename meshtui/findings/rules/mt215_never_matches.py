@@ -8,13 +8,16 @@ from meshtui.engine.classes.classifier import PodClass
 from meshtui.engine.matching.addresses import parse_network, parse_port
 from meshtui.engine.policy.authorization import compile_policy, l7_fields_of
 from meshtui.engine.policy.ztunnel import NOTHING
+from meshtui.findings.attached import at_waypoints
 from meshtui.findings.authz import at_ztunnel
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.pods import meant_port
 from meshtui.findings.refused import refusals
+from meshtui.findings.words import few
 from meshtui.model.finding import Severity
 from meshtui.model.policy import AuthorizationPolicy, AuthorizationRule
+from meshtui.model.workload import Service
 
 
 def _look(context: Context) -> Iterator[Found]:
@@ -22,6 +25,7 @@ def _look(context: Context) -> Iterator[Found]:
 
     istiod's validation refuses those (MT801): they are only looked at in a cluster, where they got past it.
     """
+    yield from _of_pods(context)
     for policy, members in at_ztunnel(context):
         compiled = dict(compile_policy(policy).rules)
         if not context.snapshot.live and any(refusals(policy)):
@@ -55,6 +59,27 @@ def _of_services(context: Context, policy: AuthorizationPolicy, members: tuple[P
             f"ztunnel compares the pods' port, and no pod has this one: it {effect}",
             field=field,
         )
+
+
+def _of_pods(context: Context) -> Iterator[Found]:
+    """Entries for Services at their waypoint, all of whose ports are the pods': the waypoint compares those of the Service."""
+    for each in at_waypoints(context):
+        if any(target.kind != "Service" for target in each.policy.target_refs):
+            continue
+        ref, ports = each.policy.meta.ref, [port for service in each.services for port in service.ports]
+        known, behind = {port.number for port in ports}, {number for s in each.services for number in _targets(context, s)}
+        for field, texts in _ports(each.policy):
+            asked = {parse_port(text) for text in texts}
+            if not asked or asked & known or not asked <= behind:
+                continue
+            effect = "excepts no connection" if field.endswith(("notPorts", "notValues")) else "never matches"
+            names = few([service.meta.ref for service in each.services])
+            said = f"{ref} {field.removeprefix('spec.')}: {texts[0]} is a port of the pods of {names}"
+            yield Found((ref,), said, f"the waypoint compares the Service's port, which is another: it {effect}", field=field)
+
+
+def _targets(context: Context, service: Service) -> set[int]:
+    return {target.port for port in service.ports for target in context.resolver.behind.targets(service, port)}
 
 
 def _ports(policy: AuthorizationPolicy) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -467,6 +467,10 @@ ROWS = [
     ("a port of the pods", "MT215", [*MESH, SERVED, on_api(operation(ports=["9000"]))], None),
     ("both ports", "MT215", [*MESH, SERVED, on_api(operation(ports=["80", "9000"]))], None),
     ("a port that another Service leads to", "MT215", [*MESH, SERVED, METRICS, on_api(operation(ports=["80"]))], None),
+    ("a port of the pods at the waypoint", "MT215", [*BEHIND, at(AT_API, operation(ports=["9000"]))], WARNING),
+    ("… of the waypoint itself", "MT215", [*BEHIND, at(AT_WP, operation(ports=["9000"]))], None),
+    ("… beside the Service's", "MT215", [*BEHIND, at(AT_API, operation(ports=["80", "9000"]))], None),
+    ("a port that nobody has at the waypoint", "MT215", [*BEHIND, at(AT_API, operation(ports=["7000"]))], None),
     ("a port of the Service at its waypoint", "MT215", [*BEHIND, at(AT_API, operation(ports=["80"]))], None),
     (
         "a mode of the Service's port",
