@@ -766,6 +766,20 @@ def test_what_the_cluster_holds_already_got_past_validation():
     assert finding.severity is WARNING
 
 
+@pytest.mark.parametrize(
+    ("field", "refused"),
+    [
+        ("spec.action", on_api({}, action="deny")),
+        ("spec.selector", authz({"selector": {"matchLabels": {"app": "a*"}}, "rules": [{}]})),
+        ("spec.portLevelMtls", pa("shop/pa", "STRICT", "api", portLevelMtls={})),
+        ("spec.jwtRules[0].timeout", token(timeout="5")),
+    ],
+)
+def test_what_is_refused_is_named_by_its_field(field, refused):
+    (finding,) = found_in("MT801", [*BEHIND, refused])
+    assert finding.field == field
+
+
 def test_a_field_that_a_cluster_kept_is_no_typo():
     typo = authz({"selctor": {"matchLabels": {"app": "api"}}, "rules": [{}]})
     assert found_in("MT229", [*MESH, typo])
