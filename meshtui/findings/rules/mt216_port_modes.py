@@ -29,7 +29,7 @@ def _look(context: Context) -> Iterator[Found]:
         if policy.selector is None or policy.selector.is_empty:
             how = "without a selector" if policy.selector is None else "with an empty selector"
             why = "port modes count for selected workloads only: istiod's validation refuses them for a namespace or the mesh"
-            yield Found((ref,), f"{ref} sets modes of ports {how}", why)
+            yield Found((ref,), f"{ref} sets modes of ports {how}", why, None if context.snapshot.live else Severity.ERROR)
             continue
         if ref.namespace == context.snapshot.mesh.root_namespace:
             continue

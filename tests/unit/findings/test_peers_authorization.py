@@ -512,6 +512,7 @@ ROWS = [
         [*BEHIND, WP_POD, on_api(source(notPrincipals=[WEB_ID]), action="DENY")],
         WARNING,
     ),
+    ("MT216 ports of a namespace", "MT216", [*MESH, pa("shop/pa", "STRICT", portLevelMtls={"9000": {"mode": "STRICT"}})], ERROR),
     ("MT216 DISABLE in ambient", "MT216", [*MESH, pa("shop/pa", "DISABLE")], INFO),
     ("MT216 DISABLE of one workload", "MT216", [*MESH, pa("shop/pa", "DISABLE", "api")], INFO),
     ("MT216 DISABLE outside", "MT216", [OUTSIDE, pa("bare/pa", "DISABLE")], None),
