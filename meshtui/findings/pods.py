@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from meshtui.engine.classes.classifier import PodClass
 from meshtui.engine.policy.admin import subject_selects
@@ -12,7 +12,7 @@ from meshtui.findings.context import Context
 from meshtui.model.constants import GATEWAY_NAME, MANAGED, MESH_CONTROLLERS
 from meshtui.model.ids import principal
 from meshtui.model.policy import AdminPeer, AdminPolicy
-from meshtui.model.workload import MeshMode, Pod
+from meshtui.model.workload import MeshMode, Pod, Service
 
 DATABASES = {
     5432: "PostgreSQL",
@@ -32,6 +32,27 @@ DATABASES = {
 def declared_ports(context: Context, member: PodClass) -> tuple[int, ...]:
     """The TCP ports that the containers of a class's pods declare, sorted."""
     return context.ports.get(member.number, ())
+
+
+def meant_port(context: Context, members: Sequence[PodClass], number: int) -> tuple[Service, int] | None:
+    """The Service that has a port of this number, and the pods' port behind it, if no pod has the number itself.
+
+    Policies at the pods compare the pods' ports. Pods that declare no ports may have any.
+    """
+    declared = [declared_ports(context, member) for member in members]
+    if not all(declared) or any(number in ports for ports in declared):
+        return None
+    pods, found = {key for member in members for key in member.pods}, None
+    for service in context.snapshot.services.values():
+        for port in service.ports if service.selector is not None else ():
+            for target in context.resolver.behind.targets(service, port):
+                if target.endpoint.pod is None or target.endpoint.pod.key not in pods:
+                    continue
+                if target.port == number:
+                    return None
+                if port.number == number and port.protocol == "TCP":
+                    found = service, target.port
+    return found
 
 
 def is_ambient(member: PodClass) -> bool:

@@ -7,6 +7,7 @@ ValidateIPs, CheckServiceAccount), and the CRDs' schemas (manifests/charts/base/
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 
@@ -32,9 +33,13 @@ _TARGETS = DESTINATIONS | {("Gateway", _GATEWAY_GROUP), ("GatewayClass", _GATEWA
 _LAST_PORT = 65535
 _PORT_PATH = "spec.portLevelMtls."
 _NOT_FOR_CUSTOM = ("principals", "request_principals", "namespaces", "service_accounts", "trust_domains")
-_CALLER_KEYS = {"source.namespace", "source.principal", "source.serviceAccount"}
+_CALLER_KEYS = {"source.namespace", "source.principal", "source.serviceAccount", "source.trustDomain"}
 _MOST_ACCOUNTS = 16
+_STAR = ", which may have one star at an end"
 _TEMPLATES = frozenset({"{*}", "{**}"})
+_LONGEST_LABEL = 63
+_HEADER = re.compile(r"[-_A-Za-z0-9]+")
+_DURATION = re.compile(r"(?=.*[1-9])(\d+(\.\d*)?(ms|us|µs|ns|s|m|h))+")
 _LITERAL = re.compile(r"[a-zA-Z0-9\-._~%!$&'()+,;:@=]+")
 
 
@@ -47,6 +52,8 @@ def refusals(policy: AuthorizationPolicy | RequestAuthentication | PeerAuthentic
         return
     if policy.selector is not None and policy.target_refs:
         yield "selector and targetRefs can't stand together"
+    if policy.twice:
+        yield "targetRef and targetRefs can't stand together"
     yield from _of_selector(policy.selector)
     for index, target in enumerate(policy.target_refs):
         yield from _of_target(f"targetRefs[{index}]", target)
@@ -64,6 +71,8 @@ def _of_modes(policy: PeerAuthentication) -> Iterator[str]:
     """Port modes without a selector are MT216's."""
     yield from _of_selector(policy.selector)
     yield from (f"{path.removeprefix('spec.')} isn't a port" for path in policy.unmodelled if path.startswith(_PORT_PATH))
+    if policy.blank:
+        yield "portLevelMtls is empty"
     if policy.mode not in MODES:
         yield f"mtls.mode {policy.mode} isn't a mode"
     for port, mode in policy.port_modes.items():
@@ -79,6 +88,8 @@ def _of_selector(selector: LabelSelector | None) -> Iterator[str]:
             yield "selector has a label without a key"
         if "*" in key or "*" in value:
             yield f"selector compares whole labels, and {key}: {value} has a star"
+        if len(value) > _LONGEST_LABEL:
+            yield f"selector has a value of {len(value)} characters for {key}, and labels have {_LONGEST_LABEL} at most"
 
 
 def _of_target(where: str, target: TargetRef) -> Iterator[str]:
@@ -99,8 +110,26 @@ def _of_token(where: str, rule: JwtRule) -> Iterator[str]:
     names = [name for name, _ in rule.from_headers]
     lists = {"audiences": rule.audiences, "fromHeaders": names, "fromParams": rule.from_params, "fromCookies": rule.from_cookies}
     yield from (f"{where}.{name} has an empty value" for name, values in lists.items() if "" in values)
-    if "" in rule.outputs:
-        yield f"{where} writes a claim to a header without a name"
+    if rule.jwks and rule.jwks_uri:
+        yield f"{where} has jwks and jwksUri, of which one can stand"
+    if rule.jwks and not _is_key_set(rule.jwks):
+        yield f"{where}.jwks isn't a set of keys in JSON"
+    if rule.timeout and not _DURATION.fullmatch(rule.timeout):
+        yield f"{where}.timeout {rule.timeout} isn't a duration above 0, such as 5s"
+    for header, claim in rule.claims:
+        if not header or not claim:
+            yield f"{where} writes a claim to a header, and one of their names is missing"
+        elif not _HEADER.fullmatch(header):
+            yield f"{where} writes a claim to {header}, which isn't the name of a header"
+
+
+def _is_key_set(text: str) -> bool:
+    """Whether a text is a set of keys, or one key."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and not {"keys", "kty"}.isdisjoint(found)
 
 
 def _of_action(policy: AuthorizationPolicy) -> Iterator[str]:
@@ -144,6 +173,8 @@ def _of_values(where: str, key: str, values: tuple[str, ...]) -> Iterator[str]:
         yield from _of_addresses(where, values)
     elif key == "source.serviceAccount":
         yield from _of_accounts(where, values)
+    elif key == "source.trustDomain":
+        yield from (f"{where}: {text} isn't a trust domain{_STAR}" for text in values if _has_star_within(text))
 
 
 def _of_source(where: str, source: AuthorizationSource, *, custom: bool) -> Iterator[str]:
@@ -159,10 +190,14 @@ def _of_source(where: str, source: AuthorizationSource, *, custom: bool) -> Iter
     if any("" in getattr(source, f"{prefix}{name}") for name in others for prefix in ("", "not_")):
         yield f"{where} has an empty value"
     for text in (*source.trust_domains, *source.not_trust_domains):
-        if "/" in text or "*" in text[1:-1] or text.count("*") > 1:
-            yield f"{where}: {text} isn't a trust domain, which may have one star at an end"
+        if "/" in text or _has_star_within(text):
+            yield f"{where}: {text} isn't a trust domain{_STAR}"
     if custom and any(getattr(source, f"{prefix}{name}") for name in _NOT_FOR_CUSTOM for prefix in ("", "not_")):
         yield f"{where} has fields that aren't for CUSTOM, which knows ipBlocks and remoteIpBlocks only"
+
+
+def _has_star_within(text: str) -> bool:
+    return "*" in text[1:-1] or text.count("*") > 1
 
 
 def _of_operation(where: str, operation: AuthorizationOperation) -> Iterator[str]:

@@ -110,6 +110,7 @@ def authorization_policy(
         provider=spec.provider.name if spec.provider else "",
         unmodelled=unmodelled,
         blank=tuple(_blank(spec.rules or ())),
+        twice=bool(spec.target_ref and spec.target_refs),
     )
 
 

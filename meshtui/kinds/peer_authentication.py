@@ -46,6 +46,7 @@ def peer_authentication(raw: PeerAuthentication, origin: str = "", unmodelled: t
         mode=(spec.mtls.mode if spec.mtls else None) or "UNSET",
         port_modes=ports,
         unmodelled=tuple(odd),
+        blank=spec.port_level_mtls == {},
     )
 
 

@@ -67,6 +67,7 @@ def request_authentication(
         target_refs=target_refs(spec.target_ref, spec.target_refs),
         rules=tuple(map(_rule, spec.jwt_rules or ())),
         unmodelled=unmodelled,
+        twice=bool(spec.target_ref and spec.target_refs),
     )
 
 
@@ -81,6 +82,9 @@ def _rule(raw: JwtRule) -> model.JwtRule:
         from_cookies=strings(raw.from_cookies),
         forwards=bool(raw.forward_original_token),
         outputs=(*payload, *(each.header for each in raw.output_claim_to_headers or ())),
+        claims=tuple((each.header, each.claim) for each in raw.output_claim_to_headers or ()),
+        jwks=raw.jwks or "",
+        timeout=raw.timeout or "",
     )
 
 

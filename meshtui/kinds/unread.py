@@ -62,6 +62,7 @@ _MAKERS = frozenset(
         ("argoproj.io", "ArgoCD"),
         ("operators.coreos.com", "Subscription"),
         ("install.istio.io", "IstioOperator"),
+        ("networking.istio.io", "WorkloadGroup"),
         ("sailoperator.io", "Istio"),
         ("sailoperator.io", "ZTunnel"),
         ("opentelemetry.io", "OpenTelemetryCollector"),
@@ -78,7 +79,7 @@ _MAKERS = frozenset(
         ("tekton.dev", "TaskRun"),
     }
 )
-"""Kinds from which well-known controllers make pods."""
+"""Kinds from which well-known controllers make pods, or, of machines that register themselves, WorkloadEntries."""
 _ANYWHERE = frozenset(
     {"HelmRelease", "HelmChart", "Kustomization", "Application", "ApplicationSet", "Subscription", "IstioOperator"}
 )

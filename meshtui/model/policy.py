@@ -191,6 +191,8 @@ class AuthorizationPolicy:
     unmodelled: tuple[str, ...] = ()
     blank: tuple[str, ...] = ()
     """The paths of ``from`` and ``to`` that are written as empty lists, which counts as if they weren't there."""
+    twice: bool = False
+    """Whether the deprecated ``targetRef`` stands beside ``targetRefs``."""
 
     @property
     def dry_run(self) -> bool:
@@ -207,6 +209,8 @@ class PeerAuthentication:
     mode: str = "UNSET"
     port_modes: Mapping[int, str] = field(default_factory=dict)
     unmodelled: tuple[str, ...] = ()
+    blank: bool = False
+    """Whether the port modes are written as an empty mapping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +218,8 @@ class JwtRule:
     """One ``jwtRules`` entry.
 
     ``from_headers`` are names with the prefix before the token; without any place, it is looked for where clients usually put it.
-    ``forwards`` is whether the token stays in the request; ``outputs`` are headers into which its content is written.
+    ``forwards`` is whether the token stays in the request; ``outputs`` are headers into which its content is written,
+    ``claims`` those of single claims, each with the claim's name.
     """
 
     issuer: str
@@ -225,6 +230,9 @@ class JwtRule:
     from_cookies: tuple[str, ...] = ()
     forwards: bool = False
     outputs: tuple[str, ...] = ()
+    claims: tuple[tuple[str, str], ...] = ()
+    jwks: str = ""
+    timeout: str = ""
 
     @property
     def places(self) -> bool:
@@ -241,6 +249,8 @@ class RequestAuthentication:
     target_refs: tuple[TargetRef, ...] = ()
     rules: tuple[JwtRule, ...] = ()
     unmodelled: tuple[str, ...] = ()
+    twice: bool = False
+    """Whether the deprecated ``targetRef`` stands beside ``targetRefs``."""
 
 
 class Enforcer(Enum):

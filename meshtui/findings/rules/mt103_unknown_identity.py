@@ -58,6 +58,8 @@ def _elsewhere(context: Context, named: Named) -> bool:
         return True  # Another mesh's identity, or an alias, which MT104 reports
     if context.snapshot.live or not named.namespace or named.namespace in context.namespaces_with_pods:
         return False
+    if any(ends and (g.meta.namespace, g.meta.name) == (named.namespace, named.account) for g, ends in context.gateways):
+        return False  # Its pods don't run as its name, but as NAME-CLASS
     return not misspelt(context, named.namespace)
 
 

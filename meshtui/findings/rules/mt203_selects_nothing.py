@@ -27,7 +27,8 @@ def _look(context: Context) -> Iterator[Found]:
             continue
         if selector.is_empty:
             ambient = any(is_ambient(member) for member in context.classes_in(ref.namespace))
-            if isinstance(policy, AuthorizationPolicy) and ambient and not policy.target_refs:
+            stray = any(path.startswith("spec.selector.") for path in policy.unmodelled)  # MT229's
+            if isinstance(policy, AuthorizationPolicy) and ambient and not policy.target_refs and not stray:
                 why = "an empty selector selects nothing at ztunnel: leave it out to mean the whole namespace"
                 yield Found((ref,), f"{ref} has an empty selector", why, field="spec.selector")
         elif _has_pods(context, ref.namespace) and not _selects(context, ref.namespace, selector):

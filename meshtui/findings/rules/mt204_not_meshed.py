@@ -26,7 +26,8 @@ def _look(context: Context) -> Iterator[Found]:
         if not reaches_ztunnel(policy) or policy.meta.namespace == root:
             continue
         covered = [m for m in context.covered(policy) if m.pods]
-        outside = [m for m in covered if m.endpoint.mode in NOT_CAPTURED and not _is_left_out(m.endpoint.pod)]
+        on_nodes = policy.selector is not None and all(_on_node(m.endpoint.pod) for m in covered)
+        outside = [m for m in covered if m.endpoint.mode in NOT_CAPTURED and not _is_left_out(m.endpoint.pod, on_nodes=on_nodes)]
         surely = [m for m in outside if m.endpoint.membership is None]
         owners = context.owners_of(surely)
         if not owners:
@@ -41,8 +42,13 @@ def _look(context: Context) -> Iterator[Found]:
         )
 
 
-def _is_left_out(pod: Pod | None) -> bool:
-    return pod is not None and (pod.host_network or is_half_captured(pod))
+def _on_node(pod: Pod | None) -> bool:
+    return pod is not None and pod.host_network
+
+
+def _is_left_out(pod: Pod | None, *, on_nodes: bool) -> bool:
+    """Pods on their nodes' network are meant by a policy only if its selector selects no others."""
+    return pod is not None and (is_half_captured(pod) or (pod.host_network and not on_nodes))
 
 
 def _perhaps(context: Context, policy: ObjectRef, outside: list[PodClass]) -> Iterator[Found]:

@@ -20,6 +20,7 @@ from meshtui.model.workload import Service
 
 def _look(context: Context) -> Iterator[Found]:
     """Also a Gateway that isn't a waypoint, and, in a live cluster, one without an address, which Istio bypasses."""
+    yield from _namespace_alone(context)
     users: dict[ObjectRef, list[tuple[ObjectRef, Service | None]]] = {}
     for ref, user, service in _labelled(context):
         users.setdefault(ref, []).append((user, service))
@@ -49,6 +50,19 @@ def _look(context: Context) -> Iterator[Found]:
             Severity.INFO if doubt else Severity.ERROR if lost else None,
             affected=frozenset(lost),
         )
+
+
+def _namespace_alone(context: Context) -> Iterator[Found]:
+    """Labels that say where a waypoint is, and none that says which."""
+    metas = [space.meta for space in context.snapshot.namespaces.values()]
+    metas += [service.meta for service in context.once(destinations)]
+    for meta in sorted(metas, key=lambda meta: meta.ref):
+        if meta.labels.get(USE_WAYPOINT_NAMESPACE) and USE_WAYPOINT not in meta.labels:
+            yield Found(
+                (meta.ref,),
+                f"{meta.ref} is labelled {USE_WAYPOINT_NAMESPACE}, and not {USE_WAYPOINT}",
+                "the namespace of a waypoint counts only beside the name of one: this label has no effect",
+            )
 
 
 def _labelled(context: Context) -> Iterator[tuple[ObjectRef, ObjectRef, Service | None]]:

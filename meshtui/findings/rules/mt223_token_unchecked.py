@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from meshtui.engine.path.waypoint import services_with_waypoint
+from meshtui.findings.attached import at_waypoints
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
 from meshtui.findings.pods import is_ambient, is_waypoint_pod
-from meshtui.findings.waypoints import waypoint_of
+from meshtui.findings.waypoints import guards, waypoint_of
+from meshtui.findings.words import few
 from meshtui.model.finding import Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.model.policy import AuthorizationPolicy, RequestAuthentication
-from meshtui.model.workload import MeshMode, Pod
+from meshtui.model.workload import MeshMode, Pod, Service
 
 _PROXIES = {MeshMode.SIDECAR, MeshMode.GATEWAY}
 
 
 def _look(context: Context) -> Iterator[Found]:
     """ztunnel reads no tokens, and a waypoint takes policies by targetRefs only. An info where other proxies check the token."""
+    yield from _without_tokens(context)
     root = context.snapshot.mesh.root_namespace
     for policy in sorted(context.snapshot.request_authentications.values(), key=lambda p: p.meta.ref):
         if policy.target_refs or not policy.rules:
@@ -38,6 +41,43 @@ def _look(context: Context) -> Iterator[Found]:
             _why(context, ambient),
             mild,
         )
+
+
+def _without_tokens(context: Context) -> Iterator[Found]:
+    """AuthorizationPolicies of waypoints that ask for what a token says, where no RequestAuthentication has it checked."""
+    for each in at_waypoints(context):
+        asked = next(_asked(each.policy), None)
+        if asked is None or any(_has_tokens(context, service) for service in each.services):
+            continue
+        ref, (field, negative) = each.policy.meta.ref, asked
+        targets = [service.meta.ref for service in each.services]
+        effect = "matches every request" if negative else "never matches"
+        yield Found(
+            (ref, *targets),
+            f"{ref} {field} asks for a token, and no RequestAuthentication is for {few(targets)}",
+            f"the waypoint checks no token there, so no request has a principal or claims: this {effect}",
+            Severity.WARNING,
+            field=f"spec.{field}",
+        )
+
+
+def _asked(policy: AuthorizationPolicy) -> Iterator[tuple[str, bool]]:
+    """The fields that only a checked token fills, each with whether it excepts."""
+    for index, rule in enumerate(policy.rules if policy.action in {"ALLOW", "DENY"} else ()):
+        for place, source in enumerate(rule.sources):
+            at = f"rules[{index}].from[{place}].source"
+            if source.request_principals:
+                yield f"{at}.requestPrincipals", False
+            elif source.not_request_principals:
+                yield f"{at}.notRequestPrincipals", True
+        for place, condition in enumerate(rule.conditions):
+            if condition.key.startswith("request.auth."):
+                yield f"rules[{index}].when[{place}]", not condition.values
+
+
+def _has_tokens(context: Context, service: Service) -> bool:
+    waypoint = waypoint_of(context, service)
+    return waypoint is not None and any(isinstance(each, RequestAuthentication) for each in guards(context, waypoint, service))
 
 
 def _scope(policy: RequestAuthentication, root: str) -> str:

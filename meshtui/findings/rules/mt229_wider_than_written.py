@@ -21,6 +21,7 @@ _SPECS = {
 }
 _ALIKE = 0.7
 _SCOPES = {"selector", "targetRef", "targetRefs"}
+_LABELS = "spec.selector.matchLabels"
 _OTHER_NAMES = {"jwks_uri"}
 """Second names that the schemas have for fields."""
 
@@ -66,11 +67,15 @@ def _meant(kind: str, path: str) -> str:
 
 def _place(kind: str, path: str) -> str:
     """Where a field belongs that stands in a wrong place; empty if the kind has none of that name."""
+    if path.startswith("spec.selector."):
+        return _LABELS
     return "" if "(" in path else field_places(_SPECS[kind]).get(path.rpartition(".")[2], "")
 
 
 def _without(context: Context, policy: AuthorizationPolicy | PeerAuthentication | RequestAuthentication, place: str) -> str:
     """What the policy is without a field that stands in a wrong place."""
+    if place == _LABELS:
+        return "the selector is empty"
     if place == "spec.selector" and policy.selector is None:
         return _effect(context, policy, "spec.selector", "selector")
     return "what it restricts isn't restricted"

@@ -55,6 +55,8 @@ def _severity(context: Context, meta: Meta, condition: Condition) -> Severity:
     if condition.type == "istio.io/WaypointBound":
         return Severity.ERROR if _guarded(context, meta.ref) else Severity.WARNING
     if condition.type in {"ZtunnelAccepted", "WaypointAccepted"}:
+        if condition.status == "True":
+            return Severity.WARNING
         policy = context.snapshot.authorization_policies.get(meta.uid)
         return Severity.ERROR if policy is not None and denies(policy) else Severity.WARNING
     return Severity.INFO if condition.type in _MINOR else Severity.WARNING
@@ -70,6 +72,8 @@ def _guarded(context: Context, ref: ObjectRef) -> bool:
 def _effect(meta: Meta, condition: Condition) -> str:
     if condition.reason in _PASSES and meta.kind == "Gateway":
         return "it has no address for clients outside, or not the one that it asks for"
+    if condition.type == "WaypointAccepted" and condition.status == "True":
+        return "no waypoint enforces it for some of its targets"
     if condition.type in _EFFECTS:
         return _EFFECTS[condition.type]
     if condition.type == "Accepted":

@@ -12,7 +12,9 @@ from meshtui.model.finding import Severity
 
 _NAMED = 3
 
-_FIELD = re.compile(r"(?:(?:rules|targetRefs|jwtRules)\[\d+\][\w.\[\]]*|mtls\.mode)")
+_FIELD = re.compile(
+    r"(?:rules|targetRefs|jwtRules)\[\d+\][\w.\[\]]*|mtls\.mode|(?:action|portLevelMtls|provider|selector|targetRef)\b"
+)
 
 
 def _look(context: Context) -> Iterator[Found]:

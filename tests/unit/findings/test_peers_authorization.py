@@ -46,6 +46,12 @@ TCP_API = service("shop/api", "api", 5000, WAYPOINT) | {
 BEHIND = [*MESH, HTTP_API, gateway("shop/wp")]
 BEHIND_TCP = [*MESH, TCP_API, gateway("shop/wp")]
 WP_POD = pod("shop/wp-1", labels={"gateway.networking.k8s.io/gateway-name": "wp", "tier": "proxy"}, account="wp")
+SERVED = service("shop/api", "api", 80) | {
+    "spec": {"selector": {"app": "api"}, "ports": [{"port": 80, "name": "http", "targetPort": 9000}]}
+}
+METRICS = service("shop/metrics", "api", 8080) | {
+    "spec": {"selector": {"app": "api"}, "ports": [{"port": 8080, "name": "http", "targetPort": 80}]}
+}
 CUSTOM = {"action": "CUSTOM", "provider": {"name": "opa"}}
 
 
@@ -74,6 +80,10 @@ def jwt(key="shop/jwt", selector=None, rules=({"issuer": "https://id.example"},)
     return policy(key, {**chosen, "jwtRules": list(rules), **more}, "RequestAuthentication")
 
 
+def token(**more):
+    return jwt(targetRefs=AT_API, rules=[{"issuer": "https://id.example", **more}])
+
+
 def pa(key, mode, app=None, created=None, **more):
     chosen = {} if app is None else {"selector": {"matchLabels": {"app": app} if app else {}}}
     return policy(key, {**chosen, "mtls": {"mode": mode}, **more}, "PeerAuthentication", created=created)
@@ -98,6 +108,7 @@ def vm(key, account):
     return thing("WorkloadEntry", key, spec)
 
 
+WHERE = "istio.io/use-waypoint-namespace"
 OLD, NEW = "2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z"
 FOREIGN_MESH = {**CONFIG, "data": {"mesh": "trustDomain: corp.example\ntrustDomainAliases: [old.example]\n"}}
 CLOSED_TIER = thing(
@@ -207,6 +218,22 @@ ROWS = [
     ("IST0106 a wrong word for a mode", "MT801", [*MESH, pa("shop/pa", "Strict", "api")], ERROR),
     ("IST0106 the name of a port", "MT801", [*MESH, pa("shop/pa", "STRICT", "api", portLevelMtls={"http": {}})], ERROR),
     ("IST0106 a mode", "MT801", [*MESH, pa("shop/pa", "STRICT", "api")], None),
+    ("IST0106 CUSTOM that asks for trust domains", "MT801", [*MESH, on_api(when("source.trustDomain", "a"), **CUSTOM)], ERROR),
+    ("IST0106 a star within a trust domain", "MT801", [*BEHIND, at(AT_API, when("source.trustDomain", "a*b"))], ERROR),
+    ("IST0106 a star at its end", "MT801", [*BEHIND, at(AT_API, when("source.trustDomain", "a*"))], None),
+    ("IST0106 a long label", "MT801", [*MESH, authz({"selector": {"matchLabels": {"app": "a" * 64}}, "rules": [{}]})], ERROR),
+    ("IST0106 targetRef and targetRefs", "MT801", [*BEHIND, authz({"targetRef": AT_WP[0], "targetRefs": AT_API})], ERROR),
+    ("IST0106 targetRef alone", "MT801", [*BEHIND, authz({"targetRef": AT_WP[0]})], None),
+    ("IST0106 no port modes", "MT801", [*MESH, pa("shop/pa", "STRICT", "api", portLevelMtls={})], ERROR),
+    ("IST0106 jwks and jwksUri", "MT801", [*BEHIND, token(jwks='{"keys": []}', jwksUri="https://id.example/k")], ERROR),
+    ("IST0106 jwks that is no JSON", "MT801", [*BEHIND, token(jwks="https://id.example/k")], ERROR),
+    ("IST0106 jwks", "MT801", [*BEHIND, token(jwks='{"keys": []}')], None),
+    ("IST0106 a timeout without a unit", "MT801", [*BEHIND, token(timeout="5")], ERROR),
+    ("IST0106 a timeout of 0", "MT801", [*BEHIND, token(timeout="0s")], ERROR),
+    ("IST0106 a timeout", "MT801", [*BEHIND, token(timeout="1m10.5s")], None),
+    ("IST0106 a header with a space", "MT801", [*BEHIND, token(outputClaimToHeaders=[{"header": "a b", "claim": "c"}])], ERROR),
+    ("IST0106 a header without a claim", "MT801", [*BEHIND, token(outputClaimToHeaders=[{"header": "a"}])], ERROR),
+    ("IST0106 a header with a claim", "MT801", [*BEHIND, token(outputClaimToHeaders=[{"header": "x-a", "claim": "c"}])], None),
     ("IST0106 a token without an issuer", "MT801", [*BEHIND, jwt(targetRefs=AT_API, rules=[{"audiences": ["a"]}])], ERROR),
     ("IST0106 a value that is refused isn't also dropped", "MT215", [*MESH, on_api(operation(ports=["http"]))], None),
     # ---- IST0106: fields that aren't any
@@ -243,6 +270,9 @@ ROWS = [
         [*BEHIND, jwt(targetRefs=AT_API, rules=[{"jwks_uri": "https://id.example/keys"}])],
         None,
     ),
+    ("IST0106 labels without matchLabels", "MT229", [*MESH, authz({"selector": {"name": "api"}, "rules": [{}]})], WARNING),
+    ("IST0106 … aren't an empty selector", "MT203", [*MESH, authz({"selector": {"name": "api"}, "rules": [{}]})], None),
+    ("IST0106 an empty selector", "MT203", [*MESH, authz({"selector": {}, "rules": [{}]})], WARNING),
     ("IST0106 a field that is like no other", "MT229", [*MESH, authz({**MATCH, "priority": 3, "rules": [{}]})], None),
     ("IST0106 a selector", "MT229", [*MESH, on_api(source(principals=[WEB_ID]))], None),
     (
@@ -400,6 +430,12 @@ ROWS = [
     ("KIA1110 a token at a gateway", "MT223", [*MESH, GATEWAY_POD, jwt("infra/jwt")], None),
     ("KIA1110 a token for all, and one of them is a gateway", "MT223", [*MESH, GATEWAY_POD, jwt("istio-system/jwt")], INFO),
     ("KIA1110 nothing to check", "MT223", [*MESH, jwt(rules=())], None),
+    ("a principal that no token gives", "MT223", [*BEHIND, at(AT_API, source(requestPrincipals=["*"]))], WARNING),
+    ("a claim that no token gives", "MT223", [*BEHIND, at(AT_API, when("request.auth.claims[a]", "b"))], WARNING),
+    ("nobody has a token", "MT223", [*BEHIND, at(AT_API, source(notRequestPrincipals=["*"]), action="DENY")], WARNING),
+    ("a principal of a token", "MT223", [*BEHIND, jwt(targetRefs=AT_API), at(AT_API, source(requestPrincipals=["*"]))], None),
+    ("… of the waypoint's", "MT223", [*BEHIND, jwt(targetRefs=AT_WP), at(AT_API, source(requestPrincipals=["*"]))], None),
+    ("a policy that asks for no token", "MT223", [*BEHIND, at(AT_API, source(principals=["*"]))], None),
     ("KIA1115 a token by selector behind a waypoint", "MT223", [*BEHIND, jwt(selector={"app": "api"})], ERROR),
     # ---- PeerAuthentications in the root namespace
     ("istio/api#3604 a selector in the root namespace", "MT225", [*MESH, pa("istio-system/a", "STRICT", "api")], ERROR),
@@ -419,6 +455,30 @@ ROWS = [
         [*MESH, pa("istio-system/a", "STRICT", "api", portLevelMtls={"9000": {"mode": "DISABLE"}})],
         None,
     ),
+    # ---- ports are those of the pods
+    ("a port of the Service", "MT215", [*MESH, SERVED, on_api(operation(ports=["80"]), action="DENY")], WARNING),
+    ("a port of the Service in a condition", "MT215", [*MESH, SERVED, on_api(when("destination.port", "80"))], WARNING),
+    (
+        "a port of the Service that is excepted",
+        "MT215",
+        [*MESH, SERVED, on_api(operation(notPorts=["80"]), action="DENY")],
+        WARNING,
+    ),
+    ("a port of the pods", "MT215", [*MESH, SERVED, on_api(operation(ports=["9000"]))], None),
+    ("both ports", "MT215", [*MESH, SERVED, on_api(operation(ports=["80", "9000"]))], None),
+    ("a port that another Service leads to", "MT215", [*MESH, SERVED, METRICS, on_api(operation(ports=["80"]))], None),
+    ("a port of the pods at the waypoint", "MT215", [*BEHIND, at(AT_API, operation(ports=["9000"]))], WARNING),
+    ("… of the waypoint itself", "MT215", [*BEHIND, at(AT_WP, operation(ports=["9000"]))], None),
+    ("… beside the Service's", "MT215", [*BEHIND, at(AT_API, operation(ports=["80", "9000"]))], None),
+    ("a port that nobody has at the waypoint", "MT215", [*BEHIND, at(AT_API, operation(ports=["7000"]))], None),
+    ("a port of the Service at its waypoint", "MT215", [*BEHIND, at(AT_API, operation(ports=["80"]))], None),
+    (
+        "a mode of the Service's port",
+        "MT216",
+        [*MESH, SERVED, peer("STRICT", portLevelMtls={"80": {"mode": "PERMISSIVE"}})],
+        WARNING,
+    ),
+    ("a mode of the pods' port", "MT216", [*MESH, SERVED, peer("STRICT", portLevelMtls={"9000": {"mode": "PERMISSIVE"}})], None),
     # ---- ALLOW by what isn't
     ("best practice an ALLOW of all but one", "MT226", [*MESH, on_api(source(notPrincipals=[WEB_ID]))], WARNING),
     (
@@ -437,6 +497,26 @@ ROWS = [
     ("best practice an ALLOW of callers without an identity", "MT226", [*MESH, on_api(source(notPrincipals=["*"]))], None),
     ("best practice a DENY of all but one", "MT226", [*MESH, on_api(source(notPrincipals=[WEB_ID]), action="DENY")], None),
     # ---- what was said wrongly
+    ("MT219 a waypoint's namespace alone", "MT219", [*MESH, namespace("x", **{WHERE: "infra"})], WARNING),
+    ("MT219 … of a Service", "MT219", [*MESH, service("shop/api", "api", 80, {WHERE: "infra"})], WARNING),
+    (
+        "MT205 a DENY of all but the waypoint",
+        "MT205",
+        [*BEHIND, WP_POD, on_api(source(notPrincipals=[f"{ID}wp"]), action="DENY")],
+        None,
+    ),
+    ("MT205 … by its account", "MT205", [*BEHIND, WP_POD, on_api(source(notServiceAccounts=["wp"]), action="DENY")], None),
+    (
+        "MT205 a DENY of all but another",
+        "MT205",
+        [*BEHIND, WP_POD, on_api(source(notPrincipals=[WEB_ID]), action="DENY")],
+        WARNING,
+    ),
+    ("MT216 ports of a namespace", "MT216", [*MESH, pa("shop/pa", "STRICT", portLevelMtls={"9000": {"mode": "STRICT"}})], ERROR),
+    ("MT216 DISABLE in ambient", "MT216", [*MESH, pa("shop/pa", "DISABLE")], INFO),
+    ("MT216 DISABLE of one workload", "MT216", [*MESH, pa("shop/pa", "DISABLE", "api")], INFO),
+    ("MT216 DISABLE outside", "MT216", [OUTSIDE, pa("bare/pa", "DISABLE")], None),
+    ("MT216 PERMISSIVE in ambient", "MT216", [*MESH, pa("shop/pa", "PERMISSIVE")], None),
     (
         "MT214 a waypoint isn't a gateway",
         "MT214",
@@ -467,6 +547,18 @@ ROWS = [
         WARNING,
     ),
     ("MT103 a waypoint that isn't deployed yet", "MT103", [*BEHIND, allow({"principals": [f"{ID}wp"]})], None),
+    (
+        "MT103 a Gateway's name in place of its account",
+        "MT103",
+        [*MESH, gateway("edge/gw", "istio"), allow({"principals": ["cluster.local/ns/edge/sa/gw"]})],
+        WARNING,
+    ),
+    (
+        "MT103 an account beside a Gateway",
+        "MT103",
+        [*MESH, gateway("edge/gw", "istio"), allow({"principals": ["cluster.local/ns/edge/sa/other"]})],
+        None,
+    ),
     (
         "MT103 a gateway that isn't deployed yet",
         "MT103",
@@ -623,6 +715,8 @@ WORDS = [
     ("MT201", "no proxy knows", [*MESH, on_api(when("source.ips", "10.0.0.1"))]),
     ("MT216", "without a selector", [*MESH, pa("shop/a", "STRICT", portLevelMtls={"9000": {"mode": "DISABLE"}})]),
     ("MT229", "whole namespace", [*MESH, authz({"selctor": {"matchLabels": {"app": "api"}}, "rules": [{}]})]),
+    ("MT229", "the selector is empty", [*MESH, authz({"selector": {"name": "api"}, "rules": [{}]})]),
+    ("MT223", "matches every request", [*BEHIND, at(AT_API, source(notRequestPrincipals=["*"]), action="DENY")]),
     ("MT229", "selector", [*MESH, authz({"selctor": {"matchLabels": {"app": "api"}}, "rules": [{}]})]),
     ("MT223", "waypoint", [*BEHIND, jwt(selector={"app": "api"})]),
     ("MT224", "PeerAuthentication shop/b", [*MESH, pa("shop/a", "STRICT", created=NEW), pa("shop/b", "DISABLE", created=OLD)]),
@@ -671,6 +765,20 @@ def test_a_dry_run_that_an_old_ztunnel_enforces_is_called_so():
 def test_what_the_cluster_holds_already_got_past_validation():
     (finding,) = found_in("MT801", [*MESH, authz({**MATCH, "action": "DENY"})], live=True)
     assert finding.severity is WARNING
+
+
+@pytest.mark.parametrize(
+    ("field", "refused"),
+    [
+        ("spec.action", on_api({}, action="deny")),
+        ("spec.selector", authz({"selector": {"matchLabels": {"app": "a*"}}, "rules": [{}]})),
+        ("spec.portLevelMtls", pa("shop/pa", "STRICT", "api", portLevelMtls={})),
+        ("spec.jwtRules[0].timeout", token(timeout="5")),
+    ],
+)
+def test_what_is_refused_is_named_by_its_field(field, refused):
+    (finding,) = found_in("MT801", [*BEHIND, refused])
+    assert finding.field == field
 
 
 def test_a_field_that_a_cluster_kept_is_no_typo():

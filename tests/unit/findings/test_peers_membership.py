@@ -193,6 +193,23 @@ def test_where_the_namespace_is_not_known_the_finding_does_not_say_which_it_is()
     assert finding.why.startswith("Pod shop/web gets a sidecar, and istio-cni leaves")
 
 
+# ---- MT204: pods on their nodes' network
+
+
+def test_a_policy_for_pods_on_their_nodes_network_alone_is_enforced_nowhere():
+    agent = pod("shop/agent", "10.9.0.1", labels={"app": "agent"}, spec={"hostNetwork": True})
+    chosen = policy("shop/p", {"selector": {"matchLabels": {"app": "agent"}}, "rules": [{}]}, "AuthorizationPolicy")
+    assert [f.severity for f in found("MT204", [ambient("shop"), agent, chosen])] == [Severity.WARNING]
+    assert (
+        found(
+            "MT204",
+            [ambient("shop"), agent, pod("shop/web", "10.0.0.2"), policy("shop/p", {"rules": [{}]}, "AuthorizationPolicy")],
+        )
+        == []
+    )
+    assert found("MT204", [ambient("shop"), agent, policy("shop/p", {"rules": [{}]}, "AuthorizationPolicy")]) == []
+
+
 # ---- MT204: what isn't known isn't said
 
 ALLOW = policy("shop/p", {"rules": [{"from": [{"source": {"namespaces": ["shop"]}}]}]}, "AuthorizationPolicy")

@@ -47,6 +47,7 @@ POINT = thing(
 DENY = policy(
     "store/guard", {"targetRefs": [{"kind": "Service", "name": "cart"}], "action": "DENY", "rules": [{}]}, "AuthorizationPolicy"
 )
+PARTLY = said("WaypointAccepted", "True", "PartiallyInvalid")
 BASE = [ambient("store"), namespace("doors"), pod("store/cart", "10.1.0.1", [80])]
 GOOD = [said("Accepted", "True", observed=2), said("Programmed", "True", observed=2)]
 
@@ -54,6 +55,8 @@ ROWS = [
     ("IST0171 a Gateway that isn't programmed", "MT701", [gate(said("Accepted", "True"), said("Programmed"))], [ERROR]),
     ("IST0171 a Gateway without an address", "MT701", [gate(said("Programmed", reason="AddressNotAssigned"))], [WARNING]),
     ("IST0171 a Gateway that is programmed", "MT701", [gate(*GOOD)], []),
+    ("IST0171 a policy that is accepted in part", "MT701", [with_status(DENY, PARTLY)], [WARNING]),
+    ("IST0171 a policy that is accepted", "MT701", [with_status(DENY, said("WaypointAccepted", "True", "Accepted"))], []),
     (
         "GWAPI a listener that conflicts",
         "MT701",

@@ -40,6 +40,7 @@ MAKERS = [
         custom("W", "example.com/v1", template={"spec": {"containers": []}}),
         "W monitoring/k8s",
     ),
+    ("machines that register themselves", custom("WorkloadGroup", "networking.istio.io/v1"), "WorkloadGroup monitoring/k8s"),
     (
         "a release in another namespace",
         custom("HelmRelease", "helm.toolkit.fluxcd.io/v2", "flux-system"),
