@@ -90,11 +90,12 @@ class KindState:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A part of the input that couldn't be parsed, and its place. It becomes a finding."""
+    """A part of the input that couldn't be parsed, and its place. ``ref`` is the object, if the input has one of that name."""
 
     where: str
     path: str
     reason: str
+    ref: ObjectRef | None = None
 
 
 @dataclass(frozen=True, slots=True)

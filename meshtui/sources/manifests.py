@@ -244,13 +244,13 @@ class _Builder:
             return
         why = problem(f"{file}: {kind.name} {_name(document)}", ValueError(str(error)))
         reason = f"{why.reason}: it is taken as text, and the API server refuses it"
-        self.problems.append(replace(why, reason=reason))
+        self.problems.append(replace(why, reason=reason, ref=converted.meta.ref))
         self._keep(kind, converted, file)
 
     def _reject(self, kind: Kind, document: Mapping[str, Any], error: Exception, file: str) -> None:
         why = problem(f"{file}: {kind.name} {_name(document)}", ValueError(str(error)))
-        self.problems.append(why)
         stand_in = decode_unreadable(kind, document, why, file)
+        self.problems.append(why if stand_in is None else replace(why, ref=stand_in.meta.ref))
         if stand_in is not None:
             self._keep(kind, stand_in, file)
         else:

@@ -785,3 +785,22 @@ def test_a_field_that_a_cluster_kept_is_no_typo():
     typo = authz({"selctor": {"matchLabels": {"app": "api"}}, "rules": [{}]})
     assert found_in("MT229", [*MESH, typo])
     assert not found_in("MT229", [*MESH, typo], live=True)
+
+
+def test_values_of_another_type_than_the_schemas_are_refused():
+    ports = on_api()
+    ports["spec"]["rules"] = [{"to": [{"operation": {"ports": [8080]}}]}]
+    mapped = on_api()
+    mapped["metadata"]["name"], mapped["spec"]["rules"] = "q", {"from": []}
+    closed = policy("shop/n", {"podSelector": {}, "ingress": 5})
+    found = {f.objects[0].name: f for f in found_in("MT801", [*MESH, ports, mapped, closed])}
+    assert {f.severity for f in found.values()} == {ERROR}
+    said = {name: (f.message.partition(" isn't valid: ")[2], f.field) for name, f in found.items()}
+    assert said == {
+        "p": (
+            "rules[0].to[0].operation.ports[0] is a number, and the schema wants text",
+            "spec.rules[0].to[0].operation.ports[0]",
+        ),
+        "q": ("rules is a map, and the schema wants a list", "spec.rules"),
+        "n": ("ingress is a number, and the schema wants a list", "spec.ingress"),
+    }
