@@ -7,7 +7,7 @@ from meshtui.model.finding import Severity
 from meshtui.model.workload import MeshMode
 from tests.fakes.snapshots import ambient, in_words, judge, namespace, pod, policy, snapshot_of
 
-TELLS = {"MT106", "MT107", "MT108", "MT109", "MT110"}
+TELLS = {"MT106", "MT107", "MT108", "MT109", "MT110", "MT111"}
 AMBIENT, INJECT, REVISION = "istio.io/dataplane-mode", "sidecar.istio.io/inject", "istio.io/rev"
 REDIRECTED = {"ambient.istio.io/redirection": "enabled"}
 INJECTED = {"sidecar.istio.io/status": '{"containers":["istio-proxy"]}'}
@@ -42,6 +42,11 @@ def found(rule, objects, **more):
 
 
 ROWS = [
+    ("a namespace's mode in capitals", "MT111", [namespace("shop", **{AMBIENT: "Ambient"}), app()], True),
+    ("a namespace's mode sidecar", "MT111", [namespace("shop", **{AMBIENT: "sidecar"})], True),
+    ("a pod's mode enabled", "MT111", [MESH, app(labels={AMBIENT: "enabled"})], True),
+    ("a pod that leaves the mesh", "MT111", [MESH, app(labels={AMBIENT: "none"})], False),
+    ("a namespace without a mode", "MT111", [namespace("shop"), app()], False),
     ("IST0123 a namespace with both labels", "MT107", [BOTH, app()], True),
     (
         "IST0123 a namespace with a revision and ambient",
