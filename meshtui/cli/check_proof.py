@@ -18,40 +18,60 @@ Evaluate = Callable[[Snapshot], Sequence[Finding]]
 
 
 def proven(
-    snapshot: Snapshot, findings: Sequence[Finding], manifests: Mapping[ObjectRef, str], evaluate: Evaluate
+    snapshot: Snapshot,
+    findings: Sequence[Finding],
+    known: Sequence[Finding],
+    manifests: Mapping[ObjectRef, str],
+    evaluate: Evaluate,
 ) -> tuple[list[Finding], list[str]]:
     """The findings, without the fixes that don't keep their promise; and a line about each of these fixes.
 
-    All fixes are tried together. Only if a finding is left then, or an error is new, the fixes that may be the cause are tried
-    one by one. A fix that can't be applied to the manifests at hand isn't tried.
+    ``known`` are all findings in the snapshot, also those that aren't shown. All fixes are tried together; if a finding is left
+    then, or an error is new, the fixes that are the cause are searched by halves. One that can't be applied isn't tried.
     """
-    fixable = collected(findings, manifests).fixed
-    if not fixable:
-        return list(findings), []
-    known = {(finding.rule, finding.objects) for finding in findings}
-    left, errors = _tried(snapshot, fixable, manifests, evaluate, known)
-    suspects = fixable if errors else [finding for finding in fixable if (finding.rule, finding.objects) in left]
-    broken: dict[int, str] = {}
-    for finding in suspects:
-        left, errors = _tried(snapshot, [finding], manifests, evaluate, known)
-        if (finding.rule, finding.objects) in left:
-            broken[id(finding)] = "it doesn't end the finding"
-        elif errors:
-            broken[id(finding)] = f"it would make an error: {errors[0]}"
-    lines = [f"no fix is offered for {f.rule} {f.objects[0]}: {broken[id(f)]}" for f in suspects if id(f) in broken]
+    trial = _Trial(snapshot, known, manifests, evaluate)
+    broken = trial.broken(collected(findings, manifests).fixed)
+    lines = [f"no fix is offered for {f.rule} {f.objects[0]}: {broken[id(f)]}" for f in findings if id(f) in broken]
     return [replace(finding, fix=None) if id(finding) in broken else finding for finding in findings], lines
 
 
-_Key = tuple[str, tuple[ObjectRef, ...]]
+class _Trial:
+    """Tries fixes on one snapshot."""
 
+    def __init__(
+        self, snapshot: Snapshot, known: Sequence[Finding], manifests: Mapping[ObjectRef, str], evaluate: Evaluate
+    ) -> None:
+        self._snapshot = snapshot
+        self._manifests = manifests
+        self._evaluate = evaluate
+        self._known: dict[str, list[frozenset[ObjectRef]]] = {}
+        for finding in known:
+            self._known.setdefault(finding.rule, []).append(frozenset(finding.objects))
 
-def _tried(
-    snapshot: Snapshot, fixable: Sequence[Finding], manifests: Mapping[ObjectRef, str], evaluate: Evaluate, known: set[_Key]
-) -> tuple[set[_Key], list[str]]:
-    """What is still found after some fixes, and the messages of errors that weren't there before."""
-    try:
-        after = evaluate(overlaid(snapshot, read_documents(collected(fixable, manifests).objects.values(), "the fixes")))
-    except MeshtuiError as error:
-        return {(finding.rule, finding.objects) for finding in fixable}, [error.message]
-    new = [f.message for f in after if f.severity is Severity.ERROR and not f.ignored and (f.rule, f.objects) not in known]
-    return {(finding.rule, finding.objects) for finding in after}, new
+    def broken(self, group: Sequence[Finding]) -> dict[int, str]:
+        """Why some findings' fixes don't keep their promise, by the findings' ``id``."""
+        if not group:
+            return {}
+        left, errors = self._tried(group)
+        suspects = group if errors else left
+        if len(group) == 1 and suspects:
+            return {id(group[0]): "it doesn't end the finding" if left else f"it would make an error: {errors[0]}"}
+        if len(suspects) < len(group):
+            return self.broken(suspects)
+        half = len(group) // 2
+        return self.broken(group[:half]) | self.broken(group[half:])
+
+    def _tried(self, group: Sequence[Finding]) -> tuple[list[Finding], list[str]]:
+        """What of a group is still found after its fixes, and the messages of errors that weren't there before."""
+        objects = collected(group, self._manifests).objects.values()
+        try:
+            after = self._evaluate(overlaid(self._snapshot, read_documents(objects, "the fixes")))
+        except MeshtuiError as error:
+            return [], [error.message]
+        found = {(finding.rule, finding.objects, finding.message) for finding in after}
+        left = [finding for finding in group if (finding.rule, finding.objects, finding.message) in found]
+        return left, [f.message for f in after if f.severity is Severity.ERROR and not f.ignored and self._is_new(f)]
+
+    def _is_new(self, finding: Finding) -> bool:
+        """Whether it isn't one of before, or what is left of one."""
+        return not any(objects >= frozenset(finding.objects) for objects in self._known.get(finding.rule, ()))

@@ -72,6 +72,7 @@ def _run(words: Words, settings: Settings) -> int:
     _say_what_is_hidden(snapshot, verbose=settings.verbose)
     gc.disable()  # this process ends soon, and makes many objects but no circles of them
     found, silent = findings_of(world, settings)
+    everything = found
     if words.write_baseline:
         return _write_baseline(words.write_baseline, found)
     known = 0
@@ -87,7 +88,7 @@ def _run(words: Words, settings: Settings) -> int:
     texts: dict[ObjectRef, str] = {}
     if words.output in _WITH_PATCHES or words.fix_dir or (words.output == "sarif" and settings.filenames):
         texts = world.manifests(active)
-        active = _proven(world, active, texts, settings)
+        active = _proven(world, active, everything, texts, settings)
     places = places_of(snapshot, active)
     shown = Checked(active, [f for f in found if f.ignored], silent, known, texts, known_rules(), places)
     if words.fix_dir:
@@ -96,15 +97,17 @@ def _run(words: Words, settings: Settings) -> int:
     return exit_code(active, words.fail_on)
 
 
-def _proven(world: World, found: list[Finding], texts: Mapping[ObjectRef, str], settings: Settings) -> list[Finding]:
-    """The findings, without fixes that don't keep their promise: standard error names these."""
+def _proven(
+    world: World, found: list[Finding], everything: list[Finding], texts: Mapping[ObjectRef, str], settings: Settings
+) -> list[Finding]:
+    """The findings, without fixes that don't keep their promise: standard error names these. ``everything`` was found."""
     from meshtui.cli.check_proof import proven
     from meshtui.cli.notes import note
 
     def evaluate(after: Snapshot) -> list[Finding]:
         return findings_of(World(after, world.manifests), settings)[0]
 
-    kept, lines = proven(world.snapshot, found, texts, evaluate)
+    kept, lines = proven(world.snapshot, found, everything, texts, evaluate)
     for line in lines:
         note(line)
     return kept
