@@ -2,6 +2,9 @@
 
 import importlib
 
+from meshtui.findings import look
+from tests.fakes.snapshots import snapshot_of
+
 MODULES = ("authorization", "known", "membership", "network", "routes", "services", "waypoints")
 
 
@@ -21,3 +24,12 @@ def inputs():
 
 def _are_objects(cell):
     return isinstance(cell, list) and cell and all(isinstance(each, dict) and "kind" in each for each in cell)
+
+
+def assert_found(rule, objects, expected):
+    """A rule's findings have the expected severities, and words; and the rule could be evaluated."""
+    report = look(snapshot_of(objects))
+    assert rule not in {each.rule for each in report.not_evaluated}
+    found = [finding for finding in report.findings if finding.rule == rule]
+    assert [finding.severity for finding in found] == expected, [finding.message for finding in found]
+    assert all(finding.message and finding.why and finding.objects for finding in found)

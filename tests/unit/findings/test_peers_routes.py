@@ -6,6 +6,7 @@ from meshtui.findings import look
 from meshtui.model.finding import Severity
 from tests.fakes.requests import thing as made
 from tests.fakes.snapshots import ambient, namespace, pod, policy, snapshot_of
+from tests.unit.findings.cases import assert_found
 
 TELLS = {f"MT60{number}" for number in range(1, 10)}
 GATEWAY_API = "gateway.networking.k8s.io"
@@ -284,11 +285,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("name", "rule", "objects", "expected"), ROWS, ids=[f"{row[1]} {row[0]}" for row in ROWS])
 def test_what_is_found(name, rule, objects, expected):
-    report = look(snapshot_of(objects))
-    assert rule not in {each.rule for each in report.not_evaluated}
-    found = [finding for finding in report.findings if finding.rule == rule]
-    assert [finding.severity for finding in found] == expected, [finding.message for finding in found]
-    assert all(finding.message and finding.why and finding.objects for finding in found)
+    assert_found(rule, objects, expected)
 
 
 def test_in_a_cluster_a_missing_class_is_sure():

@@ -8,6 +8,7 @@ from meshtui.model.finding import Severity
 from tests.fakes.egress import entry
 from tests.fakes.requests import thing
 from tests.fakes.snapshots import ambient, namespace, pod, policy, snapshot_of
+from tests.unit.findings.cases import assert_found
 
 TELLS = {"MT701", "MT702", "MT703"}
 ERROR, WARNING, INFO = Severity.ERROR, Severity.WARNING, Severity.INFO
@@ -114,9 +115,7 @@ ROWS = [
 
 @pytest.mark.parametrize(("name", "rule", "objects", "expected"), ROWS, ids=[f"{row[1]} {row[0]}" for row in ROWS])
 def test_what_is_found(name, rule, objects, expected):
-    found = [finding for finding in look(snapshot_of(objects)).findings if finding.rule == rule]
-    assert [finding.severity for finding in found] == expected, [finding.message for finding in found]
-    assert all(finding.message and finding.why and finding.objects for finding in found)
+    assert_found(rule, objects, expected)
 
 
 def test_what_a_negative_condition_says():
