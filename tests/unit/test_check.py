@@ -340,3 +340,10 @@ def test_it_needs_no_textual():
 
     code = "import sys; sys.modules['textual'] = None; from meshtui.cli.main import run; sys.exit(run(['check', '--rules']))"
     assert subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, timeout=60).returncode == 0
+
+
+def test_manifests_have_no_denials(capsys, folder):
+    assert run(["check", "-f", str(folder), "--denials"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "manifests have no logs" in err

@@ -5,7 +5,7 @@ import importlib
 from meshtui.findings import look
 from tests.fakes.snapshots import snapshot_of
 
-MODULES = ("authorization", "known", "membership", "network", "routes", "services", "waypoints")
+MODULES = ("authentication", "authorization", "known", "membership", "network", "routes", "services", "validation", "waypoints")
 
 
 def inputs():
