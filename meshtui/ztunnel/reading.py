@@ -1,0 +1,303 @@
+"""Reads a ztunnel's config dump: the list form, the map form of older versions, and what istioctl makes of both."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from meshtui.model.errors import MeshtuiError
+from meshtui.ztunnel.dump import (
+    Certificate,
+    CertificateState,
+    EnrolledPod,
+    Entries,
+    IdentityCertificate,
+    NodeDump,
+    Table,
+    policy_of,
+    service_of,
+    workload_of,
+)
+
+_UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
+_SETS = ("authorizationPolicies", "services", "subjectAltNames", "vips", "workloadIps")
+"""Lists whose order means nothing: ztunnel writes some of them in the order of a hash table."""
+_RENAMED = {"groups": "rules"}
+"""Names of older versions."""
+_PEM_BEGIN, _PEM_END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
+_SECURED = frozenset({"HBONE", "DOUBLEHBONE"})
+
+
+class DumpError(MeshtuiError):
+    """The input isn't a config dump of a ztunnel."""
+
+
+@dataclass(slots=True)
+class Shared:
+    """Entries that several dumps have in common, each kept once: every ztunnel has the whole mesh."""
+
+    by_raw: dict[Table, dict[bytes, tuple[str, bytes]]] = field(default_factory=lambda: {table: {} for table in Table})
+    """The key and the canonical form of an entry, by its bytes in the dump."""
+    tables: dict[Table, list[Entries]] = field(default_factory=lambda: {table: [] for table in Table})
+    """Whole tables: dumps with the same entries hold the same mapping."""
+
+
+class _Top(msgspec.Struct, rename="camel"):
+    """The parts of a dump, each still as JSON; empty if it isn't there."""
+
+    workloads: msgspec.Raw = msgspec.Raw()
+    services: msgspec.Raw = msgspec.Raw()
+    policies: msgspec.Raw = msgspec.Raw()
+    certificates: msgspec.Raw = msgspec.Raw()
+    staged_services: msgspec.Raw = msgspec.Raw()
+    workload_state: msgspec.Raw = msgspec.Raw()
+    version: msgspec.Raw = msgspec.Raw()
+    config: msgspec.Raw = msgspec.Raw()
+
+
+class _Version(msgspec.Struct, rename="camel"):
+    version: str = ""
+    istio_version: str = ""
+    git_revision: str = ""
+
+
+class _Config(msgspec.Struct, rename="camel"):
+    local_node: str | None = None
+    network: str | None = None
+    cluster_id: str | None = None
+    proxy_mode: str | None = None
+
+
+class _Pem(msgspec.Struct, rename="camel"):
+    pem: str = ""
+    serial_number: str = ""
+    valid_from: str = ""
+    expiration_time: str = ""
+
+
+class _Held(msgspec.Struct, rename="camel"):
+    identity: str = ""
+    state: str = ""
+    cert_chain: list[_Pem] | None = None
+    root_certs: list[_Pem] | None = None
+
+
+class _Connection(msgspec.Struct, rename="camel"):
+    protocol: str = ""
+
+
+class _Connections(msgspec.Struct, rename="camel"):
+    inbound: list[_Connection] = []
+    outbound: list[_Connection] = []
+
+
+class _Info(msgspec.Struct, rename="camel"):
+    name: str = ""
+    namespace: str = ""
+    service_account: str = ""
+
+
+class _State(msgspec.Struct, rename="camel"):
+    state: str = ""
+    info: _Info | None = None
+    connections: _Connections | None = None
+
+
+_TOP = msgspec.json.Decoder(_Top)
+_LIST = msgspec.json.Decoder(list[msgspec.Raw])
+_MAP = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ANY = msgspec.json.Decoder(dict[str, Any])
+_HELD = msgspec.json.Decoder(list[_Held])
+_STATES = msgspec.json.Decoder(dict[str, _State])
+
+
+def read_dump(raw: bytes, shared: Shared | None = None) -> NodeDump:
+    """A config dump. A part that can't be read is left out, and named in ``problems``. Raises DumpError if nothing can be.
+
+    ``shared`` holds the entries of dumps that were read before, so that equal ones are stored once.
+    """
+    try:
+        top = _TOP.decode(raw)
+    except _UNDECODABLE as error:
+        raise DumpError(f"this isn't a ztunnel's config dump: {_said(error)}") from error
+    if not any(map(len, (top.workloads, top.policies, top.config))):
+        raise DumpError("this isn't a ztunnel's config dump: it has neither workloads nor policies nor config")
+    shared = shared or Shared()
+    problems: list[str] = []
+
+    def part(name: str, text: msgspec.Raw, read: Callable[[msgspec.Raw], Any], default: Any) -> Any:
+        if _start(text, 4) in {b"", b"null"}:
+            return default
+        try:
+            return read(text)
+        except _UNDECODABLE as error:
+            problems.append(f"{name}: {_said(error)}")
+            return default
+
+    tables: dict[Table, Entries] = {}
+    for table in Table:
+        text = getattr(top, table.value)
+        found, bad = part(table.value, text, lambda text, table=table: _table(text, table, shared), ({}, []))  # type: ignore[misc]
+        if len(text):
+            tables[table] = _one_of(shared.tables[table], found)
+        problems += bad
+    version: _Version = part("version", top.version, lambda text: msgspec.json.decode(text, type=_Version), _Version())
+    config: _Config = part("config", top.config, lambda text: msgspec.json.decode(text, type=_Config), _Config())
+    return NodeDump(
+        node=config.local_node or "",
+        version="" if version.istio_version == "unknown" else version.istio_version,
+        build=version.git_revision or version.version,
+        network=config.network or "",
+        cluster_id=config.cluster_id or "",
+        mode=config.proxy_mode or "",
+        tables=tables,
+        staged=part("stagedServices", top.staged_services, lambda text: tuple(sorted(_MAP.decode(text))), ()),
+        certificates=part("certificates", top.certificates, _certificates, ()),
+        enrolled=part("workloadState", top.workload_state, _enrolled, None),
+        old_form=any(_is_map(getattr(top, table.value)) for table in Table),
+        problems=tuple(problems),
+        size=len(raw),
+    )
+
+
+def canonical(entry: Mapping[str, Any]) -> bytes:
+    """An entry as JSON with sorted keys and sorted sets, without nulls."""
+    plain = {_RENAMED.get(key, key): value for key, value in entry.items() if value is not None}
+    for name in _SETS:
+        if isinstance(plain.get(name), list) and all(isinstance(each, str) for each in plain[name]):
+            plain[name] = sorted(plain[name])
+    return msgspec.json.encode(plain, order="deterministic")
+
+
+def _start(text: msgspec.Raw, size: int) -> bytes:
+    return bytes(memoryview(text)[:size])
+
+
+def _is_map(text: msgspec.Raw) -> bool:
+    return _start(text, 1) == b"{"
+
+
+def _table(text: msgspec.Raw, table: Table, shared: Shared) -> tuple[dict[str, bytes], list[str]]:
+    """The entries of a table, and those that can't be read."""
+    known = shared.by_raw[table]
+    found: dict[str, bytes] = {}
+    problems: list[str] = []
+    for number, (where, raw) in enumerate(_items(text)):
+        as_bytes = bytes(raw)
+        seen = known.get(as_bytes)
+        if seen is None:
+            try:
+                seen = _read_entry(as_bytes, table)
+            except _UNDECODABLE as error:
+                problems.append(f"{table.value}[{where or number}]: {_said(error)}")
+                continue
+            known[as_bytes] = seen
+        key, entry = seen
+        if key in found and found[key] != entry:
+            key = f"{key}#{sum(each.startswith(f'{key}#') for each in found) + 2}"
+        found[key] = entry
+    return found, problems
+
+
+def _items(text: msgspec.Raw) -> Iterator[tuple[str, msgspec.Raw]]:
+    if _is_map(text):
+        yield from _MAP.decode(text).items()
+    else:
+        yield from (("", each) for each in _LIST.decode(text))
+
+
+def _read_entry(raw: bytes, table: Table) -> tuple[str, bytes]:
+    entry = canonical(_ANY.decode(raw))
+    match table:
+        case Table.WORKLOADS:
+            workload = workload_of(entry)
+            key = workload.uid or f"{workload.network}/{','.join(workload.workload_ips)}"
+        case Table.SERVICES:
+            service = service_of(entry)
+            key = f"{service.namespace}/{service.hostname}"
+        case Table.POLICIES:
+            policy = policy_of(entry)
+            key = f"{policy.namespace}/{policy.name}"
+    return key, entry
+
+
+def _one_of(known: list[Entries], found: dict[str, bytes]) -> Entries:
+    """The mapping that an earlier dump had, if it is the same."""
+    for each in known:
+        if each == found:
+            return each
+    known.append(found)
+    return found
+
+
+def _certificates(text: msgspec.Raw) -> tuple[IdentityCertificate, ...]:
+    return tuple(_identity(each) for each in _HELD.decode(text))
+
+
+def _identity(held: _Held) -> IdentityCertificate:
+    word, _, error = held.state.partition(":")
+    state = {
+        "Available": CertificateState.AVAILABLE,
+        "Initializing": CertificateState.INITIALIZING,
+        "Unavailable": CertificateState.UNAVAILABLE,
+    }.get(word.strip(), CertificateState.UNKNOWN)
+    chain = tuple(map(_certificate, held.cert_chain or ()))
+    if held.root_certs is None:  # until Istio 1.26 the root was the last of the chain
+        chain, roots = (chain[:-1], chain[-1:]) if len(chain) > 1 else (chain, ())
+    else:
+        roots = tuple(map(_certificate, held.root_certs))
+    said = error.strip() if state is not CertificateState.UNKNOWN else held.state
+    return IdentityCertificate(held.identity, state, said, chain, roots)
+
+
+def _certificate(each: _Pem) -> Certificate:
+    return Certificate(each.serial_number, _time(each.valid_from), _time(each.expiration_time), _fingerprint(each.pem))
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
+
+
+def _fingerprint(pem: str) -> str:
+    """The SHA-256 of a certificate's DER form; newer versions write the PEM text in base64 once more."""
+    text = pem.encode()
+    try:
+        if _PEM_BEGIN not in text:
+            text = base64.b64decode(text, validate=True)
+        body = text.partition(_PEM_BEGIN)[2].partition(_PEM_END)[0]
+        return hashlib.sha256(base64.b64decode(b"".join(body.split()), validate=True)).hexdigest() if body else ""
+    except (ValueError, binascii.Error):
+        return ""
+
+
+def _enrolled(text: msgspec.Raw) -> dict[str, EnrolledPod]:
+    return {uid: _pod(uid, state) for uid, state in _STATES.decode(text).items()}
+
+
+def _pod(uid: str, state: _State) -> EnrolledPod:
+    info, connections = state.info or _Info(), state.connections or _Connections()
+    secured = [each.protocol in _SECURED for each in (*connections.inbound, *connections.outbound)]
+    return EnrolledPod(
+        uid,
+        info.namespace,
+        info.name,
+        info.service_account,
+        up=state.state == "Up",
+        secured=sum(secured),
+        plain=len(secured) - sum(secured),
+    )
+
+
+def _said(error: Exception) -> str:
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
