@@ -91,6 +91,8 @@ class Code(StrEnum):
     NAMESPACE_NOT_KNOWN = "namespace_not_known"
     MEMBERSHIP_CONFIGURED = "membership_configured"
     REVISION_NOT_KNOWN = "revision_not_known"
+    CAPTURE_LOST = "capture_lost"
+    CAPTURE_PENDING = "capture_pending"
     # sidecars
     PORT_NOT_CAPTURED = "port_not_captured"
     SIDECAR_HBONE_NOT_KNOWN = "sidecar_hbone_not_known"

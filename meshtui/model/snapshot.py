@@ -12,9 +12,18 @@ from functools import cached_property
 from meshtui.model.calico import CalicoTier, NetworkSet
 from meshtui.model.cilium import CidrGroup
 from meshtui.model.cni import UNKNOWN_CNI, Cni
+from meshtui.model.enrolment import Capture, Enrolment
 from meshtui.model.gateway import Gateway, GatewayClass, HTTPRoute, OtherRoute, ReferenceGrant
 from meshtui.model.ids import ObjectRef, Principal, Uid, principal
-from meshtui.model.membership import Installation, Membership, asks_for_mesh, by_labels, wants_capture, was_captured
+from meshtui.model.membership import (
+    Installation,
+    Membership,
+    asks_for_mesh,
+    by_labels,
+    is_half_captured,
+    wants_capture,
+    was_captured,
+)
 from meshtui.model.meta import METADATA_NAME
 from meshtui.model.policy import (
     AdminPolicy,
@@ -25,7 +34,7 @@ from meshtui.model.policy import (
     RequestAuthentication,
 )
 from meshtui.model.reading import Reading
-from meshtui.model.reason import Code, because
+from meshtui.model.reason import Code, Reason, because
 from meshtui.model.selectors import LabelSelector, matches_as_far_as_known
 from meshtui.model.service_entry import ServiceEntry, WorkloadEntry
 from meshtui.model.virtual_service import IstioGateway, VirtualService
@@ -189,6 +198,8 @@ class Snapshot:
     """The data of the CNIs' ConfigMaps, by name (``meshtui.cni``)."""
     pod_cidrs: tuple[str, ...] = ()
     """The networks from which pods without an address get one, as the user says; empty: what the Nodes say counts."""
+    enrolments: Mapping[Uid, Enrolment] = field(default_factory=dict)
+    """What evidence says of the capture of pods (``meshtui.mesh.enrolment``); pods without an entry weren't looked at."""
     reading: Reading | None = None
     """What was read of files and folders, and what wasn't; None for a cluster, where ``kinds`` says it."""
     derived: InitVar[Derived | None] = None
@@ -326,10 +337,25 @@ class Snapshot:
 
     def open_membership_of(self, pod: Pod) -> Membership | None:
         """The membership of a pod whose mode isn't known, else None."""
-        if self.live and not self.mesh.discovery:
+        if self.live and not self.mesh.discovery and self._doubt(pod) is None:
             return None
         found = self.membership_of(pod)
         return found if found.is_open else None
+
+    @cached_property
+    def uncaptured(self) -> Mapping[Uid, Enrolment]:
+        """The enrolments that say that a pod's data plane isn't what the API says: lost and pending ones."""
+        bad = (Capture.LOST, Capture.PENDING)
+        return {uid: each for uid, each in self.enrolments.items() if each.capture in bad}
+
+    def _doubt(self, pod: Pod) -> Reason | None:
+        """Why nothing can be said about the traffic of a pod, by evidence of its capture."""
+        found = self.uncaptured.get(pod.uid) if self.enrolments else None
+        if found is not None and found.capture is Capture.LOST:
+            return because(Code.CAPTURE_LOST, pod=pod.key, seen=found.against[0].text if found.against else "")
+        if found is not None or is_half_captured(pod):
+            return because(Code.CAPTURE_PENDING, pod=pod.key)
+        return None
 
     def mesh_modes_of(self, pod: Pod) -> tuple[MeshMode, ...]:
         """The modes that a pod may have: one, unless its labels leave it open."""
@@ -344,6 +370,14 @@ class Snapshot:
         return True if True in found else None if None in found else False
 
     def _membership_of(self, pod: Pod) -> Membership:
+        found = self._as_the_api_says(pod)
+        if MeshMode.AMBIENT in found.modes or found.modes == (MeshMode.WANTED,):
+            doubt = self._doubt(pod)
+            if doubt is not None:
+                return Membership(found.modes, doubt, evaluable=False)
+        return found
+
+    def _as_the_api_says(self, pod: Pod) -> Membership:
         if pod.is_router or pod.labels.keys() & GATEWAY_LABELS:
             return Membership((MeshMode.GATEWAY,))
         if pod.has_sidecar:

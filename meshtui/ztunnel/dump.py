@@ -178,6 +178,8 @@ class NodeDump:
     """The Services, as ``namespace/hostname``, of which it has endpoints but not the Service."""
     certificates: tuple[IdentityCertificate, ...] = ()
     enrolled: Mapping[str, EnrolledPod] | None = None
+    on_demand: bool = False
+    """Whether it asks istiod only for what its pods call: then its lists aren't whole."""
     old_form: bool = False
     """Whether its lists are maps by address or name, as before Istio 1.23."""
     problems: tuple[str, ...] = ()

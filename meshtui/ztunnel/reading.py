@@ -73,6 +73,7 @@ class _Config(msgspec.Struct, rename="camel"):
     network: str | None = None
     cluster_id: str | None = None
     proxy_mode: str | None = None
+    xds_on_demand: bool | None = None
 
 
 class _Pem(msgspec.Struct, rename="camel"):
@@ -161,6 +162,7 @@ def read_dump(raw: bytes, shared: Shared | None = None) -> NodeDump:
         staged=part("stagedServices", top.staged_services, lambda text: tuple(sorted(_MAP.decode(text))), ()),
         certificates=part("certificates", top.certificates, _certificates, ()),
         enrolled=part("workloadState", top.workload_state, _enrolled, None),
+        on_demand=bool(config.xds_on_demand),
         old_form=any(_is_map(getattr(top, table.value)) for table in Table),
         problems=tuple(problems),
         size=len(raw),

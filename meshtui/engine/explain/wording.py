@@ -350,6 +350,8 @@ _WORDS: Mapping[Code, _Words] = {
     Code.NAMESPACE_NOT_DISCOVERED: "istiod may not know namespace {namespace} (discoverySelectors of the mesh's configuration)",
     Code.MEMBERSHIP_CONFIGURED: "{by} changes which pods are in the mesh, which isn't modelled",
     Code.REVISION_NOT_KNOWN: "no control plane of revision {revision} is among the manifests, which have {known}",
+    Code.CAPTURE_LOST: "the mesh believes that {pod} is captured, and its data plane isn't: {seen}",
+    Code.CAPTURE_PENDING: "{pod} is captured in part: it neither sends nor receives until a ztunnel has accepted it",
     Code.PORT_NOT_CAPTURED: "{pod} excludes port {port} from its sidecar ({annotation})",
     Code.SIDECAR_HBONE_NOT_KNOWN: "whether sidecars use HBONE can't be told from the mesh's configuration"
     " (ISTIO_META_ENABLE_HBONE)",

@@ -101,6 +101,7 @@ def _shape(snapshot: Snapshot) -> tuple[object, ...]:
         snapshot.cni,
         snapshot.pod_cidrs,
         snapshot.installation,
+        snapshot.uncaptured,
         snapshot.unlabelled and (snapshot.unlabelled, snapshot.has_istio),
         switches_of(snapshot),
         *(dict(getattr(snapshot, name)) for name in _EVERYBODYS),

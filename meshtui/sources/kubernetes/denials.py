@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
+from meshtui.logs.captured import captured_of
 from meshtui.logs.envoy import Unreadable
 from meshtui.logs.rejections import EnvoyReader, ZtunnelReader, read_line
 from meshtui.logs.tally import Tally
@@ -35,6 +37,8 @@ _POLL_S = 5.0
 _LAST_LINES_S = 5.0
 """For how long the log of a deleted pod is still read, in seconds."""
 _SLICE_S = 0.004
+_MOST_CAPTURED = 50_000
+"""Maximum number of pods of which it is remembered that a log shows them to be captured."""
 _TELL_S = 0.25
 _WAITS_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 _GATEWAY_CLASS = "gateway.istio.io/managed"
@@ -82,6 +86,7 @@ class DenialLog:
         self._told: asyncio.TimerHandle | None = None
         self._untold = False
         self._ending: set[asyncio.Task[None]] = set()
+        self._captured: dict[str, datetime] = {}
         self.gone_unreadable = 0
         """How many unreadable lines there were in logs of deleted pods."""
 
@@ -91,6 +96,11 @@ class DenialLog:
     def denials(self) -> tuple[Denial, ...]:
         """All denials, the newest first."""
         return self._tally.denials
+
+    @property
+    def captured(self) -> Mapping[str, datetime]:
+        """The last time at which a ztunnel's log shows a pod to be captured, by ``namespace/name``."""
+        return self._captured
 
     @property
     def forgotten(self) -> int:
@@ -258,18 +268,21 @@ class DenialLog:
         """Process lines of one log at a time, and yield to the event loop after each time slice."""
         async with self._turn:
             snapshot, counted, bad, sample, found = self._snapshot(), 0, 0, "", False
-            until = time.perf_counter() + _SLICE_S
+            until, of_ztunnel = time.perf_counter() + _SLICE_S, isinstance(reader, ZtunnelReader)
             for number, raw in enumerate(lines):
                 fresh = position.fresh(raw)
                 if fresh is None:
                     continue
                 counted += 1
-                seen = read_line(reader, text_of(fresh)) if fresh else None
+                text = text_of(fresh) if fresh else ""
+                seen = read_line(reader, text) if text else None
                 if isinstance(seen, Unreadable):
                     bad, sample = bad + 1, f"{seen.why}: {seen.raw[:500]}"
                 elif seen is not None:
                     self._tally.add(seen, snapshot)
                     found = True
+                elif of_ztunnel:
+                    self._note_captured(text)
                 if number % 16 == 15 and time.perf_counter() >= until:
                     await asyncio.sleep(0)
                     until = time.perf_counter() + _SLICE_S
@@ -281,6 +294,18 @@ class DenialLog:
             self._logs[pod.uid] = replace(log, lines=read, unreadable=unreadable, sample=sample or log.sample)
         if found or bad:
             self._tell()
+
+    def _note_captured(self, text: str) -> None:
+        """Remember the pod that a line shows to be captured."""
+        seen = captured_of(text)
+        if seen is None:
+            return
+        pod, at = seen
+        before = self._captured.get(pod)
+        if before is None or at > before:
+            self._captured[pod] = at
+        if len(self._captured) > _MOST_CAPTURED:
+            del self._captured[next(iter(self._captured))]
 
     def _set(self, pod: Pod, **changes: Any) -> None:
         log = self._logs.get(pod.uid)

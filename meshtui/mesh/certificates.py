@@ -1,0 +1,125 @@
+"""Certificates that ztunnels hold: renewals that are stuck, missing ones, roots and trust domains that aren't the mesh's.
+
+ztunnel renews a certificate at half of its lifetime (istio/ztunnel src/tls/certificate.rs, refresh_at). One with less than that
+left and none newer since isn't being renewed, hours before it expires.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+
+from meshtui.mesh.report import CertificateFault, CertificateProblem
+from meshtui.ztunnel.dump import Certificate, CertificateState, IdentityCertificate, NodeDump
+from meshtui.ztunnel.look import NodeLook
+
+_LATE = 0.48
+"""The part of its lifetime that a certificate has left when its renewal counts as stuck. It is due at a half."""
+_SCHEME = "spiffe://"
+
+
+def certificate_problems(
+    looks: Sequence[NodeLook], now: datetime | None = None, trust_domains: Iterable[str] = ()
+) -> tuple[CertificateProblem, ...]:
+    """The faulty certificates of all nodes.
+
+    ``now`` is the time to compare with; without it each node's own time (``NodeLook.at``) is, and where that isn't known times
+    aren't judged. ``trust_domains`` are the mesh's; without them, the one that most identities have.
+    """
+    dumps = [(look, look.dump) for look in looks if look.dump is not None]
+    roots = Counter(root for _, dump in dumps for each in dump.certificates for root in _fingerprints(each))
+    domains = frozenset(trust_domains) or _usual_domain(dump for _, dump in dumps)
+    found: list[CertificateProblem] = []
+    for look, dump in dumps:
+        at = now or look.at
+        for each in dump.certificates:
+            found += _of_identity(look.node, each, at, roots, domains)
+        found += _missing(look.node, dump)
+    return tuple(found)
+
+
+def root_of(each: IdentityCertificate) -> Certificate | None:
+    """The root that an identity's certificate is checked with; None if the dump has none."""
+    return each.roots[0] if each.roots else None
+
+
+def trust_domain_of(identity: str) -> str:
+    """The trust domain of a SPIFFE identity; empty if it isn't one."""
+    return identity.removeprefix(_SCHEME).partition("/")[0] if identity.startswith(_SCHEME) else ""
+
+
+def is_stuck(certificate: Certificate, now: datetime) -> bool:
+    """Whether a certificate that is still valid should have been renewed."""
+    if certificate.valid_from is None or certificate.expires is None:
+        return False
+    lifetime, left = certificate.expires - certificate.valid_from, certificate.expires - now
+    return timedelta(0) < left < lifetime * _LATE
+
+
+def _of_identity(
+    node: str, each: IdentityCertificate, at: datetime | None, roots: Counter[str], domains: frozenset[str]
+) -> Iterable[CertificateProblem]:
+    leaf = each.leaf
+    expires = leaf.expires if leaf else None
+    if each.state is CertificateState.UNAVAILABLE:
+        yield CertificateProblem(CertificateFault.UNAVAILABLE, node, each.identity, each.error or "no reason is given")
+    elif each.state is CertificateState.INITIALIZING:
+        yield CertificateProblem(CertificateFault.MISSING, node, each.identity, "requested, and not there yet")
+    elif each.state is CertificateState.UNKNOWN:
+        yield CertificateProblem(CertificateFault.UNAVAILABLE, node, each.identity, f"a state that isn't known: {each.error}")
+    elif leaf is None:
+        yield CertificateProblem(CertificateFault.MISSING, node, each.identity, "it counts as available, and there is none")
+    elif at is not None and expires is not None:
+        if expires <= at:
+            words = f"expired {_span(at - expires)} ago"
+            yield CertificateProblem(CertificateFault.EXPIRED, node, each.identity, words, expires)
+        elif is_stuck(leaf, at):
+            words = f"it should have been renewed at half of its life, and expires in {_span(expires - at)}"
+            yield CertificateProblem(CertificateFault.STUCK, node, each.identity, words, expires)
+    own = _fingerprints(each)
+    usual = roots.most_common(1)[0][0] if roots else ""
+    if own and usual not in own and leaf is not None:
+        count = sum(roots[root] for root in own)
+        words = f"its root is {_short(own[0])} ({count}), that of most is {_short(usual)} ({roots[usual]})"
+        yield CertificateProblem(CertificateFault.UNKNOWN_ROOT, node, each.identity, words, expires)
+    domain = trust_domain_of(each.identity)
+    if domains and domain not in domains:
+        words = f"its trust domain is {domain or 'empty'}, the mesh's is {' or '.join(sorted(domains))}"
+        yield CertificateProblem(CertificateFault.FOREIGN_DOMAIN, node, each.identity, words, expires)
+
+
+def _missing(node: str, dump: NodeDump) -> Iterable[CertificateProblem]:
+    """The identities of captured pods of which the node's ztunnel has no entry at all."""
+    held = {_path(each.identity) for each in dump.certificates}
+    pods = {f"ns/{pod.namespace}/sa/{pod.service_account}" for pod in (dump.enrolled or {}).values() if pod.up}
+    domain = next(iter(_usual_domain([dump])), "")
+    for path in sorted(pods - held):
+        words = "captured pods of this node have this identity, and its ztunnel has no entry for it"
+        yield CertificateProblem(CertificateFault.MISSING, node, f"{_SCHEME}{domain}/{path}", words)
+
+
+def _path(identity: str) -> str:
+    return identity.removeprefix(_SCHEME).partition("/")[2]
+
+
+def _usual_domain(dumps: Iterable[NodeDump]) -> frozenset[str]:
+    """The trust domain that most identities have."""
+    found = Counter(trust_domain_of(each.identity) for dump in dumps for each in dump.certificates)
+    return frozenset(domain for domain, _ in found.most_common(1))
+
+
+def _fingerprints(each: IdentityCertificate) -> tuple[str, ...]:
+    return tuple(root.fingerprint for root in each.roots if root.fingerprint)
+
+
+def _short(fingerprint: str) -> str:
+    return fingerprint[:12]
+
+
+def _span(span: timedelta) -> str:
+    seconds = int(span.total_seconds())
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

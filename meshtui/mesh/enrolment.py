@@ -1,0 +1,118 @@
+"""Whether ztunnel really carries each pod that should be in the mesh, by evidence that doesn't come from the annotation.
+
+istio-cni's annotation stays when redirection is lost (istio/istio issues 61182, 60882, 56652), and ``protocol: HBONE`` in a dump
+is set from it, so neither is evidence.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from meshtui.model.enrolment import Capture, Enrolment, Evidence, Seen
+from meshtui.model.ids import Uid
+from meshtui.model.membership import is_half_captured, wants_capture, was_captured
+from meshtui.model.snapshot import GATEWAY_LABELS, Snapshot
+from meshtui.model.workload import Pod
+from meshtui.ztunnel.look import MeshLook, NodeLook
+
+GRACE = timedelta(seconds=30)
+"""Younger pods aren't judged: istio-cni and ztunnel need a moment."""
+_INDEPENDENT = (
+    frozenset({Seen.ZTUNNEL_UP}),
+    frozenset({Seen.HBONE_LINE, Seen.HBONE_CONNECTION}),
+    frozenset({Seen.PROBE}),
+)
+"""Observations of one group have the same origin: two of them prove no more than one."""
+
+
+def should_be_captured(snapshot: Snapshot, pod: Pod) -> bool:
+    """Whether a pod's and its namespace's labels, or istio-cni's annotation, say that it is in the ambient mesh."""
+    if pod.completed or pod.deleting or pod.host_network or pod.derived or pod.has_sidecar or pod.is_router:
+        return False
+    if pod.labels.keys() & GATEWAY_LABELS or pod.labels.get("app") == "ztunnel":
+        return False
+    namespace = snapshot.namespace_by_name.get(pod.namespace)
+    return was_captured(pod) or is_half_captured(pod) or wants_capture(pod, namespace.labels if namespace else {})
+
+
+def enrolments(
+    snapshot: Snapshot, look: MeshLook | None, observed: Mapping[str, Iterable[Evidence]], now: datetime
+) -> dict[Uid, Enrolment]:
+    """The enrolment of each pod that should be captured.
+
+    ``look`` is the newest look at the ztunnels, if there is one; ``observed`` is evidence from logs and probes by the pod's
+    ``namespace/name``.
+    """
+    by_node: dict[str, list[NodeLook]] = defaultdict(list)
+    for each in look.nodes if look else ():
+        by_node[each.node].append(each)
+    found: dict[Uid, Enrolment] = {}
+    for uid, pod in snapshot.pods.items():
+        if should_be_captured(snapshot, pod):
+            evidence = [*_of_annotation(pod), *_of_node(pod, by_node.get(pod.node, ())), *_still(pod, observed.get(pod.key, ()))]
+            found[uid] = judge(evidence, young=_is_young(pod, now))
+    return found
+
+
+def judge(evidence: Iterable[Evidence], *, young: bool = False) -> Enrolment:
+    """The state that evidence shows. A ``young`` pod isn't called lost yet."""
+    seen = tuple(evidence)
+    kinds = {each.seen for each in seen}
+    if kinds & {Seen.ANNOTATION_PENDING, Seen.ZTUNNEL_PENDING}:
+        return Enrolment(Capture.PENDING, seen)
+    if any(not each.says for each in seen):
+        return Enrolment(Capture.UNPROVEN if young else Capture.LOST, seen)
+    proofs = sum(bool(kinds & group) for group in _INDEPENDENT)
+    return Enrolment(Capture.PROVEN if proofs > 1 else Capture.UNPROVEN, seen)
+
+
+def _of_annotation(pod: Pod) -> Iterable[Evidence]:
+    if is_half_captured(pod):
+        yield Evidence(Seen.ANNOTATION_PENDING, False, "istio-cni's annotation says pending", node=pod.node)
+
+
+def _of_node(pod: Pod, looks: Iterable[NodeLook]) -> Iterable[Evidence]:
+    """What the dumps of the pod's node say; two ztunnels run there during a rollout, and one of them is enough."""
+    lacking: list[Evidence] = []
+    for look in looks:
+        if look.dump is None or look.dump.enrolled is None or _waits_for_pods(look):
+            continue
+        has = look.dump.enrolled.get(str(pod.uid))
+        if has is None:
+            if look.at is not None and _age(pod, look.at) >= GRACE:
+                words = f"the ztunnel on {pod.node} doesn't have it"
+                lacking.append(Evidence(Seen.ZTUNNEL_LACKS, False, words, look.at, look.node))
+            continue
+        if not has.up:
+            words = f"the ztunnel on {pod.node} can't start its proxy"
+            yield Evidence(Seen.ZTUNNEL_PENDING, False, words, look.at, look.node)
+            return
+        yield Evidence(Seen.ZTUNNEL_UP, True, f"the ztunnel on {pod.node} has it", look.at, look.node)
+        if has.secured:
+            words = f"{has.secured} open HBONE connection{'s' if has.secured > 1 else ''}"
+            yield Evidence(Seen.HBONE_CONNECTION, True, words, look.at, look.node)
+        return
+    yield from lacking[:1]
+
+
+def _waits_for_pods(look: NodeLook) -> bool:
+    """Whether a ztunnel has no istio-cni agent yet, and so none of its pods."""
+    return look.readiness is not None and "workload proxy manager" in look.readiness.pending
+
+
+def _still(pod: Pod, observed: Iterable[Evidence]) -> list[Evidence]:
+    """The observations of this pod that none of the other kind has followed: capture may be lost, and repaired."""
+    mine = [each for each in observed if each.at is None or pod.meta.created is None or each.at >= pod.meta.created]
+    proofs = [each.at for each in mine if each.says and each.at is not None]
+    newest = max(proofs, default=None)
+    return [each for each in mine if each.says or newest is None or each.at is None or each.at > newest]
+
+
+def _is_young(pod: Pod, now: datetime) -> bool:
+    return _age(pod, now) < GRACE
+
+
+def _age(pod: Pod, now: datetime) -> timedelta:
+    return now - pod.meta.created if pod.meta.created is not None else GRACE
