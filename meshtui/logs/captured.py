@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 
 import msgspec
 
-
 _NEAR = {"outbound": "src", "inbound": "dst"}
 """The end of a connection that is on the ztunnel's own node."""
 _TEXT = re.compile(r'(?<=\s)(src|dst)\.(workload|namespace)="([^"\\]*)"')

@@ -51,7 +51,8 @@ def version_differences(
     """Versions that don't fit together, each with its node, and dry runs that an old ztunnel enforces."""
     versions = {look.node: version_of(look) for look in looks}
     istiods = [version for version in (*control_plane, *istiod_versions(snapshot)) if minor_of(version)]
-    return (*_against_istiod(versions, istiods), *_among_ztunnels(versions), *_dry_runs(looks, versions), *_cni(snapshot, istiods))
+    found = (*_against_istiod(versions, istiods), *_among_ztunnels(versions), *_dry_runs(looks, versions))
+    return (*found, *_cni(snapshot, istiods))
 
 
 def _against_istiod(versions: dict[str, str], istiods: Sequence[str]) -> Iterator[Difference]:
