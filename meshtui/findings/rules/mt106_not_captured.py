@@ -7,6 +7,7 @@ from functools import partial
 
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
+from meshtui.findings.mesh import MESH
 from meshtui.model.finding import Severity
 from meshtui.model.membership import is_half_captured, was_captured
 from meshtui.model.workload import MeshMode, Pod
@@ -26,6 +27,8 @@ def _look(context: Context) -> Iterator[Found]:
         found = partial(Found, (workload.ref,), flows=0)
         wanted = [p for p in pods if p.ready and context.snapshot.mesh_mode(p) is MeshMode.WANTED and not _is_ztunnel(p)]
         half = [p for p in pods if p.ready and is_half_captured(p) and context.snapshot.mesh_mode(p) in _MEANT]
+        if half and MESH in context.evidence:
+            continue  # MT507 reports them
         if half:
             yield found(
                 f"{len(half)} of {len(pods)} pods of {workload.ref} are captured in part: istio-cni's annotation says pending",

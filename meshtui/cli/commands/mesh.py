@@ -1,0 +1,133 @@
+"""``meshtui mesh``: whether the mesh's own parts agree: nodes, drift, certificates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from meshtui.cli.command import NOT_KNOWN, Choice, command, value
+from meshtui.cli.complete import files
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from meshtui.mesh.report import MeshReport
+    from meshtui.model.snapshot import Snapshot
+    from meshtui.settings import Settings
+
+WHAT = ("status", "drift", "certificates")
+_MORE = """
+  status         each node's ztunnel: version, readiness, captured pods, certificates, drift
+  drift          where a ztunnel differs from the others, from the API, or from its status
+  certificates   stuck renewals, missing and unknown certificates
+
+A live look reads each ztunnel's config dump through a port-forward, twice, --wait apart: what differs in both looks is
+drift. Saved dumps are compared with each other, and with manifests (-f) of the same cluster.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The parsed arguments."""
+
+    what: str
+    dump: tuple[str, ...]
+    now: str | None
+    node: tuple[str, ...]
+    wait: str
+    output: str
+
+
+PARAMS = [
+    click.Argument(["what"], metavar="WHAT", type=Choice(WHAT), help=", ".join(WHAT)),
+    value(
+        "--dump",
+        "FILE",
+        "a saved config dump, a bug report, or a folder of them; - is standard input",
+        multiple=True,
+        shell_complete=files,
+    ),
+    value("--now", "TIME", "the time to compare certificates of saved dumps with (default: each file's own)"),
+    value("--node", "NAME", "only this node; may be repeated", multiple=True),
+    value("--wait", "TIME", "the time between two looks; 0 for one look only", default="15s"),
+]
+
+
+def _run(words: Words, settings: Settings) -> int:
+    from meshtui.cli.formats import write
+    from meshtui.cli.mesh_report import ANSWERS, says_no
+    from meshtui.cli.notes import note
+    from meshtui.model.errors import UsageError
+
+    if words.now and not words.dump:
+        raise UsageError("--now is for saved dumps", "name them with --dump")
+    report, snapshot = _saved(words, settings) if words.dump else _live(words, settings)
+    for text in report.missing:
+        note(text)
+    for each in report.nodes:
+        for text in each.problems:
+            note(f"{each.node}: {text}")
+    write(ANSWERS[words.what](report, snapshot), words.output)
+    if says_no(words.what, report):
+        return 1
+    return 0 if any(each.drift is not None for each in report.nodes) else NOT_KNOWN
+
+
+def _saved(words: Words, settings: Settings) -> tuple[MeshReport, Snapshot | None]:
+    """A report on saved dumps, beside manifests if there are any."""
+    from dataclasses import replace
+
+    from meshtui.mesh.compare import compare
+    from meshtui.sources.dumps import read_dumps
+
+    look = read_dumps(words.dump)
+    look = replace(look, nodes=tuple(each for each in look.nodes if not words.node or each.node in words.node))
+    snapshot = None
+    if settings.filenames:
+        from meshtui.cli.source import one_snapshot
+
+        snapshot = one_snapshot(settings)
+    return compare(snapshot, look, now=_moment(words.now) if words.now else None), snapshot
+
+
+def _live(words: Words, settings: Settings) -> tuple[MeshReport, Snapshot]:
+    """A report on a cluster, of two looks."""
+    import asyncio
+
+    from meshtui.cli.durations import seconds_of
+    from meshtui.cli.mesh_live import look_twice
+    from meshtui.model.errors import UsageError
+
+    if settings.filenames:
+        raise UsageError("manifests have no ztunnel to ask", "name saved dumps with --dump, or leave out -f")
+    return asyncio.run(look_twice(settings, nodes=words.node, wait_s=seconds_of(words.wait)))
+
+
+def _moment(text: str) -> datetime:
+    from datetime import UTC, datetime
+
+    from meshtui.model.errors import UsageError
+
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"{text!r} isn't a time", "write 2026-11-26T14:00:00Z") from error
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+COMMAND = command(
+    "mesh",
+    "whether the mesh's own parts agree: captured pods, drift between ztunnels and the API, certificates",
+    PARAMS,
+    Words,
+    _run,
+    outputs=("text", "table", "wide", "json", "jsonl", "yaml", "csv", "name"),
+    exits={
+        1: "there is drift, a faulty certificate, or (status) a pod that isn't captured",
+        3: "the cluster can't be reached or refuses",
+        4: "no ztunnel could be asked",
+    },
+    more=_MORE,
+)

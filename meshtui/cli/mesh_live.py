@@ -1,0 +1,70 @@
+"""Looks at the ztunnels of a cluster, for commands."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from meshtui.cli.notes import note
+from meshtui.cli.progress import progress
+
+if TYPE_CHECKING:
+    from meshtui.mesh.report import MeshReport
+    from meshtui.model.enrolment import Evidence
+    from meshtui.model.snapshot import Snapshot
+    from meshtui.settings import Settings
+    from meshtui.sources.kubernetes.live import LiveSource
+
+
+async def look_twice(settings: Settings, nodes: Sequence[str], wait_s: float) -> tuple[MeshReport, Snapshot]:
+    """The report of two looks, ``wait_s`` apart, and the Snapshot of the second. Without a difference one look is enough."""
+    from meshtui.cli.source import checked, listed
+    from meshtui.sources.kubernetes.live import LiveSource
+
+    source = LiveSource(settings)
+    try:
+        snapshot = checked(await listed(source))
+        return await look_again(source, snapshot, nodes, wait_s)
+    finally:
+        await source.close()
+
+
+async def look_again(
+    source: LiveSource, snapshot: Snapshot, nodes: Sequence[str] = (), wait_s: float = 15.0, *, logs: bool = True
+) -> tuple[MeshReport, Snapshot]:
+    """The same on an open source with its Snapshot. ``logs``: whether ztunnels' logs are read as evidence of capture."""
+    from meshtui.cli.source import listed
+    from meshtui.mesh.compare import confirmed, is_calm
+
+    first = await _look(source, snapshot, nodes, logs=logs)
+    if not wait_s or is_calm(first):
+        return first, snapshot
+    note(f"looking again in {wait_s:g} s: what is on its way then isn't drift")
+    await asyncio.sleep(wait_s)
+    snapshot = await listed(source)
+    return confirmed(first, await _look(source, snapshot, nodes, logs=logs)), snapshot
+
+
+async def _look(source: LiveSource, snapshot: Snapshot, nodes: Sequence[str], *, logs: bool) -> MeshReport:
+    from meshtui.mesh.compare import compare
+    from meshtui.sources.kubernetes.mesh_look import look_at_mesh
+
+    async with progress("asking the ztunnels"):
+        look = await look_at_mesh(await source.open(), snapshot, nodes=nodes or None)
+    observed = await _observed(source, snapshot) if logs else {}
+    return compare(snapshot, look, observed, datetime.now(UTC))
+
+
+async def _observed(source: LiveSource, snapshot: Snapshot) -> Mapping[str, list[Evidence]]:
+    """Evidence in the ztunnels' logs; none where they can't be read, which standard error says."""
+    from meshtui.mesh.observed import observed_in_logs
+    from meshtui.sources.kubernetes.denials import DenialLog
+    from meshtui.sources.kubernetes.log_stream import log_reader
+
+    log = DenialLog(log_reader(source), lambda: snapshot)
+    await log.read()
+    for problem in log.problems:
+        note(problem)
+    return observed_in_logs(log.captured, log.denials, snapshot)

@@ -1,0 +1,252 @@
+"""The answers of ``meshtui mesh``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from meshtui.cli.answer import Answer, Column, Record, key
+
+if TYPE_CHECKING:
+    from meshtui.mesh.report import CertificateProblem, Difference, MeshReport, NodeState
+    from meshtui.model.enrolment import Enrolment
+    from meshtui.model.snapshot import Snapshot
+
+_TEXT_OF_EACH = 20
+"""The most differences of one node that the text names."""
+
+
+def status_answer(report: MeshReport, snapshot: Snapshot | None) -> Answer:
+    """One row per node; the JSON has the pods that aren't proven to be captured, too."""
+    rows = [_node(each) for each in report.nodes]
+    document = {
+        **_common(report),
+        "nodes": rows,
+        "pods": [_pod(snapshot, uid, each) for uid, each in report.enrolments.items()] if snapshot is not None else [],
+        "drift": len(report.differences),
+        "faulty_certificates": len(report.certificates),
+    }
+    columns = (
+        Column("NODE", key("node")),
+        Column("ZTUNNEL", key("ztunnel"), wide=True),
+        Column("VERSION", key("version")),
+        Column("READY", lambda row: _yes(row["ready"])),
+        Column("CAPTURED", _captured),
+        Column("CERTIFICATES", _certificates),
+        Column("DRIFT", key("drift")),
+        Column("ISTIOD", lambda row: {True: "not acknowledged", False: "synced", None: ""}[row["behind"]]),
+        Column("PROBLEM", lambda row: "; ".join(row["problems"])),
+    )
+    return Answer(document, rows, columns, lambda row: [row["node"]], {"text": lambda: _status_text(report, snapshot)})
+
+
+def drift_answer(report: MeshReport) -> Answer:
+    """One row per difference."""
+    rows = [_difference(each) for each in report.differences]
+    columns = (
+        Column("NODE", key("node")),
+        Column("OBJECT", key("name")),
+        Column("FIELD", key("field")),
+        Column("EXPECTED", key("expected")),
+        Column("BY", key("by")),
+        Column("FOUND", key("found")),
+    )
+    document = {**_common(report), "differences": rows}
+    return Answer(document, rows, columns, _object_names, {"text": lambda: _drift_text(report)})
+
+
+def certificates_answer(report: MeshReport) -> Answer:
+    """One row per faulty certificate."""
+    rows = [_certificate(each) for each in report.certificates]
+    columns = (
+        Column("NODE", key("node")),
+        Column("IDENTITY", key("identity")),
+        Column("FAULT", key("fault")),
+        Column("EXPIRES", key("expires")),
+        Column("WHY", key("text")),
+    )
+    document = {**_common(report), "certificates": rows, "read": sum(each.certificates or 0 for each in report.nodes)}
+    return Answer(document, rows, columns, lambda row: [row["identity"]], {"text": lambda: _certificates_text(report)})
+
+
+def _common(report: MeshReport) -> dict[str, Any]:
+    return {"at": _time(report.at), "missing": list(report.missing)}
+
+
+def _node(each: NodeState) -> dict[str, Any]:
+    return {
+        "node": each.node,
+        "ztunnel": each.ztunnel,
+        "version": each.version,
+        "ready": each.ready,
+        "captured": each.captured,
+        "supposed": each.supposed,
+        "certificates": each.certificates,
+        "faulty_certificates": each.faulty,
+        "drift": each.drift,
+        "behind": each.behind,
+        "at": _time(each.at),
+        "problems": list(each.problems),
+    }
+
+
+def _pod(snapshot: Snapshot, uid: str, each: Enrolment) -> dict[str, Any]:
+    pod = snapshot.pods.get(uid)  # type: ignore[call-overload]
+    return {
+        "pod": pod.key if pod else uid,
+        "node": pod.node if pod else "",
+        "capture": each.capture.value,
+        "evidence": [
+            {"captured": one.says, "seen": one.seen.value, "text": one.text, "at": _time(one.at)} for one in each.evidence
+        ],
+    }
+
+
+def _difference(each: Difference) -> dict[str, Any]:
+    ref = each.ref
+    return {
+        "between": each.between.value,
+        "node": each.node,
+        "name": each.name,
+        "object": {"kind": ref.kind, "namespace": ref.namespace, "name": ref.name} if ref else None,
+        "field": each.field,
+        "expected": each.expected,
+        "by": each.by,
+        "found": each.found,
+        "dangerous": each.dangerous,
+        "consequence": each.consequence,
+    }
+
+
+def _certificate(each: CertificateProblem) -> dict[str, Any]:
+    return {
+        "node": each.node,
+        "identity": each.identity,
+        "fault": each.fault.value,
+        "expires": _time(each.expires),
+        "text": each.text,
+    }
+
+
+def _object_names(row: Record) -> list[str]:
+    found = row["object"]
+    return ["/".join(part for part in (found["namespace"], found["kind"], found["name"]) if part)] if found else []
+
+
+def _time(at: datetime | None) -> str | None:
+    return None if at is None else at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _yes(value: bool | None) -> str:
+    return {True: "yes", False: "no", None: ""}[value]
+
+
+def _captured(row: Record) -> str:
+    captured, supposed = row["captured"], row["supposed"]
+    if captured is None and supposed is None:
+        return ""
+    return f"{'?' if captured is None else captured}{'' if supposed is None else f'/{supposed}'}"
+
+
+def _certificates(row: Record) -> str:
+    if row["certificates"] is None:
+        return ""
+    faulty = row["faulty_certificates"]
+    return f"{row['certificates']}{f' ({faulty} faulty)' if faulty else ''}"
+
+
+def _status_text(report: MeshReport, snapshot: Snapshot | None) -> str:
+    from meshtui.cli.tables import laid_out
+
+    lines = [laid_out(status_answer(report, None).rows(wide=False))] if report.nodes else ["no ztunnel was found\n"]
+    if snapshot is not None:
+        lines.append(_pods_text(report, snapshot))
+    lines.append(_counts(report))
+    return "\n".join(line for line in lines if line)
+
+
+def _pods_text(report: MeshReport, snapshot: Snapshot) -> str:
+    from meshtui.model.enrolment import Capture
+
+    counts = dict.fromkeys(Capture, 0)
+    named: list[str] = []
+    for uid, each in report.enrolments.items():
+        counts[each.capture] += 1
+        pod = snapshot.pods.get(uid)
+        if pod is not None and each.capture in {Capture.LOST, Capture.PENDING}:
+            why = each.against[0].text if each.against else ""
+            named.append(f"  {each.capture.value}: {pod.key}{f' on {pod.node}' if pod.node else ''}: {why}\n")
+    said = ", ".join(f"{number} {capture.value}" for capture, number in counts.items() if number)
+    return f"pods that should be captured: {said or 'none'}\n" + "".join(named)
+
+
+def _counts(report: MeshReport) -> str:
+    drift, faulty = len(report.differences), len(report.certificates)
+    words = [f"{drift} differences: meshtui mesh drift"] if drift else ["no drift"]
+    words.append(f"{faulty} faulty certificates: meshtui mesh certificates" if faulty else "no faulty certificate")
+    return "\n".join(words) + "\n"
+
+
+def _drift_text(report: MeshReport) -> str:
+    if not report.differences:
+        return f"no drift: {_compared(report)}\n"
+    blocks: list[str] = []
+    for node in dict.fromkeys(each.node for each in report.differences):
+        found = [each for each in report.differences if each.node == node]
+        lines = [f"{node or 'the mesh'}: {len(found)} {'difference' if len(found) == 1 else 'differences'}\n"]
+        shown = sorted(found, key=lambda each: not each.dangerous)[:_TEXT_OF_EACH]
+        lines += map(_in_words, shown)
+        if len(found) > len(shown):
+            lines.append(f"  and {len(found) - len(shown)} more: -o json has all\n")
+        blocks.append("".join(lines))
+    return "\n".join(blocks)
+
+
+def _in_words(each: Difference) -> str:
+    mark = "!" if each.dangerous else " "
+    place = f", {each.field}" if each.field else ""
+    values = f"{each.found or 'missing'}; {each.by}: {each.expected or 'nothing'}"
+    consequence = f"      {each.consequence}\n" if each.dangerous and each.consequence else ""
+    return f"{mark} {each.name}{place}: {values}\n{consequence}"
+
+
+def _compared(report: MeshReport) -> str:
+    nodes = [each.node for each in report.nodes if each.drift is not None]
+    if not nodes:
+        return "nothing could be compared"
+    if len(nodes) == 1:
+        return f"the ztunnel on {nodes[0]} was compared"
+    return f"{len(nodes)} ztunnels were compared"
+
+
+def _certificates_text(report: MeshReport) -> str:
+    read = sum(each.certificates or 0 for each in report.nodes)
+    if not report.certificates:
+        return f"no faulty certificate among {read}\n"
+    return "".join(f"{each.node}  {each.identity}: {each.fault.value}: {each.text}\n" for each in report.certificates)
+
+
+ANSWERS: dict[str, Callable[[MeshReport, Snapshot | None], Answer]] = {
+    "status": status_answer,
+    "drift": lambda report, _: drift_answer(report),
+    "certificates": lambda report, _: certificates_answer(report),
+}
+"""The answer by the command's first word."""
+
+
+def says_no(what: str, report: MeshReport) -> bool:
+    """Whether there is what the command's exit code 1 stands for."""
+    from meshtui.model.enrolment import Capture
+
+    bad = {Capture.LOST, Capture.PENDING}
+    parts: dict[str, Sequence[object]] = {
+        "drift": report.differences,
+        "certificates": report.certificates,
+        "status": (
+            *report.differences,
+            *report.certificates,
+            *(each for each in report.enrolments.values() if each.capture in bad),
+        ),
+    }
+    return bool(parts[what])

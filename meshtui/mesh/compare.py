@@ -1,0 +1,169 @@
+"""One report of everything that the mesh's parts say against each other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from meshtui.mesh.between import between_ztunnels
+from meshtui.mesh.certificates import certificate_problems
+from meshtui.mesh.enrolment import enrolments, should_be_captured
+from meshtui.mesh.report import Between, Difference, MeshReport, NodeState
+from meshtui.mesh.versions import version_differences, version_of
+from meshtui.model.enrolment import Capture, Evidence
+from meshtui.model.snapshot import Snapshot
+from meshtui.ztunnel.look import MeshLook, NodeLook, Sent, Synced
+
+APART = timedelta(seconds=15)
+"""The least time between two looks of which the second confirms the first: istiod sends changes within some seconds."""
+_POLICIES = "type.googleapis.com/istio.security.Authorization"
+_STEADY = frozenset({Between.VERSIONS})
+"""What one look shows for sure."""
+
+
+def compare(
+    snapshot: Snapshot | None,
+    look: MeshLook,
+    observed: Mapping[str, Iterable[Evidence]] | None = None,
+    now: datetime | None = None,
+) -> MeshReport:
+    """Everything that one look shows; ``snapshot`` is what the API, or manifests, say, if that is known.
+
+    ``observed`` is evidence of capture from logs and probes, by the pod's ``namespace/name``. ``now`` is the time with which
+    certificates are compared; without it the time of each dump is.
+    """
+    live = snapshot is not None and snapshot.live
+    domains = (snapshot.mesh.trust_domain, *snapshot.mesh.trust_domain_aliases) if snapshot and snapshot.mesh.found else ()
+    certificates = certificate_problems(look.nodes, now, domains)
+    differences = (
+        *between_ztunnels(look.nodes),
+        *_of_istiod(look.synced or (), look.nodes),
+        *version_differences(look.nodes, snapshot, look.istiod_versions),
+    )
+    found = enrolments(snapshot, look, observed or {}, now or look.at) if snapshot is not None and live else {}
+    report = MeshReport(look.at, (), differences, certificates, found, look.missing)
+    return replace(report, nodes=tuple(_states(snapshot if live else None, look, report)))
+
+
+def confirmed(before: MeshReport, after: MeshReport) -> MeshReport:
+    """The second of two reports, with the differences only that the first had too: what is on its way isn't drift.
+
+    A certificate that was only just requested isn't a problem either, nor a pod that both don't call lost.
+    """
+    known = {(each.key, each.expected, each.found) for each in before.differences}
+    differences = tuple(
+        each for each in after.differences if each.between in _STEADY or (each.key, each.expected, each.found) in known
+    )
+    held = {(each.fault, each.node, each.identity) for each in before.certificates}
+    certificates = tuple(each for each in after.certificates if (each.fault, each.node, each.identity) in held)
+    enrolled = {
+        uid: each if uid not in before.enrolments or each.capture is before.enrolments[uid].capture else before.enrolments[uid]
+        for uid, each in after.enrolments.items()
+    }
+    report = replace(after, differences=differences, certificates=certificates, enrolments=enrolled)
+    return replace(report, nodes=tuple(_counted(each, report) for each in report.nodes))
+
+
+def is_calm(report: MeshReport) -> bool:
+    """Whether one look is enough: nothing in it could be on its way."""
+    lost = any(each.capture is Capture.LOST for each in report.enrolments.values())
+    return not lost and not report.certificates and all(each.between in _STEADY for each in report.differences)
+
+
+def _states(snapshot: Snapshot | None, look: MeshLook, report: MeshReport) -> Iterator[NodeState]:
+    supposed: Counter[str] = Counter()
+    if snapshot is not None:
+        supposed.update(pod.node for pod in snapshot.pods.values() if pod.node and should_be_captured(snapshot, pod))
+    synced = {each.proxy: each for each in look.synced or ()}
+    seen = set()
+    for each in sorted(look.nodes, key=lambda node: (node.node, node.pod)):
+        seen.add(each.node)
+        state = _state(each, synced, supposed[each.node] if snapshot is not None else None)
+        yield _counted(state, report)
+    for node in sorted(set(supposed) - seen):
+        words = ("no ztunnel runs here",)
+        yield NodeState(node, "", "", None, None, supposed[node], None, 0, None, None, None, words)
+
+
+def _state(look: NodeLook, synced: Mapping[str, Synced], supposed: int | None) -> NodeState:
+    dump, metrics = look.dump, look.metrics
+    captured = metrics.active_pods if metrics else None
+    if dump is not None and dump.enrolled is not None:
+        captured = sum(pod.up for pod in dump.enrolled.values())
+    namespace, _, name = look.pod.partition("/")
+    proxy = synced.get(f"{name}.{namespace}")
+    return NodeState(
+        node=look.node,
+        ztunnel=look.pod or look.origin,
+        version=version_of(look),
+        ready=look.readiness.ready if look.readiness else None,
+        captured=captured,
+        supposed=supposed,
+        certificates=len(dump.certificates) if dump is not None else None,
+        faulty=0,
+        drift=0 if dump is not None else None,
+        behind=any(each.behind for each in proxy.resources) if proxy is not None else None,
+        at=look.at,
+        problems=(*look.problems, *(dump.problems if dump is not None else ())),
+    )
+
+
+def _counted(state: NodeState, report: MeshReport) -> NodeState:
+    """A node's row with the numbers of a report's differences and certificates."""
+    faulty = len({each.identity for each in report.certificates if each.node == state.node})
+    drift = len({(each.between, each.name) for each in report.differences if each.node == state.node})
+    return replace(state, faulty=faulty, drift=drift if state.drift is not None else None)
+
+
+def _of_istiod(synced: Sequence[Synced], looks: Sequence[NodeLook]) -> Iterator[Difference]:
+    """The updates that ztunnels have refused, or not acknowledged."""
+    nodes = {look.pod: look.node for look in looks if look.pod}
+    for proxy in synced:
+        name, _, namespace = proxy.proxy.rpartition(".")
+        node = nodes.get(f"{namespace}/{name}")
+        if node is None:
+            continue  # a sidecar or a waypoint
+        for each in proxy.resources:
+            if each.last_error:
+                yield _refused(node, each)
+            elif each.behind:
+                yield _behind(node, each)
+
+
+def _refused(node: str, sent: Sent) -> Difference:
+    words = "it goes on with what it had before: newer policies and pods aren't known on this node"
+    dangerous = sent.type_url == _POLICIES
+    return Difference(
+        Between.ISTIOD,
+        node,
+        f"update of {_kind(sent)}",
+        "",
+        "accepted",
+        f"refused: {' '.join(sent.last_error.split())}",
+        "istiod",
+        dangerous=dangerous,
+        consequence=words,
+    )
+
+
+def _behind(node: str, sent: Sent) -> Difference:
+    words = "until it acknowledges them, this node goes on with what it had before"
+    when = f" since {sent.sent_at:%H:%M:%S}" if sent.sent_at else ""
+    return Difference(
+        Between.ISTIOD,
+        node,
+        f"update of {_kind(sent)}",
+        "",
+        "acknowledged",
+        f"not acknowledged{when}",
+        "istiod",
+        consequence=words,
+    )
+
+
+def _kind(sent: Sent) -> str:
+    return {"Address": "workloads and Services", "Authorization": "policies"}.get(
+        sent.type_url.rpartition(".")[2], sent.type_url or "a kind without a name"
+    )

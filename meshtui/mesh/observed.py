@@ -1,0 +1,57 @@
+"""Evidence of pods' capture in ztunnels' logs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from meshtui.model.constants import HBONE_PORT
+from meshtui.model.denial import Denial, DenialKind
+from meshtui.model.enrolment import Evidence, Seen
+from meshtui.model.membership import was_captured
+from meshtui.model.snapshot import Snapshot
+from meshtui.model.workload import Pod
+
+_STARTS = timedelta(seconds=30)
+"""Lines about younger pods, and while a node's ztunnel is younger, show a start and no loss."""
+
+
+def observed_in_logs(
+    captured: Mapping[str, datetime], denials: Iterable[Denial], snapshot: Snapshot
+) -> dict[str, list[Evidence]]:
+    """Evidence by the pod's ``namespace/name``.
+
+    ``captured`` is the last time at which a line shows a pod to be captured; ``denials`` are those of the same logs. What may
+    have another cause isn't evidence: a pod that ends, one that starts, a node whose ztunnel is away.
+    """
+    found: dict[str, list[Evidence]] = defaultdict(list)
+    for key, at in captured.items():
+        pod = snapshot.pod_by_key.get(key)
+        if pod is not None:
+            found[key].append(Evidence(Seen.HBONE_LINE, True, "carried over HBONE with its identity", at, pod.node))
+    served = _ztunnels_since(snapshot)
+    for denial in denials:
+        source, destination = (snapshot.pod_by_key.get(key) for key in denial.pods)
+        if denial.kind is DenialKind.HBONE_CLOSED and _is_steady(destination, denial.last, served):
+            words = f"connection refused on its port {HBONE_PORT}"
+            found[denial.pods[1]].append(Evidence(Seen.REFUSED_15008, False, words, denial.last))
+        if denial.kind is DenialKind.REJECTED and denial.proxy == "ztunnel" and not denial.identity:
+            if _is_steady(source, denial.last, served):
+                words = f"called {denial.pods[1]} without an identity"
+                found[denial.pods[0]].append(Evidence(Seen.NO_IDENTITY, False, words, denial.last))
+    return found
+
+
+def _ztunnels_since(snapshot: Snapshot) -> dict[str, datetime | None]:
+    """The nodes with a ready ztunnel, each with the time since when it has one."""
+    pods = (pod for pod in snapshot.pods.values() if pod.labels.get("app") == "ztunnel" and pod.ready and not pod.completed)
+    return {pod.node: pod.meta.created for pod in sorted(pods, key=lambda pod: str(pod.meta.created), reverse=True)}
+
+
+def _is_steady(pod: Pod | None, at: datetime, served: Mapping[str, datetime | None]) -> bool:
+    """Whether a captured pod and its node's ztunnel had been there for a while at some time, and still are."""
+    if pod is None or not was_captured(pod) or pod.deleting or not pod.ready or pod.node not in served:
+        return False
+    starts = (pod.meta.created, served[pod.node])
+    return all(start is None or at - start >= _STARTS for start in starts)

@@ -1,0 +1,139 @@
+"""Saved config dumps: files from ztunnel itself, from ``istioctl ztunnel-config all -o json|yaml``, and bug reports.
+
+A bug report is a folder or an archive in which dumps of ztunnels lie beside those of Envoys, which are passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tarfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+
+from meshtui.model.errors import ManifestError, MeshtuiError
+from meshtui.sources.manifest_yaml import yaml_documents
+from meshtui.ztunnel.dump import NodeDump
+from meshtui.ztunnel.look import MeshLook, NodeLook
+from meshtui.ztunnel.reading import DumpError, Shared, read_dump
+
+LARGEST = 1 << 29
+"""Maximum size of one dump in bytes, also after it is unpacked."""
+_MOST_MEMBERS = 200_000
+_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+_NAMES = ("config_dump", "ztunnel")
+"""A file in a folder or an archive is looked at if its path has one of these words, or ends in .json."""
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file's name, content and time."""
+
+    name: str
+    content: bytes
+    at: datetime | None
+
+
+def read_dumps(paths: Iterable[str]) -> MeshLook:
+    """The dumps in files, folders and archives; ``-`` is standard input.
+
+    Raises ManifestError if one can't be read, or if a folder or archive has none. A node's time is its file's.
+    """
+    shared = Shared()
+    found: list[NodeLook] = []
+    for path in paths:
+        before = len(found)
+        single = path == "-" or (Path(path).is_file() and not _is_archive(path))
+        for file in _files(path):
+            try:
+                dump = read_dump(_as_json(file), shared)
+            except DumpError as error:
+                if single:
+                    raise ManifestError(
+                        f"{file.name}: {error.message}", "give what GET /config_dump of a ztunnel says"
+                    ) from error
+                continue
+            found.append(_look(file, dump))
+        if len(found) == before:
+            raise ManifestError(f"{path} holds no config dump of a ztunnel", "a dump is what GET /config_dump says")
+    return MeshLook(
+        max((each.at for each in found if each.at), default=datetime.now(UTC)), tuple(_named_apart(found)), saved=True
+    )
+
+
+def _look(file: _File, dump: NodeDump) -> NodeLook:
+    node = dump.node or Path(file.name).name.removesuffix(".json")
+    return NodeLook(node, at=file.at, dump=dump, origin=file.name)
+
+
+def _named_apart(looks: list[NodeLook]) -> Iterator[NodeLook]:
+    """The dumps with the newest of each node only: two of one node show time, not drift."""
+    newest: dict[str, NodeLook] = {}
+    for look in looks:
+        known = newest.get(look.node)
+        if known is None or (look.at is not None and (known.at is None or look.at >= known.at)):
+            newest[look.node] = look
+    for look in looks:
+        if newest[look.node] is look:
+            yield look
+
+
+def _is_archive(path: str) -> bool:
+    return path.endswith(_ARCHIVES)
+
+
+def _files(path: str) -> Iterator[_File]:
+    try:
+        if path == "-":
+            yield _File("standard input", sys.stdin.buffer.read(LARGEST + 1), datetime.now(UTC))
+        elif Path(path).is_dir():
+            for each in sorted(Path(path).rglob("*")):
+                if each.is_file() and _may_be_dump(str(each.relative_to(path))) and each.stat().st_size <= LARGEST:
+                    yield _file(each)
+        elif _is_archive(path):
+            yield from _members(path)
+        else:
+            yield _file(Path(path))
+    except (OSError, tarfile.TarError, EOFError) as error:
+        words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ManifestError(f"{path}: {words}") from error
+
+
+def _file(path: Path) -> _File:
+    with path.open("rb") as stream:
+        content = stream.read(LARGEST + 1)
+    return _File(str(path), content, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+
+
+def _members(path: str) -> Iterator[_File]:
+    """The files of an archive that may be dumps. Nothing is unpacked to the disk."""
+    with tarfile.open(path, "r|*") as archive:
+        for number, member in enumerate(archive):
+            if number >= _MOST_MEMBERS:
+                raise ManifestError(f"{path} has more than {_MOST_MEMBERS:,} files", "unpack it, and name the dumps")
+            if member.isfile() and member.size <= LARGEST and _may_be_dump(member.name):
+                stream = archive.extractfile(member)
+                if stream is not None:
+                    yield _File(f"{path}:{member.name}", stream.read(), datetime.fromtimestamp(member.mtime, UTC))
+
+
+def _may_be_dump(name: str) -> bool:
+    return name.endswith(".json") or any(word in name for word in _NAMES)
+
+
+def _as_json(file: _File) -> bytes:
+    """A dump as JSON: istioctl also writes YAML. Raises DumpError."""
+    if len(file.content) > LARGEST:
+        raise DumpError(f"it is larger than {LARGEST >> 20} MiB")
+    start = file.content[:64].lstrip()
+    if not start or start[:1] == b"{":
+        return file.content
+    try:
+        found = next(iter(yaml_documents(file.name, file.content)), None)
+        return json.dumps(found).encode() if isinstance(found, dict) else file.content
+    except (MeshtuiError, yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
+        raise DumpError(f"neither JSON nor YAML: {' '.join(str(error).split())[:200]}") from error
