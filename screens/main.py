@@ -192,6 +192,7 @@ class MainScreen(ActionScreen):
         self._uids[self.pane.id] = self.query_one(ObjectTable).uid or self._uids.get(self.pane.id, "")
         self.pane = pane
         self.needle = ""
+        pane.opened(self.session)
         self.refresh_data()
         table = self.query_one(ObjectTable)
         if not table.select(self._uids.get(pane.id, "")):

@@ -11,6 +11,9 @@ from meshtui.model.finding import Finding, Fix, Severity
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus
 
+MESH = "mesh"
+"""The name of the evidence of a look at the ztunnels: a ``MeshReport``."""
+NOT_LOOKED = "needs a look at the ztunnels"
 _SEEN = {KindStatus.SYNCED, KindStatus.NOT_INSTALLED, KindStatus.STALE}
 
 
@@ -55,11 +58,15 @@ class Rule:
     partial: bool = False
     observed: str = ""
     breaks: bool = False
+    asks_mesh: bool = False
+    """Whether it reads the last look at the ztunnels (evidence ``mesh``), which only a live cluster has."""
 
     def blind(self, context: Context) -> str:
         """The reason why the rule can't be evaluated, or an empty string."""
         if self.observed and self.observed not in context.evidence:
             return f"needs observation of a running {self.observed}"
+        if self.asks_mesh and context.snapshot.live and MESH not in context.evidence:
+            return NOT_LOOKED
         for kind in self.reads:
             state = context.snapshot.kind_state(kind)
             if state.status not in _SEEN:

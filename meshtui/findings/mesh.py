@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
+from meshtui.findings.base import MESH
 from meshtui.findings.context import Context
 from meshtui.mesh.report import MeshReport
 from meshtui.model.enrolment import Capture, Enrolment
@@ -12,8 +13,6 @@ from meshtui.model.finding import Edit, Fix, Operation
 from meshtui.model.ids import ObjectRef
 from meshtui.model.workload import Pod
 
-MESH = "mesh"
-"""The name of the evidence: a ``MeshReport`` of the last look."""
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 """The annotation of a pod template with which kubectl rollout restart makes a controller replace its pods."""
 _ROLLS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})

@@ -36,10 +36,10 @@ def observed_in_logs(
         if denial.kind is DenialKind.HBONE_CLOSED and _is_steady(destination, denial.last, served):
             words = f"connection refused on its port {HBONE_PORT}"
             found[denial.pods[1]].append(Evidence(Seen.REFUSED_15008, False, words, denial.last))
-        if denial.kind is DenialKind.REJECTED and denial.proxy == "ztunnel" and not denial.identity:
-            if _is_steady(source, denial.last, served):
-                words = f"called {denial.pods[1]} without an identity"
-                found[denial.pods[0]].append(Evidence(Seen.NO_IDENTITY, False, words, denial.last))
+        rejected = denial.kind is DenialKind.REJECTED and denial.proxy == "ztunnel"
+        if rejected and not denial.identity and _is_steady(source, denial.last, served):
+            words = f"called {denial.pods[1]} without an identity"
+            found[denial.pods[0]].append(Evidence(Seen.NO_IDENTITY, False, words, denial.last))
     return found
 
 

@@ -54,6 +54,7 @@ from meshtui.model.workload import (
 
 _CONTROL_PLANE = frozenset({"istiod", "ztunnel"})
 _TUNNEL = 15008
+_NOT_CARRIED = frozenset({Capture.LOST, Capture.PENDING})
 GATEWAY_LABELS = frozenset({"gateway.networking.k8s.io/gateway-name", "istio.io/gateway-name"})
 
 
@@ -343,19 +344,16 @@ class Snapshot:
         return found if found.is_open else None
 
     @cached_property
-    def uncaptured(self) -> Mapping[Uid, Enrolment]:
-        """The enrolments that say that a pod's data plane isn't what the API says: lost and pending ones."""
-        bad = (Capture.LOST, Capture.PENDING)
-        return {uid: each for uid, each in self.enrolments.items() if each.capture in bad}
+    def uncaptured(self) -> Mapping[Uid, Reason]:
+        """Why nothing can be said about the traffic of pods whose data plane, by evidence, isn't what the API says."""
+        found = {uid: (self.pods.get(uid), each) for uid, each in self.enrolments.items() if each.capture in _NOT_CARRIED}
+        return {uid: _not_carried(pod, each) for uid, (pod, each) in found.items() if pod is not None}
 
     def _doubt(self, pod: Pod) -> Reason | None:
-        """Why nothing can be said about the traffic of a pod, by evidence of its capture."""
-        found = self.uncaptured.get(pod.uid) if self.enrolments else None
-        if found is not None and found.capture is Capture.LOST:
-            return because(Code.CAPTURE_LOST, pod=pod.key, seen=found.against[0].text if found.against else "")
-        if found is not None or is_half_captured(pod):
-            return because(Code.CAPTURE_PENDING, pod=pod.key)
-        return None
+        """Why nothing can be said about the traffic of a pod: it isn't captured, or only in part."""
+        if pod.uid in self.uncaptured:
+            return self.uncaptured[pod.uid]
+        return because(Code.CAPTURE_PENDING, pod=pod.key) if is_half_captured(pod) else None
 
     def mesh_modes_of(self, pod: Pod) -> tuple[MeshMode, ...]:
         """The modes that a pod may have: one, unless its labels leave it open."""
@@ -426,6 +424,12 @@ class Snapshot:
     def principal_of(self, pod: Pod) -> Principal:
         """The pod's identity in the mesh. Whether it is used depends on the pod's mesh mode."""
         return principal(self.mesh.trust_domain, pod.namespace, pod.service_account)
+
+
+def _not_carried(pod: Pod, enrolment: Enrolment) -> Reason:
+    if enrolment.capture is Capture.PENDING:
+        return because(Code.CAPTURE_PENDING, pod=pod.key)
+    return because(Code.CAPTURE_LOST, pod=pod.key, seen=enrolment.against[0].text if enrolment.against else "")
 
 
 def workload_of(ref: ObjectRef, pods: Iterable[Pod], top: Controller | None) -> Workload | None:

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import threading
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +16,12 @@ from meshtui.engine.explain.causes import content_of
 from meshtui.engine.explain.denials import Policy, policies_of
 from meshtui.engine.matrix.matrix import Matrix
 from meshtui.engine.path.gateway_address import gateway_urls
+from meshtui.findings.base import MESH
 from meshtui.findings.evidence import Recent
+from meshtui.mesh.report import MeshReport
 from meshtui.model.carry import carry
 from meshtui.model.change import VerdictChange
+from meshtui.model.denial import Denial
 from meshtui.model.errors import MeshtuiError, SourceEndedError, UsageError
 from meshtui.model.finding import Finding
 from meshtui.model.flow import Flow
@@ -32,6 +36,7 @@ from meshtui.session.denials import Denials
 from meshtui.session.ended import why_ended
 from meshtui.session.judging import gist, judge
 from meshtui.session.looking import Looking
+from meshtui.session.mesh import MeshWatch
 from meshtui.session.watching import Watching
 from meshtui.sources.kubernetes.api import Api
 from meshtui.sources.kubernetes.writes import Confirmation, Writes, read_only_reason
@@ -85,6 +90,7 @@ class Session:
         self._watching = Watching(self)
         self.looking = Looking(self)
         self.denials = Denials(self)
+        self.mesh = MeshWatch(self)
         self.fixes: list[Done] = []
         """The fixes that were applied and not undone, in order of application."""
 
@@ -101,7 +107,7 @@ class Session:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
-        for part in (self.looking, self.denials, self._watching):
+        for part in (self.mesh, self.looking, self.denials, self._watching):
             await part.stop()
 
     @property
@@ -138,11 +144,14 @@ class Session:
         """Set a new Snapshot, and recompute the verdicts on watched flows."""
         old = self.snapshot
         if snapshot.live:
+            if snapshot.enrolments is not self.mesh.enrolments:
+                snapshot = replace(snapshot, enrolments=self.mesh.enrolments)
             snapshot = carry(old, snapshot)
         self._current = Current(snapshot)
         self.looking.renew()
         self._watching.renew(old)
         self.denials.renew()
+        self.mesh.renew()
         self.tell()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
@@ -231,6 +240,19 @@ class Session:
     def denied(self) -> Recent:
         """Recent denials, as evidence of findings; empty when no log is read."""
         return self.denials.recent()
+
+    def seen_of_mesh(self, report: MeshReport) -> None:
+        """Use a new report about the mesh's own parts: in findings, and verdicts on pods that aren't captured are unknown."""
+        self.looking.take_evidence(MESH, report)
+        if self.snapshot.live and self.snapshot.enrolments is not self.mesh.enrolments:
+            self.publish(self.snapshot)
+        else:
+            self.tell()
+
+    def capture_log(self) -> tuple[Mapping[str, datetime], Sequence[Denial]]:
+        """What the ztunnels' logs show of pods' capture: when each was carried last, and denials; empty if none is read."""
+        log = self.denials.log
+        return (log.captured, log.denials) if log is not None else ({}, ())
 
     @property
     def snapshot(self) -> Snapshot:

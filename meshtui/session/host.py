@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from meshtui.engine import Engine
 from meshtui.findings.evidence import Recent
+from meshtui.mesh.report import MeshReport
+from meshtui.model.denial import Denial
 from meshtui.model.snapshot import Snapshot
 from meshtui.session.application import Application
 from meshtui.settings import Settings
@@ -62,6 +64,12 @@ class Host(Protocol):
 
     def denied(self) -> Recent:
         """Recent denials, as evidence of findings; empty when no log is read."""
+
+    def capture_log(self) -> tuple[Mapping[str, datetime], Sequence[Denial]]:
+        """What the ztunnels' logs show of pods' capture: when each was carried last, and denials; empty if none is read."""
+
+    def seen_of_mesh(self, report: MeshReport) -> None:
+        """Use a new report about the mesh's own parts."""
 
     def api(self) -> Api:
         """The client of the API server. Raises UsageError when there is no cluster."""

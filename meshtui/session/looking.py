@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import replace
 from operator import ne
 
 from meshtui.findings import Report, Rule, breaking, look
 from meshtui.findings.evidence import Recent, with_evidence
+from meshtui.mesh.report import MeshReport
 from meshtui.model.errors import MeshtuiError
 from meshtui.session.application import Application
 from meshtui.session.finding_worker import FindingWorker
@@ -16,6 +18,13 @@ from meshtui.session.host import SMALL, Host
 _LOOK_AGAIN_S = 2.0
 _OBSERVE_AGAIN_S = 30.0
 _OBSERVE_SOON_S = 3.0
+
+
+def same_evidence(one: object | None, other: object | None) -> bool:
+    """Whether two pieces of evidence say the same, at whatever time."""
+    if isinstance(one, MeshReport) and isinstance(other, MeshReport):
+        one, other = (replace(each, at=None, nodes=()) for each in (one, other))
+    return one == other
 
 
 class Looking:
@@ -72,7 +81,7 @@ class Looking:
 
     def take_evidence(self, name: str, evidence: object | None) -> None:
         """Store evidence about an application, which is valid until its pods change. None: nothing was observed."""
-        changed = evidence != self._evidence.get(name)
+        changed = not same_evidence(evidence, self._evidence.get(name))
         if evidence is None:
             self._evidence.pop(name, None)
         else:

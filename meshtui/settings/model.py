@@ -127,6 +127,15 @@ class Denials(_Group):
     """Follow the logs from the start, instead of when the denials are opened first."""
 
 
+class Mesh(_Group):
+    """The mesh's own state, from the ztunnels' admin endpoints (docs/guide/mesh.md)."""
+
+    follow: bool = False
+    """Look at the ztunnels from the start and every few minutes, instead of when the mesh pane is opened first."""
+    interval_s: float = 300.0
+    """The time between two looks, in seconds."""
+
+
 class Settings(_Group):
     """All settings. The variable of a setting is ``MESHTUI_…``, with ``__`` between group and name."""
 
@@ -171,3 +180,4 @@ class Settings(_Group):
     probe: Probe = Probe()
     checkout: Checkout = Checkout()
     denials: Denials = Denials()
+    mesh: Mesh = Mesh()

@@ -97,7 +97,7 @@ _LEFT_BY_ESCAPE_OR_Q = (
     "why",
     "yaml",
 )
-_KINDS = ("namespaces", "workloads", "AuthorizationPolicies", "NetworkPolicies", "findings")
+_KINDS = ("namespaces", "workloads", "AuthorizationPolicies", "NetworkPolicies", "findings", "mesh")
 
 ACTIONS: tuple[Action, ...] = (
     # In the order of the footer, whose right end is cut off on narrow terminals.

@@ -18,8 +18,8 @@ from meshtui.kinds.registry import FIELDS, MODELLED_POLICIES, POLICY_KINDS, fiel
 from meshtui.model.change import CREATED, EDITED
 from meshtui.model.snapshot import Snapshot
 
-APART = {"cni_config", "own_probes", "kinds"}
-"""Mappings that hold no objects by kind: meshtui's own pods, how each kind is known, and the CNIs' ConfigMaps."""
+APART = {"cni_config", "own_probes", "kinds", "enrolments"}
+"""Mappings that hold no objects by kind: own pods, how each kind is known, the CNIs' ConfigMaps, what is known of captures."""
 HINTS = get_type_hints(Snapshot)
 MAPPINGS = {f.name for f in fields(Snapshot) if get_origin(HINTS[f.name]) is Mapping} - APART
 

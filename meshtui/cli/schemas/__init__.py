@@ -14,6 +14,7 @@ from meshtui.cli.schemas.explain import Explained
 from meshtui.cli.schemas.findings import Check, DenialLine, ExplainedFindings
 from meshtui.cli.schemas.flows import BadLine, FlowLine, MatrixPair, Predicted
 from meshtui.cli.schemas.journeys import Accepted, CheckedOut, JourneyChecked, JourneyLine, JourneyRun
+from meshtui.cli.schemas.mesh import MeshCertificates, MeshDrift, MeshStatus
 from meshtui.cli.schemas.probes import Cleaned, Probed, ProbePlan, Verification
 from meshtui.journeys.model import Journey
 
@@ -48,6 +49,9 @@ SCHEMAS: dict[str, tuple[Any, str]] = {
     "journey-list": (list[JourneyLine], "the answer of meshtui journey list -o json"),
     "journey-run": (JourneyRun, "the answer of meshtui journey run -o json"),
     "matrix": (list[MatrixPair], "the answer of meshtui matrix -o json"),
+    "mesh-certificates": (MeshCertificates, "the answer of meshtui mesh certificates -o json"),
+    "mesh-drift": (MeshDrift, "the answer of meshtui mesh drift -o json"),
+    "mesh-status": (MeshStatus, "the answer of meshtui mesh status -o json"),
     "plan": (ProbePlan, "the answer of meshtui probe --plan -o json"),
     "predict": (Predicted | BadLine, "one line of what meshtui predict prints; -o json is an array of them"),
     "probe": (Probed | list[Probed], "the answer of meshtui probe -o json: an object, or an array for several flows"),

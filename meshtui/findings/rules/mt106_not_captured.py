@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 
-from meshtui.findings.base import Found, Rule
+from meshtui.findings.base import MESH, Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.mesh import MESH
 from meshtui.model.finding import Severity
 from meshtui.model.membership import is_half_captured, was_captured
 from meshtui.model.workload import MeshMode, Pod

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.mesh import MESH, named, report_of, ztunnels
+from meshtui.findings.mesh import named, report_of, ztunnels
 from meshtui.mesh.report import Between, Difference
 from meshtui.model.finding import Severity
 
@@ -34,4 +34,4 @@ def _look(context: Context) -> Iterator[Found]:
         )
 
 
-RULE = Rule("MT503", "node behind", Severity.ERROR, _look, observed=MESH, breaks=True)
+RULE = Rule("MT503", "node behind", Severity.ERROR, _look, asks_mesh=True, breaks=True)

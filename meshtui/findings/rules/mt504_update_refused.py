@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.mesh import MESH, report_of, ztunnels
+from meshtui.findings.mesh import report_of, ztunnels
 from meshtui.mesh.report import Between
 from meshtui.model.finding import Severity
 
@@ -22,4 +22,4 @@ def _look(context: Context) -> Iterator[Found]:
             )
 
 
-RULE = Rule("MT504", "update refused", Severity.ERROR, _look, observed=MESH)
+RULE = Rule("MT504", "update refused", Severity.ERROR, _look, asks_mesh=True)

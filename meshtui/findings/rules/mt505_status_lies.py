@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.mesh import MESH, named, report_of
+from meshtui.findings.mesh import named, report_of
 from meshtui.mesh.report import Between, Difference
 from meshtui.model.finding import Severity
 from meshtui.model.ids import ObjectRef
@@ -28,4 +28,4 @@ def _look(context: Context) -> Iterator[Found]:
         )
 
 
-RULE = Rule("MT505", "status that lies", Severity.WARNING, _look, observed=MESH)
+RULE = Rule("MT505", "status that lies", Severity.WARNING, _look, asks_mesh=True)

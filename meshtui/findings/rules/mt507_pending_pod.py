@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.mesh import MESH, named, pods_that_are, restart
+from meshtui.findings.mesh import named, pods_that_are, restart
 from meshtui.model.enrolment import Capture
 from meshtui.model.finding import Severity
 
@@ -23,4 +23,4 @@ def _look(context: Context) -> Iterator[Found]:
         )
 
 
-RULE = Rule("MT507", "pending pod", Severity.ERROR, _look, ("Pod",), partial=True, observed=MESH, breaks=True)
+RULE = Rule("MT507", "pending pod", Severity.ERROR, _look, ("Pod",), partial=True, asks_mesh=True, breaks=True)

@@ -43,6 +43,8 @@ class Pane:
     """Those aliases that mean only some of the rows, each with the filter for them."""
     tab: bool = True
     """Whether it has a tab; else only its aliases lead to it."""
+    opened: Callable[[Session], None] = lambda _: None
+    """Called when the pane is shown."""
 
     def count(self, view: View) -> int:
         """How many objects there are in the session's namespace."""

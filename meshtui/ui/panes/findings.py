@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from meshtui.findings import NotEvaluated
+from meshtui.findings.base import NOT_LOOKED
 from meshtui.model.finding import Finding
 from meshtui.model.ids import ObjectRef
 from meshtui.session import Session
@@ -37,13 +38,18 @@ def _rows(view: View) -> list[Row]:
     """The findings; then, dim, the rules that could not look: that they say nothing isn't "all is well"."""
     session = view.session
     known = view.marks()
-    silents = {uid: s for uid, s in known.silent.items() if not s.observed or session.looking.runs(s.observed)}
+    silents = {uid: s for uid, s in known.silent.items() if s.reason != NOT_LOOKED and _runs(session, s)}
     with view.keeping(PANE.id) as kept:
         return [
             kept.row(uid, (finding,), partial(_row, uid, finding))
             for uid, finding in known.by_uid.items()
             if in_scope(session, finding.namespace)
         ] + [kept.row(uid, (silent,), partial(_silent_row, uid, silent)) for uid, silent in silents.items()]
+
+
+def _runs(session: Session, silent: NotEvaluated) -> bool:
+    """Whether the application that a rule is about, if it is about one, runs here."""
+    return not silent.observed or session.looking.runs(silent.observed)
 
 
 def _count(view: View) -> int:

@@ -14,6 +14,7 @@ from meshtui.engine.path.relations import (
 )
 from meshtui.engine.policy.unmodelled import USE_WAYPOINT
 from meshtui.model.constants import MESHED
+from meshtui.model.enrolment import Capture
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef, spiffe_id
 from meshtui.model.snapshot import Snapshot
@@ -24,6 +25,7 @@ from meshtui.ui.denied import DENIED, denied_cell
 from meshtui.ui.document import BAD, DIM, OK, WARN, Document, Line, Section, facts, line
 from meshtui.ui.finding_marks import BADGE, badge_cell, findings_about
 from meshtui.ui.panes.base import Pane, in_scope, policies_known
+from meshtui.ui.panes.mesh import enrolment_line
 from meshtui.ui.panes.namespaces import MODES
 from meshtui.ui.verdicts import VERDICTS
 from meshtui.ui.view import View
@@ -72,6 +74,27 @@ def _mode(snapshot: Snapshot, workload: Workload) -> MeshMode:
     return next((mode for mode in order if mode in modes), MeshMode.NONE)
 
 
+def capture_of(snapshot: Snapshot, workload: Workload) -> Capture:
+    """The worst state of capture of a workload's pods; without evidence it is unproven."""
+    found = [snapshot.enrolments.get(pod.uid) for pod in workload.pods if not pod.completed]
+    states = {each.capture if each is not None else Capture.UNPROVEN for each in found}
+    order = (Capture.LOST, Capture.PENDING, Capture.UNPROVEN, Capture.PROVEN)
+    return next((each for each in order if each in states), Capture.UNPROVEN)
+
+
+def mesh_cell(snapshot: Snapshot, workload: Workload) -> Cell:
+    """The mesh mode of a workload; in a live cluster a question mark says that only labels and annotation show its capture."""
+    mode = _mode(snapshot, workload)
+    if not snapshot.live or mode not in {MeshMode.AMBIENT, MeshMode.WANTED}:
+        return Cell(*MODES[mode])
+    capture = capture_of(snapshot, workload)
+    if capture in {Capture.LOST, Capture.PENDING}:
+        return Cell(f"✗ {capture.value}", BAD)
+    if mode is MeshMode.AMBIENT and capture is Capture.UNPROVEN:
+        return Cell("ambient?", "")
+    return Cell(*MODES[mode])
+
+
 def _waypoint(snapshot: Snapshot, workload: Workload) -> str:
     namespace = snapshot.namespace_by_name.get(workload.ref.namespace)
     own = next((pod.labels[USE_WAYPOINT] for pod in workload.pods if USE_WAYPOINT in pod.labels), None)
@@ -91,7 +114,8 @@ def _rows(view: View) -> list[Row]:
             sharing = any((ref.namespace, account) in shared for account in workload.service_accounts)
             mine, badge = denied_cell(denied, ref), badge_cell(worst, ref)
             namespace = snapshot.namespace_by_name.get(ref.namespace)
-            made_of = (workload, namespace, snapshot.mesh, snapshot.live, sharing, mine, badge)
+            mesh = mesh_cell(snapshot, workload)
+            made_of = (workload, namespace, snapshot.mesh, mesh, sharing, mine, badge)
             rows.append(kept.row(workload.uid, made_of, partial(_row, snapshot, workload, shared, mine, badge)))
     return rows
 
@@ -111,7 +135,7 @@ def _row(snapshot: Snapshot, workload: Workload, shared: set[tuple[str, str]], d
             Cell(ref.name),
             Cell(ref.kind, DIM, short=_SHORT_KINDS.get(ref.kind, "")),
             Cell(f"{ready}/{total}", "" if ready >= total else WARN),
-            Cell(*MODES[mode]),
+            mesh_cell(snapshot, workload),
             Cell(identity, "" if meshed else DIM, short=f"…/sa/{account}" if meshed else f"sa/{account}"),
             Cell(_mark(workload, shared, mode), WARN),
             Cell(_waypoint(snapshot, workload) or "-", DIM),
@@ -169,12 +193,24 @@ def _identity(snapshot: Snapshot, workload: Workload, mode: MeshMode) -> tuple[L
     lines.extend(facts(("mesh", (word, tone))))
     if mode is MeshMode.WANTED:
         lines.append(line(("labelled for ambient, but its traffic is not captured: restart the pod, see istio-cni", WARN)))
+    lines += _captures(snapshot, workload, mode)
     if "default" in workload.service_accounts and mode is not MeshMode.NONE:
         lines.append(line(("D  runs as ServiceAccount default: policies can't tell it from its neighbours", WARN)))
     shared = [w.ref.name for w in snapshot.workloads.values() if _shares(w, workload)]
     if shared and mode is not MeshMode.NONE:
         lines.append(line((f"S  shares its ServiceAccount with {', '.join(shared[:4])}", WARN)))
     return tuple(lines)
+
+
+def _captures(snapshot: Snapshot, workload: Workload, mode: MeshMode) -> list[Line]:
+    """Whether its pods' capture is proven, pod by pod where it was looked at."""
+    running = [pod for pod in workload.pods if not pod.completed]
+    if not snapshot.live or mode not in {MeshMode.AMBIENT, MeshMode.WANTED} or not running:
+        return []
+    looked = [(pod, snapshot.enrolments[pod.uid]) for pod in running if pod.uid in snapshot.enrolments]
+    if not looked:
+        return [line(("? only labels and annotation say that it is captured: 6 asks the ztunnels", DIM))]
+    return [enrolment_line(pod, each) for pod, each in looked[:5]]
 
 
 def _shares(other: Workload, workload: Workload) -> bool:
