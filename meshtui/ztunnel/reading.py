@@ -32,6 +32,11 @@ _SETS = ("authorizationPolicies", "services", "subjectAltNames", "vips", "worklo
 _RENAMED = {"groups": "rules"}
 """Names of older versions."""
 _PEM_BEGIN, _PEM_END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
+_DIGEST_BYTES = 16
+_NEAR = 4
+"""A table that differs from another one in less than this part of it is kept as the difference."""
+_BASES = 8
+"""Tables with which another one is compared whole. With others it is compared until the first difference."""
 _SECURED = frozenset({"HBONE", "DOUBLEHBONE"})
 
 
@@ -39,14 +44,75 @@ class DumpError(MeshtuiError):
     """The input isn't a config dump of a ztunnel."""
 
 
+class Differing(Mapping[str, bytes]):
+    """A table that is another one but for some entries."""
+
+    __slots__ = ("_base", "_changed", "_length", "_removed")
+
+    def __init__(self, base: dict[str, bytes], changed: dict[str, bytes], removed: frozenset[str]) -> None:
+        self._base = base
+        self._changed = changed
+        self._removed = removed
+        self._length = len(base) - len(removed) + sum(key not in base for key in changed)
+
+    def __getitem__(self, key: str) -> bytes:
+        """The entry."""
+        if key in self._changed:
+            return self._changed[key]
+        if key in self._removed:
+            raise KeyError(key)
+        return self._base[key]
+
+    def __iter__(self) -> Iterator[str]:
+        """The keys: those of the other table in its order, then the new ones."""
+        yield from (key for key in self._base if key not in self._removed)
+        yield from (key for key in self._changed if key not in self._base)
+
+    def __len__(self) -> int:
+        """How many entries there are."""
+        return self._length
+
+
+@dataclass(slots=True)
+class _Base:
+    """A table of one dump, and what others have instead, by their differences."""
+
+    entries: dict[str, bytes]
+    others: dict[tuple[frozenset[tuple[str, bytes]], frozenset[str]], Differing] = field(default_factory=dict)
+
+    def same(self, found: dict[str, bytes]) -> Entries | None:
+        """The same entries, if they are. Equal entries are the same object."""
+        base = self.entries
+        return base if len(base) == len(found) and all(base.get(key) is entry for key, entry in found.items()) else None
+
+    def same_or_near(self, found: dict[str, bytes]) -> Entries | None:
+        """The same entries, kept as little more than their difference; None if they differ too much."""
+        base = self.entries
+        changed = {key: entry for key, entry in found.items() if base.get(key) is not entry}
+        new = sum(key not in base for key in changed)
+        count = len(base) - (len(found) - new)
+        if not changed and not count:
+            return base
+        if (len(changed) + count) * _NEAR > len(base):
+            return None
+        removed = frozenset(key for key in base if key not in found) if count else frozenset[str]()
+        difference = (frozenset(changed.items()), removed)
+        known = self.others.get(difference)
+        if known is None:
+            known = self.others[difference] = Differing(base, changed, removed)
+        return known
+
+
 @dataclass(slots=True)
 class Shared:
     """Entries that several dumps have in common, each kept once: every ztunnel has the whole mesh."""
 
-    by_raw: dict[Table, dict[bytes, tuple[str, bytes]]] = field(default_factory=lambda: {table: {} for table in Table})
-    """The key and the canonical form of an entry, by its bytes in the dump."""
-    tables: dict[Table, list[Entries]] = field(default_factory=lambda: {table: [] for table in Table})
-    """Whole tables: dumps with the same entries hold the same mapping."""
+    by_digest: dict[Table, dict[bytes, tuple[str, bytes]]] = field(default_factory=lambda: {table: {} for table in Table})
+    """The key and the canonical form of an entry, by the digest of its bytes in the dump."""
+    by_content: dict[Table, dict[bytes, tuple[str, bytes]]] = field(default_factory=lambda: {table: {} for table in Table})
+    """The same by the canonical form: a list may be in another order in each dump."""
+    tables: dict[Table, list[_Base]] = field(default_factory=lambda: {table: [] for table in Table})
+    """Whole tables: dumps with the same entries hold the same mapping, and one that differs a little holds the difference."""
 
 
 class _Top(msgspec.Struct, rename="camel"):
@@ -119,7 +185,7 @@ _HELD = msgspec.json.Decoder(list[_Held])
 _STATES = msgspec.json.Decoder(dict[str, _State])
 
 
-def read_dump(raw: bytes, shared: Shared | None = None) -> NodeDump:
+def read_dump(raw: bytes | bytearray, shared: Shared | None = None) -> NodeDump:
     """A config dump. A part that can't be read is left out, and named in ``problems``. Raises DumpError if nothing can be.
 
     ``shared`` holds the entries of dumps that were read before, so that equal ones are stored once.
@@ -147,7 +213,7 @@ def read_dump(raw: bytes, shared: Shared | None = None) -> NodeDump:
         text = getattr(top, table.value)
         found, bad = part(table.value, text, lambda text, table=table: _table(text, table, shared), ({}, []))  # type: ignore[misc]
         if len(text):
-            tables[table] = _one_of(shared.tables[table], found)
+            tables[table] = _kept(shared.tables[table], found)
         problems += bad
     version: _Version = part("version", top.version, lambda text: msgspec.json.decode(text, type=_Version), _Version())
     config: _Config = part("config", top.config, lambda text: msgspec.json.decode(text, type=_Config), _Config())
@@ -188,22 +254,24 @@ def _is_map(text: msgspec.Raw) -> bool:
 
 def _table(text: msgspec.Raw, table: Table, shared: Shared) -> tuple[dict[str, bytes], list[str]]:
     """The entries of a table, and those that can't be read."""
-    known = shared.by_raw[table]
+    known, content = shared.by_digest[table], shared.by_content[table]
     found: dict[str, bytes] = {}
     problems: list[str] = []
+    again: dict[str, int] = {}
     for number, (where, raw) in enumerate(_items(text)):
-        as_bytes = bytes(raw)
-        seen = known.get(as_bytes)
+        digest = hashlib.blake2b(raw, digest_size=_DIGEST_BYTES).digest()
+        seen = known.get(digest)
         if seen is None:
             try:
-                seen = _read_entry(as_bytes, table)
+                seen = _read_entry(bytes(raw), table)
             except _UNDECODABLE as error:
                 problems.append(f"{table.value}[{where or number}]: {_said(error)}")
                 continue
-            known[as_bytes] = seen
+            seen = known[digest] = content.setdefault(seen[1], seen)
         key, entry = seen
-        if key in found and found[key] != entry:
-            key = f"{key}#{sum(each.startswith(f'{key}#') for each in found) + 2}"
+        if key in found and found[key] is not entry:
+            again[key] = again.get(key, 1) + 1
+            key = f"{key}#{again[key]}"
         found[key] = entry
     return found, problems
 
@@ -230,12 +298,13 @@ def _read_entry(raw: bytes, table: Table) -> tuple[str, bytes]:
     return key, entry
 
 
-def _one_of(known: list[Entries], found: dict[str, bytes]) -> Entries:
-    """The mapping that an earlier dump had, if it is the same."""
-    for each in known:
-        if each == found:
-            return each
-    known.append(found)
+def _kept(known: list[_Base], found: dict[str, bytes]) -> Entries:
+    """A table as it is kept: the mapping of an earlier dump, a difference to one, or itself."""
+    for number, base in enumerate(known):
+        near = base.same_or_near(found) if number < _BASES else base.same(found)
+        if near is not None:
+            return near
+    known.append(_Base(found))
     return found
 
 

@@ -6,8 +6,9 @@ Importing httpx takes a quarter of the program's startup time, so it is imported
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from meshtui.settings import Timeouts
 
 PAGE = 500
+_SWITCHED_BYTES = 1 << 18
+_IN_BETWEEN = "is there a proxy or a login page in between?"
 T = TypeVar("T")
 _ACCEPT = (("Accept", "application/json, */*"), ("Accept-Encoding", "gzip"))
 _UNDECODABLE = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -48,6 +51,15 @@ class NotServedError(NotFoundError):
 
 class GoneError(ClusterError):
     """The resourceVersion is too old (410): the kind has to be listed again."""
+
+
+class AnswerError(ClusterError):
+    """Any other answer than success; ``said`` is its message."""
+
+    def __init__(self, code: int, said: str) -> None:
+        super().__init__(f"HTTP {code}: {said}")
+        self.code = code
+        self.said = said
 
 
 class ThrottledError(ClusterError):
@@ -100,6 +112,11 @@ class Api:
             follow_redirects=False,
         )
 
+    @property
+    def timeouts(self) -> Timeouts:
+        """How long requests may take."""
+        return self._timeouts
+
     async def close(self) -> None:
         """Close all connections."""
         for client in (self._client, *self._retired):
@@ -136,7 +153,7 @@ class Api:
         except TimeoutError as error:
             raise self._too_slow() from error
         except _transport_errors() as error:
-            raise self._lost(error) from error
+            raise self.lost(error) from error
 
     async def get(self, path: str, params: Mapping[str, str] | None = None) -> bytes:
         """GET a path."""
@@ -167,16 +184,41 @@ class Api:
         except TimeoutError as error:
             raise self._too_slow() from error
         except _transport_errors() as error:
-            raise self._lost(error) from error
+            raise self.lost(error) from error
         finally:
             if response is not None and not response.is_success:
                 await response.aclose()
         try:
             yield Streamed(response)
         except httpx.HTTPError as error:
-            raise self._lost(error) from error
+            raise self.lost(error) from error
         finally:
             await response.aclose()
+
+    @asynccontextmanager
+    async def switched(self, path: str, params: Mapping[str, str], headers: Mapping[str, str]) -> AsyncIterator[Switched]:
+        """GET that asks for another protocol on the same connection (RFC 9110, section 7.8). Only ``forward`` calls it."""
+        path = printable(path)
+        sent = [*await self._headers(), *((name.encode(), value.encode()) for name, value in headers.items())]
+        response = None
+        try:
+            try:
+                async with asyncio.timeout(self._timeouts.request_s):
+                    request = self._client.build_request("GET", path, params=params, headers=sent)
+                    response = await self._client.send(request, stream=True)
+                    if response.is_success:
+                        raise NonsenseError(f"HTTP {response.status_code}: it doesn't switch to another protocol", _IN_BETWEEN)
+                    if response.status_code != 101:
+                        raise await self._refused(response, "get, create", path)
+            except TimeoutError as error:
+                raise self._too_slow() from error
+            except _transport_errors() as error:
+                raise self.lost(error) from error
+            yield Switched(response, self)
+        finally:
+            if response is not None:
+                with contextlib.suppress(*_transport_errors()):
+                    await response.aclose()
 
     async def _headers(self) -> list[tuple[bytes, bytes]]:
         authorization = await in_thread(self.connection.authorization)
@@ -186,7 +228,8 @@ class Api:
             self._client = self._new_client(tls)
         return [(b"Authorization", header_bytes(authorization))] if authorization else []
 
-    def _lost(self, error: Exception) -> ConnectionLostError:
+    def lost(self, error: Exception) -> ConnectionLostError:
+        """The error for an exception of httpx or a socket."""
         if "SSL" in str(error):
             self.connection.refused()  # the certificates on disk may have been renewed
         return unreachable(self.connection.server, error)
@@ -202,6 +245,33 @@ class Api:
         if response.status_code == 401:
             self.connection.refused()
         return _refusal(response, await read_start(response, ERROR_BODY_BYTES), verb, path)
+
+
+class Switched:
+    """A connection on which the server has switched to another protocol, as raw bytes."""
+
+    def __init__(self, response: httpx.Response, api: Api) -> None:
+        self._stream = response.extensions["network_stream"]
+        self._api = api
+        self.headers = response.headers.multi_items()
+
+    async def read(self) -> bytes:
+        """The next bytes, or none at the end. Raises ConnectionLostError, also after a silence."""
+        return bytes(await self._in_time(self._stream.read(_SWITCHED_BYTES)))
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes. Raises ConnectionLostError."""
+        await self._in_time(self._stream.write(data))
+
+    async def _in_time(self, work: Awaitable[Any]) -> Any:
+        limit_s = self._api.timeouts.request_s
+        try:
+            async with asyncio.timeout(limit_s):
+                return await work
+        except TimeoutError as error:
+            raise ConnectionLostError(f"nothing came for {limit_s:g} s", "--request-timeout waits longer") from error
+        except _transport_errors() as error:
+            raise self._api.lost(error) from error
 
 
 def printable(path: str) -> str:
@@ -227,7 +297,7 @@ def nonsense(raw: bytes | msgspec.Raw, error: Exception) -> NonsenseError:
     reason = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
     start = bytes(raw[:40]).decode(errors="replace") if isinstance(raw, bytes) else ""
     message = f"this isn't an answer of an API server: {reason}{f'; it begins {redact(start)!r}' if start else ''}"
-    return NonsenseError(message, "is there a proxy or a login page in between?")
+    return NonsenseError(message, _IN_BETWEEN)
 
 
 def _parts(path: str) -> tuple[str, str, list[str]]:
@@ -270,7 +340,7 @@ def _refusal(response: httpx.Response, body: bytes, verb: str, path: str) -> Clu
         case 429:
             return ThrottledError(message, retry_after_s(response.headers.get("Retry-After", "")))
         case _:
-            return ClusterError(f"HTTP {code}: {message}")
+            return AnswerError(code, message)
 
 
 def _message(body: bytes) -> str:
@@ -290,7 +360,7 @@ def _redirect(response: httpx.Response) -> NonsenseError:
         host = "nowhere"
     return NonsenseError(
         f"HTTP {response.status_code}: it redirects to {redact(host)[:80]}, which is not followed",
-        "is there a proxy or a login page in between?",
+        _IN_BETWEEN,
     )
 
 
@@ -304,9 +374,11 @@ def retry_after_s(header: str) -> float | None:
 
 def _transport_errors() -> tuple[type[Exception], ...]:
     """The exceptions of httpx, and those that it passes on from sockets, TLS and the parsers of URLs and headers."""
+    import httpcore
     import httpx
 
-    return (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, OSError, ValueError)
+    lost = (httpcore.NetworkError, httpcore.TimeoutException, httpcore.ProtocolError)
+    return (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, *lost, OSError, ValueError)
 
 
 def unreachable(server: str, error: Exception) -> ConnectionLostError:

@@ -20,6 +20,18 @@ LIST_OBJECTS = 300_000
 """Objects of one kind: twice the number of pods that Kubernetes supports."""
 LIST_BYTES = 1 * GIB
 """All pages of one list."""
+DUMP_BYTES = 512 * MIB
+"""A ztunnel's config dump. With 10,000 pods it has some 10 to 50 MiB."""
+DUMPS_IN_FLIGHT_BYTES = 48 * MIB
+"""All dumps that are being read. A larger one is read alone."""
+FORWARD_FRAME_BYTES = 1 * MIB
+"""One message of a port-forward. A kubelet sends 32 KiB."""
+FORWARD_HEAD_BYTES = 64 * KIB
+"""The status line and headers of an answer through a port-forward, or one line of its chunks."""
+FORWARD_S = 300.0
+"""How long an answer through a port-forward may take, without the time in which nobody reads it."""
+METRICS_LINES = 10_000
+"""The lines of a ztunnel's metrics that are kept. Ten are wanted."""
 RETRY_AFTER_S = 120.0
 """The maximum delay from a server's Retry-After header."""
 MESSAGE_CHARS = 500

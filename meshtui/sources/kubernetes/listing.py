@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from meshtui.kinds import Kind, decode_json
-from meshtui.sources.kubernetes.api import PAGE, Api, NotServedError, decode_with, nonsense
+from meshtui.sources.kubernetes.api import PAGE, Api, NotServedError, decode_with, nonsense, segment
 from meshtui.sources.kubernetes.bounded import NonsenseError
 from meshtui.sources.kubernetes.limits import LIST_BYTES, LIST_OBJECTS, LIST_PAGES, size
 
@@ -78,11 +78,12 @@ def check_amount(objects: int, plural: str) -> None:
         raise NonsenseError(f"there are more than {LIST_OBJECTS:,} {plural}: meshtui doesn't keep so many")
 
 
-async def read_list(api: Api, kind: Kind, params: Mapping[str, str]) -> list[Any]:
+async def read_list(api: Api, kind: Kind, params: Mapping[str, str], namespace: str = "") -> list[Any]:
     """All objects of a kind that is always installed. Objects that can't be decoded are left out. Raises ClusterError."""
+    path = kind.path_in(kind.versions[0], segment(namespace)) if namespace else kind.path
     found: list[Any] = []
     try:
-        async for page in pages(lambda asked: api.get(kind.path, {**params, **asked}), kind.plural):
+        async for page in pages(lambda asked: api.get(path, {**params, **asked}), kind.plural):
             for raw in page.items:
                 decode_with(IDENTIFIED, raw)
                 try:

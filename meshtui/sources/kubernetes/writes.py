@@ -164,22 +164,7 @@ class Writes:
 
     async def allowed(self, access: Access) -> tuple[bool, str]:
         """Whether meshtui has a permission (a SelfSubjectAccessReview: a POST that changes nothing)."""
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {
-                "resourceAttributes": {
-                    "verb": access.verb,
-                    "resource": access.resource,
-                    "group": access.group,
-                    "namespace": access.namespace,
-                    "subresource": access.subresource,
-                }
-            },
-        }
-        body = await self._send("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", json=review)
-        status = decode_with(_REVIEW, body).status
-        return status.allowed, status.reason
+        return await allowed(self._api, access)
 
     async def _send(
         self,
@@ -190,20 +175,52 @@ class Writes:
         params: Mapping[str, str] | None = None,
         content_type: str = "application/json",
     ) -> bytes:
-        """Send one request. If the server is too busy (429: it did nothing), retry when it allows, for a limited time."""
-        patience_s = self._patience_s
-        while True:
-            try:
-                return await self._api.request(method, path, json=json, params=params, content_type=content_type)
-            except ThrottledError as error:
-                asked_s = max(1.0 if error.retry_after_s is None else error.retry_after_s, _LEAST_WAIT_S)
-                patience_s -= asked_s
-                if patience_s < 0:
-                    raise
-                await asyncio.sleep(asked_s)
+        return await _sent(self._api, self._patience_s, method, path, json=json, params=params, content_type=content_type)
 
     def _note(self, verb: str, path: str, obj: Mapping[str, Any]) -> None:
         name = (obj.get("metadata") or {}).get("name", "") if obj else ""
         line = f"{verb} {path}{'/' + name if name else ''}"
         self.done.append(line)
         log.info("%s", line)
+
+
+async def allowed(api: Api, access: Access) -> tuple[bool, str]:
+    """Whether meshtui has a permission, and the server's reason: a SelfSubjectAccessReview, a POST that changes nothing."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {
+            "resourceAttributes": {
+                "verb": access.verb,
+                "resource": access.resource,
+                "group": access.group,
+                "namespace": access.namespace,
+                "subresource": access.subresource,
+            }
+        },
+    }
+    path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+    status = decode_with(_REVIEW, await _sent(api, api.timeouts.request_s, "POST", path, json=review)).status
+    return status.allowed, status.reason
+
+
+async def _sent(
+    api: Api,
+    patience_s: float,
+    method: str,
+    path: str,
+    *,
+    json: Any,
+    params: Mapping[str, str] | None = None,
+    content_type: str = _JSON,
+) -> bytes:
+    """Send one request. If the server is too busy (429: it did nothing), retry when it allows, for a limited time."""
+    while True:
+        try:
+            return await api.request(method, path, json=json, params=params, content_type=content_type)
+        except ThrottledError as error:
+            asked_s = max(1.0 if error.retry_after_s is None else error.retry_after_s, _LEAST_WAIT_S)
+            patience_s -= asked_s
+            if patience_s < 0:
+                raise
+            await asyncio.sleep(asked_s)
