@@ -138,6 +138,7 @@ async def _start(
     from meshtui.sandbox.controllers.runner import Controllers
     from meshtui.sandbox.credentials import missing_secrets
     from meshtui.sandbox.dataplane import DataPlane
+    from meshtui.sandbox.dataplane.ztunnels.mesh import PodSockets
     from meshtui.sandbox.images import images_for
     from meshtui.sandbox.kubelet.kubelet import Kubelet
 
@@ -155,6 +156,9 @@ async def _start(
         kubelet = Kubelet(api.store, api.logs, folder.path, images, on_child=folder.record, runtime=runtime)
         dataplane = DataPlane(api.store, api.logs, folder.path, kubelet.paths, runtime)
         stack.push_async_callback(dataplane.stop)
+        sockets = PodSockets(kubelet.paths, dataplane.mesh)
+        stack.push_async_callback(sockets.close)
+        api.reach_pods(sockets)
         await kubelet.start()
     stack.push_async_callback(kubelet.stop)
     controllers = Controllers(api.store)

@@ -25,6 +25,7 @@ from meshtui.sandbox.dataplane.podview import routes_of, write_view
 from meshtui.sandbox.dataplane.resources import NOWHERE, static_cluster
 from meshtui.sandbox.dataplane.sieve import Sieve
 from meshtui.sandbox.dataplane.world import WATCHED, Pod, World, read_world
+from meshtui.sandbox.dataplane.ztunnels.mesh import Mesh
 from meshtui.sandbox.ports import ClusterStore, PodLogs, PodPaths
 from meshtui.sandbox.runtime import Runtime
 
@@ -50,12 +51,13 @@ class DataPlane:
         self._store = store
         self._pod_paths = pod_paths
         folder = run_dir / "e"
-        self._access_log = AccessLog(store, logs)
         runtime = runtime or Runtime()
         self._user = runtime.user
-        self._envoy = Envoy(folder, self._access_log.take, self._touch, runtime)
+        self._envoy = Envoy(folder, self._take_line, self._touch, runtime)
         self._sieve = Sieve(self._envoy.validate)
         self._ca = MeshCa(folder / "ca", self._user)
+        self.mesh = Mesh(self._ca)
+        self._access_log = AccessLog(store, logs, self.mesh.counts.count)
         # Our processes, those of our pods, and root's; root has access anyway.
         insiders = frozenset({0, os.geteuid(), os.getuid(), *((self._user.uid,) if self._user else ())})
         self._doors = Doors(self._envoy.private, insiders, lambda peer: not addresses.is_foreign(peer[0]))
@@ -114,6 +116,9 @@ class DataPlane:
         """The gateway's URL for clients outside the cluster."""
         return f"http://{self._node_port[0]}:{self._node_port[1]}"
 
+    def _take_line(self, line: bytes) -> None:
+        self._access_log.take(line)
+
     def _touch(self) -> None:
         self._asked += 1
         self._dirty.set()
@@ -134,7 +139,7 @@ class DataPlane:
                 for port in pod.port_numbers()
                 if self._pod_paths(pod.uid).socket(port).exists()
             }
-            if now != seen:
+            if now != seen or self._ca.is_due():
                 seen = now
                 self._touch()
 
@@ -172,6 +177,7 @@ class DataPlane:
         for pod in world.pods:
             mark_captured(self._store, pod)
             self._show(world, pod, outbound)
+        self.mesh.take(world)
 
     def _show(self, world: World, pod: Pod, outbound: Outbound) -> None:
         with contextlib.suppress(FileNotFoundError):  # the pod may be going away
