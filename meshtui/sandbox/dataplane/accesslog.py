@@ -175,6 +175,8 @@ def _outbound_error(entry: Entry, *, tunnelled: bool) -> str | None:
         return "connection closed due to connection drain"
     if "UF" not in flags:
         return None
+    if "refused" in why:
+        return "io error: Connection refused (os error 111)"
     if why:
         return f"io error: {why.replace('_', ' ')}"
     # Envoy gives no reason for a connection that was never answered, nor for one that was closed at once, as by a proxy

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from meshtui.sandbox.dataplane.blackhole import BlackHole
 from meshtui.sandbox.dataplane.certs import MeshCa
 from meshtui.sandbox.dataplane.doors import Doors
 from meshtui.sandbox.dataplane.envoy import Envoy, EnvoyError
+from meshtui.sandbox.dataplane.faulty import Faulty
 from meshtui.sandbox.dataplane.gateway import NODE_PORT, GatewayBuilder
 from meshtui.sandbox.dataplane.inbound import InboundBuilder
 from meshtui.sandbox.dataplane.marks import mark_captured, mark_node_port
@@ -26,6 +27,7 @@ from meshtui.sandbox.dataplane.resources import NOWHERE, static_cluster
 from meshtui.sandbox.dataplane.sieve import Sieve
 from meshtui.sandbox.dataplane.world import WATCHED, Pod, World, read_world
 from meshtui.sandbox.dataplane.ztunnels.mesh import Mesh
+from meshtui.sandbox.meshfaults import Planned
 from meshtui.sandbox.ports import ClusterStore, PodLogs, PodPaths
 from meshtui.sandbox.runtime import Runtime
 
@@ -47,6 +49,7 @@ class DataPlane:
         run_dir: Path,
         pod_paths: Callable[[str], PodPaths],
         runtime: Runtime | None = None,
+        faults: Sequence[Planned] = (),
     ) -> None:
         self._store = store
         self._pod_paths = pod_paths
@@ -57,6 +60,7 @@ class DataPlane:
         self._sieve = Sieve(self._envoy.validate)
         self._ca = MeshCa(folder / "ca", self._user)
         self.mesh = Mesh(self._ca)
+        self.faulty = Faulty(faults, self._ca, logs)
         self._access_log = AccessLog(store, logs, self.mesh.counts.count)
         # Our processes, those of our pods, and root's; root has access anyway.
         insiders = frozenset({0, os.geteuid(), os.getuid(), *((self._user.uid,) if self._user else ())})
@@ -135,7 +139,7 @@ class DataPlane:
             now = {
                 (pod.uid, port)
                 for pod in read_world(self._store).pods
-                if not pod.meshed
+                if not pod.meshed or pod.uid in self.faulty.uncaptured
                 for port in pod.port_numbers()
                 if self._pod_paths(pod.uid).socket(port).exists()
             }
@@ -150,7 +154,7 @@ class DataPlane:
             self._dirty.clear()
             asked = self._asked
             try:
-                await self._apply(read_world(self._store))
+                await self._apply(self.faulty.bend(read_world(self._store)))
             except (EnvoyError, OSError) as error:
                 log.error("the data plane keeps its old configuration: %s", error)  # noqa: TRY400 -- Envoy's own words
             except Exception:
