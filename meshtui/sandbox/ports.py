@@ -6,6 +6,7 @@ through these; the bookstore's services are separate processes, and interact wit
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,6 +93,17 @@ class PodPaths:
     def curlrc(self) -> Path:
         """The pod's view of the network, for curl."""
         return self.root / ".curlrc"
+
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class PodPorts(Protocol):
+    """The ports of the pods, for the API server's port-forward and proxy."""
+
+    async def connect(self, pod: Obj, port: int, *, inside: bool) -> Streams:
+        """Connect to a pod's port: from inside the pod, or to its address. Raises ``ConnectionRefusedError``."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

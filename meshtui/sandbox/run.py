@@ -134,10 +134,12 @@ async def _start(
     directory: Path | None,
 ) -> Sandbox:
     """Start all parts. The stack stops the started parts in reverse order, when one fails or the sandbox ends."""
+    from meshtui.sandbox import scenarios
     from meshtui.sandbox.apiserver.server import ApiServer, as_applied
     from meshtui.sandbox.controllers.runner import Controllers
     from meshtui.sandbox.credentials import missing_secrets
     from meshtui.sandbox.dataplane import DataPlane
+    from meshtui.sandbox.dataplane.ztunnels.mesh import PodSockets
     from meshtui.sandbox.images import images_for
     from meshtui.sandbox.kubelet.kubelet import Kubelet
 
@@ -153,8 +155,12 @@ async def _start(
     with plain_errors("the sandbox can't start"):
         images = images_for(runtime, MESHTUI_TEMPLATE=str(template))
         kubelet = Kubelet(api.store, api.logs, folder.path, images, on_child=folder.record, runtime=runtime)
-        dataplane = DataPlane(api.store, api.logs, folder.path, kubelet.paths, runtime)
+        dataplane = DataPlane(api.store, api.logs, folder.path, kubelet.paths, runtime, scenarios.faults(scenario))
+        api.store.hooks.append(dataplane.faulty.admit)
         stack.push_async_callback(dataplane.stop)
+        sockets = PodSockets(kubelet.paths, dataplane.mesh)
+        stack.push_async_callback(sockets.close)
+        api.reach_pods(sockets)
         await kubelet.start()
     stack.push_async_callback(kubelet.stop)
     controllers = Controllers(api.store)

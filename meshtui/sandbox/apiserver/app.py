@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from meshtui.sandbox.apiserver import discovery, errors, logs, openapi, reads, reviews, writes
+from meshtui.sandbox.apiserver import discovery, errors, logs, openapi, podports, reads, reviews, writes
 from meshtui.sandbox.apiserver.auth import Authenticator, User
 from meshtui.sandbox.apiserver.errors import ApiError
 from meshtui.sandbox.apiserver.faults import Faults
@@ -23,6 +23,7 @@ from meshtui.sandbox.apiserver.scale import to_scale
 from meshtui.sandbox.apiserver.store import Store
 from meshtui.sandbox.apiserver.streams import StreamCut, Streams
 from meshtui.sandbox.apiserver.watch import Watch
+from meshtui.sandbox.ports import PodPorts
 
 _log = logging.getLogger(__name__)
 
@@ -66,9 +67,12 @@ class ApiApp:
     authenticator: Authenticator
     authorizer: Authorizer
     streams: Streams
+    pods: PodPorts = field(default_factory=podports.NoPorts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Every error becomes a Status."""
+        if scope["type"] == "websocket":
+            await self._upgrade(scope, receive, send)
         if scope["type"] != "http":
             return
         request = Request(scope, receive)
@@ -85,6 +89,30 @@ class ApiApp:
             raise
         except (ConnectionError, OSError):
             _log.debug("client went away: %s", request.url.path)
+
+    async def _upgrade(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Forward the ports of a pod through a WebSocket. A refusal is an ordinary answer with a Status."""
+        request = Request({**scope, "type": "http", "method": "GET", "scheme": "https"}, receive)
+        try:
+            forward = await self._forwarding(request)
+        except ApiError as error:
+            await podports.refuse(_refusal(error), receive, send)
+            return
+        await forward(receive, send)
+
+    async def _forwarding(self, request: Request) -> podports.Forwarding:
+        if self.faults.session_is_over():
+            raise ApiError(401, "Unauthorized")
+        user = self.authenticator.identify(request)
+        ask = parse(request, self.faults)
+        if delay_s := self.faults.delay_for(ask.kind.plural):
+            await asyncio.sleep(delay_s)
+        self.faults.trip(ask.kind.plural)
+        verb = podports.verb_to_upgrade(VERSION) if ask.resource == "pods/portforward" else ask.verb
+        self.authorizer.demand(user, Access(verb, ask.kind.group, ask.resource, ask.namespace or "", ask.name))
+        if ask.resource != "pods/portforward":
+            raise errors.no_such_page()
+        return podports.forwarding(self.store, self.pods, request, ask)
 
     async def _answer(self, request: Request) -> ASGIApp:
         path = request.url.path.rstrip("/") or "/"
@@ -151,6 +179,8 @@ class ApiApp:
             await asyncio.sleep(delay_s)
         self.faults.trip(plural)
         self.authorizer.demand(user, Access(ask.verb, ask.kind.group, ask.resource, ask.namespace or "", ask.name))
+        if ask.resource == "pods/proxy":
+            return await podports.proxy(self.store, self.pods, request, ask)
         if ask.verb == "watch":
             return self.streams.open(Watch(self.store, request, ask).lines(), reads.JSON)
         if ask.subresource not in ("", "status", "scale"):
@@ -173,6 +203,8 @@ class ApiApp:
         which = (ask.resource, ask.verb)
         if which == ("pods/log", "get"):
             return logs.pod_log(self.store, self.logs, self.streams, request, ask)
+        if ask.resource == "pods/portforward" and ask.verb in {"get", "create"}:
+            raise ApiError(400, "Upgrade request required")
         if which == ("pods/eviction", "create"):
             return writes.evict(self.store, ask)
         if which == ("serviceaccounts/token", "create"):

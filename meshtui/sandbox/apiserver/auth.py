@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from meshtui.sandbox.apiserver.errors import ApiError
 
@@ -35,15 +36,27 @@ class ClientCertificateProtocol(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         """Read the certificate once per connection."""
         super().connection_made(transport)
-        tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
-        subject = _subject(tls.getpeercert() if tls else None)
-        inner = self.app
+        self.app = _with_subject(self.app, transport)
 
-        async def with_subject(scope: Any, receive: Any, send: Any) -> None:
-            scope.setdefault("extensions", {})["meshtui.client"] = subject
-            await inner(scope, receive, send)
 
-        self.app = with_subject
+class ClientCertificateWebSocket(WebSocketsSansIOProtocol):
+    """The same for upgraded connections."""
+
+    def connection_made(self, transport: Any) -> None:
+        """Read the certificate once per connection."""
+        super().connection_made(transport)
+        self.app = _with_subject(self.app, transport)
+
+
+def _with_subject(inner: Any, transport: Any) -> Any:
+    tls: ssl.SSLObject | None = transport.get_extra_info("ssl_object")
+    subject = _subject(tls.getpeercert() if tls else None)
+
+    async def with_subject(scope: Any, receive: Any, send: Any) -> None:
+        scope.setdefault("extensions", {})["meshtui.client"] = subject
+        await inner(scope, receive, send)
+
+    return with_subject
 
 
 def _subject(certificate: Any) -> User | None:

@@ -98,6 +98,8 @@ def _subresources(kind: Kind) -> list[tuple[str, Json]]:
         found.append(("scale", scale))
     if kind.plural == "pods":
         found.append(("log", {"verbs": ["get"]}))
+        found.append(("portforward", {"kind": "PodPortForwardOptions", "verbs": ["create", "get"]}))
+        found.append(("proxy", {"kind": "PodProxyOptions", "verbs": ["create", "delete", "get", "patch", "update"]}))
         found.append(("eviction", {"group": "policy", "version": "v1", "kind": "Eviction", "verbs": ["create"]}))
     if kind.plural == "serviceaccounts":
         token = {"group": "authentication.k8s.io", "version": "v1", "kind": "TokenRequest", "verbs": ["create"]}

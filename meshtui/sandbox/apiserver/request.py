@@ -15,7 +15,7 @@ _VERBS = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "PATCH
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request on a kind. ``version`` is the requested API version."""
+    """One request on a kind. ``version`` is the requested API version, ``rest`` the path behind ``proxy``."""
 
     verb: str
     kind: Kind
@@ -23,6 +23,7 @@ class Ask:
     namespace: str | None
     name: str
     subresource: str
+    rest: str = ""
 
     @property
     def resource(self) -> str:
@@ -49,12 +50,16 @@ def parse(request: Request, faults: Faults) -> Ask:
         namespace, rest = rest[1], rest[2:]
     kind = find(group, version, rest[0])
     name = rest[1] if len(rest) > 1 else ""
+    behind = ""
+    if rest[2:3] == ["proxy"]:
+        _, _, behind = request.url.path.partition(f"/{rest[1]}/proxy")
+        rest = rest[:3]
     subresource = "/".join(rest[2:])
     if kind is None or faults.is_hidden(kind.plural) or (namespace and not kind.namespaced):
         raise errors.no_such_page()
     if kind.namespaced and name and not namespace:
         raise errors.no_such_page()
-    return Ask(_verb(request, name), kind, version, namespace, name, subresource)
+    return Ask(_verb(request, name), kind, version, namespace, name, subresource, behind)
 
 
 def _verb(request: Request, name: str) -> str:

@@ -16,7 +16,7 @@ import uvicorn
 
 from meshtui.sandbox.apiserver.admission import Admission
 from meshtui.sandbox.apiserver.app import ApiApp
-from meshtui.sandbox.apiserver.auth import Authenticator, ClientCertificateProtocol, User
+from meshtui.sandbox.apiserver.auth import Authenticator, ClientCertificateProtocol, ClientCertificateWebSocket, User
 from meshtui.sandbox.apiserver.bootstrap import system_objects
 from meshtui.sandbox.apiserver.faults import Faults
 from meshtui.sandbox.apiserver.kinds import kind_of
@@ -25,7 +25,7 @@ from meshtui.sandbox.apiserver.rbac import Authorizer
 from meshtui.sandbox.apiserver.store import Store
 from meshtui.sandbox.apiserver.streams import Streams
 from meshtui.sandbox.pki import Pki, write_kubeconfig
-from meshtui.sandbox.ports import Obj
+from meshtui.sandbox.ports import Obj, PodPorts
 
 HOST = "127.0.0.1"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -57,6 +57,8 @@ class ApiServer:
         self.kubeconfig = directory / "kubeconfig"
         self.url = ""
         self.pki = Pki.create(directory / "pki")
+        authenticator, authorizer = Authenticator(self.tokens), Authorizer(self.store, self.faults)
+        self._app = ApiApp(self.store, self.logs, self.faults, authenticator, authorizer, self.streams)
         self._port = port
         self._server: _Server | None = None
         self._task: asyncio.Task[None] | None = None
@@ -69,16 +71,10 @@ class ApiServer:
         listener.setblocking(False)
         self.url = f"https://{HOST}:{listener.getsockname()[1]}"
         config = uvicorn.Config(
-            ApiApp(
-                self.store,
-                self.logs,
-                self.faults,
-                Authenticator(self.tokens),
-                Authorizer(self.store, self.faults),
-                self.streams,
-            ),
+            self._app,
             http=ClientCertificateProtocol,
-            ws="none",
+            ws=ClientCertificateWebSocket,
+            ws_per_message_deflate=False,
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -99,6 +95,10 @@ class ApiServer:
                 self._task.result()
             await asyncio.sleep(0.005)
         write_kubeconfig(self.kubeconfig, self.url, self.pki, "admin", ["system:masters"])
+
+    def reach_pods(self, pods: PodPorts) -> None:
+        """Use these ports for port-forward and proxy; without them every pod refuses."""
+        self._app.pods = pods
 
     async def stop(self) -> None:
         """End streams and connections, and stop listening."""

@@ -10,6 +10,7 @@ import datetime as dt
 import json
 import logging
 import re
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -20,6 +21,9 @@ from meshtui.sandbox.ports import ClusterStore, PodLogs
 
 Entry = dict[str, Any]
 Fields = dict[str, str | int | None]
+
+Count = Callable[[str, Fields, Pod | None, Pod | None, str | None], None]
+"""Called with each line: the ztunnel's uid, the fields, both pods, and the error."""
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +40,10 @@ _BARE = {"src.addr", "dst.addr", "dst.hbone_addr", "bytes_sent", "bytes_recv"}
 class AccessLog:
     """Reads Envoy's lines and appends ztunnel's."""
 
-    def __init__(self, store: ClusterStore, logs: PodLogs) -> None:
+    def __init__(self, store: ClusterStore, logs: PodLogs, count: Count = lambda *_: None) -> None:
         self._store = store
         self._logs = logs
+        self._count = count
         self._world: World | None = None
         self._by_uid: dict[str, Pod] = {}
         self._by_ip: dict[str, Pod] = {}
@@ -94,7 +99,7 @@ class AccessLog:
             "bytes_sent": entry["received"],
             "bytes_recv": entry["sent"],
         }
-        self._write(source, fields, entry, _outbound_error(entry, tunnelled=tunnelled))
+        self._write(source, fields, entry, _outbound_error(entry, tunnelled=tunnelled), (source, destination))
 
     def _inbound(self, entry: Entry, *, hbone: bool) -> None:
         destination = self._by_uid.get(entry["dst"])
@@ -114,7 +119,7 @@ class AccessLog:
             "bytes_sent": entry["sent"] if entry.get("status") in {None, 200} else 0,
             "bytes_recv": entry["received"],
         }
-        self._write(destination, fields, entry, _inbound_error(entry))
+        self._write(destination, fields, entry, _inbound_error(entry), (source, destination))
 
     def _identity(self, pod: Pod | None) -> str | None:
         return self._world.identity(pod) if self._world and pod else None
@@ -125,7 +130,7 @@ class AccessLog:
                 return service.fqdn
         return None
 
-    def _write(self, where: Pod, fields: Fields, entry: Entry, error: str | None) -> None:
+    def _write(self, where: Pod, fields: Fields, entry: Entry, error: str | None, ends: tuple[Pod | None, Pod | None]) -> None:
         ztunnel = self._ztunnel(where.node)
         if ztunnel is None:
             return
@@ -134,6 +139,7 @@ class AccessLog:
         now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         level = "error" if error else "info"
         self._logs.append(ztunnel, f"{now}\t{level}\taccess\tconnection complete\t{said}")
+        self._count(ztunnel, fields, *ends, error)
 
     def _ztunnel(self, node: str) -> str | None:
         pods = [
@@ -169,6 +175,8 @@ def _outbound_error(entry: Entry, *, tunnelled: bool) -> str | None:
         return "connection closed due to connection drain"
     if "UF" not in flags:
         return None
+    if "refused" in why:
+        return "io error: Connection refused (os error 111)"
     if why:
         return f"io error: {why.replace('_', ' ')}"
     # Envoy gives no reason for a connection that was never answered, nor for one that was closed at once, as by a proxy

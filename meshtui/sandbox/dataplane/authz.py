@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from ipaddress import ip_network
 
 from meshtui.sandbox.dataplane.l4 import Clause, How, Match, Network, Policy, Text
-from meshtui.sandbox.dataplane.peerauth import peer_authentication_policies
+from meshtui.sandbox.dataplane.peerauth import converted_policies, peer_authentication_policies
 from meshtui.sandbox.dataplane.selectors import equals_all
 from meshtui.sandbox.dataplane.world import Pod, World
 from meshtui.sandbox.ports import Obj
@@ -25,6 +25,26 @@ def policies_for(world: World, pod: Pod) -> list[Policy]:
     ]
     found += peer_authentication_policies(world, pod)
     return sorted(found, key=lambda policy: policy.name)
+
+
+def enforced(world: World, pod: Pod) -> list[Policy]:
+    """Return what the pod's ztunnel enforces, which may have other policies than istiod has sent.
+
+    istiod tells which policies select a workload, by name; a name that ztunnel doesn't know is skipped.
+    """
+    seen = world.seen_by(pod.node)
+    if seen is world:
+        return policies_for(world, pod)
+    listed = {policy.name for policy in policies_for(world, pod)}
+    chosen = [each for each in seen.objects.get("authorizationpolicies", ()) if reaches_ztunnel(each)]
+    found = [convert(each) for each in chosen if _covers(seen, each, pod) and not _has_selector(each)]
+    found += [made for each in chosen if _has_selector(each) and (made := convert(each)).name in listed]
+    found += [policy for policy in converted_policies(seen) if policy.name in listed]
+    return sorted(found, key=lambda policy: policy.name)
+
+
+def _has_selector(policy: Obj) -> bool:
+    return (policy.get("spec") or {}).get("selector") is not None
 
 
 def reaches_ztunnel(policy: Obj) -> bool:

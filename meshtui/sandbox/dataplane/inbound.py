@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from meshtui.sandbox import addresses
-from meshtui.sandbox.dataplane.authz import policies_for
+from meshtui.sandbox.dataplane.authz import enforced
 from meshtui.sandbox.dataplane.certs import MeshCa
 from meshtui.sandbox.dataplane.doors import Doors
 from meshtui.sandbox.dataplane.l4 import Network, Policy, plaintext_denied_by
@@ -56,9 +56,9 @@ class InboundBuilder:
         """Return everything for all pods except gateways, which accept connections themselves."""
         made = Inbound()
         for pod in self.world.pods:
-            if pod.gateway:
+            if pod.gateway or pod.pending:
                 continue
-            policies = policies_for(self.world, pod) if pod.captured else []
+            policies = enforced(self.world, pod) if pod.captured else []
             for port in pod.port_numbers():
                 path = self.pod_paths(pod.uid).socket(port)
                 if pod.captured or path.exists():  # without a proxy, connections to a closed port are refused
@@ -125,7 +125,7 @@ class InboundBuilder:
             "filters": [{"name": "hbone", "typed_config": manager}],
             "transport_socket": tls_context(
                 "Downstream",
-                self.ca.issue(self.world.identity(pod)),
+                self.ca.issue(self.world.identity(pod), pod.node),
                 self.ca.root,
                 {"prefix": f"spiffe://{self.world.trust_domain}/"},
                 require_peer=True,

@@ -13,10 +13,10 @@ def mark_captured(store: ClusterStore, pod: Pod) -> None:
     if found is None or found["metadata"]["uid"] != pod.uid:
         return
     annotations = dict(found["metadata"].get("annotations") or {})
-    if (annotations.get(CAPTURED) == "enabled") == pod.captured:
+    if annotations.get(CAPTURED, "") == pod.redirection:
         return
-    if pod.captured:
-        annotations[CAPTURED] = "enabled"
+    if pod.redirection:
+        annotations[CAPTURED] = pod.redirection
     else:
         del annotations[CAPTURED]
     store.update("pods", {**found, "metadata": {**found["metadata"], "annotations": annotations}})

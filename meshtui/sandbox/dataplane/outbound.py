@@ -89,13 +89,15 @@ class OutboundBuilder:
         return made
 
     def _route(self, made: Outbound, source: Pod, target: Destination) -> Route:
-        if not target.backends:
+        if not target.backends or source.pending:
             return self.refused(source)
         if not source.meshed:
             return self._direct(source, _pick(source, target))
         return self._through_ztunnel(made, source, target)
 
     def _direct(self, source: Pod, backend: Backend) -> Route:
+        if backend.pod.pending:  # it is redirected to a proxy that isn't there
+            return self.refused(source)
         if netpol.drops(self.world, source, backend.pod, backend.port):
             return self.black_hole
         return way_in(self.doors, backend.pod, backend.port) or self.refused(source)
@@ -105,8 +107,8 @@ class OutboundBuilder:
         first = target.backends[0]
         if first.pod.uid == source.uid and not target.service:
             return self._to_itself(made, source, target)
-        tunnelled = first.pod.captured
-        alike = [each for each in target.backends if each.pod.captured == tunnelled and each.port == first.port]
+        tunnelled = first.pod.believed
+        alike = [each for each in target.backends if each.pod.believed == tunnelled and each.port == first.port]
         names = []
         for backend in alike:
             cluster = self._tunnel(source, backend) if tunnelled else self._plain(source, backend)
@@ -132,13 +134,14 @@ class OutboundBuilder:
     def _tunnel(self, source: Pod, backend: Backend) -> Json:
         destination = backend.pod
         dropped = netpol.drops(self.world, source, destination, HBONE_PORT)
-        open_way = way_in(self.doors, destination, HBONE_PORT) or self.refused(source)
+        open_way = None if destination.lost else way_in(self.doors, destination, HBONE_PORT)
+        open_way = open_way or self.refused(source)
         address = self.black_hole if dropped else open_way
         cluster = static_cluster(f"hbone|{source.uid}|{destination.uid}", socket_address(*address))
         cluster["typed_extension_protocol_options"] = http2_once()
         cluster["transport_socket"] = tls_context(
             "Upstream",
-            self.ca.issue(self.world.identity(source)),
+            self.ca.issue(self.world.identity(source), "" if source.gateway else source.node),
             self.ca.root,
             {"exact": self.world.identity(destination)},
         )

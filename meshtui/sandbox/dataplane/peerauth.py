@@ -20,9 +20,7 @@ def peer_authentication_policies(world: World, pod: Pod) -> list[Policy]:
     """Return the DENY policies that istiod derives from the PeerAuthentications of a pod, including its three known bugs."""
     root = world.root_namespace
     mesh = _oldest(world, lambda each: _namespace(each) == root and not _labels(each))
-    namespace = (
-        _oldest(world, lambda each: _namespace(each) == pod.namespace and not _labels(each)) if pod.namespace != root else None
-    )
+    namespace = _of_namespace(world, pod.namespace) if pod.namespace != root else None
     workload = _oldest(
         world,
         lambda each: _namespace(each) == pod.namespace != root and bool(_labels(each)) and equals_all(_labels(each), pod.labels),
@@ -41,6 +39,23 @@ def peer_authentication_policies(world: World, pod: Pod) -> list[Policy]:
         return []
     converted = _convert_ports(workload, mesh, namespace)
     return [converted] if converted else []
+
+
+def converted_policies(world: World) -> list[Policy]:
+    """Return every policy that istiod derives from PeerAuthentications, whether or not a pod has it."""
+    root, found = world.root_namespace, []
+    policies = world.objects.get("peerauthentications", ())
+    if policies:
+        found.append(_static_strict(root))
+    mesh = _oldest(world, lambda each: _namespace(each) == root and not _labels(each))
+    for policy in policies:
+        own = _namespace(policy)
+        if own == root or not _labels(policy) or not _port_modes(policy):
+            continue
+        converted = _convert_ports(policy, mesh, _of_namespace(world, own))
+        if converted is not None:
+            found.append(converted)
+    return found
 
 
 def _convert_ports(workload: Obj, mesh: Obj | None, namespace: Obj | None) -> Policy | None:
@@ -85,6 +100,10 @@ def _static_strict(root: str) -> Policy:
 def _oldest(world: World, wanted: Callable[[Obj], bool]) -> Obj | None:
     found = [each for each in world.objects.get("peerauthentications", ()) if wanted(each)]
     return min(found, key=lambda each: str(each["metadata"].get("creationTimestamp", "")), default=None)
+
+
+def _of_namespace(world: World, namespace: str) -> Obj | None:
+    return _oldest(world, lambda each: _namespace(each) == namespace and not _labels(each))
 
 
 def _namespace(policy: Obj) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from meshtui.sandbox.dataplane.blackhole import BlackHole
 from meshtui.sandbox.dataplane.certs import MeshCa
 from meshtui.sandbox.dataplane.doors import Doors
 from meshtui.sandbox.dataplane.envoy import Envoy, EnvoyError
+from meshtui.sandbox.dataplane.faulty import Faulty
 from meshtui.sandbox.dataplane.gateway import NODE_PORT, GatewayBuilder
 from meshtui.sandbox.dataplane.inbound import InboundBuilder
 from meshtui.sandbox.dataplane.marks import mark_captured, mark_node_port
@@ -25,6 +26,8 @@ from meshtui.sandbox.dataplane.podview import routes_of, write_view
 from meshtui.sandbox.dataplane.resources import NOWHERE, static_cluster
 from meshtui.sandbox.dataplane.sieve import Sieve
 from meshtui.sandbox.dataplane.world import WATCHED, Pod, World, read_world
+from meshtui.sandbox.dataplane.ztunnels.mesh import Mesh
+from meshtui.sandbox.meshfaults import Planned
 from meshtui.sandbox.ports import ClusterStore, PodLogs, PodPaths
 from meshtui.sandbox.runtime import Runtime
 
@@ -46,16 +49,19 @@ class DataPlane:
         run_dir: Path,
         pod_paths: Callable[[str], PodPaths],
         runtime: Runtime | None = None,
+        faults: Sequence[Planned] = (),
     ) -> None:
         self._store = store
         self._pod_paths = pod_paths
         folder = run_dir / "e"
-        self._access_log = AccessLog(store, logs)
         runtime = runtime or Runtime()
         self._user = runtime.user
-        self._envoy = Envoy(folder, self._access_log.take, self._touch, runtime)
+        self._envoy = Envoy(folder, self._take_line, self._touch, runtime)
         self._sieve = Sieve(self._envoy.validate)
         self._ca = MeshCa(folder / "ca", self._user)
+        self.mesh = Mesh(self._ca)
+        self.faulty = Faulty(faults, self._ca, logs)
+        self._access_log = AccessLog(store, logs, self.mesh.counts.count)
         # Our processes, those of our pods, and root's; root has access anyway.
         insiders = frozenset({0, os.geteuid(), os.getuid(), *((self._user.uid,) if self._user else ())})
         self._doors = Doors(self._envoy.private, insiders, lambda peer: not addresses.is_foreign(peer[0]))
@@ -114,6 +120,9 @@ class DataPlane:
         """The gateway's URL for clients outside the cluster."""
         return f"http://{self._node_port[0]}:{self._node_port[1]}"
 
+    def _take_line(self, line: bytes) -> None:
+        self._access_log.take(line)
+
     def _touch(self) -> None:
         self._asked += 1
         self._dirty.set()
@@ -130,11 +139,11 @@ class DataPlane:
             now = {
                 (pod.uid, port)
                 for pod in read_world(self._store).pods
-                if not pod.meshed
+                if not pod.meshed or pod.uid in self.faulty.uncaptured
                 for port in pod.port_numbers()
                 if self._pod_paths(pod.uid).socket(port).exists()
             }
-            if now != seen:
+            if now != seen or self._ca.is_due():
                 seen = now
                 self._touch()
 
@@ -145,7 +154,7 @@ class DataPlane:
             self._dirty.clear()
             asked = self._asked
             try:
-                await self._apply(read_world(self._store))
+                await self._apply(self.faulty.bend(read_world(self._store)))
             except (EnvoyError, OSError) as error:
                 log.error("the data plane keeps its old configuration: %s", error)  # noqa: TRY400 -- Envoy's own words
             except Exception:
@@ -172,6 +181,7 @@ class DataPlane:
         for pod in world.pods:
             mark_captured(self._store, pod)
             self._show(world, pod, outbound)
+        self.mesh.take(world)
 
     def _show(self, world: World, pod: Pod, outbound: Outbound) -> None:
         with contextlib.suppress(FileNotFoundError):  # the pod may be going away

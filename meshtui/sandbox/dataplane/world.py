@@ -6,7 +6,7 @@ It doesn't use ``meshtui.engine`` or ``meshtui.kinds``: what is enforced must be
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
@@ -61,6 +61,26 @@ class Pod:
     host_network: bool = False
     dns: tuple[str, ...] = ()
     """``hostname.subdomain`` if the pod has a DNS name of its own, behind a headless Service."""
+    owner: tuple[str, str] = ("", "")
+    """Kind and name of the workload: that of the Deployment, not of its ReplicaSet."""
+    image: str = ""
+    """The image of its first container."""
+    going: bool = False
+    """Whether it is being deleted."""
+    lost: bool = False
+    """Its redirection is lost: it isn't captured any more, but everybody believes so."""
+    pending: bool = False
+    """It is redirected, but no proxy serves it: it neither sends nor receives."""
+
+    @property
+    def redirection(self) -> str:
+        """The value of the annotation of captured pods; empty without one."""
+        return "pending" if self.pending else "enabled" if self.believed else ""
+
+    @property
+    def believed(self) -> bool:
+        """Whether the mesh tells other proxies to speak HBONE to it."""
+        return self.captured or self.lost
 
     @property
     def meshed(self) -> bool:
@@ -119,10 +139,29 @@ class World:
     pods: tuple[Pod, ...]
     services: tuple[Service, ...]
     objects: Mapping[str, tuple[Obj, ...]] = field(default_factory=dict)
+    behind: Mapping[str, Mapping[str, tuple[Obj, ...]]] = field(default_factory=dict)
+    """Node → the policies (by plural) that its ztunnel has in another state. All else it has as it is."""
+    refusals: Mapping[str, str] = field(default_factory=dict)
+    """Node → why its ztunnel refused the last policies that istiod sent."""
+
+    def seen_by(self, node: str) -> World:
+        """The world as the ztunnel of a node has it."""
+        other = self.behind.get(node)
+        return self if other is None else replace(self, objects={**self.objects, **other})
+
+    def ztunnel(self, node: str) -> Pod | None:
+        """The ztunnel of a node; one that isn't going away if there are two."""
+        here = [pod for pod in self.pods if pod.node == node and is_ztunnel(pod)]
+        return min(here, key=lambda pod: pod.going, default=None)
 
     def identity(self, pod: Pod) -> str:
         """Return a pod's SPIFFE identity."""
         return f"spiffe://{self.trust_domain}/ns/{pod.namespace}/sa/{pod.service_account}"
+
+
+def is_ztunnel(pod: Pod) -> bool:
+    """Whether a pod is a node's ztunnel."""
+    return pod.namespace == "istio-system" and pod.labels.get("app") == "ztunnel"
 
 
 def read_world(store: ClusterStore) -> World:
@@ -150,7 +189,7 @@ def read_world(store: ClusterStore) -> World:
     slices = store.list("endpointslices")
     services = tuple(_service(each, pods, by_uid, slices) for each in store.list("services"))
     kept = ("networkpolicies", "authorizationpolicies", "peerauthentications", "requestauthentications")
-    objects = {plural: tuple(store.list(plural)) for plural in (*kept, "gateways", "httproutes")}
+    objects = {plural: tuple(store.list(plural)) for plural in (*kept, "gateways", "httproutes", "services")}
     return World(trust_domain, root_namespace, namespaces, pods, services, objects)
 
 
@@ -201,7 +240,20 @@ def _pod(obj: Obj, namespaces: Mapping[str, Mapping[str, str]], gateways: set[tu
         ready=ready,
         host_network=bool(spec.get("hostNetwork")),
         dns=(f"{hostname}.{subdomain}",) if hostname and subdomain else (),
+        owner=_owner(meta),
+        image=str(next((each.get("image") for each in spec.get("containers") or []), None) or ""),
+        going="deletionTimestamp" in meta,
     )
+
+
+def _owner(meta: Obj) -> tuple[str, str]:
+    found = next((each for each in meta.get("ownerReferences") or [] if each.get("controller")), None)
+    if found is None:
+        return "Pod", str(meta["name"])
+    template = (meta.get("labels") or {}).get("pod-template-hash")
+    if found["kind"] == "ReplicaSet" and template and found["name"].endswith(f"-{template}"):
+        return "Deployment", str(found["name"])[: -len(template) - 1]
+    return str(found["kind"]), str(found["name"])
 
 
 def _is_gateway(namespace: str, labels: Mapping[str, str], account: str, gateways: set[tuple[str, str]]) -> bool:

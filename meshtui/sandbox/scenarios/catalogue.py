@@ -7,6 +7,7 @@
 - ``remove``: objects that aren't there (kind, namespace, name).
 - ``images``, ``service_accounts``: ``NAMESPACE/KIND/NAME: value`` for a workload's only container or its pods
   (null: the field is missing).
+- ``faults``: what is wrong with the mesh itself (``meshtui.sandbox.meshfaults``).
 - ``fix``: kubectl's arguments, line by line, that repair it; ``{healthy}`` is the folder of the right manifests.
 
 ``overlay.yaml`` beside it holds objects that replace those of the same kind, namespace and name.
@@ -22,6 +23,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
+from meshtui.sandbox.meshfaults import Fault, NodeBehind, Planned
 from meshtui.sandbox.ports import Obj
 
 _BASE = "healthy"
@@ -62,6 +64,7 @@ class _Scenario(BaseModel):
     remove: list[_ObjectName] = Field(default_factory=list)
     images: dict[str, str] = Field(default_factory=dict)
     service_accounts: dict[str, str | None] = Field(default_factory=dict)
+    faults: list[Fault] = Field(default_factory=list)
     fix: list[list[str]] = Field(default_factory=list)
 
 
@@ -81,6 +84,16 @@ def load(name: str) -> list[Obj]:
     objects = {_key(obj): obj for obj in _base()}
     _apply(name, objects)
     return [copy.deepcopy(obj) for obj in objects.values()]
+
+
+def faults(name: str) -> list[Planned]:
+    """What is wrong with the mesh itself. Raises ScenarioError."""
+    scenario = _read(name)
+    found = [each for part in scenario.include for each in faults(part)]
+    for fault in scenario.faults:
+        older = _documents(_FOLDER / name / fault.older) if isinstance(fault, NodeBehind) else []
+        found.append(Planned(fault=fault, older=tuple(older)))
+    return found
 
 
 def page(name: str) -> str:
