@@ -87,7 +87,7 @@ class MeshWatch:
         self.looking = True
         self._host.tell()
         try:
-            look = await look_at_mesh(self._host.api(), self._host.snapshot)
+            look = await look_at_mesh(self._host.api(), self._host.snapshot.pods.values())
         except MeshtuiError as error:
             self.problem = str(error)
             return False
