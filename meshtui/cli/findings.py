@@ -93,11 +93,32 @@ async def _read_live(settings: Settings, *, observe: bool, denials: bool) -> Wor
     source = LiveSource(settings)
     try:
         snapshot = in_scope(checked(await listed(source)), settings)
-        observed = {} if not observe else await _observe(settings, snapshot, source)
+        observed: dict[str, object] = {}
+        if observe:
+            snapshot, observed = await _of_mesh(snapshot, source)
+            observed |= await _observe(settings, snapshot, source)
         denied = {} if not denials else await _denied(snapshot, source)
     finally:
         await source.close()
     return World(snapshot, lambda found: from_cluster(settings, found), observed, denied)
+
+
+async def _of_mesh(snapshot: Snapshot, source: LiveSource) -> tuple[Snapshot, dict[str, object]]:
+    """A look at the ztunnels as evidence, where there are any; and the Snapshot with what it says of pods' capture."""
+    from dataclasses import replace
+
+    from meshtui.cli.mesh_live import look_again
+    from meshtui.cli.notes import note
+    from meshtui.findings.base import MESH
+
+    if not snapshot.has_istio:
+        return snapshot, {}
+    report, snapshot = await look_again(source, snapshot, logs=False)
+    for missing in report.missing:
+        note(missing)
+    if not any(each.at is not None for each in report.nodes):
+        return snapshot, {}
+    return replace(snapshot, enrolments=report.enrolments), {MESH: report}
 
 
 async def _denied(snapshot: Snapshot, source: LiveSource) -> Recent:

@@ -17,6 +17,7 @@ from meshtui.mesh.names import entry_name
 from meshtui.mesh.report import Between, Difference
 from meshtui.ztunnel.dump import Entries, NodeDump, Table, policy_of, service_of, workload_of
 from meshtui.ztunnel.look import NodeLook
+from meshtui.ztunnel.reading import Differing
 
 _WORDS = {Table.WORKLOADS: "workloads", Table.SERVICES: "Services", Table.POLICIES: "policies"}
 _CONSEQUENCES = {
@@ -64,7 +65,7 @@ def _in_table(table: Table, dumps: Sequence[tuple[str, NodeDump]], *, one_form: 
         words = f"{size} {_WORDS[table]}"
         by = _by([node for each in filled for node in each.nodes], len(dumps))
         found += [_whole(node, table, words, by) for node in group.nodes]
-    for key in _unequal(filled):
+    for key in _unequal(filled) if len(filled) > 1 else ():
         found += _of_entry(table, key, filled, form)
     return found
 
@@ -78,12 +79,19 @@ def _groups(table: Table, dumps: Sequence[tuple[str, NodeDump]]) -> list[_Group]
 
 
 def _unequal(groups: Sequence[_Group]) -> list[str]:
-    """The keys whose entries aren't the same in all groups."""
-    if len(groups) < 2:
-        return []
-    first, *others = (group.entries for group in groups)
-    keys = {key for other in others for key in first.keys() ^ other.keys()}
-    keys.update(key for other in others for key, entry in other.items() if key in first and first[key] != entry)
+    """The keys whose entries may not be the same in all groups. Tables that are kept as a difference are compared by it."""
+    keys: set[str] = set()
+    wholes: dict[int, Entries] = {}
+    for group in groups:
+        whole = group.entries
+        if isinstance(whole, Differing):
+            keys |= whole.differing
+            whole = whole.base
+        wholes.setdefault(id(whole), whole)
+    first, *others = wholes.values()
+    for other in others:
+        keys |= first.keys() ^ other.keys()
+        keys.update(key for key, entry in other.items() if key in first and first[key] != entry)
     return sorted(keys)
 
 

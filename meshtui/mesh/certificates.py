@@ -39,9 +39,13 @@ def certificate_problems(
     return tuple(found)
 
 
-def root_of(each: IdentityCertificate) -> Certificate | None:
-    """The root that an identity's certificate is checked with; None if the dump has none."""
-    return each.roots[0] if each.roots else None
+def may_be_of(dump: NodeDump, at: datetime) -> bool:
+    """Whether a dump may have been taken at some time: not if every certificate would be expired, or its renewal stuck.
+
+    A file that was copied has the time of the copying.
+    """
+    leaves = [each.leaf for each in dump.certificates if each.leaf is not None and each.leaf.expires is not None]
+    return not leaves or any(not is_stuck(leaf, at) and leaf.expires is not None and leaf.expires > at for leaf in leaves)
 
 
 def trust_domain_of(identity: str) -> str:

@@ -55,6 +55,16 @@ class Differing(Mapping[str, bytes]):
         self._removed = removed
         self._length = len(base) - len(removed) + sum(key not in base for key in changed)
 
+    @property
+    def base(self) -> dict[str, bytes]:
+        """The other table."""
+        return self._base
+
+    @property
+    def differing(self) -> frozenset[str]:
+        """The keys of which the other table has something else, or nothing, or which only it has."""
+        return self._removed | self._changed.keys()
+
     def __getitem__(self, key: str) -> bytes:
         """The entry."""
         if key in self._changed:

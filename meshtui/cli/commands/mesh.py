@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from meshtui.mesh.report import MeshReport
     from meshtui.model.snapshot import Snapshot
     from meshtui.settings import Settings
+    from meshtui.ztunnel.look import NodeLook
 
 WHAT = ("status", "drift", "certificates")
 _MORE = """
@@ -83,13 +84,28 @@ def _saved(words: Words, settings: Settings) -> tuple[MeshReport, Snapshot | Non
     from meshtui.sources.dumps import read_dumps
 
     look = read_dumps(words.dump)
-    look = replace(look, nodes=tuple(each for each in look.nodes if not words.node or each.node in words.node))
+    chosen = tuple(each for each in look.nodes if not words.node or each.node in words.node)
+    look = replace(look, nodes=chosen if words.now else tuple(map(_dated, chosen)))
     snapshot = None
     if settings.filenames:
         from meshtui.cli.source import one_snapshot
 
         snapshot = one_snapshot(settings)
     return compare(snapshot, look, now=_moment(words.now) if words.now else None), snapshot
+
+
+def _dated(look: NodeLook) -> NodeLook:
+    """A dump whose time is that of its file, or isn't known where that can't be."""
+    from dataclasses import replace
+
+    from meshtui.cli.notes import note
+    from meshtui.mesh.certificates import may_be_of
+
+    if look.dump is None or look.at is None or may_be_of(look.dump, look.at):
+        return look
+    words = "by the file's time every certificate would be old, so times aren't judged"
+    note(f"{look.origin}: {words}: --now TIME says when it was taken")
+    return replace(look, at=None)
 
 
 def _live(words: Words, settings: Settings) -> tuple[MeshReport, Snapshot]:

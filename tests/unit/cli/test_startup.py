@@ -84,6 +84,7 @@ WITHOUT_TEXTUAL = {
     "help": (0, ["explain"]),
     "journey": (3, ["run", "checkout", "--kubeconfig", "KUBECONFIG"]),
     "matrix": (0, ["-f", "FOLDER"]),
+    "mesh": (3, ["status", "--kubeconfig", "KUBECONFIG"]),
     "predict": (0, ["--flows", "FLOWS", "-f", "FOLDER"]),
     "probe": (0, [*CALL, "--plan", "-f", "FOLDER"]),
     "report-verdict": (0, [*CALL, "-f", "FOLDER"]),

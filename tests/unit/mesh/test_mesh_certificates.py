@@ -1,0 +1,104 @@
+"""Certificates of ztunnels: which of them are faulty, and why."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from meshtui.mesh.certificates import certificate_problems
+from meshtui.mesh.report import CertificateFault
+from meshtui.ztunnel.dump import CertificateState
+from tests.fakes.recordings import recording
+from tests.fakes.ztunnels import DAY, NOW, certificate, dump, look_of
+
+WEB, DB = "spiffe://cluster.local/ns/shop/sa/web", "spiffe://cluster.local/ns/shop/sa/db"
+
+
+def faults(*dumps, now=NOW, domains=()):
+    found = certificate_problems(look_of(*dumps).nodes, now, domains)
+    return [(each.node, each.identity.rpartition("/")[2], each.fault) for each in found]
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [
+        (DAY * 0.99, []),
+        (DAY * 0.5, []),
+        (DAY * 0.49, []),
+        (DAY * 0.47, [CertificateFault.STUCK]),
+        (timedelta(minutes=1), [CertificateFault.STUCK]),
+        (timedelta(0), [CertificateFault.EXPIRED]),
+        (-DAY, [CertificateFault.EXPIRED]),
+    ],
+)
+def test_a_renewal_is_stuck_when_less_than_half_is_left(left, expected):
+    one = certificate(WEB, begins=NOW + left - DAY, ends=NOW + left)
+    assert [fault for *_, fault in faults(dump(certificates=[one]))] == expected
+
+
+def test_without_a_time_nothing_is_said_of_times():
+    old = certificate(WEB, begins=NOW - 9 * DAY, ends=NOW - 8 * DAY)
+    assert certificate_problems(look_of(dump(certificates=[old]), at=None).nodes) == ()
+
+
+def test_states_without_a_certificate():
+    held = [
+        certificate(WEB, state="Unavailable: signing gRPC error (Unknown error): client error (Connect)"),
+        certificate(DB, state="Initializing"),
+        certificate("spiffe://cluster.local/ns/shop/sa/x", state="Resting"),
+    ]
+    found = certificate_problems(look_of(dump(certificates=held)).nodes, NOW)
+    assert [(each.fault, each.text) for each in found] == [
+        (CertificateFault.UNAVAILABLE, "signing gRPC error (Unknown error): client error (Connect)"),
+        (CertificateFault.MISSING, "requested, and not there yet"),
+        (CertificateFault.UNAVAILABLE, "a state that isn't known: Resting"),
+    ]
+
+
+def test_a_captured_pod_whose_identity_is_not_listed():
+    pods = [("u1", "shop", "web-1", "web"), ("u2", "shop", "db-0", "db"), ("u3", "shop", "new", "new", "Pending")]
+    assert faults(dump(certificates=[certificate(WEB)], pods=pods)) == [("a", "db", CertificateFault.MISSING)]
+
+
+def test_a_root_that_the_others_do_not_have():
+    held = [certificate(WEB), certificate(DB)]
+    other = [certificate(WEB), certificate(DB, root="another")]
+    assert faults(dump("a", certificates=held), dump("b", certificates=other)) == [("b", "db", CertificateFault.UNKNOWN_ROOT)]
+
+
+def test_a_trust_domain_that_is_not_the_meshs():
+    held = [certificate(WEB), certificate(DB), certificate("spiffe://elsewhere/ns/shop/sa/x")]
+    assert faults(dump(certificates=held)) == [("a", "x", CertificateFault.FOREIGN_DOMAIN)]
+    assert faults(dump(certificates=held), domains=("cluster.local", "elsewhere")) == []
+
+
+def test_the_root_was_the_last_of_the_chain_before():
+    one = certificate(WEB)
+    one["certChain"] += one.pop("rootCerts")
+    look = look_of(dump(certificates=[one]))
+    held = look.nodes[0].dump.certificates[0]
+    assert held.state is CertificateState.AVAILABLE
+    assert len(held.chain) == len(held.roots) == 1
+
+
+RECORDED = {
+    "certificate-expired.worker-1": [("batch", "unavailable")],
+    "certificate-ca-unreachable.worker-1": [("nocert", "unavailable")],
+    "certificate-renewal-failing.worker-1": [("batch", "stuck renewal")],
+    "certificates-available-initializing-unavailable.worker-1": [
+        ("batch", "unavailable"),
+        ("nocert", "unavailable"),
+        ("slowcert", "missing"),
+    ],
+    "live-connections.worker-1": [],
+    "pending-proxy.worker-2": [],
+}
+"""Files of a recording, and which of their identities have which fault, by what was done (its README)."""
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_faults_of_a_real_ztunnel(name):
+    look = look_of(recording("config_dump", f"{name}.json").encode())
+    moments = [c.leaf.expires for c in look.nodes[0].dump.certificates if c.leaf]
+    now = min(moments) - timedelta(seconds=20) if "failing" in name else datetime.fromisoformat("2026-11-25T15:00:00Z")
+    found = certificate_problems(look.nodes, now)
+    assert [(each.identity.rpartition("/")[2], each.fault.value) for each in found] == RECORDED[name]

@@ -1,0 +1,196 @@
+"""Saved config dumps: files, standard input, istioctl's YAML, folders, bug reports; and what isn't a dump."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import yaml
+
+from meshtui.model.errors import ManifestError
+from meshtui.sources.dumps import read_dumps
+from tests.fakes.ztunnels import NOW, certificate, dump, policy
+
+WEB = "spiffe://cluster.local/ns/shop/sa/web"
+A, B = dump("a", policies=[policy("shop", "x")]), dump("b", policies=[policy("shop", "x", action="Deny")])
+ENVOY = json.dumps({"configs": [{"@type": "type.googleapis.com/envoy.admin.v3.BootstrapConfigDump"}]}).encode()
+
+
+def nodes(*paths):
+    return [(look.node, len(look.dump.policies)) for look in read_dumps(map(str, paths)).nodes]
+
+
+def test_a_file_has_its_own_time(tmp_path):
+    file = tmp_path / "a.json"
+    file.write_bytes(A)
+    os.utime(file, (NOW.timestamp(), NOW.timestamp()))
+    look = read_dumps([str(file)])
+    assert look.saved
+    assert look.nodes[0].at == look.at == NOW
+
+
+def test_istioctl_writes_yaml_too(tmp_path):
+    file = tmp_path / "a.yaml"
+    file.write_text(yaml.safe_dump(json.loads(A)))
+    assert nodes(file) == [("a", 1)]
+
+
+def test_a_bug_report_has_dumps_among_others(tmp_path):
+    for name, content in {
+        "istio-system/ztunnel-a/config_dump": A,
+        "shop/waypoint-x/config_dump": ENVOY,
+        "cluster.log": b"x",
+    }.items():
+        path = tmp_path / "report" / "proxies" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    assert nodes(tmp_path / "report") == [("a", 1)]
+    with tarfile.open(tmp_path / "report.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "report", "report")
+    assert nodes(tmp_path / "report.tar.gz") == [("a", 1)]
+
+
+def test_of_one_node_the_newest_counts(tmp_path):
+    for name, content, at in (("new.json", A, NOW), ("old.json", dump("a"), NOW - timedelta(hours=1))):
+        (tmp_path / name).write_bytes(content)
+        os.utime(tmp_path / name, (at.timestamp(), at.timestamp()))
+    assert nodes(tmp_path / "new.json", tmp_path / "old.json") == [("a", 1)]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "isn't a ztunnel's config dump"),
+        (b"{", "isn't a ztunnel's config dump"),
+        (b"[]", "isn't a ztunnel's config dump"),
+        (ENVOY, "neither workloads nor policies nor config"),
+        (b"[" * 100_000, "neither JSON nor YAML"),
+        (b'{"a":' * 100_000, "isn't a ztunnel's config dump"),
+        (b"\xff\xfe", "isn't a ztunnel's config dump"),
+        (b"a: &a [x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n", "isn't a ztunnel's config dump"),
+        (b"- kind: Pod\n", "isn't a ztunnel's config dump"),
+    ],
+    ids=["empty", "cut", "list", "envoy", "deep list", "deep map", "bytes", "aliases", "pods"],
+)
+def test_what_is_no_dump_is_refused_in_words(tmp_path, content, words):
+    file = tmp_path / "x"
+    file.write_bytes(content)
+    with pytest.raises(ManifestError) as raised:
+        read_dumps([str(file)])
+    assert words in str(raised.value)
+    assert len(str(raised.value)) < 600
+
+
+@pytest.mark.parametrize("path", ["nowhere.json", "empty", "broken.tar.gz"])
+def test_what_cannot_be_read(tmp_path, path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken.tar.gz").write_bytes(b"no archive")
+    with pytest.raises(ManifestError):
+        read_dumps([str(tmp_path / path)])
+
+
+def test_a_part_that_cannot_be_read_is_named_and_the_rest_counts(tmp_path):
+    broken = json.loads(A)
+    broken["policies"].append({"name": 7})
+    broken["certificates"] = "none"
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps(broken))
+    (look,) = read_dumps([str(file)]).nodes
+    assert len(look.dump.policies) == 1
+    assert sorted(problem.partition(":")[0] for problem in look.dump.problems) == ["certificates", "policies[1]"]
+
+
+def test_an_archive_unpacks_nothing_on_the_disk(tmp_path):
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        for name in ("../../ztunnel.json", "/etc/ztunnel.json"):
+            info = tarfile.TarInfo(name)
+            info.size = len(A)
+            archive.addfile(info, io.BytesIO(A))
+    assert nodes(tmp_path / "x.tar") == [("a", 1)]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["x.tar"]
+
+
+# ---- the command
+
+
+def mesh(*words, stdin=b""):
+    return subprocess.run(
+        [sys.executable, "-m", "meshtui", "mesh", *map(str, words)], input=stdin, capture_output=True, check=False, timeout=60
+    )
+
+
+@pytest.fixture
+def two(tmp_path):
+    for name, content in (("a.json", A), ("b.json", B)):
+        (tmp_path / name).write_bytes(content)
+    return ["--dump", tmp_path / "a.json", "--dump", tmp_path / "b.json"]
+
+
+def test_drift_ends_with_1_and_names_object_field_and_both_values(two):
+    done = mesh("drift", *two)
+    assert done.returncode == 1, done.stderr
+    text = done.stdout.decode()
+    assert "AuthorizationPolicy shop/x" in text
+    assert "action" in text
+    assert '"Allow"' in text
+    assert '"Deny"' in text
+
+
+def test_no_drift_ends_with_0(two):
+    done = mesh("drift", *two[:2])
+    assert (done.returncode, done.stdout.decode()) == (0, "no drift: the ztunnel on a was compared\n")
+
+
+def test_standard_input(two):
+    done = mesh("drift", *two[:2], "--dump", "-", stdin=B)
+    assert done.returncode == 1, done.stderr
+
+
+@pytest.mark.parametrize("what", ["status", "drift", "certificates"])
+@pytest.mark.parametrize("form", ["text", "table", "wide", "json", "jsonl", "yaml", "csv", "name"])
+def test_every_form(two, what, form):
+    done = mesh(what, *two, "-o", form)
+    assert done.returncode in {0, 1}, done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_certificates_are_compared_with_the_time_that_is_given(tmp_path):
+    file = tmp_path / "a.json"
+    file.write_bytes(dump(certificates=[certificate(WEB)]))
+    at = [NOW + timedelta(hours=hours) for hours in (0, 10, 40)]
+    said = [mesh("certificates", "--dump", file, "--now", each.isoformat()) for each in at]
+    assert [done.returncode for done in said] == [0, 1, 1]
+    assert b"stuck renewal" in said[1].stdout
+    assert b"expired" in said[2].stdout
+
+
+def test_a_copys_time_is_not_believed_when_every_certificate_would_be_old(tmp_path):
+    """A copy has the time of the copying: then all renewals would be stuck at once, which is said and not believed."""
+    file = tmp_path / "a.json"
+    file.write_bytes(dump(certificates=[certificate(WEB)]))
+    later = datetime(2026, 6, 1, tzinfo=UTC).timestamp()
+    os.utime(file, (later, later))
+    done = mesh("certificates", "--dump", file)
+    assert done.returncode == 0
+    assert b"--now" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["certificates", "--now", "2026-01-01"],
+        ["drift", "--dump", "FILE", "--now", "soon"],
+        ["frift"],
+        [],
+        ["drift", "-f", "FILE"],
+    ],
+)
+def test_bad_usage(tmp_path, words):
+    (tmp_path / "a.json").write_bytes(A)
+    done = mesh(*(tmp_path / "a.json" if word == "FILE" else word for word in words))
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
