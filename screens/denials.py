@@ -17,7 +17,7 @@ from meshtui.model.flow import EndpointKind
 from meshtui.session import Session
 from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.actions import bindings
-from meshtui.ui.denied import COLUMNS, about, face, group_of, row_of, title
+from meshtui.ui.denied import COLUMNS, about, by_cause, face, group_of, row_of, title
 from meshtui.ui.document import BAD, DIM, WARN, Document, Line, Section, line
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.prompt import Prompt
@@ -26,7 +26,7 @@ from meshtui.ui.widgets.table import ObjectTable
 
 
 class DenialsScreen(ActionScreen):
-    """Denials in groups, the newest first. Logs are followed from when it is first opened until the program ends."""
+    """Denials in groups by cause, the newest first. Logs are followed from when it is first opened until the program ends."""
 
     PLACE = "denials"
     BINDINGS: ClassVar[list[BindingType]] = bindings("denials")
@@ -89,7 +89,7 @@ class DenialsScreen(ActionScreen):
     def _denials(self) -> list[JudgedDenial]:
         namespace = self._session.namespace
         found = self._session.denials.judged
-        return [each for each in found if not namespace or namespace in _namespaces(each)]
+        return by_cause(each for each in found if not namespace or namespace in _namespaces(each))
 
     def _problem(self) -> Line:
         """What may be missing, the most important first, in one line."""

@@ -36,6 +36,9 @@ _ERRORS = (
     (ztunnel.TIMED_OUT, DenialKind.TIMED_OUT),
     (_UNAUTHORIZED, DenialKind.REFUSED),
 )
+_FAILURES = frozenset({Failure.CERTIFICATE, Failure.STATE, Failure.NOT_LISTENING, Failure.DRAINING})
+_ALSO_AT_THE_SOURCE = "tls handshake error: "
+"""The error of a destination whose certificate the source refuses: the source has a line of it, too, that says more."""
 _ON_THE_WAY = frozenset({DenialKind.TIMED_OUT, DenialKind.HBONE_CLOSED})
 """What may happen at a waypoint or a gateway on the way: the reason names it."""
 _EXPLICIT = re.compile(rf"{re.escape(ztunnel.EXPLICITLY_DENIED)}([^/\s]+)/(\S+)\Z")
@@ -113,10 +116,13 @@ class ZtunnelReader:
 
 def _rejection(line: AccessLine) -> Read:
     kind = next((kind for start, kind in _ERRORS if line.error.startswith(start)), None)
-    if kind is None and failure_of(line) is Failure.HBONE_CLOSED:
+    failure = failure_of(line) if kind is None else None
+    if failure is Failure.HBONE_CLOSED:
         kind = DenialKind.HBONE_CLOSED
+    elif failure in _FAILURES and not line.error.startswith(_ALSO_AT_THE_SOURCE):
+        kind = DenialKind.FAILED
     if kind is None:
-        return None  # it failed, but neither because of a policy nor on the tunnel's port
+        return None  # it failed, and the line doesn't tell why
     fields, at = line.fields, line.timestamp
     source, outer = _host(fields.get("src.addr", "")), _host(fields.get("dst.addr", ""))
     direction = fields.get("direction")
@@ -141,6 +147,7 @@ def _rejection(line: AccessLine) -> Read:
         identity=fields.get("src.identity", ""),
         service=service,
         named=named_policy(line.error),
+        failure=failure.value if failure is not None and kind is DenialKind.FAILED else "",
         raw=line.raw,
     )
 

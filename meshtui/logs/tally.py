@@ -39,6 +39,7 @@ class _Key:
     proxy: str
     named: Decider | None
     method: str
+    failure: str
 
 
 @dataclass(slots=True)
@@ -89,6 +90,7 @@ class _Group:
             recent=tuple(sorted(self.recent.items())),
             pods=self.pods,
             raw=self.raw,
+            failure=k.failure,
         )
 
 
@@ -239,6 +241,7 @@ def _key(seen: Rejection, snapshot: Snapshot) -> _Key:
         seen.proxy,
         seen.named,
         seen.http.method if seen.http else "",
+        seen.failure,
     )
 
 

@@ -18,7 +18,8 @@ BUCKET_S = 10
 class DenialKind(Enum):
     """What happened, according to the log line.
 
-    ``TIMED_OUT`` is uncertain: ztunnel itself says "maybe a NetworkPolicy". ``HBONE_CLOSED`` is no denial by policy at all.
+    ``TIMED_OUT`` is uncertain: ztunnel itself says "maybe a NetworkPolicy". ``HBONE_CLOSED`` and ``FAILED`` are no denials by
+    policy at all.
     """
 
     REJECTED = "rejected"
@@ -31,13 +32,15 @@ class DenialKind(Enum):
     """The source's ztunnel got no answer on port 15008."""
     HBONE_CLOSED = "hbone_closed"
     """Nobody listens on port 15008 of the destination, which the mesh believes to be captured."""
+    FAILED = "failed"
+    """It failed for another reason than policy: a certificate, a ztunnel that doesn't know the pod, nobody listens, an end."""
     FORBIDDEN = "http_403"
     """A waypoint or gateway answered 403 itself."""
 
     @property
     def certain(self) -> bool:
         """Whether the line proves that a policy denied the connection."""
-        return self not in {DenialKind.TIMED_OUT, DenialKind.HBONE_CLOSED}
+        return self not in {DenialKind.TIMED_OUT, DenialKind.HBONE_CLOSED, DenialKind.FAILED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,8 @@ class Rejection:
     """Namespace and name of the called Service, if a waypoint's line names one. ``port`` is then the Service's port."""
     http: HttpRequest | None = None
     named: Decider | None = None
+    failure: str = ""
+    """The class of a failure (``meshtui.logs.failures``), where the kind alone doesn't say it."""
     raw: str = ""
 
 
@@ -98,6 +103,8 @@ class Denial:
     """The pods of the last denial, each as ``namespace/name``."""
     raw: str = ""
     """The log line of the last denial."""
+    failure: str = ""
+    """The class of a failure (``meshtui.logs.failures``), where the kind alone doesn't say it."""
 
     @property
     def flow(self) -> Flow | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from meshtui.engine.explain.denials import Agreement, DeniedCount, JudgedDenial
+from meshtui.engine.explain.denials import Agreement, Cause, DeniedCount, JudgedDenial
 from meshtui.engine.explain.wording import in_words
 from meshtui.model.denial import DenialKind
 from meshtui.model.ids import ObjectRef
@@ -23,6 +24,7 @@ COLUMNS = (
     Column("FROM", keep=8, least=14),
     Column("TO", keep=8, least=14),
     Column("PORT", keep=10, least=4, right=True),
+    Column("CAUSE", keep=6, least=6),
     Column("WHAT", keep=4, least=6),
     Column("POLICY", keep=9, least=12),
     Column("", keep=8, least=1),
@@ -33,8 +35,22 @@ _KINDS = {
     DenialKind.REFUSED: ("✗ got 401", BAD),
     DenialKind.TIMED_OUT: ("? timed out", WARN),
     DenialKind.HBONE_CLOSED: ("? not captured", WARN),
+    DenialKind.FAILED: ("? failed", WARN),
     DenialKind.FORBIDDEN: ("✗ HTTP 403", BAD),
 }
+CAUSES = {
+    Cause.POLICY: "policy",
+    Cause.NO_IDENTITY: "no identity",
+    Cause.NETWORK_POLICY: "network policy",
+    Cause.NOT_CAPTURED: "not captured",
+    Cause.NO_ANSWER: "no answer",
+    Cause.CERTIFICATE: "certificate",
+    Cause.STATE: "not known there",
+    Cause.NOT_LISTENING: "nobody listens",
+    Cause.DRAINING: "draining",
+    Cause.UNKNOWN: "unknown",
+}
+"""The words for the causes of denials."""
 _AGREEMENTS = {
     Agreement.AGREES: ("= agrees", OK),
     Agreement.DISAGREES: ("≠ DISAGREES", BAD),
@@ -73,6 +89,14 @@ def group_of(each: JudgedDenial) -> str:
 _SEP = "\n"
 
 
+def by_cause(judged: Iterable[JudgedDenial]) -> list[JudgedDenial]:
+    """Denials grouped by their cause: the group with the newest first, and in each the newest first."""
+    groups: dict[Cause, list[JudgedDenial]] = {}
+    for each in sorted(judged, key=lambda one: one.denial.last, reverse=True):
+        groups.setdefault(each.cause, []).append(each)
+    return [each for group in groups.values() for each in group]
+
+
 def row_of(each: JudgedDenial, now: datetime) -> Row:
     """A denial's row. Words that depend on a prediction are not part of its identity."""
     d = each.denial
@@ -86,6 +110,7 @@ def row_of(each: JudgedDenial, now: datetime) -> Row:
             Cell(str(d.source or "unknown"), short=_short(str(d.source or "unknown"))),
             Cell(str(d.destination or "unknown"), short=_short(str(d.destination or "unknown"))),
             Cell(str(d.port or "?")),
+            Cell(CAUSES[each.cause], DIM if each.cause is Cause.UNKNOWN else ""),
             Cell(*_KINDS[d.kind]),
             Cell(name if each.from_log or not each.decided_by else f"~ {name}", "" if each.from_log else DIM),
             Cell(word, tone, short=word[0]),
@@ -109,6 +134,7 @@ def about(each: JudgedDenial, now: datetime) -> Document:
         sections.append(Section("", (line((f"{word}: {each.note}", BAD)),)))
     said: list[Line] = [
         line((_KINDS[d.kind][0], BAD if d.kind.certain else WARN), f" ×{d.count}, says the {d.proxy}"),
+        line("cause: ", (CAUSES[each.cause], DIM if each.cause is Cause.UNKNOWN else STRONG)),
         line(d.reason),
     ]
     if d.named:
@@ -165,8 +191,13 @@ def title(session: Session, shown: Sequence[JudgedDenial]) -> Line:
     roles = [state.role for state in log.logs if state.reading]
     parts = [f"{roles.count(role)} {role}{'s' if roles.count(role) != 1 else ''}" for role in dict.fromkeys(roles)]
     disagree = sum(each.agreement is Agreement.DISAGREES for each in shown)
+    causes = Counter[Cause]()
+    for each in shown:
+        causes[each.cause] += each.denial.count
+    counts = ", ".join(f"{number} {CAUSES[cause]}" for cause, number in causes.most_common())
     words: list[str | tuple[str, str]] = [
         (f" Denials: {sum(each.denial.count for each in shown)}", STRONG),
+        *([f" ({counts})"] if len(causes) > 1 else []),
         *([(f" · ≠ {disagree} DISAGREE with the prediction", BAD)] if disagree else []),
         (f" · logs of {', '.join(parts) or 'nobody'}", DIM),
         *([(f" · {log.unreadable} line(s) unreadable", WARN)] if log.unreadable else []),

@@ -70,7 +70,6 @@ def test_a_denial_is_read_from_both_forms(write, error, kind, named):
     "line",
     [
         text(""),
-        text("connection failed: Connection refused (os error 111)"),
         text("http status: 503 Service Unavailable"),
         "2024-10-19T01:39:58Z\tinfo\txds::client{id=1}\treceived response\ttype_url=x error=none",
         '2024-10-19T01:39:58Z\twarn\tproxy::inbound\tsaid "access" error="policy rejection"',

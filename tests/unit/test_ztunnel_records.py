@@ -90,17 +90,37 @@ def test_through_a_waypoint_the_service_is_kept(error, kind):
     assert ("at shop/waypoint-1" in found.reason) is (kind is not DenialKind.REFUSED), "who didn't answer is named"
 
 
+def failed(error, **changes):
+    (found,) = read_all(access(error, **changes))
+    return None if found is None else (found.kind, found.failure)
+
+
+@pytest.mark.parametrize(
+    ("error", "changes", "failure"),
+    [
+        ("io error: Connection refused (os error 111)", {"dst__addr": "10.0.2.10:8080", "dst__hbone_addr": ""}, "not_listening"),
+        ("connection failed: Connection refused (os error 111)", {"direction": "inbound"}, "not_listening"),
+        ("io error: invalid peer certificate: UnknownIssuer", {}, "certificate"),
+        ("identity error: signing gRPC error (Unknown error): x", {}, "certificate"),
+        ("failed to fetch information about local workload: web.shop (web-1)", {}, "state"),
+        ("connection closed due to connection drain", {}, "draining"),
+    ],
+)
+def test_what_failed_for_another_reason_than_policy_has_its_class(error, changes, failure):
+    assert failed(error, **changes) == (DenialKind.FAILED, failure)
+
+
 @pytest.mark.parametrize(
     ("error", "changes"),
     [
-        ("io error: Connection refused (os error 111)", {"dst__addr": "10.0.2.10:8080", "dst__hbone_addr": ""}),
-        ("connection failed: Connection refused (os error 111)", {"direction": "inbound"}),
         ("io error: No route to host (os error 113)", {}),
+        ("http status: 503 Service Unavailable", {}),
+        ("tls handshake error: Custom { kind: InvalidData, error: AlertReceived(UnknownCA) }", {"direction": "inbound"}),
     ],
-    ids=["the application's port", "the application's port behind the tunnel", "no route"],
+    ids=["several reasons", "somebody said so", "the source's line says more"],
 )
-def test_what_failed_behind_or_without_the_tunnel_is_none(error, changes):
-    assert read_all(access(error, **changes)) == [None]
+def test_what_a_line_does_not_tell_is_none(error, changes):
+    assert failed(error, **changes) is None
 
 
 def test_in_a_direct_tunnel_the_pod_is_the_destination():

@@ -205,6 +205,8 @@ def _text(each: JudgedDenial) -> list[str]:
         rule = f" {each.decided_by.rule}" if each.decided_by.rule else ""
         how = "named in the log" if each.from_log else "predicted; the log names no policy"
         lines.append(f"    decided by {each.decided_by.ref}{rule} ({how})")
+    if each.cause.value != "policy":
+        lines.append(f"    cause: {each.cause.value.replace('_', ' ')}")
     lines.append(f"    {_MARKS[each.agreement.value]}{': ' + each.note if each.note else ''}")
     return lines
 

@@ -112,8 +112,19 @@ class DenialLine(Struct):
     source: Source | None = field(name="from")
     to: Destination | None
     source_identity: Annotated[str | None, Meta(description="a SPIFFE id; null: plaintext, or the log doesn't name it")]
-    kind: Literal["rejected", "policy_change", "refused", "timed_out", "hbone_closed", "http_403"]
-    cause: Literal["policy", "no_identity", "not_captured", "network_policy", "no_answer", "unknown"]
+    kind: Literal["rejected", "policy_change", "refused", "timed_out", "hbone_closed", "failed", "http_403"]
+    cause: Literal[
+        "policy",
+        "no_identity",
+        "not_captured",
+        "network_policy",
+        "no_answer",
+        "certificate",
+        "state",
+        "not_listening",
+        "draining",
+        "unknown",
+    ]
     reason: str
     count: int
     decided_by: Decider | None

@@ -46,7 +46,26 @@ class Cause(Enum):
     """Nobody listens on HBONE's port of a pod that all of the API calls captured: it isn't, or its node's ztunnel is away."""
     NO_ANSWER = "no_answer"
     """Nobody answered on HBONE's port, and no policy of the network explains it: a node, a security group, a lost packet."""
+    CERTIFICATE = "certificate"
+    """An end has no certificate, or one that the other end doesn't accept."""
+    STATE = "state"
+    """The ztunnel knows nothing of a pod of its own node: what istiod sent it is behind, or differs from the pod."""
+    NOT_LISTENING = "not_listening"
+    """The destination was reached, and nobody listens on the application's port."""
+    DRAINING = "draining"
+    """The pod or its ztunnel was ending."""
     UNKNOWN = "unknown"
+
+
+_OF_FAILURES = {cause.value: cause for cause in (Cause.CERTIFICATE, Cause.STATE, Cause.NOT_LISTENING, Cause.DRAINING)}
+"""The causes that a line alone shows, by the class of its failure (``meshtui.logs.failures``)."""
+_ADVICE = {
+    Cause.CERTIFICATE: "a certificate is missing, or isn't accepted: meshtui mesh certificates shows which",
+    Cause.STATE: "its ztunnel doesn't know the pod: meshtui mesh drift shows what it has; a pod that just started needs a moment",
+    Cause.NOT_LISTENING: "the application doesn't listen on that port: the mesh let it through",
+    Cause.DRAINING: "the pod or its ztunnel was ending, and closed what was open",
+}
+"""What a cause means, and what to look at next."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +116,8 @@ def judge_denial(denial: Denial, verdict: Verdict | None, snapshot: Snapshot, ti
         note = "its source is captured, but came without an identity: no certificate at that time, or its redirection is lost"
     if denial.kind is DenialKind.HBONE_CLOSED:
         note = _closed(verdict)
+    if denial.kind is DenialKind.FAILED:
+        note = _ADVICE.get(cause, "")
     if denial.named is not None:
         return JudgedDenial(denial, verdict, agreement, denial.named, from_log=True, note=note, cause=cause)
     predicted = _decider(verdict) if verdict is not None and agreement is Agreement.AGREES else None
@@ -106,6 +127,8 @@ def judge_denial(denial: Denial, verdict: Verdict | None, snapshot: Snapshot, ti
 def _cause(denial: Denial, snapshot: Snapshot, agreement: Agreement) -> Cause:
     """The cause of a denial. Without an identity no rule for one matches (istio/ztunnel issue 1686)."""
     agrees = agreement is Agreement.AGREES
+    if denial.kind is DenialKind.FAILED:
+        return _OF_FAILURES.get(denial.failure, Cause.UNKNOWN)
     if denial.kind is DenialKind.TIMED_OUT:
         return Cause.NETWORK_POLICY if agrees else Cause.NO_ANSWER
     if denial.kind is DenialKind.HBONE_CLOSED:
@@ -148,8 +171,8 @@ def _compare(denial: Denial, verdict: Verdict | None, snapshot: Snapshot, times:
         return Agreement.UNKNOWN, in_words(verdict.reason)
     if denial.kind is DenialKind.TIMED_OUT:
         return _compare_timeout(verdict)
-    if denial.kind is DenialKind.HBONE_CLOSED:
-        return Agreement.UNKNOWN, ""  # no policy closes the port of a tunnel
+    if denial.kind in {DenialKind.HBONE_CLOSED, DenialKind.FAILED}:
+        return Agreement.UNKNOWN, ""  # no policy closes the port of a tunnel, or makes a certificate missing
     if verdict.decision is Decision.ALLOW:
         return _denied_all_the_same(denial, times)
     return _compare_deciders(denial, verdict)
