@@ -12,6 +12,7 @@ from meshtui.probe.plan import Batch, Plan
 from meshtui.sandbox.apiserver.server import running_api
 from meshtui.settings import Settings
 from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.sources.kubernetes.mesh_rights import Rights, rights
 from meshtui.sources.kubernetes.writes import Access, Writes
 from tests.fakes.live import following, synced
 from tests.fakes.snapshots import pod
@@ -68,6 +69,37 @@ async def test_the_guide_names_every_access_that_a_probe_needs():
     for access in needed(PLAN):
         assert f"`{access.verb}`" in text
         assert access.resource in text
+
+
+async def rights_with(*names):
+    """What a look at the mesh's own state may do, as one of the operators with these roles."""
+    async with running_api([pod("istio-system/a"), *roles(*names)]) as server:
+        source = LiveSource(Settings(kubeconfig=str(server.kubeconfig), impersonate="eve", impersonate_groups=(OPERATORS,)))
+        try:
+            return await rights(await source.open(), ["istio-system"], ["istio-system"])
+        finally:
+            await source.close()
+
+
+async def test_the_role_for_the_mesh_is_enough_to_look_at_its_own_state():
+    found = await rights_with("look", "mesh")
+    assert found == Rights(frozenset({"istio-system"}), frozenset({"istio-system"}), ())
+
+
+async def test_a_looker_alone_forwards_no_port_and_each_verb_is_named_here_and_in_the_guide():
+    found = await rights_with("look")
+    assert (found.forward, found.proxy) == (frozenset(), frozenset())
+    verbs, resources = set(), set()
+    for words in found.missing:
+        named = words.partition("missing verb: ")[2].removesuffix(" in namespace istio-system")
+        *some, last = named.replace(",", "").split()
+        verbs |= {*some}
+        resources.add(last)
+    assert resources == {"pods/portforward", "pods/proxy"}
+    assert verbs >= {"get"}
+    for row in GUIDE.read_text().splitlines():
+        resources -= {each for each in resources if each in row and "`get`" in row and "optional" in row}
+    assert resources == set()
 
 
 FIXED = ("networkpolicies.networking.k8s.io", "authorizationpolicies.security.istio.io", "serviceaccounts", "deployments.apps")
