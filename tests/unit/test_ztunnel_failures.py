@@ -71,6 +71,23 @@ ROWS = [
     ("attempted recursive call to ourselves", IN, Failure.UNKNOWN),
     ("while closing connection: send: io error: broken pipe", {}, Failure.UNKNOWN),
     ("something that no version has said yet", {}, Failure.UNKNOWN),
+    # of other versions, by public issues: istio/istio 53971, 55937, 57259, 61182; istio/ztunnel 1316, 1613, 1686
+    ("receive: client disconnected before all data was written", IN, Failure.UNKNOWN),
+    ("io error: Cannot assign requested address (os error 99)", {}, Failure.UNKNOWN),
+    ("io error: Connection timed out (os error 110)", PLAIN, Failure.UNKNOWN),
+    ("io error: Connection reset by peer (os error 104)", {}, Failure.UNKNOWN),
+    ("io error: unexpected end of file", {}, Failure.UNKNOWN),
+    ("connection failed: deadline has elapsed", IN, Failure.UNKNOWN),
+    ("connection failed: Connection refused (os error 111)", {}, Failure.HBONE_CLOSED),
+    ("io error: invalid peer certificate: ApplicationVerificationFailure", {}, Failure.CERTIFICATE),
+    ("io error: invalid peer certificate: Other(OtherError(SanError([], [Spiffe { }])))", {}, Failure.CERTIFICATE),
+    ("io error: invalid peer certificate: BadSignature", {}, Failure.CERTIFICATE),
+    ("io error: invalid peer certificate: NotValidForName", {}, Failure.CERTIFICATE),
+    ("identity error: the identity is no longer needed", {}, Failure.CERTIFICATE),
+    ("tls handshake error: Timeout during TLS handshake", IN, Failure.UNKNOWN),
+    ("http2 handshake failed: connection closed", {}, Failure.UNKNOWN),
+    ("http status: 502 Bad Gateway", VIP, Failure.UNKNOWN),
+    (f"{REJECTED}: workload not found", IN, Failure.POLICY),
 ]  # fmt: skip
 
 
