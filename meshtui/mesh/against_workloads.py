@@ -11,6 +11,8 @@ from meshtui.model.workload import Pod
 from meshtui.ztunnel.dump import Table, Workload
 
 _STANDARD = "Standard"
+_DEFAULT = "default"
+"""What a pod without a ServiceAccount counts as here: those that a kubelet runs from files have none, and istiod sends none."""
 _MISSING = "its traffic is treated as plaintext of nobody: without an identity, no policy about identities lets it through"
 _OTHER_ACCOUNT = "connections to it expect another identity, and its own traffic is judged by that one"
 _OTHER_DOMAIN = "connections to it expect an identity of another trust domain"
@@ -85,7 +87,7 @@ def _different(compared: Compared, expected: WantedWorkload, there: Workload) ->
     pod, wanted = expected.pod, expected.workload
     name, ref = f"Pod {pod.key}", pod.meta.ref
     yield from _addresses(compared, pod, there)
-    if there.service_account != wanted.service_account:
+    if there.service_account != wanted.service_account and (there.service_account or wanted.service_account != _DEFAULT):
         found = there.service_account or NONE
         yield Says(name, "serviceAccount", wanted.service_account, found, ref, True, _OTHER_ACCOUNT)
     domain = there.trust_domain or DOMAIN

@@ -1,4 +1,7 @@
-"""Comparing the rules of ztunnel's policies: order means nothing on any level, and an address is a network of one."""
+"""Comparing the rules of ztunnel's policies: order means nothing on any level, and an address is a network of one.
+
+Source: istio/ztunnel src/rbac.rs (Authorization::matches: a match without fields is skipped, a clause without matches holds).
+"""
 
 from __future__ import annotations
 
@@ -76,16 +79,22 @@ def _network(text: str, bits: int) -> str:
     return str(ipaddress.ip_network(f"{text.partition('/')[0].partition('%')[0]}/{bits}", strict=False))
 
 
+def _parts(node: Sequence[Any], depth: int) -> list[tuple[int, Any]]:
+    """What counts of a clause (0), a rule (1) or all rules (2), with indices: of a clause not what says nothing beside others."""
+    found = list(enumerate(node))
+    return ([each for each in found if each[1]] or found[:1]) if depth == 0 else found
+
+
 def _key(node: Any, depth: int) -> Any:
     """The form of a match (0), a clause (1) or a rule (2) in which order means nothing."""
-    return tuple(sorted(_key(each, depth - 1) for each in node)) if depth else node
+    return tuple(sorted(_key(each, depth - 1) for _, each in _parts(node, depth - 1))) if depth else node
 
 
 def _each(path: str, wanted: Sequence[Any], found: Sequence[Any], depth: int) -> Iterator[Path]:
     """The differences of two unordered lists: those without a counterpart are compared in pairs, if there are as many."""
-    left = [(index, _key(each, depth), each) for index, each in enumerate(found)]
+    left = [(index, _key(each, depth), each) for index, each in _parts(found, depth)]
     missing = []
-    for each in wanted:
+    for _, each in _parts(wanted, depth):
         key = _key(each, depth)
         at = next((number for number, (_, other, _) in enumerate(left) if other == key), None)
         if at is None:

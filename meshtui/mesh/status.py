@@ -84,8 +84,9 @@ def _of_services(snapshot: Snapshot, dump: NodeDump, node: str, now: datetime) -
     if Table.SERVICES not in dump.tables:
         return
     domain = domain_of(dump)
-    hosts = [(each.meta, (f"{each.meta.name}.{each.meta.namespace}.svc.{domain}",)) for each in snapshot.services.values()]
-    hosts += [(each.meta, each.hosts) for each in snapshot.service_entries.values()]
+    hosts: list[tuple[Meta, tuple[str, ...]]] = [(each.meta, each.hosts) for each in snapshot.service_entries.values()]
+    metas = (service.meta for service in snapshot.services.values())
+    hosts += [(meta, (f"{meta.name}.{meta.namespace}.svc.{domain}",)) for meta in metas]
     for meta, names in sorted(hosts, key=lambda pair: pair[0].ref):
         condition = _said(meta, _BOUND, now)
         entries = (dump.services.get(f"{meta.namespace}/{name}") for name in names) if condition is not None else ()

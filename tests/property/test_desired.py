@@ -141,9 +141,11 @@ def mutants_of_policy(entry):
 
 
 def mutants_of_clause(clause, where):
-    yield "match more", lambda: clause.append({"destinationPorts": [7]}), where
+    if any(clause):
+        yield "match more", lambda: clause.append({"destinationPorts": [7]}), where
     for third, match in enumerate(clause):
-        yield "match gone", lambda third=third: clause.pop(third), where
+        if match or len(clause) == 1:  # one that says nothing counts only where there is no other
+            yield "match gone", lambda third=third: clause.pop(third), where
         other = {"sourceIps": ["10.250.0.0/30"]}
         yield "field", lambda match=match, other=other: match.update(other), f"{where}[{third}].sourceIps"
 

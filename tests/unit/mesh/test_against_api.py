@@ -81,6 +81,11 @@ def other_ports(tables):
     matches(tables)[0]["destinationPorts"] = [80]
 
 
+def other_ports_behind_a_match_that_says_nothing(tables):
+    other_ports(tables)
+    matches(tables).insert(0, {})
+
+
 def one_match_less(tables):
     del matches(tables)[0]
 
@@ -150,6 +155,14 @@ DIFFERENT = {
     "action": (put(P, "shop/one", action="Allow"), POLICY, "action", "Deny", "Allow", True),
     "dry run": (put(P, "shop/one", dryRun=True), POLICY, "dryRun", "false", "true", True),
     "ports": (other_ports, POLICY, "rules[0][0][0].destinationPorts", "80, 81", "80", True),
+    "an index": (
+        other_ports_behind_a_match_that_says_nothing,
+        POLICY,
+        "rules[0][0][1].destinationPorts",
+        "80, 81",
+        "80",
+        True,
+    ),
     "addresses": (other_sources, POLICY, "rules[0][1][0].sourceIps", "10.1.0.0/16", "10.1.0.0/24", True),
     "a field less": (no_sources, POLICY, "rules[0][1][0].sourceIps", "10.1.0.0/16", "absent", True),
     "a match less": (one_match_less, POLICY, "rules[0][0]", "destinationPorts 80, 81", "absent", True),
@@ -267,6 +280,11 @@ def as_only_it_knows(tables):
     tables[S][HOST] |= {"subjectAltNames": ["a"], "loadBalancer": {"mode": "Standard"}}
 
 
+def a_match_that_says_nothing_more(tables):
+    matches(tables).append({})
+    matches(tables).append({"namespaces": []})
+
+
 def foreign(tables):
     """What can't be derived from the API's objects."""
     uids = ["east//Pod/shop/far", "NetworkGateway/net2/10.0.0.9/15008"]
@@ -281,7 +299,9 @@ def foreign(tables):
     tables[P]["shop/invented_by_istiod"] = {"name": "invented_by_istiod", "namespace": "shop"}
 
 
-@pytest.mark.parametrize("change", [in_another_order, as_other_versions_write_it, as_only_it_knows, foreign])
+@pytest.mark.parametrize(
+    "change", [in_another_order, as_other_versions_write_it, as_only_it_knows, a_match_that_says_nothing_more, foreign]
+)
 def test_what_is_no_difference(change):
     assert changed(change, snapshot=live(*OBJECTS, installation=Installation(switches=frozenset({"X"})))) == ()
 
@@ -309,6 +329,13 @@ def test_the_domain_is_that_of_the_services():
 def test_another_name_of_the_cluster():
     tables = plain_tables(SNAPSHOT, cluster_id="east")
     assert compared(SNAPSHOT, tables, cluster_id="east") == ()
+
+
+def test_pods_of_a_kubelet_have_no_account():
+    snapshot = live(pod("kube-system/etcd", "10.0.0.1", spec={"hostNetwork": True}))
+    uid = "Kubernetes//Pod/kube-system/etcd"
+    assert changed(put(W, uid, serviceAccount=""), snapshot=snapshot) == ()
+    assert [d.field for d in changed(put(W, WEB, serviceAccount=""))] == ["serviceAccount"]
 
 
 def test_a_field_of_a_newer_match_is_not_judged():
