@@ -137,15 +137,14 @@ def mutants_of_policy(entry):
         yield "clause more", lambda rule=rule: rule.append([{"destinationPorts": [7]}]), f"rules[{at}]"
         for second, clause in enumerate(rule):
             yield "clause gone", lambda rule=rule, second=second: rule.pop(second), f"rules[{at}]"
-            yield from mutants_of_clause(clause, f"rules[{at}][{second}]")
+            if all(clause):  # a match that says nothing counts only where there is no other
+                yield from mutants_of_clause(clause, f"rules[{at}][{second}]")
 
 
 def mutants_of_clause(clause, where):
-    if any(clause):
-        yield "match more", lambda: clause.append({"destinationPorts": [7]}), where
+    yield "match more", lambda: clause.append({"destinationPorts": [7]}), where
     for third, match in enumerate(clause):
-        if match or len(clause) == 1:  # one that says nothing counts only where there is no other
-            yield "match gone", lambda third=third: clause.pop(third), where
+        yield "match gone", lambda third=third: clause.pop(third), where
         other = {"sourceIps": ["10.250.0.0/30"]}
         yield "field", lambda match=match, other=other: match.update(other), f"{where}[{third}].sourceIps"
 
