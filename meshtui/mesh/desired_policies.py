@@ -240,8 +240,9 @@ class WantedPolicies:
         for kind in ("AuthorizationPolicy", "PeerAuthentication"):
             if why := self._seen.why_unread(kind):
                 return f"{kind}: {why}"
-            if scope := self._snapshot.kind_state(kind).scope:
-                return f"{kind}: only {scope} may be read"
+            if not self._seen.reads_all(kind):
+                scope = self._snapshot.kind_state(kind).scope
+                return f"{kind}: only {scope} may be read" if scope else f"{kind}: files needn't hold all of them"
         if self._seen.namespace(namespace) is None or self._seen.namespace(self._root) is None:
             return "it isn't known into which namespaces istiod looks"
         return self.why_not

@@ -64,8 +64,8 @@ class Seen:
         return not self.why_unread(kind)
 
     def reads_all(self, kind: str) -> bool:
-        """Whether all objects of a kind are known as they are now."""
-        return self.reads(kind) and not self.snapshot.kind_state(kind).scope
+        """Whether all objects of a kind are known as they are now; files needn't hold all that is in the cluster."""
+        return self.snapshot.live and self.reads(kind) and not self.snapshot.kind_state(kind).scope
 
 
 def of_revision(meta: Meta) -> bool:

@@ -1,10 +1,12 @@
 """What differs between the API and a ztunnel, and what is left out."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from meshtui.engine.policy.ztunnel import Match
+from meshtui.mesh import rules
 from meshtui.mesh.against_api import Comparison, differences, not_compared
 from meshtui.mesh.report import Between
 from meshtui.model.membership import Installation
@@ -338,6 +340,10 @@ def test_pods_of_a_kubelet_have_no_account():
     assert [d.field for d in changed(put(W, WEB, serviceAccount=""))] == ["serviceAccount"]
 
 
+def test_all_that_is_evaluated_is_compared():
+    assert len(rules.FIELDS) == len(fields(Match))
+
+
 def test_a_field_of_a_newer_match_is_not_judged():
     def newer(tables):
         matches(tables)[0]["invented"] = ["x"]
@@ -450,6 +456,24 @@ def test_nothing_is_left_out_where_everything_is_known():
 def test_with_the_rights_for_some_namespaces_more_entries_are_no_difference(change):
     kinds = dict.fromkeys(("AuthorizationPolicy", "Pod", "Service"), KindState(KindStatus.SYNCED, scope="shop"))
     assert changed(change, snapshot=replace(SNAPSHOT, kinds=kinds)) == ()
+
+
+def test_files_need_not_hold_everything():
+    files = replace(SNAPSHOT, live=False)
+    for change in (one_more_policy, one_more_pod, one_more_service, one_more_endpoint, put(W, WEB, authorizationPolicies=[])):
+        assert changed(change, snapshot=files) == ()
+    for change in (
+        drop(P, "shop/one"),
+        drop(W, WEB),
+        drop(S, HOST),
+        no_endpoints,
+        one_rule_less,
+        put(W, WEB, serviceAccount="x"),
+    ):
+        assert len(changed(change, snapshot=files)) == 1
+    assert not_compared(files, dump_of(plain_tables(SNAPSHOT))) == (
+        "policies of workloads: AuthorizationPolicy: files needn't hold all of them",
+    )
 
 
 def test_without_the_configuration_policies_are_not_compared():
