@@ -61,7 +61,7 @@ class Comparison:
         return known
 
     def _compared(self, dump: NodeDump) -> Compared:
-        names = (dump.cluster_id or CLUSTER_ID, domain_of(dump))
+        names = (cluster_of(dump), domain_of(dump))
         if names not in self._desired:
             self._desired[names] = Desired(self._snapshot, *names)
         return Compared(self._desired[names], dump, self._now)
@@ -74,6 +74,14 @@ def _same(one: NodeDump, other: NodeDump) -> bool:
         and all(one.tables[table] is other.tables[table] for table in one.tables)
         and (one.cluster_id, one.network, one.problems) == (other.cluster_id, other.network, other.problems)
     )
+
+
+def cluster_of(dump: NodeDump) -> str:
+    """The name that istiod gives to the cluster: the ztunnel's, unless all of its pods have another one."""
+    found = Counter(name for uid in dump.workloads for name, marked, _ in (uid.partition("//Pod/"),) if marked)
+    if not found or dump.cluster_id in found:
+        return dump.cluster_id or CLUSTER_ID
+    return found.most_common(1)[0][0]
 
 
 def domain_of(dump: NodeDump) -> str:

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-from meshtui.mesh.against_api import domain_of
+from meshtui.mesh.against_api import cluster_of, domain_of
 from meshtui.mesh.compared import ABSENT, NONE
-from meshtui.mesh.desired import CLUSTER_ID
 from meshtui.mesh.discovery import is_recent
 from meshtui.mesh.report import Between, Difference
 from meshtui.model.condition import Condition
@@ -100,7 +99,7 @@ def _of_workload_entries(snapshot: Snapshot, dump: NodeDump, node: str, now: dat
     for entry in sorted(snapshot.workload_entries.values(), key=lambda each: each.meta.ref):
         meta = entry.meta
         condition = _said(meta, _BOUND, now)
-        uid = f"{dump.cluster_id or CLUSTER_ID}/networking.istio.io/WorkloadEntry/{meta.namespace}/{meta.name}"
+        uid = f"{cluster_of(dump)}/networking.istio.io/WorkloadEntry/{meta.namespace}/{meta.name}"
         there = dump.workloads.get(uid)
         if condition is not None and there is not None:
             said = _about_waypoint(meta, condition, node, workload_of(there).waypoint)
