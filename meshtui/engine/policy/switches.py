@@ -26,12 +26,13 @@ class Switches:
     """``allows_waypoints``: pods with a waypoint get an ALLOW policy for it, so that everybody else is denied.
 
     ``dry_runs_enforced``: whether ztunnel enforces dry runs; None if its version isn't known. ``scopes_gateways``: Istio's own
-    Gateways configure pods of their namespace only.
+    Gateways configure pods of their namespace only. ``sends_dry_runs``: whether ztunnel gets dry runs at all.
     """
 
     allows_waypoints: bool = False
     dry_runs_enforced: bool | None = False
     scopes_gateways: bool = False
+    sends_dry_runs: bool = False
 
 
 def switches_of(snapshot: Snapshot) -> Switches:
@@ -40,8 +41,9 @@ def switches_of(snapshot: Snapshot) -> Switches:
     for controller in snapshot.controllers.values():
         if controller.template.labels.get("app") == "istiod":
             found |= {name for name, value in controller.template.env.items() if value.lower() in _TRUE}
-    enforced = _enforced(snapshot) if _SENDS_DRY_RUNS in found else False
-    return Switches(_ALLOW_WAYPOINTS in found, enforced, _SCOPES_GATEWAYS in found)
+    sends = _SENDS_DRY_RUNS in found
+    enforced = _enforced(snapshot) if sends else False
+    return Switches(_ALLOW_WAYPOINTS in found, enforced, _SCOPES_GATEWAYS in found, sends)
 
 
 def _enforced(snapshot: Snapshot) -> bool | None:
