@@ -7,10 +7,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from meshtui.mesh.against_api import Comparison
 from meshtui.mesh.between import between_ztunnels
 from meshtui.mesh.certificates import certificate_problems
 from meshtui.mesh.enrolment import enrolments, should_be_captured
 from meshtui.mesh.report import Between, Difference, MeshReport, NodeState
+from meshtui.mesh.status import status_differences
 from meshtui.mesh.versions import version_differences, version_of
 from meshtui.model.enrolment import Capture, Evidence
 from meshtui.model.snapshot import Snapshot
@@ -37,14 +39,26 @@ def compare(
     live = snapshot is not None and snapshot.live
     domains = (snapshot.mesh.trust_domain, *snapshot.mesh.trust_domain_aliases) if snapshot and snapshot.mesh.found else ()
     certificates = certificate_problems(look.nodes, now, domains)
+    api, left_out = _of_api(snapshot, look, now or look.at) if snapshot is not None else ((), ())
+    said = {(each.node, each.name, each.field) for each in api}
     differences = (
-        *between_ztunnels(look.nodes),
+        *(each for each in between_ztunnels(look.nodes) if (each.node, each.name, each.field) not in said),
+        *api,
         *_of_istiod(look.synced or (), look.nodes),
         *version_differences(look.nodes, snapshot, look.istiod_versions),
     )
     found = enrolments(snapshot, look, observed or {}, now or look.at) if snapshot is not None and live else {}
-    report = MeshReport(look.at, (), differences, certificates, found, look.missing)
+    report = MeshReport(look.at, (), differences, certificates, found, (*look.missing, *left_out))
     return replace(report, nodes=tuple(_states(snapshot if live else None, look, report)))
+
+
+def _of_api(snapshot: Snapshot, look: MeshLook, now: datetime) -> tuple[tuple[Difference, ...], tuple[str, ...]]:
+    """Where ztunnels differ from the API's objects and contradict their status; and what couldn't be compared, and why."""
+    comparison = Comparison(snapshot, now)
+    dumps = {each.node: each.dump for each in look.nodes if each.dump is not None and not each.dump.on_demand}
+    found = [difference for node, dump in dumps.items() for difference in comparison.differences(dump, node)]
+    left_out = dict.fromkeys(words for dump in dumps.values() for words in comparison.not_compared(dump))
+    return (*found, *status_differences(snapshot, dumps, now)), tuple(left_out)
 
 
 def confirmed(before: MeshReport, after: MeshReport) -> MeshReport:
