@@ -17,7 +17,7 @@ from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.actions import bindings
 from meshtui.ui.advising import Adviser
 from meshtui.ui.document import Document
-from meshtui.ui.ladder import why
+from meshtui.ui.ladder import drift_about, why, with_drift
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.status import StatusBar
 
@@ -68,13 +68,14 @@ class WhyScreen(ActionScreen):
         session, flow = self._session, self._flow
         engine, verdict = session.engine, session.verdict(flow)
         observation, change = session.observations.get(flow), session.change_of(flow)
-        old = session.outdated(flow)
+        old, drift = session.outdated(flow), drift_about(verdict, session.mesh.report.differences)
         if not self._adviser.has_seen(flow, verdict):  # The verdict first: its what-if takes seconds in a large cluster
             brief = advise(engine, flow, verdict, propose=False)
             document = why(flow, verdict, brief, session.clock(), observation, change, old=old)
-            self._show_from(worker, document)
+            self._show_from(worker, with_drift(document, drift))
         advice = self._adviser.of(engine, flow, verdict)
-        self._show_from(worker, why(flow, verdict, advice, session.clock(), observation, change, old=old))
+        document = why(flow, verdict, advice, session.clock(), observation, change, old=old)
+        self._show_from(worker, with_drift(document, drift))
 
     def _show_from(self, worker: Worker[None], document: Document) -> None:
         if not worker.is_cancelled:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from meshtui.engine.explain.advice import Advice
 from meshtui.engine.explain.changes import change_in_words, conclusion_in_words, warnings_in_words
 from meshtui.engine.explain.wording import in_words
+from meshtui.mesh.report import Difference
 from meshtui.model.change import VerdictChange
 from meshtui.model.flow import Flow
 from meshtui.model.observation import Observation
@@ -16,6 +18,7 @@ from meshtui.ui.document import BAD, DIM, OK, STRONG, WARN, Document, Line, Sect
 from meshtui.ui.text import age
 from meshtui.ui.verdicts import VERDICTS, agreement, seen_ago
 
+_MOST_DRIFT = 5
 _STEPS = {
     StepResult.PASS: ("✓ pass ", OK),
     StepResult.BLOCK: ("✗ BLOCK", BAD),
@@ -81,6 +84,32 @@ def why(
         sections.append(Section("Next", (line(advice.next_step),)))
     port = f":{flow.port}" if flow.port is not None else ""
     return Document(f"Why? {flow.source} → {flow.destination}{port} ({flow.protocol})", tuple(sections))
+
+
+def drift_about(verdict: Verdict, differences: Iterable[Difference]) -> tuple[Difference, ...]:
+    """The differences of the objects that a verdict depends on."""
+    refs = {decider.ref for step in verdict.steps for decider in step.objects}
+    refs |= {verdict.decided_by.ref} if verdict.decided_by is not None else set()
+    return tuple(each for each in differences if each.ref in refs)
+
+
+def with_drift(document: Document, differences: Sequence[Difference]) -> Document:
+    """An explained verdict, with the nodes whose ztunnel decides by something else than the verdict assumes."""
+    if not differences:
+        return document
+    first, *others = document.sections
+    return Document(document.title, (first, Section("Not so everywhere", _drift(differences)), *others))
+
+
+def _drift(differences: Sequence[Difference]) -> tuple[Line, ...]:
+    lines: list[Line] = []
+    for each in differences[:_MOST_DRIFT]:
+        field = f", {each.field}" if each.field else ""
+        words = f"{each.name}{field}: {each.found or 'missing'} there; {each.by}: {each.expected or 'nothing'}"
+        lines.append(line((f"! the ztunnel on {each.node} ", BAD), words))
+    if len(differences) > _MOST_DRIFT:
+        lines.append(line((f"and {len(differences) - _MOST_DRIFT} more: 6 shows the nodes", DIM)))
+    return tuple(lines)
 
 
 def _changes(advice: Advice) -> tuple[Line, ...]:
