@@ -136,7 +136,8 @@ def _cause(denial: Denial, snapshot: Snapshot, agreement: Agreement) -> Cause:
     rejected = denial.kind is DenialKind.REJECTED and denial.proxy == "ztunnel"
     if rejected and not denial.identity and _is_captured(denial.source, snapshot):
         return Cause.NO_IDENTITY
-    return Cause.POLICY if agrees or denial.named is not None else Cause.UNKNOWN
+    said = denial.named is not None or denial.kind is DenialKind.POLICY_CHANGE
+    return Cause.POLICY if agrees or said else Cause.UNKNOWN
 
 
 def _closed(verdict: Verdict | None) -> str:
