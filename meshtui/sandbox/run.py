@@ -76,7 +76,10 @@ class Sandbox:
         ]
 
     async def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> list[str]:
-        """Wait until every workload is ready and the gateway answers. Returns what isn't ready when the time is over."""
+        """Wait until every workload is ready and the gateway answers; then the scenario's faults of the mesh begin.
+
+        Returns what isn't ready when the time is over.
+        """
         changes = self.api.store.subscribe(*_WORKLOADS)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
@@ -84,8 +87,16 @@ class Sandbox:
                     await changes.batch(0.5)
                 await self.dataplane.wait_settled()
                 await _answers(self.gateway_url)
+                await self._break()
                 return []
-        return self.waiting_for() or [self.gateway_url]
+        missing = self.waiting_for() or [self.gateway_url]
+        await self._break()
+        return missing
+
+    async def _break(self) -> None:
+        """Let the scenario's faults of the mesh begin, now that everything has been ready."""
+        self.dataplane.faulty.arm()
+        await self.dataplane.wait_settled()
 
 
 def _is_settled(obj: Obj) -> bool:

@@ -42,6 +42,7 @@ BROKEN = {
     "hbone-blocked": Outcome(504, "timeout", 0),
     "h2c-upgrade": Outcome(502, "http_400", 0),
     "gateway-namespace": Outcome(503, None, 0),
+    "node-behind": Outcome(502, "closed", 0),
 }
 
 
@@ -66,7 +67,7 @@ async def buy(gateway: str) -> Outcome:
         before = await client.get(f"/inven/stock/{BOOK}")
         answer = await client.post("/ecom/checkout")
         after = await client.get(f"/inven/stock/{BOOK}")
-    moved = after.json()["reserved"] - before.json()["reserved"]
+    moved = 0 if before.is_error else after.json()["reserved"] - before.json()["reserved"]
     cause = answer.json()["detail"].get("cause") if answer.is_error else None
     return Outcome(answer.status_code, cause, moved)
 
@@ -126,7 +127,9 @@ async def reaches_databases(sandbox: Sandbox) -> set[str]:
 
 
 def test_every_scenario_is_tried() -> None:
-    assert set(BROKEN) == set(scenarios.names())
+    of_the_mesh = {name for name in scenarios.names() if scenarios.faults(name)}  # tried in test_mesh_faults.py
+    assert set(BROKEN) - {"node-behind"} == set(scenarios.names()) - of_the_mesh
+    assert "node-behind" in of_the_mesh
 
 
 @needs_kubectl

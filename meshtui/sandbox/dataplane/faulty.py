@@ -27,6 +27,11 @@ class Faulty:
         self._active: list[_Active] = [_active(each, self) for each in faults]
         self._images = {each.fault.node: each.fault.image for each in faults if isinstance(each.fault, OldVersion)}
         self._ztunnels: dict[str, str] = {}
+        self._armed = False
+
+    def arm(self) -> None:
+        """Let the faults begin: what they break is ready then. Only an old version is there from the start."""
+        self._armed = True
 
     @property
     def ca(self) -> MeshCa:
@@ -49,7 +54,7 @@ class Faulty:
     def bend(self, world: World) -> World:
         """Return the world with the faults that are not over."""
         self._renew_with_ztunnels(world)
-        for each in self._active:
+        for each in self._active if self._armed else ():
             if not each.over:
                 world = each.apply(world)
         return world

@@ -74,6 +74,12 @@ def names() -> list[str]:
     return [_BASE, *sorted(found - {_BASE})]
 
 
+def folder(name: str) -> Path:
+    """The folder of a scenario. Raises ScenarioError."""
+    _read(name)
+    return _FOLDER / name
+
+
 def title(name: str) -> str:
     """One line about a scenario; raises ScenarioError."""
     return _read(name).title

@@ -23,6 +23,7 @@ def allow(principal):
 async def break_it(cluster, fault, older=()):
     planned = Planned.model_validate({"fault": fault, "older": tuple(older)})
     cluster.plane.faulty = Faulty([planned], cluster.plane.faulty.ca, cluster.logs)
+    cluster.plane.faulty.arm()
     await cluster.settled()
 
 

@@ -29,6 +29,8 @@ OBSERVED = {
     "uuid-mismatch": ("MT402", Evidence(("a",), ("b",), "bookstore/ecom-service:1.1")),
     "h2c-upgrade": ("MT403", Evidence(http_400=1, invalid_requests=1)),
 }
+OF_THE_MESH = {"lost-redirection", "pending-pod", "stuck-renewal", "node-behind", "nack", "old-dump"}
+"""Nothing is wrong with what their manifests say."""
 GOOD = Evidence(("a",), ("a",), "bookstore/ecom-service:1.1", "http://i", 2, 2, 0, 0)
 
 
@@ -59,12 +61,13 @@ def findings(objects, evidence=None):
 
 
 def test_every_scenario_is_pinned():
-    assert {*FIRST, *OBSERVED, "healthy"} == set(names())
+    assert {*FIRST, *OBSERVED, *OF_THE_MESH, "healthy"} == set(names())
 
 
+@pytest.mark.parametrize("scenario", ["healthy", *sorted(OF_THE_MESH)])
 @pytest.mark.parametrize("evidence", [None, GOOD], ids=["manifests", "observed"])
-def test_nothing_is_wrong_with_the_healthy_one(evidence):
-    report = look(snapshot_of(load("healthy")), evidence)
+def test_nothing_is_wrong_with_the_healthy_one(evidence, scenario):
+    report = look(snapshot_of(load(scenario)), evidence)
     assert [(f.rule, f.message) for f in report.findings if f.severity < Severity.INFO] == []
     assert {each.rule for each in report.not_evaluated} == (set() if evidence else {"MT401", "MT402", "MT403"})
 

@@ -38,7 +38,15 @@ DIFFERENCES = {
         ("NetworkPolicy", "inventory", "inventory-netpol"),
         ("NetworkPolicy", "inventory", "inventory-db-netpol"),
     },
+    "nack": {("AuthorizationPolicy", "inventory", "inventory-db-policy")},
+    # What is wrong with the mesh itself isn't in any manifest.
+    "lost-redirection": set(),
+    "pending-pod": set(),
+    "stuck-renewal": set(),
+    "node-behind": set(),
+    "old-dump": set(),
 }
+FAULTY = {"lost-redirection", "pending-pod", "stuck-renewal", "node-behind", "nack", "old-dump"}
 SEED = ("wrong-identity", "no-reserve-call", "open-databases", "missing-egress", "uuid-mismatch")
 
 
@@ -60,6 +68,19 @@ def test_all_scenarios_are_found_with_healthy_first() -> None:
 @pytest.mark.parametrize("name", DIFFERENCES)
 def test_a_scenario_differs_from_healthy_in_its_own_gap_alone(name: str) -> None:
     assert changed(name) == DIFFERENCES[name]
+
+
+@pytest.mark.parametrize("name", scenarios.names())
+def test_faults_of_the_mesh_are_about_what_is_there(name: str) -> None:
+    found = objects(name)
+    faults = scenarios.faults(name)
+    assert [each.fault.fault for each in faults] == ([name] if name in FAULTY else [])
+    for each in faults:
+        of = getattr(each.fault, "of", "istio-system/DaemonSet/ztunnel")
+        namespace, kind, workload = of.split("/")
+        assert (kind, namespace, workload) in found
+        for older in each.older:
+            assert (older["kind"], older["metadata"]["namespace"], older["metadata"]["name"]) in found
 
 
 def test_as_found_has_all_five_gaps() -> None:
