@@ -75,6 +75,7 @@ def _is_public(each):
 
 
 def test_the_libraries_are_imported_at_the_first_port_forward():
-    code = "import sys, meshtui.sources.kubernetes.mesh_look; print({'h11', 'httpx', 'websockets', 'kubernetes'} & {*sys.modules})"
+    late = {"h11", "httpx", "websockets", "kubernetes"}
+    code = f"import sys, meshtui.sources.kubernetes.mesh_look; print({late} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
