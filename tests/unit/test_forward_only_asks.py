@@ -2,6 +2,8 @@
 
 import ast
 import inspect
+import subprocess
+import sys
 from pathlib import Path
 
 import meshtui
@@ -70,3 +72,10 @@ def test_nobody_chooses_a_port_a_method_or_a_path():
 
 def _is_public(each):
     return inspect.isfunction(each) and each.__module__ == forward.__name__ and not each.__name__.startswith("_")
+
+
+def test_the_libraries_are_imported_at_the_first_port_forward():
+    late = {"h11", "httpx", "websockets", "kubernetes"}
+    code = f"import sys, meshtui.sources.kubernetes.mesh_look; print({late} & {{*sys.modules}})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 _SUBPROTOCOL = "v4.channel.k8s.io"
 _DATA, _ERROR = 0, 1
 """The channels of the first port: its bytes, and a message when it can't be reached. Each begins with the port's number."""
+_NOT_YET, _NONE = -1, -2
+"""The channel of a message before its first byte, and of one that has none."""
 _STEP_BYTES = 4 * MIB
 """How much room an answer of unknown length asks for at once."""
 
@@ -245,11 +247,15 @@ class _Forward:
                 self.ended = f": the port-forward was closed{f' ({said})' if said else ''}"
                 return b""
             case Opcode.BINARY:
-                self._channel, content = content[0] if content else -1, content[1:]
+                self._channel = _NOT_YET
             case Opcode.CONT:
                 pass
             case _:
-                self._channel = -1
+                self._channel = _NONE
+        if self._channel == _NOT_YET:
+            if not content and not frame.fin:
+                return b""
+            self._channel, content = content[0] if content else _NONE, content[1:]
         if self._channel not in self._begun:
             raise NonsenseError(f"port {self.port}: this isn't a port-forward: a message for no channel that was asked for")
         content = self._without_port(content)

@@ -7,6 +7,7 @@ import pytest
 
 from meshtui.ztunnel.dump import Table
 from meshtui.ztunnel.reading import Differing, Shared, read_dump
+from tests.fakes.recordings import FOLDER
 
 
 def workload(number, **more):
@@ -88,3 +89,16 @@ def test_entries_with_the_same_key_are_all_kept():
 def test_a_hostile_dump_of_one_key_is_read_in_no_time():
     raw = dump([workload(1, name=str(number)) for number in range(20_000)], indent=None)
     assert len(read_dump(raw).workloads) == 20_000
+
+
+def test_recordings_are_read_alike_alone_and_together():
+    folder = FOLDER / "config_dump"
+    if not folder.is_dir():
+        pytest.skip(f"no recordings at {FOLDER}")
+    shared = Shared()
+    for path in sorted(folder.glob("*.json")):
+        raw = path.read_bytes()
+        one, other = read_dump(raw, shared), read_dump(bytearray(raw))
+        assert one == other, path.name
+        assert one.workloads == other.workloads
+        assert one.problems == ()
