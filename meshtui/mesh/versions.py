@@ -51,8 +51,10 @@ def version_differences(
     """Versions that don't fit together, each with its node, and dry runs that an old ztunnel enforces."""
     versions = {look.node: version_of(look) for look in looks}
     istiods = [version for version in (*control_plane, *istiod_versions(snapshot)) if minor_of(version)]
-    found = (*_against_istiod(versions, istiods), *_among_ztunnels(versions), *_dry_runs(looks, versions))
-    return (*found, *_cni(snapshot, istiods))
+    skewed = tuple(_against_istiod(versions, istiods))
+    told = {each.node for each in skewed}
+    others = (each for each in _among_ztunnels(versions) if each.node not in told)
+    return (*skewed, *others, *_dry_runs(looks, versions), *_cni(snapshot, istiods))
 
 
 def _against_istiod(versions: dict[str, str], istiods: Sequence[str]) -> Iterator[Difference]:

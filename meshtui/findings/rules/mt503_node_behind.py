@@ -15,8 +15,11 @@ from meshtui.model.finding import Severity
 def _look(context: Context) -> Iterator[Found]:
     """One finding for each node; what istiod says of updates that aren't acknowledged is a part of it, refused ones aren't."""
     groups: dict[str, list[Difference]] = defaultdict(list)
+    refusing: set[str] = set()
     for each in report_of(context).differences:
-        behind = each.between is Between.ISTIOD and not each.found.startswith("refused")
+        refused = each.between is Between.ISTIOD and each.found.startswith("refused")
+        refusing.update([each.node] if refused else [])
+        behind = each.between is Between.ISTIOD and not refused
         if each.between in {Between.ZTUNNELS, Between.API} or behind:
             groups[each.node].append(each)
     for node, differences in sorted(groups.items()):
@@ -29,7 +32,7 @@ def _look(context: Context) -> Iterator[Found]:
             f"the ztunnel on {node} isn't up to date: {which}",
             worst[0].consequence or "connections on this node are decided otherwise than the API says",
             Severity.ERROR if worst[0].dangerous else Severity.WARNING,
-            fix=fix,
+            fix=None if node in refusing else fix,  # a restart doesn't make it accept what it refuses (MT504)
             affected=frozenset(objects),
         )
 
