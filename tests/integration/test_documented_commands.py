@@ -8,6 +8,7 @@ import re
 import shlex
 import signal
 import sys
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from meshtui.journeys.load import parsed
 from meshtui.sandbox.scenarios import load
 from tests.fakes.bookstore import IN_ITS_LOOP, on
 from tests.fakes.terminal import Terminal
+from tests.fakes.ztunnels import dump
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs" / "guide").glob("*.md"))]
@@ -105,6 +107,10 @@ def workspace(tmp_path, bookstore):
     for name, text in journeys_of_the_guide().items():
         (tmp_path / name).write_text(text)
         (own / name).write_text(text)
+    for node in ("a", "b"):
+        (tmp_path / f"{node}.json").write_bytes(dump(node))
+    with tarfile.open(tmp_path / "bug-report.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "a.json", "bug-report/istio-system/ztunnel-a/config_dump.json")
     (tmp_path / "known.json").write_text('{"apiVersion": "meshtui/v1", "findings": []}')
     config = yaml.safe_load(Path(bookstore.kubeconfig).read_text())
     config["contexts"].append({**config["contexts"][0], "name": "prod"})
