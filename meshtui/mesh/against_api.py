@@ -21,6 +21,15 @@ from meshtui.model.snapshot import Snapshot
 from meshtui.ztunnel.dump import NodeDump, Table
 
 _BY = "the API"
+_READ_FROM = (
+    ("waypoints", "Gateway"),
+    ("waypoints that their class may be for", "GatewayClass"),
+    ("waypoints of namespaces", "Namespace"),
+    ("endpoints of Services without a selector", "EndpointSlice"),
+)
+"""What else can't be compared without a kind."""
+_OTHERS = (("policies", "AuthorizationPolicy"), ("workloads", "Pod"), ("Services", "Service"))
+"""What isn't missed without all objects of a kind."""
 
 
 def differences(snapshot: Snapshot, dump: NodeDump, node: str, *, now: datetime) -> tuple[Difference, ...]:
@@ -54,7 +63,7 @@ class Comparison:
         return tuple(_left_out(self._compared(dump)))
 
     def _said(self, dump: NodeDump) -> tuple[Says, ...]:
-        known = next((said for other, said in self._done if _same(other, dump)), None)
+        known = next((said for other, said in self._done if same_tables(other, dump)), None)
         if known is None:
             known = tuple(_all(self._compared(dump)))
             self._done.append((dump, known))
@@ -67,7 +76,7 @@ class Comparison:
         return Compared(self._desired[names], dump, self._now)
 
 
-def _same(one: NodeDump, other: NodeDump) -> bool:
+def same_tables(one: NodeDump, other: NodeDump) -> bool:
     """Whether two dumps hold the same tables (``reading.Shared`` keeps equal ones once)."""
     return (
         one.tables.keys() == other.tables.keys()
@@ -127,7 +136,11 @@ def _left_out(compared: Compared) -> Iterator[str]:
         yield from _about("policies of workloads", compared.why_not_attached(compared.snapshot.mesh.root_namespace))
     yield from _about("workloads", compared.why_no_workloads)
     yield from _about("Services", compared.why_no_services)
-    yield from _about("waypoints", seen.why_unread("Gateway"))
+    for what, kind in _READ_FROM:
+        yield from _about(what, seen.why_unread(kind))
+    for what, kind in _OTHERS:
+        if seen.reads(kind) and (scope := compared.snapshot.kind_state(kind).scope):
+            yield f"{what} that the API doesn't have: only {scope} may be read"
 
 
 def _about(what: str, why: str) -> Iterator[str]:

@@ -35,12 +35,10 @@ def _changing(compared: Compared, namespace: str, name: str) -> bool:
     """Whether what a policy was made from has just been changed, so that istiod doesn't send it any more since a moment."""
     snapshot = compared.snapshot
     if name == STATIC_STRICT or name.startswith(CONVERTED):
-        spaces = {namespace, snapshot.mesh.root_namespace}
-        return compared.changed(p.meta for p in snapshot.peer_authentications.values() if p.meta.namespace in spaces)
+        return bool({namespace, snapshot.mesh.root_namespace} & compared.changing_peers)
     if name.startswith(IMPLICIT):
         return compared.changed(gateway.meta for gateway in snapshot.gateways.values())
-    metas = (policy.meta for policy in snapshot.authorization_policies.values())
-    return compared.changed(meta for meta in metas if (meta.namespace, meta.name) == (namespace, name))
+    return f"{namespace}/{name}" in compared.changing_policies
 
 
 def _different(expected: WantedPolicy, found: Policy) -> Iterator[Says]:

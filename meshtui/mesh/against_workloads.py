@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from meshtui.mesh.compared import ABSENT, NONE, Compared, Says, address, listed, some
 from meshtui.mesh.desired import DOMAIN, HEALTHY, WantedWorkload
-from meshtui.mesh.desired_policies import IMPLICIT
+from meshtui.mesh.desired_policies import CONVERTED, IMPLICIT, STATIC_STRICT
 from meshtui.model.workload import Pod
 from meshtui.ztunnel.dump import Table, Workload
 
@@ -16,6 +16,8 @@ _DEFAULT = "default"
 _MISSING = "its traffic is treated as plaintext of nobody: without an identity, no policy about identities lets it through"
 _OTHER_ACCOUNT = "connections to it expect another identity, and its own traffic is judged by that one"
 _OTHER_DOMAIN = "connections to it expect an identity of another trust domain"
+_UNLABELLED = "istiod attaches every policy with a selector to a pod without labels"
+"""As seen of it: a filter by no labels counts as no filter (istio/istio pkg/kube/krt/filter.go, FilterSelects)."""
 _OTHER_ADDRESS = "traffic with its address isn't known to be its own: it counts as plaintext of nobody"
 
 
@@ -122,19 +124,29 @@ def _addresses(compared: Compared, pod: Pod, there: Workload) -> Iterator[Says]:
 
 
 def _attached(compared: Compared, expected: WantedWorkload, there: Workload) -> Iterator[Says]:
-    pod, attached = expected.pod, expected.attached
-    wanted, found = attached.keys, frozenset(there.authorization_policies)
-    if wanted == found or compared.why_not_attached(pod.namespace) or compared.changed(attached.objects):
+    pod, wanted, found = expected.pod, expected.attached.keys, frozenset(there.authorization_policies)
+    if wanted == found or compared.why_not_attached(pod.namespace):
         return
-    policies = compared.desired.policies
-    unclear = {key for key in wanted ^ found if key in attached.undetermined or not policies.tells_attached(key, pod.namespace)}
-    if not _tells_waypoints(compared, expected):
-        unclear |= {key for key in wanted ^ found if key.partition("/")[2].startswith(IMPLICIT)}
-    missing, extra = sorted(wanted - found - unclear), sorted(found - wanted - unclear)
+    told = {key for key in wanted ^ found if _tells_attached(compared, expected, key)}
+    missing, extra = sorted(told - found), sorted(told - wanted)
     changed = [*(f"{key} isn't enforced for it" for key in missing), *(f"{key} is enforced for it" for key in extra)]
     if changed:
+        text = some(changed) + (f": {_UNLABELLED}" if extra and not pod.labels else "")
         shown = listed(sorted(wanted)), listed(sorted(found))
-        yield Says(f"Pod {pod.key}", "authorizationPolicies", *shown, pod.meta.ref, True, some(changed))
+        yield Says(f"Pod {pod.key}", "authorizationPolicies", *shown, pod.meta.ref, True, text)
+
+
+def _tells_attached(compared: Compared, expected: WantedWorkload, key: str) -> bool:
+    """Whether it is known if a policy is attached to a pod: what it depends on can be read, and hasn't just been changed."""
+    namespace, policies = expected.pod.namespace, compared.desired.policies
+    if key in expected.attached.undetermined or not policies.tells_attached(key, namespace):
+        return False
+    name = key.partition("/")[2]
+    if name == STATIC_STRICT or name.startswith(CONVERTED):
+        return not {namespace, compared.snapshot.mesh.root_namespace} & compared.changing_peers
+    if name.startswith(IMPLICIT):
+        return _tells_waypoints(compared, expected)
+    return key not in compared.changing_policies
 
 
 def _tells_waypoints(compared: Compared, expected: WantedWorkload) -> bool:

@@ -99,6 +99,18 @@ class Compared:
         """Whether one of some objects has just been made or changed."""
         return any(is_recent(meta, self.now) for meta in metas)
 
+    @cached_property
+    def changing_policies(self) -> frozenset[str]:
+        """The AuthorizationPolicies that have just been changed, as ``namespace/name``."""
+        metas = (policy.meta for policy in self.snapshot.authorization_policies.values())
+        return frozenset(f"{meta.namespace}/{meta.name}" for meta in metas if is_recent(meta, self.now))
+
+    @cached_property
+    def changing_peers(self) -> frozenset[str]:
+        """The namespaces in which a PeerAuthentication has just been changed."""
+        metas = (policy.meta for policy in self.snapshot.peer_authentications.values())
+        return frozenset(meta.namespace for meta in metas if is_recent(meta, self.now))
+
     def is_settled(self, pod: Pod) -> bool:
         """Whether a pod isn't new, hasn't just been changed, and isn't going away."""
         created = pod.meta.created

@@ -62,8 +62,6 @@ class Attached:
 
     keys: frozenset[str] = frozenset()
     undetermined: frozenset[str] = frozenset()
-    objects: tuple[Meta, ...] = ()
-    """The PeerAuthentications that decide about it, and the policies that select it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +231,7 @@ class WantedPolicies:
         if not self._switches.allows_waypoints:
             return found
         implicit = {implicit_key(each.gateway) for each in bindings if each.gateway is not None}
-        return Attached(found.keys | (implicit & self.by_key.keys()), found.undetermined, found.objects)
+        return Attached(found.keys | (implicit & self.by_key.keys()), found.undetermined)
 
     def why_not_attached(self, namespace: str) -> str:
         """Why the policies of a namespace's workloads can't be predicted, or an empty string."""
@@ -297,8 +295,7 @@ class WantedPolicies:
         if any(level.ties for level in (mesh, own, workload)):
             converted = (f"{p.meta.namespace}/{CONVERTED}{p.meta.name}" for p in peers)
             undetermined |= {f"{self._root}/{STATIC_STRICT}", *converted}
-        objects = (*(p.meta for p in selecting), *(p.meta for p in (*peers, *above)))
-        return Attached(frozenset(keys), frozenset(undetermined), objects)
+        return Attached(frozenset(keys), frozenset(undetermined))
 
 
 def implicit_key(gateway: Gateway) -> str:

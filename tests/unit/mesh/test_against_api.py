@@ -341,6 +341,14 @@ def test_pods_of_a_kubelet_have_no_account():
     assert [d.field for d in changed(put(W, WEB, serviceAccount=""))] == ["serviceAccount"]
 
 
+def test_a_pod_without_labels():
+    bare = pod("shop/bare", "10.0.0.4")
+    del bare["metadata"]["labels"]
+    uid = "Kubernetes//Pod/shop/bare"
+    (one,) = changed(put(W, uid, authorizationPolicies=[STATIC, "shop/one"]), snapshot=live(*OBJECTS, bare))
+    assert one.consequence == "shop/one is enforced for it: istiod attaches every policy with a selector to a pod without labels"
+
+
 def test_all_that_is_evaluated_is_compared():
     assert len(rules.FIELDS) == len(fields(Match))
 
@@ -397,6 +405,13 @@ AGES = {
     "policy": ("AuthorizationPolicy", "one", 15, drop(P, "shop/one")),
     "policy's rules": ("AuthorizationPolicy", "one", 15, one_rule_less),
     "policies of a pod": ("AuthorizationPolicy", "one", 15, put(W, WEB, authorizationPolicies=[STATIC])),
+    "a policy that selects it no more": (
+        "AuthorizationPolicy",
+        "one",
+        15,
+        put(W, DB, authorizationPolicies=[STATIC, "shop/one"]),
+    ),
+    "strictness of a pod": ("PeerAuthentication", "all", 15, put(W, WEB, authorizationPolicies=["shop/one"])),
     "converted policy": ("PeerAuthentication", "all", 15, put(P, "shop/converted_peer_authentication_db", rules=[])),
     "service": ("Service", "web", 15, drop(S, HOST)),
     "waypoint": ("Gateway", "waypoint", 15, put(S, HOST, waypoint=None)),
@@ -456,7 +471,10 @@ def test_nothing_is_left_out_where_everything_is_known():
 @pytest.mark.parametrize("change", [one_more_policy, one_more_pod, one_more_service])
 def test_with_the_rights_for_some_namespaces_more_entries_are_no_difference(change):
     kinds = dict.fromkeys(("AuthorizationPolicy", "Pod", "Service"), KindState(KindStatus.SYNCED, scope="shop"))
-    assert changed(change, snapshot=replace(SNAPSHOT, kinds=kinds)) == ()
+    snapshot = replace(SNAPSHOT, kinds=kinds)
+    assert changed(change, snapshot=snapshot) == ()
+    said = not_compared(snapshot, dump_of(plain_tables(SNAPSHOT)))
+    assert "workloads that the API doesn't have: only shop may be read" in said
 
 
 def test_files_need_not_hold_everything():
