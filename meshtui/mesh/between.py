@@ -19,6 +19,8 @@ from meshtui.ztunnel.dump import Entries, NodeDump, Table, policy_of, service_of
 from meshtui.ztunnel.look import NodeLook
 from meshtui.ztunnel.reading import Differing
 
+ALL = "all "
+"""How the name of a difference begins that is about a whole list."""
 _WORDS = {Table.WORKLOADS: "workloads", Table.SERVICES: "Services", Table.POLICIES: "policies"}
 _CONSEQUENCES = {
     Table.POLICIES: "connections to this node's pods are decided otherwise than on other nodes",
@@ -139,7 +141,7 @@ def _parts(right: bytes | None, entry: bytes | None) -> list[tuple[str, str, str
 
 
 def _whole(node: str, table: Table, words: str, by: str) -> Difference:
-    name = f"all {_WORDS[table]}"
+    name = f"{ALL}{_WORDS[table]}"
     consequence = _CONSEQUENCES[table]
     return Difference(
         Between.ZTUNNELS, node, name, "", words, "none", by, dangerous=table is Table.POLICIES, consequence=consequence

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from meshtui.mesh.against_api import Comparison
-from meshtui.mesh.between import between_ztunnels
+from meshtui.mesh.between import ALL, between_ztunnels
 from meshtui.mesh.certificates import certificate_problems
 from meshtui.mesh.enrolment import enrolments, should_be_captured
 from meshtui.mesh.report import Between, Difference, MeshReport, NodeState
@@ -40,9 +40,8 @@ def compare(
     domains = (snapshot.mesh.trust_domain, *snapshot.mesh.trust_domain_aliases) if snapshot and snapshot.mesh.found else ()
     certificates = certificate_problems(look.nodes, now, domains)
     api, left_out = _of_api(snapshot, look, now or look.at) if snapshot is not None else ((), ())
-    said = {(each.node, each.name, each.field) for each in api}
     differences = (
-        *(each for each in between_ztunnels(look.nodes) if (each.node, each.name, each.field) not in said),
+        *_not_told(between_ztunnels(look.nodes), api, live=live),
         *api,
         *_of_istiod(look.synced or (), look.nodes),
         *version_differences(look.nodes, snapshot, look.istiod_versions),
@@ -50,6 +49,23 @@ def compare(
     found = enrolments(snapshot, look, observed or {}, now or look.at) if snapshot is not None and live else {}
     report = MeshReport(look.at, (), differences, certificates, found, (*look.missing, *left_out))
     return replace(report, nodes=tuple(_states(snapshot if live else None, look, report)))
+
+
+def _not_told(between: Iterable[Difference], api: Sequence[Difference], *, live: bool) -> Iterator[Difference]:
+    """The differences between ztunnels that the comparison with the API doesn't tell better.
+
+    Where the API's objects show who is right, the others aren't wrong because they are fewer.
+    """
+    told = {(each.node, each.name, each.field) for each in api}
+    wrong: dict[str, set[str]] = {}
+    for each in api:
+        wrong.setdefault(each.name, set()).add(each.node)
+    faulty = {each.node for each in api}
+    for each in between:
+        right = each.name in wrong and each.node not in wrong[each.name]
+        whole = each.name.startswith(ALL) and live and each.node not in faulty
+        if (each.node, each.name, each.field) not in told and not right and not whole:
+            yield each
 
 
 def _of_api(snapshot: Snapshot, look: MeshLook, now: datetime) -> tuple[tuple[Difference, ...], tuple[str, ...]]:

@@ -1,15 +1,13 @@
 """Dumps of ztunnels: made from what istiod should send, and changed in one place."""
 
-import os
-from pathlib import Path
-
 import msgspec
 
 from meshtui.mesh.desired import Desired
 from meshtui.ztunnel.dump import NodeDump, Table
 from meshtui.ztunnel.reading import canonical
+from tests.fakes.recordings import FOLDER
 
-RECORDINGS = Path(os.environ.get("MESHTUI_RECORDINGS") or Path(__file__).parents[3] / "shared" / "ztunnel") / "config_dump"
+RECORDINGS = FOLDER / "config_dump"
 """Dumps of real ztunnels, where they are at hand: they aren't part of the repository."""
 
 
