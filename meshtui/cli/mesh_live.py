@@ -59,7 +59,8 @@ async def _look(source: LiveSource, snapshot: Snapshot, nodes: Sequence[str], *,
 
 async def _observed(source: LiveSource, snapshot: Snapshot) -> Mapping[str, list[Evidence]]:
     """Evidence in the ztunnels' logs; none where they can't be read, which standard error says."""
-    from meshtui.mesh.observed import observed_in_logs
+    from meshtui.mesh.observed import observed_in_logs, with_agents
+    from meshtui.sources.kubernetes.cni_agents import agent_lines
     from meshtui.sources.kubernetes.denials import DenialLog
     from meshtui.sources.kubernetes.log_stream import log_reader
 
@@ -67,4 +68,7 @@ async def _observed(source: LiveSource, snapshot: Snapshot) -> Mapping[str, list
     await log.read()
     for problem in log.problems:
         note(problem)
-    return observed_in_logs(log.captured, log.denials, snapshot)
+    agents, problems = await agent_lines(await source.open(), snapshot.pods.values())
+    for problem in problems:
+        note(problem)
+    return with_agents(observed_in_logs(log.captured, log.denials, snapshot), agents, snapshot)

@@ -1,11 +1,12 @@
-"""Evidence of pods' capture in ztunnels' logs."""
+"""Evidence of pods' capture in the logs of ztunnels and of istio-cni's agents."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from meshtui.logs.cni_agent import AgentLine
 from meshtui.model.constants import HBONE_PORT
 from meshtui.model.denial import Denial, DenialKind
 from meshtui.model.enrolment import Evidence, Seen
@@ -40,6 +41,22 @@ def observed_in_logs(
         if rejected and not denial.identity and _is_steady(source, denial.last, served):
             words = f"called {denial.pods[1]} without an identity"
             found[denial.pods[0]].append(Evidence(Seen.NO_IDENTITY, False, words, denial.last))
+    return found
+
+
+def with_agents(
+    observed: Mapping[str, Sequence[Evidence]], lines: Iterable[AgentLine], snapshot: Snapshot
+) -> dict[str, list[Evidence]]:
+    """The same with what istio-cni's agents say: the pods that they couldn't capture again, and didn't add since."""
+    found = {key: list(several) for key, several in observed.items()}
+    last: dict[str, AgentLine] = {}
+    for line in sorted(lines, key=lambda each: each.at):
+        last[line.pod] = line
+    for key, line in last.items():
+        pod = snapshot.pod_by_key.get(key)
+        if pod is not None and not line.added and was_captured(pod):
+            words = "istio-cni didn't find its network namespace"
+            found.setdefault(key, []).append(Evidence(Seen.CNI_FAILED, False, words, line.at, pod.node))
     return found
 
 

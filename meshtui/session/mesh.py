@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from meshtui.mesh.compare import APART, compare, confirmed, is_calm
-from meshtui.mesh.observed import observed_in_logs
+from meshtui.mesh.observed import observed_in_logs, with_agents
 from meshtui.mesh.report import MeshReport
 from meshtui.model.enrolment import Enrolment
 from meshtui.model.errors import MeshtuiError
@@ -82,12 +82,15 @@ class MeshWatch:
 
     async def _look(self) -> bool:
         """One look. Returns whether another one is needed soon, to confirm what this one shows."""
+        from meshtui.sources.kubernetes.cni_agents import agent_lines
         from meshtui.sources.kubernetes.mesh_look import look_at_mesh
 
         self.looking = True
         self._host.tell()
         try:
-            look = await look_at_mesh(self._host.api(), self._host.snapshot.pods.values())
+            pods = self._host.snapshot.pods.values()
+            look = await look_at_mesh(self._host.api(), pods)
+            agents, _ = await agent_lines(self._host.api(), pods)
         except MeshtuiError as error:
             self.problem = str(error)
             return False
@@ -97,7 +100,7 @@ class MeshWatch:
         self.problem = ""
         snapshot = self._host.snapshot
         captured, denials = self._host.capture_log()
-        observed = observed_in_logs(captured, denials, snapshot)
+        observed = with_agents(observed_in_logs(captured, denials, snapshot), agents, snapshot)
         raw = await asyncio.to_thread(compare, snapshot, look, observed, self._host.clock())
         before, self._raw = self._raw, raw
         if is_calm(raw):

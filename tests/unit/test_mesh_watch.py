@@ -32,7 +32,7 @@ class Source:
     def __init__(self, snapshot, *, sandbox):
         self.snapshot = snapshot
         self.label = SourceLabel(context="c", sandbox=sandbox, changeable=True)
-        self.api = object()
+        self.api = object()  # nothing is asked: the looks are planned, and no agent runs
 
     async def run(self, publish):
         publish(self.snapshot)
