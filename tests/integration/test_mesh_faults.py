@@ -119,6 +119,23 @@ async def test_the_certificates_of_a_dump_are_those_that_are_presented(bookstore
 
 
 @on("healthy")
+async def test_connections_that_are_held_open_are_listed_at_both_ends(bookstore: Sandbox) -> None:
+    found = await dumps(bookstore)
+    listed = {each["info"]["name"]: each["connections"] for dump in found.values() for each in dump["workloadState"].values()}
+    addresses_of = {each["name"]: each["workloadIps"][0] for dump in found.values() for each in dump["workloads"]}
+    service = next(name for name in listed if name.startswith("inventory-service"))
+    vip = next(each["vips"][0] for dump in found.values() for each in dump["services"] if each["name"] == "inventory-db")
+    database = addresses_of["inventory-db-0"]
+    there = [each for each in listed[service]["outbound"] if each["actualDst"] == f"{database}:15008"]
+    assert {(each["originalDst"], each["protocol"]) for each in there} == {(f"{vip.removeprefix('/')}:5432", "HBONE")}
+    here = listed["inventory-db-0"]["inbound"]
+    assert {(each["originalDst"], each["actualDst"], each["protocol"]) for each in here} == {
+        ("inventory-db.inventory.svc.cluster.local", f"{database}:5432", "HBONE")
+    }
+    assert {each["src"].partition(":")[0] for each in here} == {addresses_of[service]}
+
+
+@on("healthy")
 async def test_metrics_readiness_and_synchronization(bookstore: Sandbox) -> None:
     assert await buy(bookstore.gateway_url) == GOOD
     texts = []
