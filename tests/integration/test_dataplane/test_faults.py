@@ -5,6 +5,7 @@ import json
 
 from meshtui.sandbox.dataplane.faulty import Faulty
 from meshtui.sandbox.meshfaults import Planned
+from meshtui.ztunnel.reading import read_dump
 
 ECOM, INVENTORY, PROMETHEUS = "ecom/ecom-service", "inventory/inventory-service", "observability/prometheus"
 ZTUNNEL_A, ZTUNNEL_B = "istio-system/ztunnel-a", "istio-system/ztunnel-b"
@@ -147,6 +148,16 @@ def rules(cluster, ref, name):
     return next((each["rules"] for each in dump(cluster, ref)["policies"] if each["name"] == name), None)
 
 
+async def test_a_new_istiod_renews_the_certificate_at_once(cluster):
+    cluster.pod("istio-system/istiod", labels={"app": "istiod"})
+    await cluster.settled()
+    await break_it(cluster, {"fault": "stuck-renewal", "of": OF_INVENTORY})
+    await restart(cluster, ZTUNNEL_A)  # another node's
+    assert validity(cluster, INVENTORY_ID)[0] < 0.5
+    await restart(cluster, "istio-system/istiod")
+    assert validity(cluster, INVENTORY_ID)[0] > 0.9
+
+
 async def test_a_node_that_takes_no_more_policies(cluster):
     await cluster.apply("AuthorizationPolicy", "inv", "inventory", allow("cluster.local/ns/ecom/sa/ecom-service"))
     policy = cluster.store.get("authorizationpolicies", "inventory", "inv")
@@ -194,11 +205,17 @@ async def test_a_policy_that_a_ztunnel_refuses(cluster):
 
 async def test_a_ztunnel_of_an_old_version(cluster):
     new = dump(cluster, ZTUNNEL_B)
+    read = read_dump(answer(cluster, ZTUNNEL_B, 15000, "/config_dump"))
+    assert (read.problems, read.old_form, read.node) == ((), False, "sandbox-b")
     await break_it(cluster, {"fault": "old-dump", "node": "sandbox-b", "image": "istio/ztunnel:1.22.8"})
     cluster.store.hooks.append(cluster.plane.faulty.admit)
     await restart(cluster, ZTUNNEL_B)
     old = dump(cluster, ZTUNNEL_B)
     assert old["version"]["istioVersion"] == "1.22.8"
+    again = read_dump(answer(cluster, ZTUNNEL_B, 15000, "/config_dump"))
+    assert (again.problems, again.old_form, again.version) == ((), True, "1.22.8")
+    assert (set(again.workloads), set(again.services)) == (set(read.workloads), set(read.services))
+    assert [len(each.roots) for each in again.certificates] == [1]
     assert {f"/{each['workloadIps'][0]}" for each in new["workloads"]} == set(old["workloads"])
     assert {vip for each in new["services"] for vip in each["vips"]} == set(old["services"])
     assert old["policies"] == {}
