@@ -190,6 +190,8 @@ async def test_a_policy_that_a_ztunnel_refuses(cluster):
     assert rules(cluster, ZTUNNEL_B, "inv") is None
     assert workload(cluster, "inventory-service", ZTUNNEL_B)["authorizationPolicies"] == ["inventory/inv"]
     assert (await cluster.curl(ECOM, STOCK)).outcome == "connected"  # nothing denies it any more
+    line = await cluster.logged(ZTUNNEL_B, "skipping unknown policy")
+    assert line.endswith("\twarn\tstate:proxy{wl=inventory/inventory-service}\tskipping unknown policy inventory/inv\t")
     assert authorizations(cluster, ZTUNNEL_B)["lastError"] == "inventory/inv: decode error: no"
     assert authorizations(cluster, ZTUNNEL_B)["sent"] != authorizations(cluster, ZTUNNEL_B)["acked"]
     assert "lastError" not in authorizations(cluster, ZTUNNEL_A)
