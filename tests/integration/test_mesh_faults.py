@@ -164,6 +164,19 @@ async def test_metrics_readiness_and_synchronization(bookstore: Sandbox) -> None
     assert bookstore.dataplane.mesh.asked_to_quit == 0
 
 
+@on("healthy")
+async def test_applications_are_reached_as_well(bookstore: Sandbox) -> None:
+    (pod,) = [
+        each["metadata"]["name"]
+        for each in bookstore.api.store.list("pods", "inventory")
+        if "inventory-service" in each["metadata"]["name"]
+    ]
+    answer = await proxied(bookstore, f"inventory/{pod}", 8000, "/inven/health")
+    assert answer.json() == {"status": "UP"}
+    assert json.loads(await forwarded(bookstore, f"inventory/{pod}", 8000, "/inven/health")) == {"status": "UP"}
+    assert (await proxied(bookstore, f"inventory/{pod}", 8001, "/")).status_code == 503
+
+
 # ---- faults
 
 

@@ -1,5 +1,6 @@
 """Faults of the mesh itself: what traffic meets, what the ztunnels say of it, and what ends it."""
 
+import asyncio
 import datetime as dt
 import json
 
@@ -230,6 +231,31 @@ async def test_a_ztunnel_of_an_old_version(cluster):
 
     await restart(cluster, ZTUNNEL_B)
     assert isinstance(dump(cluster, ZTUNNEL_B)["workloads"], list)
+
+
+async def test_without_a_fault_the_nodes_agree_at_every_moment(cluster):
+    async def look():
+        for _ in range(8):
+            one, other = dump(cluster, ZTUNNEL_A), dump(cluster, ZTUNNEL_B)
+            assert [one[key] == other[key] for key in ("workloads", "services", "policies")] == [True] * 3
+            believed = {each["name"] for each in one["workloads"] if each["protocol"] == "HBONE"}
+            up = {each["info"]["name"] for each in (*one["workloadState"].values(), *other["workloadState"].values())}
+            assert up == believed
+            for each in cluster.plane.mesh.syncz():
+                assert all(kind["sent"] == kind["acked"] for kind in each["resources"].values())
+            await asyncio.sleep(0.01)
+
+    for number in range(3):
+        cluster.pod(f"ecom/extra-{number}", sa=f"extra-{number}", port=80)
+        await look()
+        spec = allow(f"cluster.local/ns/ecom/sa/extra-{number}")
+        editing = asyncio.create_task(cluster.apply("AuthorizationPolicy", "inv", "inventory", spec))
+        await look()
+        await editing
+        cluster.store.delete("pods", "ecom", f"extra-{number}")
+        await look()
+    await cluster.settled()
+    assert rules(cluster, ZTUNNEL_A, "inv") == [[[{"principals": [{"Exact": "cluster.local/ns/ecom/sa/extra-2"}]}]]]
 
 
 async def test_nobody_has_asked_a_ztunnel_to_quit(cluster):
