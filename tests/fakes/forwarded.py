@@ -59,8 +59,12 @@ async def proxied(sandbox: Sandbox, pod: str, port: int, path: str) -> httpx.Res
 
 
 async def dumps(sandbox: Sandbox) -> dict[str, dict]:
-    """The config dump of every node's ztunnel, by node."""
-    return {node: json.loads(await forwarded(sandbox, name, 15000, "/config_dump")) for node, name in ztunnels(sandbox).items()}
+    """The config dump of every node's ztunnel, by node; all of one state of the mesh."""
+    while True:
+        before = sandbox.dataplane.mesh.world
+        found = {node: await forwarded(sandbox, name, 15000, "/config_dump") for node, name in ztunnels(sandbox).items()}
+        if sandbox.dataplane.mesh.world is before:
+            return {node: json.loads(body) for node, body in found.items()}
 
 
 def ztunnels(sandbox: Sandbox) -> dict[str, str]:
