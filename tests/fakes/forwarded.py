@@ -29,11 +29,12 @@ def trust(sandbox: Sandbox) -> ssl.SSLContext:
 
 
 def _pod(sandbox: Sandbox, name: str) -> str:
-    return f"{sandbox.api.url}/api/v1/namespaces/istio-system/pods/{name}"
+    namespace, _, name = name.rpartition("/")
+    return f"{sandbox.api.url}/api/v1/namespaces/{namespace or 'istio-system'}/pods/{name}"
 
 
 async def forwarded(sandbox: Sandbox, pod: str, port: int, path: str) -> bytes:
-    """The body of ``GET path`` at a port of a pod of istio-system, by port-forward."""
+    """The body of ``GET path`` at a port of a pod (``NAMESPACE/NAME``, or of istio-system), by port-forward."""
     url = f"{_pod(sandbox, pod)}/portforward?ports={port}".replace("https", "wss")
     received = {0: b"", 1: b""}
     request = f"GET {path} HTTP/1.1\r\nhost: localhost:{port}\r\nconnection: close\r\n\r\n"
@@ -52,14 +53,18 @@ async def forwarded(sandbox: Sandbox, pod: str, port: int, path: str) -> bytes:
 
 
 async def proxied(sandbox: Sandbox, pod: str, port: int, path: str) -> httpx.Response:
-    """The answer to ``GET path`` at a port of a pod of istio-system, by proxy."""
+    """The answer to ``GET path`` at a port of a pod, by proxy."""
     async with httpx.AsyncClient(verify=trust(sandbox), trust_env=False) as client:
         return await client.get(f"{_pod(sandbox, pod)}:{port}/proxy{path}")
 
 
 async def dumps(sandbox: Sandbox) -> dict[str, dict]:
-    """The config dump of every node's ztunnel, by node."""
-    return {node: json.loads(await forwarded(sandbox, name, 15000, "/config_dump")) for node, name in ztunnels(sandbox).items()}
+    """The config dump of every node's ztunnel, by node; all of one state of the mesh."""
+    while True:
+        before = sandbox.dataplane.mesh.world
+        found = {node: await forwarded(sandbox, name, 15000, "/config_dump") for node, name in ztunnels(sandbox).items()}
+        if sandbox.dataplane.mesh.world is before:
+            return {node: json.loads(body) for node, body in found.items()}
 
 
 def ztunnels(sandbox: Sandbox) -> dict[str, str]:

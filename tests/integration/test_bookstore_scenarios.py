@@ -42,7 +42,6 @@ BROKEN = {
     "hbone-blocked": Outcome(504, "timeout", 0),
     "h2c-upgrade": Outcome(502, "http_400", 0),
     "gateway-namespace": Outcome(503, None, 0),
-    "node-behind": Outcome(502, "closed", 0),
 }
 
 
@@ -128,8 +127,7 @@ async def reaches_databases(sandbox: Sandbox) -> set[str]:
 
 def test_every_scenario_is_tried() -> None:
     of_the_mesh = {name for name in scenarios.names() if scenarios.faults(name)}  # tried in test_mesh_faults.py
-    assert set(BROKEN) - {"node-behind"} == set(scenarios.names()) - of_the_mesh
-    assert "node-behind" in of_the_mesh
+    assert set(BROKEN) == set(scenarios.names()) - of_the_mesh
 
 
 @needs_kubectl

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -22,6 +23,7 @@ from meshtui.sources.kubernetes.live import LiveSource
 from meshtui.ui.drill.panel import DrillPanel
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.table import ObjectTable
+from tests.fakes.bookstore import KUBECTL, needs_kubectl
 from tests.fakes.settled import settled
 from tests.pilot.test_keys import until
 
@@ -165,6 +167,27 @@ async def test_as_found_gap_by_gap() -> None:
         assert "Fixed in" not in panel(pilot)
         await buy(pilot)
         await until(pilot, lambda: "✓ Fixed in " in panel(pilot))
+
+
+@needs_kubectl
+async def test_a_node_that_is_behind_is_found_in_the_denials_and_repaired_with_kubectl() -> None:
+    what = drills.drill("node-behind")
+    assert what is not None
+    async with playing("node-behind", what, (120, 40)) as pilot:
+        await until(pilot, lambda: "question 1 of 2" in panel(pilot))
+        await buy(pilot)
+        await until(pilot, lambda: "question 2 of 2" in panel(pilot))
+        await pilot.press("D")
+        await until(pilot, lambda: "✓ Found" in panel(pilot))
+        await pilot.press("escape")
+        session: Session = pilot.app.session  # type: ignore[attr-defined]
+        kubectl = (KUBECTL, "--kubeconfig", str(session.settings.kubeconfig))
+        for command in (*scenarios.fix("node-behind"), ["-n", "istio-system", "rollout", "status", "daemonset/ztunnel"]):
+            process = await asyncio.create_subprocess_exec(*kubectl, *command, stdout=asyncio.subprocess.DEVNULL)
+            assert await process.wait() == 0
+        await buy(pilot)
+        await until(pilot, lambda: "✓ Fixed in " in panel(pilot))
+        assert what.fixed.says in panel(pilot)
 
 
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])

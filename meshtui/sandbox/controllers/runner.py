@@ -14,6 +14,7 @@ from meshtui.sandbox.controllers.endpointslice import EndpointSliceController
 from meshtui.sandbox.controllers.gateway import GatewayController
 from meshtui.sandbox.controllers.job import JobController
 from meshtui.sandbox.controllers.namespace import NamespaceController
+from meshtui.sandbox.controllers.policystatus import PolicyStatusController
 from meshtui.sandbox.controllers.replicaset import ReplicaSetController
 from meshtui.sandbox.controllers.scheduler import Scheduler
 from meshtui.sandbox.controllers.serviceaccount import ServiceAccountController
@@ -53,6 +54,7 @@ class Controllers:
             JobController(store),
             EndpointSliceController(store),
             GatewayController(store),
+            PolicyStatusController(store),
         )
 
     async def start(self) -> None:

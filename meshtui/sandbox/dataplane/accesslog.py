@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from meshtui.sandbox.dataplane.authz import unknown
 from meshtui.sandbox.dataplane.resources import CONNECT_TIMEOUT_S
 from meshtui.sandbox.dataplane.world import HBONE_PORT, Pod, World
 from meshtui.sandbox.ports import ClusterStore, PodLogs
@@ -119,6 +120,13 @@ class AccessLog:
             "bytes_sent": entry["sent"] if entry.get("status") in {None, 200} else 0,
             "bytes_recv": entry["received"],
         }
+        for name in unknown(self._world, destination) if self._world and destination.captured else ():
+            self._say(
+                destination,
+                "warn",
+                f"state:proxy{{wl={destination.namespace}/{destination.name}}}",
+                f"skipping unknown policy {name}\t",
+            )
         self._write(destination, fields, entry, _inbound_error(entry), (source, destination))
 
     def _identity(self, pod: Pod | None) -> str | None:
@@ -131,15 +139,19 @@ class AccessLog:
         return None
 
     def _write(self, where: Pod, fields: Fields, entry: Entry, error: str | None, ends: tuple[Pod | None, Pod | None]) -> None:
-        ztunnel = self._ztunnel(where.node)
-        if ztunnel is None:
-            return
         fields = {**fields, "duration": f"{entry['ms']}ms", "error": error}
         said = " ".join(_field(key, value) for key, value in fields.items() if value is not None)
-        now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-        level = "error" if error else "info"
-        self._logs.append(ztunnel, f"{now}\t{level}\taccess\tconnection complete\t{said}")
-        self._count(ztunnel, fields, *ends, error)
+        ztunnel = self._say(where, "error" if error else "info", "access", f"connection complete\t{said}")
+        if ztunnel is not None:
+            self._count(ztunnel, fields, *ends, error)
+
+    def _say(self, where: Pod, level: str, target: str, message: str) -> str | None:
+        """Append a line to the log of a pod's ztunnel; return that one's uid."""
+        ztunnel = self._ztunnel(where.node)
+        if ztunnel is not None:
+            now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+            self._logs.append(ztunnel, f"{now}\t{level}\t{target}\t{message}")
+        return ztunnel
 
     def _ztunnel(self, node: str) -> str | None:
         pods = [

@@ -43,6 +43,18 @@ def enforced(world: World, pod: Pod) -> list[Policy]:
     return sorted(found, key=lambda policy: policy.name)
 
 
+def unknown(world: World, pod: Pod) -> list[str]:
+    """Return the policies that istiod names for a pod, and its ztunnel doesn't have."""
+    seen = world.seen_by(pod.node)
+    if seen is world:
+        return []
+    has = {convert(each).name for each in seen.objects.get("authorizationpolicies", ()) if _has_selector(each)}
+    has |= {policy.name for policy in converted_policies(seen)}
+    own = world.objects.get("authorizationpolicies", ())
+    unselected = {convert(each).name for each in own if not _has_selector(each)}
+    return [policy.name for policy in policies_for(world, pod) if policy.name not in has | unselected]
+
+
 def _has_selector(policy: Obj) -> bool:
     return (policy.get("spec") or {}).get("selector") is not None
 

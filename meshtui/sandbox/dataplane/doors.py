@@ -59,8 +59,13 @@ class Doors:
         self._reserved: set[str] = set()
         self._said: set[str] = set()
         self._relays: set[asyncio.Task[None]] = set()
+        self._through: dict[object, tuple[str, Address]] = {}
         self.turned_away = 0
         """How many connections of other users were closed."""
+
+    def connections(self) -> list[tuple[str, Address]]:
+        """Every open connection: its door, and the client's address."""
+        return list(self._through.values())
 
     def pipe(self, listener: str) -> Path:
         """The Unix socket of an Envoy listener."""
@@ -99,7 +104,7 @@ class Doors:
             listener = listeners.get(name)
             door.pipe = None if listener is None else self.pipe(listener)
             if door.pipe is not None and door.server is None:
-                await self._open(door)
+                await self._open(name, door)
 
     async def close(self) -> None:
         """Close all doors and open connections."""
@@ -111,14 +116,14 @@ class Doors:
             relay.cancel()
         await asyncio.gather(*relays, return_exceptions=True)
 
-    async def _open(self, door: _Door) -> None:
+    async def _open(self, name: str, door: _Door) -> None:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             task = asyncio.current_task()
             if task is not None:
                 self._relays.add(task)
                 task.add_done_callback(self._relays.discard)
             try:
-                await self._serve(door, reader, writer)
+                await self._serve(name, door, reader, writer)
             finally:
                 if not writer.is_closing():
                     writer.transport.abort()
@@ -134,7 +139,7 @@ class Doors:
             door.server.close()
         door.bound.close()
 
-    async def _serve(self, door: _Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, name: str, door: _Door, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer: Address = writer.get_extra_info("peername")[:2]
         ours: Address = writer.get_extra_info("sockname")[:2]
         if door.pipe is None or not self._is_ours(door, peer, ours, writer):
@@ -144,9 +149,11 @@ class Doors:
         except OSError:  # Envoy is restarting
             return
         inner_writer.write(f"PROXY TCP4 {peer[0]} {ours[0]} {peer[1]} {ours[1]}\r\n".encode())
+        self._through[writer] = (name, peer)
         try:
             await _relay(reader, writer, inner_reader, inner_writer)
         finally:
+            del self._through[writer]
             inner_writer.close()
 
     def _is_ours(self, door: _Door, peer: Address, ours: Address, writer: asyncio.StreamWriter) -> bool:

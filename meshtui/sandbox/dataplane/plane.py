@@ -65,6 +65,7 @@ class DataPlane:
         # Our processes, those of our pods, and root's; root has access anyway.
         insiders = frozenset({0, os.geteuid(), os.getuid(), *((self._user.uid,) if self._user else ())})
         self._doors = Doors(self._envoy.private, insiders, lambda peer: not addresses.is_foreign(peer[0]))
+        self.mesh.connections = self._doors.connections
         self._black_hole = BlackHole()
         self._claim = NodePortClaim()
         self._node_port = ("127.0.0.1", self._claim.port)

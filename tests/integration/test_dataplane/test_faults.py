@@ -1,10 +1,12 @@
 """Faults of the mesh itself: what traffic meets, what the ztunnels say of it, and what ends it."""
 
+import asyncio
 import datetime as dt
 import json
 
 from meshtui.sandbox.dataplane.faulty import Faulty
 from meshtui.sandbox.meshfaults import Planned
+from meshtui.ztunnel.reading import read_dump
 
 ECOM, INVENTORY, PROMETHEUS = "ecom/ecom-service", "inventory/inventory-service", "observability/prometheus"
 ZTUNNEL_A, ZTUNNEL_B = "istio-system/ztunnel-a", "istio-system/ztunnel-b"
@@ -147,6 +149,16 @@ def rules(cluster, ref, name):
     return next((each["rules"] for each in dump(cluster, ref)["policies"] if each["name"] == name), None)
 
 
+async def test_a_new_istiod_renews_the_certificate_at_once(cluster):
+    cluster.pod("istio-system/istiod", labels={"app": "istiod"})
+    await cluster.settled()
+    await break_it(cluster, {"fault": "stuck-renewal", "of": OF_INVENTORY})
+    await restart(cluster, ZTUNNEL_A)  # another node's
+    assert validity(cluster, INVENTORY_ID)[0] < 0.5
+    await restart(cluster, "istio-system/istiod")
+    assert validity(cluster, INVENTORY_ID)[0] > 0.9
+
+
 async def test_a_node_that_takes_no_more_policies(cluster):
     await cluster.apply("AuthorizationPolicy", "inv", "inventory", allow("cluster.local/ns/ecom/sa/ecom-service"))
     policy = cluster.store.get("authorizationpolicies", "inventory", "inv")
@@ -179,6 +191,8 @@ async def test_a_policy_that_a_ztunnel_refuses(cluster):
     assert rules(cluster, ZTUNNEL_B, "inv") is None
     assert workload(cluster, "inventory-service", ZTUNNEL_B)["authorizationPolicies"] == ["inventory/inv"]
     assert (await cluster.curl(ECOM, STOCK)).outcome == "connected"  # nothing denies it any more
+    line = await cluster.logged(ZTUNNEL_B, "skipping unknown policy")
+    assert line.endswith("\twarn\tstate:proxy{wl=inventory/inventory-service}\tskipping unknown policy inventory/inv\t")
     assert authorizations(cluster, ZTUNNEL_B)["lastError"] == "inventory/inv: decode error: no"
     assert authorizations(cluster, ZTUNNEL_B)["sent"] != authorizations(cluster, ZTUNNEL_B)["acked"]
     assert "lastError" not in authorizations(cluster, ZTUNNEL_A)
@@ -194,11 +208,17 @@ async def test_a_policy_that_a_ztunnel_refuses(cluster):
 
 async def test_a_ztunnel_of_an_old_version(cluster):
     new = dump(cluster, ZTUNNEL_B)
+    read = read_dump(answer(cluster, ZTUNNEL_B, 15000, "/config_dump"))
+    assert (read.problems, read.old_form, read.node) == ((), False, "sandbox-b")
     await break_it(cluster, {"fault": "old-dump", "node": "sandbox-b", "image": "istio/ztunnel:1.22.8"})
     cluster.store.hooks.append(cluster.plane.faulty.admit)
     await restart(cluster, ZTUNNEL_B)
     old = dump(cluster, ZTUNNEL_B)
     assert old["version"]["istioVersion"] == "1.22.8"
+    again = read_dump(answer(cluster, ZTUNNEL_B, 15000, "/config_dump"))
+    assert (again.problems, again.old_form, again.version) == ((), True, "1.22.8")
+    assert (set(again.workloads), set(again.services)) == (set(read.workloads), set(read.services))
+    assert [len(each.roots) for each in again.certificates] == [1]
     assert {f"/{each['workloadIps'][0]}" for each in new["workloads"]} == set(old["workloads"])
     assert {vip for each in new["services"] for vip in each["vips"]} == set(old["services"])
     assert old["policies"] == {}
@@ -211,6 +231,31 @@ async def test_a_ztunnel_of_an_old_version(cluster):
 
     await restart(cluster, ZTUNNEL_B)
     assert isinstance(dump(cluster, ZTUNNEL_B)["workloads"], list)
+
+
+async def test_without_a_fault_the_nodes_agree_at_every_moment(cluster):
+    async def look():
+        for _ in range(8):
+            one, other = dump(cluster, ZTUNNEL_A), dump(cluster, ZTUNNEL_B)
+            assert [one[key] == other[key] for key in ("workloads", "services", "policies")] == [True] * 3
+            believed = {each["name"] for each in one["workloads"] if each["protocol"] == "HBONE"}
+            up = {each["info"]["name"] for each in (*one["workloadState"].values(), *other["workloadState"].values())}
+            assert up == believed
+            for each in cluster.plane.mesh.syncz():
+                assert all(kind["sent"] == kind["acked"] for kind in each["resources"].values())
+            await asyncio.sleep(0.01)
+
+    for number in range(3):
+        cluster.pod(f"ecom/extra-{number}", sa=f"extra-{number}", port=80)
+        await look()
+        spec = allow(f"cluster.local/ns/ecom/sa/extra-{number}")
+        editing = asyncio.create_task(cluster.apply("AuthorizationPolicy", "inv", "inventory", spec))
+        await look()
+        await editing
+        cluster.store.delete("pods", "ecom", f"extra-{number}")
+        await look()
+    await cluster.settled()
+    assert rules(cluster, ZTUNNEL_A, "inv") == [[[{"principals": [{"Exact": "cluster.local/ns/ecom/sa/extra-2"}]}]]]
 
 
 async def test_nobody_has_asked_a_ztunnel_to_quit(cluster):

@@ -6,6 +6,7 @@ import base64
 import datetime as dt
 import json
 import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cryptography import x509
@@ -13,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 
 from meshtui.sandbox.dataplane.certs import MeshCa
 from meshtui.sandbox.dataplane.world import Pod, World
+from meshtui.sandbox.dataplane.ztunnels.connections import Passing, connections_by_pod
 from meshtui.sandbox.dataplane.ztunnels.convert import CLUSTER, policies, services, speaks_hbone, workloads
 
 Json = dict[str, Any]
@@ -29,9 +31,10 @@ def istio_version(pod: Pod) -> str:
     return tag[1] if tag else "unknown"
 
 
-def config_dump(world: World, ztunnel: Pod, ca: MeshCa) -> bytes:
-    """The dump of a node's ztunnel; ``world`` is what the data plane has applied."""
+def config_dump(world: World, ztunnel: Pod, ca: MeshCa, passing: Iterable[Passing] = ()) -> bytes:
+    """The dump of a node's ztunnel; ``world`` is what the data plane has applied, ``passing`` are the open connections."""
     version = istio_version(ztunnel)
+    made_of = connections_by_pod(world, passing)
     made: Json = {
         "certificates": _certificates(world, ztunnel, ca),
         "config": _config(ztunnel, version),
@@ -40,7 +43,7 @@ def config_dump(world: World, ztunnel: Pod, ca: MeshCa) -> bytes:
         "stagedServices": {},
         "staticConfig": {"policies": [], "services": [], "workloads": []},
         "version": _version(version),
-        "workloadState": {pod.uid: _state(pod) for pod in world.pods if pod.node == ztunnel.node and _is_here(pod)},
+        "workloadState": {pod.uid: _state(pod, made_of) for pod in world.pods if pod.node == ztunnel.node and _is_here(pod)},
         "workloads": workloads(world),
     }
     number = _number(version)
@@ -62,11 +65,11 @@ def _is_here(pod: Pod) -> bool:
     return pod.captured or pod.pending
 
 
-def _state(pod: Pod) -> Json:
+def _state(pod: Pod, connections: Mapping[str, Json]) -> Json:
     info = {"name": pod.name, "namespace": pod.namespace, "serviceAccount": pod.service_account}
     if pod.pending:
         return {"info": info, "state": "Pending"}
-    return {"connections": {"inbound": [], "outbound": []}, "info": info, "state": "Up"}
+    return {"connections": connections.get(pod.uid, {"inbound": [], "outbound": []}), "info": info, "state": "Up"}
 
 
 def _certificates(world: World, ztunnel: Pod, ca: MeshCa) -> list[Json]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from meshtui.sandbox.dataplane.certs import MeshCa
 from meshtui.sandbox.dataplane.world import Pod, World, is_ztunnel
+from meshtui.sandbox.dataplane.ztunnels.connections import Passing
 from meshtui.sandbox.dataplane.ztunnels.convert import CLUSTER, policies, services, workloads
 from meshtui.sandbox.dataplane.ztunnels.dump import Json, config_dump, istio_version
 from meshtui.sandbox.dataplane.ztunnels.metrics import ADDRESSES, AUTHORIZATIONS, Counts, exposition
@@ -38,6 +39,8 @@ class Mesh:
     ca: MeshCa
     counts: Counts = field(default_factory=Counts)
     world: World | None = None
+    connections: Callable[[], list[Passing]] = list
+    """The connections that are open at the doors."""
     asked_to_quit: int = 0
     """How many ``POST /quitquitquit`` the ztunnels have got: nobody should ever send one."""
     _streams: dict[tuple[str, str], _Stream] = field(default_factory=dict)
@@ -78,7 +81,7 @@ class Mesh:
                 self.asked_to_quit += 1
                 return Answer(200, b"shutdown now\n")
             if path == "/config_dump" and method == "GET" and self.world is not None:
-                return Answer(200, config_dump(self.world, ztunnel, self.ca), "application/json")
+                return Answer(200, config_dump(self.world, ztunnel, self.ca, self.connections()), "application/json")
             known = path in {"/config_dump", "/quitquitquit", "/logging"}
             return Answer(405, b"Method Not Allowed\n") if known else _NOTHING
 
