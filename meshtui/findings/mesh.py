@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from meshtui.findings.base import MESH
 from meshtui.findings.context import Context
 from meshtui.mesh.report import MeshReport
+from meshtui.mesh.versions import minor_of, tag_of
 from meshtui.model.enrolment import Capture, Enrolment
 from meshtui.model.finding import Edit, Fix, Operation
 from meshtui.model.ids import ObjectRef
@@ -50,6 +51,20 @@ def restart(context: Context, ref: ObjectRef, what: str) -> Fix | None:
     path = ("spec", "template", "metadata", "annotations", _RESTARTED)
     operation = Operation("add", path, at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"))
     return Fix(f"restart {what}, as kubectl rollout restart does", (Edit(ref, (operation,)),))
+
+
+def upgrade(context: Context, refs: Sequence[ObjectRef], wanted: str) -> Fix | None:
+    """A restart of the DaemonSet of some ztunnels, if its template has the wanted minor version already; else None."""
+    pods = [pod for ref in refs if (pod := context.snapshot.pod_by_key.get(f"{ref.namespace}/{ref.name}")) is not None]
+    owners = {context.snapshot.owner_of(pod) for pod in pods}
+    if len(owners) != 1:
+        return None
+    owner = owners.pop()
+    controller = context.snapshot.controllers_by_ref.get(owner)
+    minors = {minor_of(tag_of(image)) for image in controller.template.images} if controller is not None else set()
+    if minor_of(wanted) is None or minor_of(wanted) not in minors:
+        return None
+    return restart(context, owner, "the ztunnels, one node after the other: their DaemonSet has the new image already")
 
 
 def ztunnel_of(context: Context, nodes: Sequence[str]) -> tuple[ObjectRef, ...]:

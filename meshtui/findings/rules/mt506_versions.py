@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from meshtui.findings.base import Found, Rule
 from meshtui.findings.context import Context
-from meshtui.findings.mesh import named, report_of, ztunnel_of
+from meshtui.findings.mesh import named, report_of, upgrade, ztunnel_of
 from meshtui.mesh.report import Between, Difference
 from meshtui.model.finding import Severity
 from meshtui.model.ids import ObjectRef
@@ -27,6 +27,7 @@ def _look(context: Context) -> Iterator[Found]:
             f"{name} on {named(nodes)}: {found}; {first.by}: {first.expected}",
             consequence,
             Severity.ERROR if any(each.dangerous for each in differences) else None,
+            fix=upgrade(context, refs, first.expected),
         )
 
 
