@@ -89,7 +89,7 @@ def _row(state: NodeState) -> Row:
         state.node,
         (
             Cell(state.node, WARN if problem else ""),
-            Cell(state.ztunnel or "none", DIM if state.ztunnel else BAD),
+            Cell(state.ztunnel or "none", DIM if state.ztunnel else BAD, short=state.ztunnel.partition("/")[2]),
             Cell(state.version or "-", "" if state.version else DIM),
             ready,
             behind,
@@ -177,7 +177,8 @@ def _difference(each: Difference) -> list[Line]:
 
 
 def _certificate(each: CertificateProblem) -> Line:
-    return line((f"✗ {each.fault.value}: ", BAD), each.identity, (f"  {each.text}", DIM))
+    who = each.identity.partition("/ns/")[2].replace("/sa/", "/") or each.identity
+    return line((f"✗ {each.fault.value}  ", BAD), who, (f"  {each.text}", DIM))
 
 
 def _rest(number: int) -> tuple[Line, ...]:

@@ -106,7 +106,7 @@ def _rows(view: View) -> list[Row]:
     snapshot = session.snapshot
     shared = shared_accounts(snapshot)
     denied, worst = session.denials.by_object(), view.marks().worst
-    rows = []
+    rows, enrolments = [], snapshot.enrolments
     with view.keeping(PANE.id) as kept:
         for ref, workload in sorted(snapshot.workloads.items(), key=lambda item: (item[0].namespace, item[0].name)):
             if not in_scope(session, ref.namespace):
@@ -114,8 +114,8 @@ def _rows(view: View) -> list[Row]:
             sharing = any((ref.namespace, account) in shared for account in workload.service_accounts)
             mine, badge = denied_cell(denied, ref), badge_cell(worst, ref)
             namespace = snapshot.namespace_by_name.get(ref.namespace)
-            mesh = mesh_cell(snapshot, workload)
-            made_of = (workload, namespace, snapshot.mesh, mesh, sharing, mine, badge)
+            seen = tuple(enrolments.get(pod.uid) for pod in workload.pods) if enrolments else None
+            made_of = (workload, namespace, snapshot.mesh, snapshot.live, seen, sharing, mine, badge)
             rows.append(kept.row(workload.uid, made_of, partial(_row, snapshot, workload, shared, mine, badge)))
     return rows
 
