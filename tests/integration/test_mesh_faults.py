@@ -9,14 +9,21 @@ import datetime as dt
 import json
 import ssl
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from cryptography import x509
 
+from meshtui.findings import look
+from meshtui.findings.base import MESH
+from meshtui.mesh.compare import compare
 from meshtui.sandbox import addresses, scenarios
 from meshtui.sandbox.dataplane.faulty import Faulty
 from meshtui.sandbox.run import Sandbox
+from meshtui.settings import load_settings
+from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.sources.kubernetes.mesh_look import look_at_mesh
 from tests.fakes.bookstore import IN_ITS_LOOP, needs_kubectl, on
 from tests.fakes.forwarded import dumps, forwarded, proxied, ztunnels
 from tests.integration.test_bookstore_scenarios import GOOD, buy, kubectl
@@ -207,6 +214,7 @@ async def repaired(sandbox: Sandbox, name: str, seen: Callable[[], Awaitable[boo
         return await buy(sandbox.gateway_url) == GOOD
 
     await until(sells, f"{name}: a purchase succeeds")
+    assert await findings(sandbox) == set()
 
 
 async def is_whole(sandbox: Sandbox) -> bool:
@@ -285,6 +293,33 @@ async def is_old(sandbox: Sandbox) -> bool:
     return any(isinstance(each["workloads"], dict) or each["version"]["istioVersion"] != "1.27.1" for each in found)
 
 
+async def findings(sandbox: Sandbox) -> set[str]:
+    """The findings about the mesh's own parts that one look gives."""
+    settings = load_settings({"kubeconfig": str(sandbox.kubeconfig)})
+    source = LiveSource(settings)
+    try:
+        snapshot = await source.snapshot()
+        seen = await look_at_mesh(await source.open(), snapshot.pods.values())
+        assert not seen.missing
+        report = compare(snapshot, seen, {}, dt.datetime.now(dt.UTC))
+        assert not report.missing
+    finally:
+        await source.close()
+    found = look(replace(snapshot, enrolments=report.enrolments), {MESH: report}).findings
+    return {each.rule for each in found if each.rule.startswith("MT5")}
+
+
+FINDINGS = {
+    "pending-pod": {"MT507"},
+    "stuck-renewal": {"MT502"},
+    "node-behind": {"MT503"},
+    "nack": {"MT503", "MT504"},
+    "old-dump": {"MT506"},
+    "lost-redirection": {"MT501"},
+}
+"""What each fault is found as, and nothing else."""
+
+
 @needs_kubectl
 @pytest.mark.changes_bookstore
 @on("healthy")
@@ -303,6 +338,7 @@ async def test_a_fault_is_seen_until_it_is_repaired(
     bookstore: Sandbox, name: str, seen: Callable[[Sandbox], Awaitable[bool]], words: str
 ) -> None:
     assert not await seen(bookstore)
+    assert await findings(bookstore) == set()
     await begin(bookstore, name)
     if name == "old-dump":
         await kubectl(bookstore, "-n", "istio-system", "delete", "pod", ztunnels(bookstore)["sandbox-b"])
@@ -312,4 +348,9 @@ async def test_a_fault_is_seen_until_it_is_repaired(
         assert await buy(bookstore.gateway_url) != GOOD
         assert said(bookstore, 'error="io error: Connection refused (os error 111)"')
     assert said(bookstore, words)
+
+    async def found() -> bool:
+        return await findings(bookstore) == FINDINGS[name]
+
+    await until(found, f"{name} is found as {FINDINGS[name]}", within_s=45)
     await repaired(bookstore, name, lambda: seen(bookstore))
