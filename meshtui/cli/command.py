@@ -154,6 +154,12 @@ def switch(word: str, words: str) -> click.Option:
     return click.Option([word], is_flag=True, help=words)
 
 
+def asks_mesh() -> click.Option:
+    """The option of commands that ask the ztunnels first."""
+    words = "ask the ztunnels of a live cluster first: verdicts about pods that fell out of the mesh are unknown"
+    return switch("--mesh", words)
+
+
 def value(word: str, metavar: str, words: str, **more: Any) -> click.Option:
     """An option with a value; ``more`` are arguments for click."""
     return click.Option([word], metavar=metavar, help=words, **more)

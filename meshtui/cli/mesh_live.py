@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,14 @@ async def look_again(
     await asyncio.sleep(wait_s)
     snapshot = await listed(source)
     return confirmed(first, await _look(source, snapshot, nodes, logs=logs)), snapshot
+
+
+async def with_captures(source: LiveSource, snapshot: Snapshot) -> Snapshot:
+    """The Snapshot with what a look at the ztunnels, and their logs, say of the capture of pods."""
+    report, snapshot = await look_again(source, snapshot)
+    for missing in report.missing:
+        note(missing)
+    return replace(snapshot, enrolments=report.enrolments)
 
 
 async def _look(source: LiveSource, snapshot: Snapshot, nodes: Sequence[str], *, logs: bool) -> MeshReport:

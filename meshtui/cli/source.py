@@ -106,9 +106,14 @@ def _nothing_left(paths: Sequence[str], reading: Reading, *, may_render: bool) -
     return ManifestError(f"{', '.join(paths)}: nothing to judge; skipped: {reasons}", hint)
 
 
-def one_snapshot(settings: Settings) -> Snapshot:
-    """One Snapshot of the cluster or of the manifests. Raises ManifestError, ConfigError, ClusterError, UsageError."""
+def one_snapshot(settings: Settings, *, mesh: bool = False) -> Snapshot:
+    """One Snapshot of the cluster or of the manifests. ``mesh``: with what the ztunnels say of the capture of pods.
+
+    Raises ManifestError, ConfigError, ClusterError, UsageError.
+    """
     if settings.filenames:
+        if mesh:
+            raise UsageError("manifests have no ztunnels to ask", "leave out --mesh, or -f")
         return in_scope(manifests(settings.filenames, settings), settings)
 
     import asyncio
@@ -118,7 +123,12 @@ def one_snapshot(settings: Settings) -> Snapshot:
     async def read() -> Snapshot:
         source = LiveSource(settings)
         try:
-            return in_scope(checked(await listed(source)), settings)
+            snapshot = in_scope(checked(await listed(source)), settings)
+            if mesh:
+                from meshtui.cli.mesh_live import with_captures
+
+                snapshot = await with_captures(source, snapshot)
+            return snapshot
         finally:
             await source.close()
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from meshtui.cli.asked_flow import FLOW_OPTIONS, flow_of
-from meshtui.cli.command import command
+from meshtui.cli.command import asks_mesh, command
 from meshtui.cli.complete import destinations, sources
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Words:
     path: str | None
     host: str | None
     header: tuple[str, ...]
+    mesh: bool
     output: str
 
 
@@ -50,6 +51,7 @@ PARAMS = [
         shell_complete=destinations,
     ),
     *FLOW_OPTIONS,
+    asks_mesh(),
 ]
 
 
@@ -68,7 +70,7 @@ def _run(words: Words, settings: Settings) -> int:
     if _RULE.match(words.source):
         return _explain_findings(words, settings)
     flow = flow_of(words)
-    snapshot = one_snapshot(settings)
+    snapshot = one_snapshot(settings, mesh=words.mesh)
     engine = Engine(snapshot)
     verdict = engine.judge(flow)
     advice = advise(engine, flow, verdict)

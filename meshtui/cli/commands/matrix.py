@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from meshtui.cli.command import choice, command, switch
+from meshtui.cli.command import asks_mesh, choice, command, switch
 
 if TYPE_CHECKING:
     from meshtui.engine.matrix.proxied import Proxied
@@ -21,12 +21,14 @@ class Words:
 
     by: str
     closed: bool
+    mesh: bool
     output: str
 
 
 PARAMS = [
     choice("--by", _BY, "workload", "what the rows and columns are"),
     switch("--closed", "text: list the pairs without an open port too"),
+    asks_mesh(),
 ]
 
 
@@ -41,7 +43,7 @@ def _run(words: Words, settings: Settings) -> int:
     from meshtui.engine.matrix.matrix import Matrix
     from meshtui.engine.matrix.proxied import Proxied
 
-    snapshot = one_snapshot(settings)
+    snapshot = one_snapshot(settings, mesh=words.mesh)
     gc.disable()  # the process ends soon, and creates no reference cycles
     matrix = Matrix(snapshot)
     groups = groups_of(matrix, words.by)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from meshtui.cli.command import command, value
+from meshtui.cli.command import asks_mesh, command, value
 from meshtui.cli.complete import files
 
 if TYPE_CHECKING:
@@ -33,10 +33,14 @@ class Words:
     """The parsed arguments."""
 
     flows: str
+    mesh: bool
     output: str
 
 
-PARAMS = [value("--flows", "FILE", "flows, one JSON object a line; - is standard input", required=True, shell_complete=files)]
+PARAMS = [
+    value("--flows", "FILE", "flows, one JSON object a line; - is standard input", required=True, shell_complete=files),
+    asks_mesh(),
+]
 
 
 def _lines(path: str) -> Iterator[str]:
@@ -84,7 +88,7 @@ def _run(words: Words, settings: Settings) -> int:
 
     if words.flows == "-" and "-" in settings.filenames:
         raise UsageError("standard input can't be both the flows and the manifests")
-    engine = Engine(one_snapshot(settings))
+    engine = Engine(one_snapshot(settings, mesh=words.mesh))
     found: list[dict[str, Any]] = []
     for answer in _answers(words.flows, engine):
         found.append(answer)
