@@ -102,6 +102,13 @@ async def _wrong(pilot: Pilot[Any], app: MeshtuiApp) -> None:
     _save(pilot, "denials")
 
 
+async def _fallen_out(pilot: Pilot[Any], app: MeshtuiApp) -> None:
+    await pilot.press("6")
+    await until(pilot, lambda: "lost" in _shown(app))
+    await pilot.pause(1.0)
+    _save(pilot, "mesh")
+
+
 async def _drilled(pilot: Pilot[Any], app: MeshtuiApp) -> None:
     await until(pilot, lambda: "question 1 of" in _shown(app))
     await pilot.press("f3")
@@ -128,6 +135,7 @@ async def main() -> None:
     await _take("healthy", _accepted)
     await _take("wrong-identity", _broken)
     await _take("wrong-identity", _wrong)
+    await _take("lost-redirection", _fallen_out)
     await _take("missing-egress", _drilled, with_drill=True)
 
 
