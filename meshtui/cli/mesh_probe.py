@@ -59,12 +59,11 @@ class Prover:
 
 def in_words(asked: CapturePlan, context: str) -> list[str]:
     """The lines of the confirmation."""
+    from meshtui.probe.capture import in_words as of_batch
+
     plan = asked.plan
     lines = [
         f"context {context}: port 15008 of {len(asked.pods)} pod(s), {len(plan.batches)} probe pod(s), up to {plan.seconds} s"
     ]
-    lines += [
-        f"  pod in {batch.namespace} as {batch.service_account}, outside the mesh: asks {len(batch.targets)} pod(s)"
-        for batch in plan.batches
-    ]
+    lines += [f"  pod {of_batch(batch)}" for batch in plan.batches]
     return lines + [f"  left out: {key}: {reason}" for key, reason in asked.left_out.items()]

@@ -1,8 +1,9 @@
 """Plans a probe of HBONE's port from outside the mesh, and reads what it saw: proof that a pod is captured, or isn't. Pure.
 
 One pod for each namespace, which istio-cni leaves alone (a captured one's own ztunnel would carry the connection), connects to
-port 15008 of each pod there. Where a ztunnel carries the pod, it answers with TLS and the pod's identity; where nobody does,
-the kernel refuses. Silence proves nothing: a NetworkPolicy may drop the connection.
+port 15008 of each pod there. Where network policies don't let it through, one with the labels of a workload that they let
+through does. Where a ztunnel carries the pod, it answers with TLS and the pod's identity; where nobody does, the kernel
+refuses. Silence proves nothing: a policy may drop the connection.
 """
 
 from __future__ import annotations
@@ -10,11 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from meshtui.engine import Engine
+from meshtui.engine.endpoints import Endpoint
+from meshtui.engine.policy.labels import MESH_LABELS, labels_that_matter
 from meshtui.mesh.enrolment import should_be_captured
-from meshtui.model.constants import HBONE_PORT
+from meshtui.model.constants import HBONE_PORT, REVISION_LABELS
 from meshtui.model.enrolment import Capture, Enrolment, Evidence, Proofs, Seen
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.ids import Uid
@@ -22,7 +26,7 @@ from meshtui.model.membership import DATAPLANE_MODE, INJECT
 from meshtui.model.observation import Observation
 from meshtui.model.own_probe import job_name
 from meshtui.model.own_probe import labels as own_labels
-from meshtui.model.snapshot import Snapshot
+from meshtui.model.snapshot import GATEWAY_LABELS, Snapshot
 from meshtui.model.verdict import UNKNOWN, Decision, Layer, Verdict
 from meshtui.model.workload import Pod
 from meshtui.probe.disturb import adopters, harm, selecting_in
@@ -80,28 +84,35 @@ def to_prove(snapshot: Snapshot, enrolments: Mapping[Uid, Enrolment], nodes: Ite
 def plan_capture(engine: Engine, pods: Iterable[Pod], settings: Probe) -> CapturePlan:
     """Plan to ask some pods. Those that aren't to be captured, or have no address, are left out with a reason."""
     left_out: dict[str, str] = {}
-    asked: dict[str, list[Pod]] = {}
-    for pod in pods:
-        why = _not_asked(engine.snapshot, pod) or _harm(engine.snapshot, pod.namespace)
-        if not why and sum(map(len, asked.values())) >= settings.max_flows:
-            why = f"only the first {settings.max_flows} are asked (probe.max_flows)"
-        if why:
-            left_out[pod.key] = why
-        else:
-            asked.setdefault(pod.namespace, []).append(pod)
+    hindered: dict[str, str] = {}
     by_id: dict[str, Pod] = {}
-    batches = []
-    for namespace, several in asked.items():
-        for first in range(0, len(several), MOST_IN_ONE):
-            targets = []
-            for pod in several[first : first + MOST_IN_ONE]:
-                target = _target(str(len(by_id)), pod)
-                by_id[target.id] = pod
-                targets.append(target)
-            batches.append(_batch(engine.snapshot, namespace, tuple(targets)))
-    hindered = {pod.key: why for pod in by_id.values() if (why := _hindered(engine, pod))}
-    plan = Plan(tuple(batches), seconds=longest_s(batches, settings))
-    return CapturePlan(plan, by_id, left_out, hindered)
+    asked: dict[_Asker, list[Target]] = {}
+    askers = _Askers(engine)
+    for pod in pods:
+        why = _not_asked(engine.snapshot, pod)
+        if not why and len(by_id) >= settings.max_flows:
+            why = f"only the first {settings.max_flows} are asked (probe.max_flows)"
+        asker, doubt = askers.of(pod) if not why else (None, "")
+        if asker is None:
+            left_out[pod.key] = why or doubt
+            continue
+        if doubt:
+            hindered[pod.key] = doubt
+        target = _target(str(len(by_id)), pod)
+        by_id[target.id] = pod
+        asked.setdefault(asker, []).append(target)
+    batches = [
+        _batch(engine.snapshot, asker, tuple(targets[first : first + MOST_IN_ONE]))
+        for asker, targets in asked.items()
+        for first in range(0, len(targets), MOST_IN_ONE)
+    ]
+    return CapturePlan(Plan(tuple(batches), seconds=longest_s(batches, settings)), by_id, left_out, hindered)
+
+
+def in_words(batch: Batch) -> str:
+    """A probe pod, and how many pods it asks."""
+    like = f", with the labels of {batch.stands_for}" if batch.stands_for else ""
+    return f"in {batch.namespace} as {batch.service_account}, outside the mesh{like}: {len(batch.targets)} pod(s)"
 
 
 def proofs_of(asked: CapturePlan, tried: Mapping[str, Tried], observations: Iterable[Observation], snapshot: Snapshot) -> Proofs:
@@ -188,23 +199,82 @@ def _not_asked(snapshot: Snapshot, pod: Pod) -> str:
     return "" if pod.ips and pod.phase == "Running" else "it has no address yet"
 
 
-def _harm(snapshot: Snapshot, namespace: str) -> str:
-    return harm(selecting_in(snapshot, namespace), {**OUTSIDE, **own_labels(SOME_RUN)})
+@dataclass(frozen=True, slots=True)
+class _Asker:
+    """A probe pod before its run: its namespace, the labels that it copies, and the workload that has them (or nobody)."""
+
+    namespace: str
+    copied: tuple[tuple[str, str], ...] = ()
+    like: str = field(default="", compare=False)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels without those of a run."""
+        return {**dict(self.copied), **OUTSIDE}
+
+    @property
+    def final(self) -> dict[str, str]:
+        """The labels that the pod of a run will have."""
+        return {**self.labels, **own_labels(SOME_RUN)}
 
 
-def _hindered(engine: Engine, pod: Pod) -> str:
-    """What network policies do to a connection from the probe pod, unless they let it through."""
-    name = f"{job_name(SOME_RUN)}-0"
-    labels = {**OUTSIDE, **own_labels(SOME_RUN)}
-    meta = replace(pod.meta, name=name, uid=Uid(name), labels=labels, annotations={})
-    probe = Pod(meta)
-    decided = engine.network(engine.endpoint(probe), engine.endpoint(pod), HBONE_PORT).decided
-    if decided.decision is Decision.ALLOW:
-        return ""
-    decider = decided.ruling.decider
-    by = str(decider.ref) if decider is not None else "a network policy"
-    verb = "doesn't let" if decided.decision is Decision.DENY else "may not let"
-    return f"{by} {verb} a pod outside the mesh reach port {HBONE_PORT}"
+class _Askers:
+    """Chooses the probe pod that asks: one without further labels, or one like a workload that policies let through."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._ends: dict[_Asker, Endpoint] = {}
+        self._harm: dict[_Asker, str] = {}
+        self._good: list[_Asker] = []
+
+    def of(self, pod: Pod) -> tuple[_Asker | None, str]:
+        """The asker for a pod, and what policies may do to it; or None and the reason why nobody may ask."""
+        plain = _Asker(pod.namespace)
+        doubt = self._hindered(plain, pod)
+        if doubt:
+            found = next((each for each in self._others(pod) if not self._harms(each) and not self._hindered(each, pod)), None)
+            if found is not None:
+                self._good = list(dict.fromkeys([found, *self._good]))
+                return found, ""
+        harm_done = self._harms(plain)
+        return (None, harm_done) if harm_done else (plain, doubt)
+
+    def _others(self, pod: Pod) -> Iterator[_Asker]:
+        """Other askers: first those that others had to have, then those of the pod's namespace."""
+        yield from self._good
+        yield from sorted(self._like_workloads, key=lambda each: each.namespace != pod.namespace)
+
+    @cached_property
+    def _like_workloads(self) -> tuple[_Asker, ...]:
+        snapshot = self._engine.snapshot
+        keys = labels_that_matter(snapshot) - {*MESH_LABELS, *GATEWAY_LABELS, *REVISION_LABELS, *OUTSIDE}
+        found: dict[_Asker, None] = {}
+        for pod in sorted(snapshot.pods.values(), key=lambda pod: pod.key):
+            if pod.completed or pod.deleting or pod.host_network or pod.derived:
+                continue
+            copied = tuple(sorted((k, v) for k, v in pod.labels.items() if k in keys))
+            if copied:
+                found.setdefault(_Asker(pod.namespace, copied, str(snapshot.owner_of(pod))))
+        return tuple(found)
+
+    def _harms(self, asker: _Asker) -> str:
+        if asker not in self._harm:
+            self._harm[asker] = harm(selecting_in(self._engine.snapshot, asker.namespace), asker.final)
+        return self._harm[asker]
+
+    def _hindered(self, asker: _Asker, pod: Pod) -> str:
+        """What network policies do to a connection from the probe pod, unless they let it through."""
+        if asker not in self._ends:
+            name = f"{job_name(SOME_RUN)}-{len(self._ends)}"
+            meta = replace(pod.meta, namespace=asker.namespace, name=name, uid=Uid(name), labels=asker.final, annotations={})
+            self._ends[asker] = self._engine.endpoint(Pod(meta))
+        decided = self._engine.network(self._ends[asker], self._engine.endpoint(pod), HBONE_PORT).decided
+        if decided.decision is Decision.ALLOW:
+            return ""
+        decider = decided.ruling.decider
+        by = str(decider.ref) if decider is not None else "a network policy"
+        verb = "doesn't let" if decided.decision is Decision.DENY else "may not let"
+        return f"{by} {verb} a pod outside the mesh reach port {HBONE_PORT}"
 
 
 def _target(number: str, pod: Pod) -> Target:
@@ -213,15 +283,14 @@ def _target(number: str, pod: Pod) -> Target:
     return Target(number, flow, Verdict(Decision.UNKNOWN, UNKNOWN, Layer.NONE), NAME, pod.ips[0], HBONE_PORT)
 
 
-def _batch(snapshot: Snapshot, namespace: str, targets: tuple[Target, ...]) -> Batch:
-    final = {**OUTSIDE, **own_labels(SOME_RUN)}
+def _batch(snapshot: Snapshot, asker: _Asker, targets: tuple[Target, ...]) -> Batch:
     return Batch(
-        namespace=namespace,
+        namespace=asker.namespace,
         service_account="default",
-        stands_for="a pod outside the mesh",
-        labels=OUTSIDE,
+        stands_for=asker.like,
+        labels=asker.labels,
         node="",
         ambient=False,
         targets=targets,
-        controlled=bool(adopters(selecting_in(snapshot, namespace).controllers, final)),
+        controlled=bool(adopters(selecting_in(snapshot, asker.namespace).controllers, asker.final)),
     )

@@ -10,7 +10,7 @@ from meshtui.mesh.enrolment import enrolments, judge, renewed
 from meshtui.model.enrolment import Capture, Enrolment, Evidence, Seen
 from meshtui.model.observation import Observation
 from meshtui.probe import podspec
-from meshtui.probe.capture import MOST_IN_ONE, OUTSIDE, Tried, answer_of, plan_capture, proofs_of, to_prove
+from meshtui.probe.capture import MOST_IN_ONE, OUTSIDE, Tried, answer_of, in_words, plan_capture, proofs_of, to_prove
 from meshtui.probe.launch import needed
 from meshtui.probe.plan import Plan
 from meshtui.probe.protocols import Attempt
@@ -75,6 +75,31 @@ def test_one_pod_in_each_namespace_that_the_mesh_leaves_alone():
     assert made["spec"]["serviceAccountName"] == "default"
     assert made["metadata"]["ownerReferences"][0]["kind"] == "Job"
     assert {access.namespace for access in needed(asked.plan)} == {"shop", "bank"}
+
+
+FROM_CART = policy(
+    "shop/p", "podSelector: {matchLabels: {app: web}}\ningress: [{from: [{podSelector: {matchLabels: {app: cart}}}]}]"
+)
+
+
+def test_where_policies_let_only_a_workload_through_the_probe_has_its_labels():
+    """Labels that no policy reads aren't copied, and neither is what puts a pod into the mesh."""
+    cart = pod("cart", metadata={"labels": {"app": "cart", "tier": "1", "istio.io/dataplane-mode": "ambient"}})
+    asked = planned(pod("web"), cart, FROM_CART)
+    assert [(dict(batch.labels), batch.stands_for) for batch in asked.plan.batches] == [
+        (dict(OUTSIDE), ""),
+        ({"app": "cart", **OUTSIDE}, "Pod shop/cart"),
+    ]
+    assert [[asked.pods[target.id].name for target in batch.targets] for batch in asked.plan.batches] == [["cart"], ["web"]]
+    assert asked.hindered == {}
+    assert in_words(asked.plan.batches[1]) == "in shop as default, outside the mesh, with the labels of Pod shop/cart: 1 pod(s)"
+
+
+def test_labels_that_would_disturb_something_are_not_copied():
+    greedy = service("all", {"app": "cart"}, "shop", publishNotReadyAddresses=True)
+    asked = planned(pod("web"), pod("cart"), FROM_CART, greedy)
+    assert [dict(batch.labels) for batch in asked.plan.batches] == [dict(OUTSIDE)]
+    assert asked.hindered.keys() == {"shop/web"}
 
 
 LEFT_OUT = [

@@ -33,24 +33,24 @@ async def asked(cluster, ref, account=None, source=PROMETHEUS):
     return answer_of(attempts[-1], next(iter(snapshot.pods.values()))), len(attempts)
 
 
-async def test_a_captured_pod_answers_with_its_identity(cluster):
-    assert await asked(cluster, INVENTORY) == ((True, "answers on port 15008 with TLS and its identity"), 2)
-
-
-async def test_another_identity_than_the_pods_proves_nothing(cluster):
-    (says, words), _ = await asked(cluster, INVENTORY, account="other")
+async def test_who_answers_and_who_refuses(cluster):
+    own, other, outside = await asyncio.gather(
+        asked(cluster, INVENTORY), asked(cluster, INVENTORY, account="other"), asked(cluster, PROMETHEUS)
+    )
+    assert own == ((True, "answers on port 15008 with TLS and its identity"), 2)
+    says, words = other[0]
     assert says is None
     assert "spiffe://cluster.local/ns/inventory/sa/inventory-service" in words
-
-
-async def test_a_pod_outside_the_mesh_refuses(cluster):
-    assert (await asked(cluster, PROMETHEUS))[0][0] is False
+    assert outside[0][0] is False
+    meshed = await cluster.curl(ECOM, f"https://{cluster.ip(INVENTORY)}:15008/", "-k")
+    assert meshed.outcome == "refused", "nobody in the mesh has a way to the port"
 
 
 async def test_a_pod_that_lost_its_redirection_refuses(cluster):
     await break_it(cluster, {"fault": "lost-redirection", "of": OF_INVENTORY})
-    assert (await asked(cluster, INVENTORY))[0] == (False, "refuses connections from outside the mesh on port 15008")
-    assert (await asked(cluster, ECOM))[0][0] is True
+    lost, other = await asyncio.gather(asked(cluster, INVENTORY), asked(cluster, ECOM))
+    assert lost[0] == (False, "refuses connections from outside the mesh on port 15008")
+    assert other[0][0] is True
 
 
 async def test_a_networkpolicy_that_closes_the_port_proves_nothing(cluster):
@@ -59,7 +59,3 @@ async def test_a_networkpolicy_that_closes_the_port_proves_nothing(cluster):
     assert (await asked(cluster, INVENTORY))[0] == (None, "no answer on port 15008")
     await cluster.apply("NetworkPolicy", "closed", "inventory", {**closed, "ingress": [{"ports": [{"port": 15008}]}]})
     assert (await asked(cluster, INVENTORY))[0][0] is True
-
-
-async def test_nobody_in_the_mesh_has_a_way_to_the_port(cluster):
-    assert (await cluster.curl(ECOM, f"https://{cluster.ip(INVENTORY)}:15008/", "-k")).outcome == "refused"
