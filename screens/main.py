@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
-from textual import events, on
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
@@ -13,6 +14,7 @@ from textual.widgets import Footer, Input, Static
 
 from meshtui.engine.explain.denials import DeniedCount
 from meshtui.engine.path.relations import PROBED, flows_from, flows_from_all, workload_endpoint
+from meshtui.model.errors import MeshtuiError
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus
@@ -397,7 +399,10 @@ class MainScreen(ActionScreen):
         self.app.push_screen(FlowScreen(self.session, str(workload_endpoint(workload.ref))))
 
     def action_probe(self) -> None:
-        """Probe the flows of the workload, or of the namespace, under the cursor."""
+        """Probe the flows of the workload, or of the namespace, under the cursor; on a node, port 15008 of its pods."""
+        if self.pane.id == "mesh":
+            self._prove(self._uid_shown())
+            return
         ref = self.current()
         workload = self.session.snapshot.workloads.get(ref) if ref else None
         if workload is not None:
@@ -405,13 +410,45 @@ class MainScreen(ActionScreen):
         elif ref is not None and ref.kind == "Namespace":
             self._probe(str(ref), flows_from_all(self.session.snapshot, ref.name, PROBED))
         else:
-            self.notify("probes start from a workload or a namespace: 2 or 1, then p; P probes all", severity="warning")
+            self.notify(
+                "probes start from a workload, a namespace or a node: 2, 1 or 6, then p; P probes all", severity="warning"
+            )
 
     def action_probe_all(self) -> None:
         """Probe the flows of all workloads of the chosen namespace, or of the cluster."""
         name = self.session.namespace
         about = f"namespace {name}" if name else f"the cluster, context {self.session.label.context}"
         self._probe(about, flows_from_all(self.session.snapshot, name, PROBED))
+
+    @work(exclusive=True, group="prove")
+    async def _prove(self, node: str) -> None:
+        """Ask the pods of a node that aren't proven to be captured, from outside the mesh, after a confirmation."""
+        from meshtui.probe.capture import plan_capture
+        from meshtui.screens.confirm import ConfirmScreen
+        from meshtui.sources.kubernetes.writes import Confirmation
+        from meshtui.ui.probing import proofs_summary, question_of_capture
+
+        session = self.session
+        if not node or session.read_only:
+            self.notify(f"nothing is probed: {session.read_only or 'no node is chosen'}", severity="error", markup=False)
+            return
+        if session.mesh.proving:
+            self.notify("the pods are being asked already", severity="warning")
+            return
+        pods = session.mesh.to_prove(node)
+        asked = await asyncio.to_thread(plan_capture, session.engine, pods, session.settings.probe)
+        if not asked.plan.batches:
+            why = next(iter(asked.left_out.values()), "every pod is proven to be captured")
+            self.notify(f"nothing to probe on {node}: {why}", severity="warning", markup=False)
+            return
+        if not await self.app.push_screen_wait(ConfirmScreen(question_of_capture(asked, node, session.label.context), yes="Ask")):
+            return
+        try:
+            proofs = await session.mesh.prove(asked, Confirmation("confirmed on the main screen"))
+        except MeshtuiError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        self.notify(proofs_summary(proofs), markup=False)
 
     def _probe(self, about: str, flows: Iterable[Flow]) -> None:
         from meshtui.screens.probe import ProbeScreen

@@ -12,40 +12,68 @@ from meshtui.cli.notes import note
 from meshtui.cli.progress import progress
 
 if TYPE_CHECKING:
+    from meshtui.cli.mesh_probe import Prover
     from meshtui.mesh.report import MeshReport
-    from meshtui.model.enrolment import Evidence
+    from meshtui.model.enrolment import Evidence, Proofs
     from meshtui.model.snapshot import Snapshot
     from meshtui.settings import Settings
     from meshtui.sources.kubernetes.live import LiveSource
 
 
-async def look_twice(settings: Settings, nodes: Sequence[str], wait_s: float) -> tuple[MeshReport, Snapshot]:
-    """The report of two looks, ``wait_s`` apart, and the Snapshot of the second. Without a difference one look is enough."""
+async def look_twice(
+    settings: Settings, nodes: Sequence[str], wait_s: float, prover: Prover | None = None
+) -> tuple[MeshReport, Snapshot]:
+    """The report of two looks, ``wait_s`` apart, and the Snapshot of the second. Without a difference one look is enough.
+
+    ``prover`` asks the pods that the first look doesn't prove to be captured.
+    """
     from meshtui.cli.source import checked, listed
     from meshtui.sources.kubernetes.live import LiveSource
 
     source = LiveSource(settings)
     try:
+        if prover is not None:
+            await source.open()
+            prover.permit(source)
         snapshot = checked(await listed(source))
-        return await look_again(source, snapshot, nodes, wait_s)
+        return await look_again(source, snapshot, nodes, wait_s, prover=prover)
     finally:
         await source.close()
 
 
 async def look_again(
-    source: LiveSource, snapshot: Snapshot, nodes: Sequence[str] = (), wait_s: float = 15.0, *, logs: bool = True
+    source: LiveSource,
+    snapshot: Snapshot,
+    nodes: Sequence[str] = (),
+    wait_s: float = 15.0,
+    *,
+    logs: bool = True,
+    prover: Prover | None = None,
 ) -> tuple[MeshReport, Snapshot]:
     """The same on an open source with its Snapshot. ``logs``: whether ztunnels' logs are read as evidence of capture."""
     from meshtui.cli.source import listed
     from meshtui.mesh.compare import confirmed, is_calm
 
     first = await _look(source, snapshot, nodes, logs=logs)
+    proofs = None
+    if prover is not None:
+        proofs = await prover.prove(source, snapshot, first, nodes)
+        first = _with(first, proofs, snapshot)
     if not wait_s or is_calm(first):
         return first, snapshot
     note(f"looking again in {wait_s:g} s: what is on its way then isn't drift")
     await asyncio.sleep(wait_s)
     snapshot = await listed(source)
-    return confirmed(first, await _look(source, snapshot, nodes, logs=logs)), snapshot
+    second = await _look(source, snapshot, nodes, logs=logs)
+    return confirmed(first, second if proofs is None else _with(second, proofs, snapshot)), snapshot
+
+
+def _with(report: MeshReport, proofs: Proofs, snapshot: Snapshot) -> MeshReport:
+    """A report with what a probe showed."""
+    from meshtui.mesh.enrolment import renewed
+
+    enrolled = renewed(report.enrolments, snapshot, proofs.evidence, datetime.now(UTC))
+    return replace(report, enrolments=enrolled, probed=proofs)
 
 
 async def with_captures(source: LiveSource, snapshot: Snapshot) -> Snapshot:

@@ -26,6 +26,7 @@ def status_answer(report: MeshReport, snapshot: Snapshot | None) -> Answer:
         "pods": [_pod(snapshot, uid, each) for uid, each in report.enrolments.items()] if snapshot is not None else [],
         "drift": len(report.differences),
         "faulty_certificates": len(report.certificates),
+        "probed": _probed(report),
     }
     columns = (
         Column("NODE", key("node")),
@@ -103,6 +104,14 @@ def _pod(snapshot: Snapshot, uid: str, each: Enrolment) -> dict[str, Any]:
     }
 
 
+def _probed(report: MeshReport) -> list[dict[str, Any]] | None:
+    if report.probed is None:
+        return None
+    rows = [{"pod": name, "captured": one.says, "text": one.text} for name, one in report.probed.evidence.items()]
+    rows += [{"pod": name, "captured": None, "text": why} for name, why in report.probed.unknown.items()]
+    return sorted(rows, key=key("pod"))
+
+
 def _difference(each: Difference) -> dict[str, Any]:
     ref = each.ref
     return {
@@ -161,7 +170,7 @@ def _status_text(report: MeshReport, snapshot: Snapshot | None) -> str:
 
     lines = [laid_out(status_answer(report, None).rows(wide=False))] if report.nodes else ["no ztunnel was found\n"]
     if snapshot is not None:
-        lines.append(_pods_text(report, snapshot))
+        lines.append(_pods_text(report, snapshot) + _probed_text(report))
     lines.append(_counts(report))
     return "\n".join(line for line in lines if line)
 
@@ -179,6 +188,22 @@ def _pods_text(report: MeshReport, snapshot: Snapshot) -> str:
             named.append(f"  {each.capture.value}: {pod.key}{f' on {pod.node}' if pod.node else ''}: {why}\n")
     said = ", ".join(f"{number} {capture.value}" for capture, number in counts.items() if number)
     return f"pods that should be captured: {said or 'none'}\n" + "".join(named)
+
+
+def _probed_text(report: MeshReport) -> str:
+    """What a probe from outside the mesh showed: how many answered, and why nothing is known of the others."""
+    if report.probed is None:
+        return ""
+    evidence, unknown = report.probed.evidence, report.probed.unknown
+    if not evidence and not unknown:
+        return ""
+    yes = sum(each.says for each in evidence.values())
+    counts = {"answered": yes, "refused": len(evidence) - yes, "unknown": len(unknown)}
+    said = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
+    named = [f"  unknown: {name}: {why}\n" for name, why in sorted(unknown.items())[:_TEXT_OF_EACH]]
+    if len(unknown) > len(named):
+        named.append(f"  and {len(unknown) - len(named)} more: -o json has all\n")
+    return f"probed from outside the mesh, port 15008: {said}\n" + "".join(named)
 
 
 def _counts(report: MeshReport) -> str:

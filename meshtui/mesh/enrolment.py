@@ -25,6 +25,11 @@ _INDEPENDENT = (
     frozenset({Seen.PROBE}),
 )
 """Observations of one group have the same origin: two of them prove no more than one."""
+_OF_ZTUNNEL = frozenset(
+    {Seen.ANNOTATION_PENDING, Seen.ZTUNNEL_UP, Seen.ZTUNNEL_PENDING, Seen.ZTUNNEL_LACKS, Seen.HBONE_CONNECTION}
+)
+"""Observations that hold until the next look, whatever is observed elsewhere."""
+_OF_PROBE = frozenset({Seen.PROBE, Seen.PROBE_REFUSED})
 
 
 def should_be_captured(snapshot: Snapshot, pod: Pod) -> bool:
@@ -66,6 +71,22 @@ def judge(evidence: Iterable[Evidence], *, young: bool = False) -> Enrolment:
         return Enrolment(Capture.UNPROVEN if young else Capture.LOST, seen)
     proofs = sum(bool(kinds & group) for group in _INDEPENDENT)
     return Enrolment(Capture.PROVEN if proofs > 1 else Capture.UNPROVEN, seen)
+
+
+def renewed(
+    known: Mapping[Uid, Enrolment], snapshot: Snapshot, observed: Mapping[str, Evidence], now: datetime
+) -> dict[Uid, Enrolment]:
+    """Enrolments with newer evidence from a probe, by the pod's ``namespace/name``; it replaces that of an earlier probe."""
+    found = dict(known)
+    for uid, enrolment in known.items():
+        pod = snapshot.pods.get(uid)
+        new = observed.get(pod.key) if pod is not None else None
+        if pod is None or new is None:
+            continue
+        kept = [each for each in enrolment.evidence if each.seen in _OF_ZTUNNEL]
+        others = [each for each in enrolment.evidence if each.seen not in _OF_ZTUNNEL | _OF_PROBE]
+        found[uid] = judge([*kept, *_still(pod, [*others, new])], young=_is_young(pod, now))
+    return found
 
 
 def _of_annotation(pod: Pod) -> Iterable[Evidence]:

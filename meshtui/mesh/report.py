@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from meshtui.model.enrolment import Enrolment
+from meshtui.model.enrolment import Enrolment, Proofs
 from meshtui.model.ids import ObjectRef, Uid
 
 
@@ -106,3 +106,5 @@ class MeshReport:
     certificates: tuple[CertificateProblem, ...] = ()
     enrolments: Mapping[Uid, Enrolment] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    probed: Proofs | None = None
+    """What a probe from outside the mesh showed; None if none was made."""

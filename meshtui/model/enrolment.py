@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -58,3 +59,12 @@ class Enrolment:
     def against(self) -> tuple[Evidence, ...]:
         """The observations that say that it isn't captured."""
         return tuple(each for each in self.evidence if not each.says)
+
+
+@dataclass(frozen=True, slots=True)
+class Proofs:
+    """What a probe from outside the mesh showed, by the pod's ``namespace/name``."""
+
+    evidence: Mapping[str, Evidence] = field(default_factory=dict)
+    unknown: Mapping[str, str] = field(default_factory=dict)
+    """The pods about which it showed nothing, each with the reason."""

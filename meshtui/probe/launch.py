@@ -21,6 +21,7 @@ from meshtui.model.observation import Observation, ProbePod
 from meshtui.model.verdict import NOT_SETTLED, UNKNOWN, StepResult, Verdict
 from meshtui.model.workload import Pod
 from meshtui.probe import disturb, podspec
+from meshtui.probe.capture import Tried
 from meshtui.probe.classify import classify, is_last_line, parse_attempt
 from meshtui.probe.disturb import Selecting, selecting_of
 from meshtui.probe.evidence import Evidence
@@ -90,6 +91,8 @@ class Launcher:
         self._looks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._selecting: dict[str, tuple[float, Selecting]] = {}
         self.run_id = secrets.token_hex(4)
+        self.tried: dict[str, Tried] = {}
+        """Every attempt by the target's id, for those who read more in it than an outcome."""
 
     async def run(self, plan: Plan, confirmation: Confirmation, gateway_urls: list[str]) -> list[Observation]:
         """Run the whole plan and return all Observations, including those of refused flows (outcome unknown).
@@ -229,7 +232,9 @@ class Launcher:
                 pod = await self._get(path)
         except NotFoundError:
             ended = _GONE
-        captured = not batch.ambient or pod.meta.annotations.get(AMBIENT_REDIRECTION) == "enabled"
+        enabled = pod.meta.annotations.get(AMBIENT_REDIRECTION) == "enabled"
+        self.tried |= {number: Tried(tuple(seen), enabled) for number, seen in attempts.items()}
+        captured = not batch.ambient or enabled
         lines, alone = await evidence.about(pod, started), len(batch.targets) == 1
         return [
             self._tell(_observed(target, attempts[target.id], who, lines, captured=captured, ended=ended, alone=alone))

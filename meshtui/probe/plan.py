@@ -256,19 +256,22 @@ def _checked(
     snapshot: Snapshot, batches: Iterable[Batch], external: list[Target], refused: list[Refusal], settings: Probe
 ) -> Plan:
     """The plan without batches that would disturb something, and with the maximum duration of the others."""
-    kept, waves = [], 0
+    kept = []
     for batch in batches:
         reason = harm(selecting_in(snapshot, batch.namespace), batch.final_labels(SOME_RUN))
         if reason:
             refused.extend(Refusal(target.flow, target.predicted, reason) for target in batch.targets)
         else:
             kept.append(batch)
-    if kept:
-        longest = max(len(batch.targets) for batch in kept)
-        waves = -(-len(kept) // settings.max_pods)
-        rounds = -(-longest // PARALLEL)
-        seconds = waves * min(settings.deadline_s, 5 + rounds * _ATTEMPTS * settings.attempt_timeout_s)
-    else:
-        seconds = settings.attempt_timeout_s if external else 0
+    seconds = longest_s(kept, settings) or (settings.attempt_timeout_s if external else 0)
     warnings = ("autoscalers that count pods by these labels see the probe pods while they run",) if kept else ()
     return Plan(tuple(kept), tuple(external), tuple(refused), warnings, seconds)
+
+
+def longest_s(batches: Sequence[Batch], settings: Probe) -> int:
+    """The maximum duration of some batches, in seconds."""
+    if not batches:
+        return 0
+    waves = -(-len(batches) // settings.max_pods)
+    rounds = -(-max(len(batch.targets) for batch in batches) // PARALLEL)
+    return waves * min(settings.deadline_s, 5 + rounds * _ATTEMPTS * settings.attempt_timeout_s)

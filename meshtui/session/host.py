@@ -15,6 +15,7 @@ from meshtui.model.snapshot import Snapshot
 from meshtui.session.application import Application
 from meshtui.settings import Settings
 from meshtui.sources.kubernetes.api import Api
+from meshtui.sources.kubernetes.writes import Writes
 from meshtui.sources.ports import Source, SourceLabel
 
 SMALL = 1000
@@ -73,6 +74,9 @@ class Host(Protocol):
 
     def api(self) -> Api:
         """The client of the API server. Raises UsageError when there is no cluster."""
+
+    def writes(self) -> Writes:
+        """The gate for changes. Raises UsageError when there is no cluster to change."""
 
     def tell(self) -> None:
         """Notify all listeners of a change."""

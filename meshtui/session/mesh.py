@@ -7,19 +7,31 @@ import contextlib
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from meshtui.mesh.compare import APART, compare, confirmed, is_calm
+from meshtui.mesh.enrolment import renewed
 from meshtui.mesh.observed import observed_in_logs, with_agents
 from meshtui.mesh.report import MeshReport
-from meshtui.model.enrolment import Enrolment
+from meshtui.model.enrolment import Enrolment, Evidence, Proofs
 from meshtui.model.errors import MeshtuiError
 from meshtui.model.ids import Uid
+from meshtui.model.snapshot import Snapshot
+from meshtui.model.workload import Pod
 from meshtui.session.host import Host
+
+if TYPE_CHECKING:
+    from meshtui.probe.capture import CapturePlan
+    from meshtui.sources.kubernetes.writes import Confirmation
 
 _SANDBOX_S = 15.0
 _LONGEST = timedelta(minutes=2)
 """A look that is older confirms nothing: what differs then and now may be another difference of the same object."""
 _UNSETTLED_S = 0.5
+_HOLDS = timedelta(minutes=10)
+"""For how long the result of a probe counts."""
+_MOST_PROOFS = 10_000
+"""The most pods whose results are kept; the oldest are forgotten first."""
 
 
 class MeshWatch:
@@ -33,6 +45,11 @@ class MeshWatch:
         self.report = MeshReport()
         self.enrolments: Mapping[Uid, Enrolment] = {}
         """What is known of the capture of pods; empty before the first look."""
+        self._proofs: dict[Uid, Evidence] = {}
+        self.unproven: Mapping[Uid, str] = {}
+        """The pods about which their last probe showed nothing, each with the reason."""
+        self.proving = 0
+        """How many pods a probe is asking."""
         self.looking = False
         """Whether a look is under way."""
         self.problem = ""
@@ -54,6 +71,60 @@ class MeshWatch:
         if self._host.running and self._host.label.changeable:
             self._ask.set()
             self._start()
+
+    def to_prove(self, node: str) -> list[Pod]:
+        """The pods of a node that should be captured and aren't proven to be."""
+        from meshtui.probe.capture import to_prove
+
+        return to_prove(self._host.snapshot, self.enrolments, (node,))
+
+    async def prove(self, asked: CapturePlan, confirmation: Confirmation) -> Proofs:
+        """Ask the pods of a plan from outside the mesh, and use what that shows. Raises the launcher's errors."""
+        from meshtui.probe.prove import prove
+
+        async def after() -> Snapshot:
+            return self._host.snapshot
+
+        self.proving += len(asked.pods)
+        self._host.tell()
+        try:
+            api, writes = self._host.api(), self._host.writes()
+            proofs = await prove(api, writes, self._host.settings, asked, confirmation, after)
+        finally:
+            self.proving -= len(asked.pods)
+            self._host.tell()
+        self._take(asked, proofs)
+        self.ask()
+        return proofs
+
+    def _take(self, asked: CapturePlan, proofs: Proofs) -> None:
+        """Keep what a probe showed, by the pods' UIDs, and use it at once."""
+        for pod in asked.pods.values():
+            self._proofs.pop(pod.uid, None)
+            if pod.key in proofs.evidence:
+                self._proofs[pod.uid] = proofs.evidence[pod.key]
+        for uid in list(self._proofs)[: max(0, len(self._proofs) - _MOST_PROOFS)]:
+            del self._proofs[uid]
+        snapshot, uids = self._host.snapshot, {pod.uid for pod in asked.pods.values()}
+        new = {snapshot.pod_by_key[key].uid: why for key, why in proofs.unknown.items() if key in snapshot.pod_by_key}
+        old = {uid: why for uid, why in self.unproven.items() if uid in snapshot.pods and uid not in uids}
+        self.unproven = {**old, **new}
+        if self._raw is not None:
+            self._raw = self._renewed(self._raw)
+        if self.looked:
+            self._use(self._renewed(self.report))
+
+    def _renewed(self, report: MeshReport) -> MeshReport:
+        snapshot, now = self._host.snapshot, self._host.clock()
+        return replace(report, enrolments=renewed(report.enrolments, snapshot, self._proven(snapshot), now))
+
+    def _proven(self, snapshot: Snapshot) -> dict[str, Evidence]:
+        """What probes have shown of pods that still exist, by the pod's ``namespace/name``; what is old is forgotten."""
+        since = self._host.clock() - _HOLDS
+        self._proofs = {
+            uid: each for uid, each in self._proofs.items() if uid in snapshot.pods and each.at is not None and each.at >= since
+        }
+        return {snapshot.pods[uid].key: each for uid, each in self._proofs.items()}
 
     async def stop(self) -> None:
         """Stop looking."""
@@ -101,6 +172,8 @@ class MeshWatch:
         snapshot = self._host.snapshot
         captured, denials = self._host.capture_log()
         observed = with_agents(observed_in_logs(captured, denials, snapshot), agents, snapshot)
+        for key, proof in self._proven(snapshot).items():
+            observed[key] = [*observed.get(key, ()), proof]
         raw = await asyncio.to_thread(compare, snapshot, look, observed, self._host.clock())
         before, self._raw = self._raw, raw
         if is_calm(raw):

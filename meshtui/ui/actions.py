@@ -106,7 +106,7 @@ ACTIONS: tuple[Action, ...] = (
         "p",
         "probe",
         "Probe",
-        "test the flows of what is under the cursor",
+        "test flows; on a node its pods' capture",
         palette="Probe",
         words=("probe",),
     ),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from meshtui.engine.explain.wording import in_words
+from meshtui.model.enrolment import Proofs
 from meshtui.model.flow import Flow
 from meshtui.model.observation import Observation
 from meshtui.model.verdict import Decision, Verdict
+from meshtui.probe.capture import CapturePlan
+from meshtui.probe.capture import in_words as in_words_of_batch
 from meshtui.probe.plan import Plan
 from meshtui.session import Session
 from meshtui.ui.document import BAD, DIM, OK, STRONG, WARN, Document, Line, Section, line
@@ -162,6 +165,30 @@ def question(plan: Plan, context: str) -> Document:
     if plan.warnings:
         sections.append(Section("Note", tuple(line((warning, DIM)) for warning in plan.warnings)))
     return Document("Launch the probe?", tuple(sections))
+
+
+def question_of_capture(asked: CapturePlan, node: str, context: str) -> Document:
+    """The confirmation of a probe of port 15008: how many pods it asks, and where the probe pods run."""
+    plan = asked.plan
+    words = line("context ", (context, STRONG), f": port 15008 of {len(asked.pods)} pod(s) of {node}, up to {plan.seconds} s")
+    pods = [line(in_words_of_batch(batch)) for batch in plan.batches]
+    sections = [
+        Section("", (words,)),
+        Section("Pods that will be made, and removed again", _first(pods) or (line(("none", DIM)),)),
+        Section("Namespaces", (line(", ".join(plan.namespaces) or "none"),)),
+    ]
+    if asked.left_out:
+        left_out = [line(f"{key}  ", (reason, WARN)) for key, reason in asked.left_out.items()]
+        sections.append(Section("Left out", _first(left_out)))
+    words = line(("a ztunnel answers there with TLS; where none carries the pod, the connection is refused", DIM))
+    return Document("Ask from outside the mesh?", (*sections, Section("Note", (words,))))
+
+
+def proofs_summary(proofs: Proofs) -> str:
+    """The result of a probe of port 15008 in one line."""
+    yes = sum(each.says for each in proofs.evidence.values())
+    counts = {"answered": yes, "refused": len(proofs.evidence) - yes, "not known": len(proofs.unknown)}
+    return ", ".join(f"{number} {word}" for word, number in counts.items() if number) + "; the probe pods are removed"
 
 
 def _first(lines: list[Line]) -> tuple[Line, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from meshtui.cli.command import NOT_KNOWN, Choice, command, value
+from meshtui.cli.command import NOT_KNOWN, Choice, command, switch, value
 from meshtui.cli.complete import files
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ _MORE = """
 
 A live look reads each ztunnel's config dump through a port-forward, twice, --wait apart: what differs in both looks is
 drift. Saved dumps are compared with each other, and with manifests (-f) of the same cluster.
+
+status --probe asks port 15008 of each pod that isn't proven to be captured, from short-lived pods outside the mesh, after a
+confirmation: a ztunnel answers with TLS and the pod's identity.
 """
 
 
@@ -38,6 +41,9 @@ class Words:
     now: str | None
     node: tuple[str, ...]
     wait: str
+    probe: bool
+    probe_image: str | None
+    yes: bool
     output: str
 
 
@@ -53,6 +59,9 @@ PARAMS = [
     value("--now", "TIME", "the time to compare certificates of saved dumps with (default: each file's own)"),
     value("--node", "NAME", "only this node; may be repeated", multiple=True),
     value("--wait", "TIME", "the time between two looks; 0 for one look only", default="15s"),
+    switch("--probe", "ask the pods that aren't proven to be captured, from pods outside the mesh (status)"),
+    value("--probe-image", "IMAGE", "an image that has sh and curl"),
+    switch("--yes", "don't ask"),
 ]
 
 
@@ -64,6 +73,8 @@ def _run(words: Words, settings: Settings) -> int:
 
     if words.now and not words.dump:
         raise UsageError("--now is for saved dumps", "name them with --dump")
+    if words.probe and (words.what != "status" or words.dump):
+        raise UsageError("--probe is for the status of a cluster", "meshtui mesh status --probe")
     report, snapshot = _saved(words, settings) if words.dump else _live(words, settings)
     for text in report.missing:
         note(text)
@@ -114,11 +125,13 @@ def _live(words: Words, settings: Settings) -> tuple[MeshReport, Snapshot]:
 
     from meshtui.cli.durations import seconds_of
     from meshtui.cli.mesh_live import look_twice
+    from meshtui.cli.mesh_probe import Prover
     from meshtui.model.errors import UsageError
 
     if settings.filenames:
         raise UsageError("manifests have no ztunnel to ask", "name saved dumps with --dump, or leave out -f")
-    return asyncio.run(look_twice(settings, nodes=words.node, wait_s=seconds_of(words.wait)))
+    prover = Prover(settings, words.yes) if words.probe else None
+    return asyncio.run(look_twice(settings, nodes=words.node, wait_s=seconds_of(words.wait), prover=prover))
 
 
 def _moment(text: str) -> datetime:
@@ -142,6 +155,7 @@ COMMAND = command(
     outputs=("text", "table", "wide", "json", "jsonl", "yaml", "csv", "name"),
     exits={
         1: "there is drift, a faulty certificate, or (status) a pod that isn't captured",
+        2: "bad usage; with --probe also: read-only, or not confirmed",
         3: "the cluster can't be reached or refuses",
         4: "no ztunnel could be asked",
     },

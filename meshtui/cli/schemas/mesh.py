@@ -44,6 +44,14 @@ class CapturedPod(Struct):
     evidence: list[CaptureEvidence]
 
 
+class ProbedPod(Struct):
+    """A pod whose port 15008 a probe asked from outside the mesh."""
+
+    pod: Annotated[str, Meta(description="namespace/name")]
+    captured: Annotated[bool | None, Meta(description="null: it isn't known, for the reason in `text`")]
+    text: str
+
+
 class MeshStatus(Struct):
     """The answer of ``mesh status``. ``missing`` says what couldn't be asked, and why."""
 
@@ -53,6 +61,7 @@ class MeshStatus(Struct):
     pods: list[CapturedPod]
     drift: int
     faulty_certificates: int
+    probed: Annotated[list[ProbedPod] | None, Meta(description="null without --probe")]
 
 
 class DriftObject(Struct):

@@ -54,6 +54,11 @@ def destinations(world: World) -> Iterator[Destination]:
             yield Destination(f"pod/{pod.uid}/{port}", "", port, (Backend(pod, port),))
 
 
+def hbone_key(pod: Pod) -> str:
+    """The key of the way to a pod's HBONE port, which only pods outside the mesh have."""
+    return f"pod/{pod.uid}/{HBONE_PORT}"
+
+
 @dataclass(slots=True)
 class Outbound:
     """Listeners and clusters by name, and the address for each connection of a pod."""
@@ -86,7 +91,19 @@ class OutboundBuilder:
             routes = made.routes.setdefault(source.uid, {})
             for target in targets:
                 routes[target.key] = self._route(made, source, target)
+            if not source.meshed:
+                routes |= {hbone_key(pod): self._at_hbone(source, pod) for pod in self.world.pods}
         return made
+
+    def _at_hbone(self, source: Pod, destination: Pod) -> Route:
+        """The way of a pod outside the mesh to HBONE's port, where a captured pod's ztunnel demands a certificate."""
+        if source.pending:
+            return self.refused(source)
+        if netpol.drops(self.world, source, destination, HBONE_PORT):
+            return self.black_hole
+        if not destination.captured or destination.pending:
+            return self.refused(source)
+        return way_in(self.doors, destination, HBONE_PORT) or self.refused(source)
 
     def _route(self, made: Outbound, source: Pod, target: Destination) -> Route:
         if not target.backends or source.pending:

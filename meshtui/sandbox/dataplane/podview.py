@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 
 from meshtui.sandbox import addresses
-from meshtui.sandbox.dataplane.outbound import Route
-from meshtui.sandbox.dataplane.world import Pod, Service, World
+from meshtui.sandbox.dataplane.outbound import Route, hbone_key
+from meshtui.sandbox.dataplane.world import HBONE_PORT, Pod, Service, World
 from meshtui.sandbox.ports import PodPaths
 from meshtui.sandbox.user import User, open_folder, write_for
 
@@ -25,6 +25,8 @@ def routes_of(world: World, pod: Pod, by_key: Mapping[str, Route]) -> dict[str, 
         for port in other.port_numbers():
             for name in _pod_names(other, pod):
                 routes[f"{name}:{port}"] = by_key[f"pod/{other.uid}/{port}"]
+        if hbone_key(other) in by_key:
+            routes.setdefault(f"{other.ip}:{HBONE_PORT}", by_key[hbone_key(other)])
     return routes
 
 

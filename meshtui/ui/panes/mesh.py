@@ -10,7 +10,6 @@ from meshtui.mesh.report import CertificateProblem, Difference, MeshReport, Node
 from meshtui.mesh.versions import tag_of
 from meshtui.model.enrolment import Capture, Enrolment
 from meshtui.model.ids import ObjectRef
-from meshtui.model.snapshot import Snapshot
 from meshtui.model.workload import Pod
 from meshtui.session import Session
 from meshtui.ui.document import BAD, DIM, OK, STRONG, WARN, Document, Line, Section, facts, line
@@ -40,11 +39,12 @@ CAPTURES = {
 """The words for the states of a pod's capture."""
 
 
-def enrolment_line(pod: Pod, enrolment: Enrolment) -> Line:
-    """A pod with the state of its capture and the evidence for it."""
+def enrolment_line(pod: Pod, enrolment: Enrolment, not_shown: str = "") -> Line:
+    """A pod with the state of its capture and the evidence for it; ``not_shown``: why a probe showed nothing."""
     word, tone = CAPTURES[enrolment.capture]
     seen = "; ".join(dict.fromkeys(each.text for each in enrolment.evidence)) or "only its labels and annotation say so"
-    return line(pod.name, (f"  {word}", tone), (f"  {seen}", DIM))
+    probe = f"; a probe showed nothing: {not_shown}" if not_shown and enrolment.capture is Capture.UNPROVEN else ""
+    return line(pod.name, (f"  {word}", tone), (f"  {seen}{probe}", DIM))
 
 
 def _states(session: Session) -> list[NodeState]:
@@ -126,7 +126,9 @@ def _detail(view: View, uid: str) -> Document:
     if report.at is None:
         words = "the ztunnels are being asked" if session.mesh.looking else "nobody has asked the ztunnels yet"
         sections.append(Section("", (line((words, DIM)),)))
-    sections += _of_report(session.snapshot, report, state)
+    if session.mesh.proving:
+        sections.append(Section("", (line((f"port 15008 of {session.mesh.proving} pod(s) is being asked", WARN)),)))
+    sections += _of_report(session, report, state)
     if report.missing:
         sections.append(Section("Not compared", tuple(line((each, WARN)) for each in report.missing)))
     return Document(f"Node {state.node}", tuple(sections))
@@ -144,7 +146,8 @@ def _facts(state: NodeState) -> list[tuple[str, str | tuple[str, str]]]:
     ]
 
 
-def _of_report(snapshot: Snapshot, report: MeshReport, state: NodeState) -> list[Section]:
+def _of_report(session: Session, report: MeshReport, state: NodeState) -> list[Section]:
+    snapshot = session.snapshot
     sections: list[Section] = []
     differences = [each for each in report.differences if each.node == state.node]
     if differences:
@@ -161,7 +164,8 @@ def _of_report(snapshot: Snapshot, report: MeshReport, state: NodeState) -> list
         ((pod, each) for pod, each in found if pod.node == state.node), key=lambda one: (order.index(one[1].capture), one[0].key)
     )
     if mine:
-        lines = [enrolment_line(pod, each) for pod, each in mine[:_MOST]]
+        why = session.mesh.unproven
+        lines = [enrolment_line(pod, each, why.get(pod.uid, "")) for pod, each in mine[:_MOST]]
         sections.append(Section("Pods", (*lines, *_rest(len(mine)))))
     return sections
 
