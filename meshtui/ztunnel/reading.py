@@ -225,6 +225,8 @@ def read_dump(raw: bytes | bytearray, shared: Shared | None = None) -> NodeDump:
         if len(text):
             tables[table] = _kept(shared.tables[table], found)
         problems += bad
+    if not len(top.certificates):
+        problems.append("certificates: they aren't in the dump")
     version: _Version = part("version", top.version, lambda text: msgspec.json.decode(text, type=_Version), _Version())
     config: _Config = part("config", top.config, lambda text: msgspec.json.decode(text, type=_Config), _Config())
     return NodeDump(
