@@ -51,7 +51,7 @@ def compare(
     )
     found = enrolments(snapshot, look, observed or {}, now or look.at) if snapshot is not None and live else {}
     report = MeshReport(look.at, (), differences, certificates, found, (*look.missing, *_hidden(snapshot, look), *left_out))
-    return replace(report, nodes=tuple(_states(snapshot if live else None, look, report)))
+    return replace(report, nodes=tuple(_states(snapshot if live else None, look, report, with_api=snapshot is not None)))
 
 
 def _not_told(between: Iterable[Difference], api: Sequence[Difference], *, live: bool) -> Iterator[Difference]:
@@ -120,15 +120,27 @@ def _hidden(snapshot: Snapshot | None, look: MeshLook) -> Iterator[str]:
         yield f"there may be ztunnels that can't be seen: of pods only {scope} may be read"
 
 
-def _states(snapshot: Snapshot | None, look: MeshLook, report: MeshReport) -> Iterator[NodeState]:
+def _compared(look: MeshLook) -> dict[bool, frozenset[str]]:
+    """The nodes whose ztunnels are compared with another one, and (True) those that are with the API's objects."""
+    whole = [(each.node, each.dump) for each in look.nodes if each.dump is not None and not each.dump.on_demand]
+    several = Counter((dump.cluster_id, dump.network) for _, dump in whole)
+    return {
+        True: frozenset(node for node, _ in whole),
+        False: frozenset(node for node, dump in whole if several[dump.cluster_id, dump.network] > 1),
+    }
+
+
+def _states(snapshot: Snapshot | None, look: MeshLook, report: MeshReport, *, with_api: bool) -> Iterator[NodeState]:
     supposed: Counter[str] = Counter()
     if snapshot is not None:
         supposed.update(pod.node for pod in snapshot.pods.values() if pod.node and should_be_captured(snapshot, pod))
     synced = {each.proxy: each for each in look.synced or ()}
+    compared = _compared(look)
     seen = {each.node for each in look.nodes}
     for each in sorted(look.nodes, key=lambda node: (node.node, node.pod)):
         state = _state(each, synced, supposed[each.node] if snapshot is not None else None)
-        yield _counted(state, report)
+        known = each.node in compared[with_api]
+        yield _counted(state if known else replace(state, drift=None), report)
     if snapshot is None or not Seen(snapshot).reads_all("Pod"):
         return  # a ztunnel may be there that can't be seen
     served = {pod.node for pod in snapshot.pods.values() if pod.labels.get("app") == "ztunnel" and not pod.completed}

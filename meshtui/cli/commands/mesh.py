@@ -58,7 +58,7 @@ PARAMS = [
 
 def _run(words: Words, settings: Settings) -> int:
     from meshtui.cli.formats import write
-    from meshtui.cli.mesh_report import ANSWERS, says_no
+    from meshtui.cli.mesh_report import ANSWERS, is_known, says_no
     from meshtui.cli.notes import note
     from meshtui.model.errors import UsageError
 
@@ -73,17 +73,24 @@ def _run(words: Words, settings: Settings) -> int:
     write(ANSWERS[words.what](report, snapshot), words.output)
     if says_no(words.what, report):
         return 1
-    return 0 if any(each.drift is not None for each in report.nodes) else NOT_KNOWN
+    return 0 if is_known(words.what, report) else NOT_KNOWN
 
 
 def _saved(words: Words, settings: Settings) -> tuple[MeshReport, Snapshot | None]:
     """A report on saved dumps, beside manifests if there are any."""
     from dataclasses import replace
 
+    from meshtui.cli.durations import seconds_of
     from meshtui.mesh.compare import compare
+    from meshtui.model.errors import UsageError
     from meshtui.sources.dumps import read_dumps
 
     look = read_dumps(words.dump)
+    there = {each.node for each in look.nodes}
+    unknown = [node for node in words.node if node not in there]
+    if unknown:
+        raise UsageError(f"no dump is of node {unknown[0]}", f"there are dumps of {', '.join(sorted(there))}")
+    seconds_of(words.wait)
     chosen = tuple(each for each in look.nodes if not words.node or each.node in words.node)
     look = replace(look, nodes=chosen if words.now else tuple(map(_dated, chosen)))
     snapshot = None
@@ -143,7 +150,7 @@ COMMAND = command(
     exits={
         1: "there is drift, a faulty certificate, or (status) a pod that isn't captured",
         3: "the cluster can't be reached or refuses",
-        4: "no ztunnel could be asked",
+        4: "no ztunnel could be asked, there is nothing to compare with, or (certificates) the time isn't known",
     },
     more=_MORE,
 )

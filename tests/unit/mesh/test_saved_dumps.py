@@ -140,9 +140,26 @@ def test_drift_ends_with_1_and_names_object_field_and_both_values(two):
     assert '"Deny"' in text
 
 
-def test_no_drift_ends_with_0(two):
+def test_no_drift_ends_with_0(tmp_path):
+    for node in "ab":
+        (tmp_path / f"{node}.json").write_bytes(dump(node))
+    done = mesh("drift", "--dump", tmp_path)
+    assert (done.returncode, done.stdout.decode()) == (0, "no drift: 2 ztunnels were compared\n")
+
+
+def test_one_dump_alone_is_compared_with_nothing(two):
     done = mesh("drift", *two[:2])
-    assert (done.returncode, done.stdout.decode()) == (0, "no drift: the ztunnel on a was compared\n")
+    assert (done.returncode, done.stdout.decode()) == (4, "drift isn't known: nothing could be compared\n")
+    assert json.loads(mesh("drift", *two[:2], "-o", "json").stdout)["compared"] == []
+    done = mesh("status", *two[:2])
+    assert (done.returncode, "no drift" in done.stdout.decode()) == (0, False)
+
+
+def test_a_node_without_a_dump_is_named_and_so_are_the_others(two):
+    for what in ("status", "drift", "certificates"):
+        done = mesh(what, *two, "--node", "c")
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert b"no dump is of node c (there are dumps of a, b)" in done.stderr
 
 
 def test_standard_input(two):
@@ -175,7 +192,8 @@ def test_a_copys_time_is_not_believed_when_every_certificate_would_be_old(tmp_pa
     later = datetime(2026, 6, 1, tzinfo=UTC).timestamp()
     os.utime(file, (later, later))
     done = mesh("certificates", "--dump", file)
-    assert done.returncode == 0
+    assert done.returncode == 4
+    assert done.stdout == b"no faulty certificate among 1, but whether those of a are old isn't known\n"
     assert b"--now" in done.stderr
 
 
@@ -184,6 +202,7 @@ def test_a_copys_time_is_not_believed_when_every_certificate_would_be_old(tmp_pa
     [
         ["certificates", "--now", "2026-01-01"],
         ["drift", "--dump", "FILE", "--now", "soon"],
+        ["drift", "--dump", "FILE", "--wait", "soon"],
         ["frift"],
         [],
         ["drift", "-f", "FILE"],
