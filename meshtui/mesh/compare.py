@@ -18,6 +18,7 @@ from meshtui.mesh.status import status_differences
 from meshtui.mesh.versions import version_differences, version_of
 from meshtui.model.enrolment import Capture, Enrolment, Evidence
 from meshtui.model.snapshot import Snapshot
+from meshtui.ztunnel.dump import NodeDump, Table
 from meshtui.ztunnel.look import MeshLook, NodeLook, Sent, Synced
 
 APART = timedelta(seconds=15)
@@ -168,8 +169,13 @@ def _state(look: NodeLook, synced: Mapping[str, Synced], supposed: int | None) -
         drift=0 if dump is not None else None,
         behind=any(each.behind for each in proxy.resources) if proxy is not None else None,
         at=look.at,
-        problems=(*look.problems, *(dump.problems if dump is not None else ())),
+        problems=(*look.problems, *(_problems(dump) if dump is not None else ())),
     )
+
+
+def _problems(dump: NodeDump) -> tuple[str, ...]:
+    empty = not dump.on_demand and all(table in dump.tables for table in Table) and not any(dump.tables.values())
+    return dump.problems or (("it has nothing of istiod: no workload, Service or policy",) if empty else ())
 
 
 def _counted(state: NodeState, report: MeshReport) -> NodeState:

@@ -11,6 +11,7 @@ from meshtui.cli.command import NOT_KNOWN, Choice, command, value
 from meshtui.cli.complete import files
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from meshtui.mesh.report import MeshReport
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from meshtui.settings import Settings
     from meshtui.ztunnel.look import NodeLook
 
+_APART_MIN = 5
 WHAT = ("status", "drift", "certificates")
 _MORE = """
   status         each node's ztunnel: version, readiness, captured pods, certificates, drift
@@ -93,12 +95,23 @@ def _saved(words: Words, settings: Settings) -> tuple[MeshReport, Snapshot | Non
     seconds_of(words.wait)
     chosen = tuple(each for each in look.nodes if not words.node or each.node in words.node)
     look = replace(look, nodes=chosen if words.now else tuple(map(_dated, chosen)))
+    _note_ages(chosen)
     snapshot = None
     if settings.filenames:
         from meshtui.cli.source import one_snapshot
 
         snapshot = one_snapshot(settings)
     return compare(snapshot, look, now=_moment(words.now) if words.now else None), snapshot
+
+
+def _note_ages(looks: Sequence[NodeLook]) -> None:
+    """Say that dumps were taken at different times, as far as their files show."""
+    from meshtui.cli.notes import note
+
+    times = [look.at for look in looks if look.at is not None]
+    minutes = int((max(times) - min(times)).total_seconds() // 60) if times else 0
+    if minutes >= _APART_MIN:
+        note(f"the dumps are {minutes:,} minutes apart by their files' times: what has changed in between shows as drift")
 
 
 def _dated(look: NodeLook) -> NodeLook:

@@ -53,7 +53,7 @@ def test_a_ztunnel_that_has_nothing_is_told_however_many_pods_come_and_go():
 
 def test_a_node_that_was_not_asked_is_not_one_without_a_ztunnel():
     snapshot = cluster(pod("web"), pod("catalog", node="b"), ztunnel("b"), pod("orders", node="c"))
-    report = compare(snapshot, look_of(dump(pods=[WEB])), {}, NOW)
+    report = compare(snapshot, look_of(dump(pods=[WEB], workloads=[workload("shop", "web")])), {}, NOW)
     assert [(each.node, each.problems) for each in report.nodes] == [("a", ()), ("c", ("no ztunnel runs here",))]
 
 
