@@ -3,12 +3,15 @@
 import json
 from dataclasses import replace
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
 from meshtui.mesh.compare import compare, confirmed, is_calm
+from meshtui.mesh.report import MeshReport
 from meshtui.model.enrolment import Capture
 from meshtui.model.snapshot import KindState, KindStatus
+from meshtui.ui.panes.mesh import _states
 from tests.fakes.ztunnels import NOW, dump, look_of, workload
 from tests.unit.mesh.test_enrolment import cluster, pod, ztunnel
 
@@ -74,3 +77,10 @@ def test_certificates_that_cannot_be_read_are_not_missing(part):
     assert report.certificates == ()
     assert report.nodes[0].certificates is None
     assert report.nodes[0].problems[0].startswith("certificates: ")
+
+
+@pytest.mark.parametrize(("scope", "nodes"), [("", ["a", "b"]), ("namespace shop", ["b"])])
+def test_before_a_look_a_node_without_a_ztunnel_is_told_if_all_pods_may_be_read(scope, nodes):
+    snapshot = cluster(pod("web"), ztunnel("b"), kinds={"Pod": KindState(KindStatus.SYNCED, scope=scope)})
+    session = SimpleNamespace(mesh=SimpleNamespace(report=MeshReport()), snapshot=snapshot)
+    assert [each.node for each in _states(session)] == nodes
