@@ -102,10 +102,9 @@ def _sameness(each: Difference) -> tuple[object, ...]:
 
 
 def _confirmed(before: Enrolment | None, after: Enrolment) -> Enrolment:
-    """The state of a pod after two looks. One that wasn't there at the first isn't lost or pending yet."""
-    if before is None:
-        return replace(after, capture=Capture.UNPROVEN) if after.capture in _BAD else after
-    return after if after.capture is before.capture else before
+    """The state of a pod after two looks. One that only the second calls lost or pending isn't yet."""
+    before_too = before is not None and before.capture in _BAD
+    return replace(after, capture=Capture.UNPROVEN) if after.capture in _BAD and not before_too else after
 
 
 def is_calm(report: MeshReport) -> bool:

@@ -37,6 +37,26 @@ def test_a_pod_that_only_the_second_look_sees_is_not_confirmed(redirection, stat
     assert captures(two_looks(cluster(), new, look)) == {"Pod/shop/web": Capture.UNPROVEN}
 
 
+@pytest.mark.parametrize("other_drift", [False, True])
+@pytest.mark.parametrize(
+    ("first", "second", "state"),
+    [
+        ([], [WEB], "unproven"),
+        ([WEB], [], "unproven"),
+        ([], [], "lost"),
+        ([(*WEB, "Pending")], [WEB], "unproven"),
+        ([(*WEB, "Pending")], [(*WEB, "Pending")], "pending"),
+        ([(*WEB, "Pending")], [], "lost"),
+    ],
+)
+def test_only_a_pod_that_both_looks_call_bad_is(first, second, state, other_drift):
+    snapshot = cluster(pod("web"))
+    entries = [] if other_drift else [workload("shop", "web", ip="10.0.0.3", serviceAccount="default")]
+    one, other = (look_of(dump(pods=pods, workloads=entries), at=at) for pods, at in ((first, NOW), (second, LATER)))
+    report = confirmed(compare(snapshot, one, {}, NOW), compare(snapshot, other, {}, LATER))
+    assert captures(report) == {"Pod/shop/web": Capture(state)}
+
+
 def test_a_pending_pod_needs_a_second_look():
     """A ztunnel that takes over tries again while the old one still has the ports."""
     entry = workload("shop", "web", ip="10.0.0.3", serviceAccount="default")
