@@ -108,15 +108,16 @@ async def _of_mesh(snapshot: Snapshot, source: LiveSource) -> tuple[Snapshot, di
     from dataclasses import replace
 
     from meshtui.cli.mesh_live import look_again
+    from meshtui.cli.mesh_report import is_known, says_no
     from meshtui.cli.notes import note
     from meshtui.findings.base import MESH
 
     if not snapshot.has_istio:
         return snapshot, {}
     report, snapshot = await look_again(source, snapshot, logs=False)
-    for missing in report.missing:
-        note(missing)
-    if not any(each.at is not None for each in report.nodes):
+    for text in (*report.missing, *(f"{each.node}: {problem}" for each in report.nodes for problem in each.problems)):
+        note(text)
+    if not is_known("status", report) and not says_no("status", report):
         return snapshot, {}
     return replace(snapshot, enrolments=report.enrolments), {MESH: report}
 

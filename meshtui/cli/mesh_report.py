@@ -53,7 +53,8 @@ def drift_answer(report: MeshReport) -> Answer:
         Column("BY", key("by")),
         Column("FOUND", key("found")),
     )
-    document = {**_common(report), "differences": rows}
+    compared = [each.node for each in report.nodes if each.drift is not None]
+    document = {**_common(report), "compared": compared, "differences": rows}
     return Answer(document, rows, columns, _object_names, {"text": lambda: _drift_text(report)})
 
 
@@ -208,14 +209,13 @@ def _probed_text(report: MeshReport) -> str:
 
 def _counts(report: MeshReport) -> str:
     drift, faulty = len(report.differences), len(report.certificates)
-    words = [f"{drift} differences: meshtui mesh drift"] if drift else ["no drift"]
-    words.append(f"{faulty} faulty certificates: meshtui mesh certificates" if faulty else "no faulty certificate")
-    return "\n".join(words) + "\n"
+    words = f"{drift} differences: meshtui mesh drift\n" if drift else _no_drift(report)
+    return words + (f"{faulty} faulty certificates: meshtui mesh certificates\n" if faulty else _no_fault(report))
 
 
 def _drift_text(report: MeshReport) -> str:
     if not report.differences:
-        return f"no drift: {_compared(report)}\n"
+        return _no_drift(report)
     blocks: list[str] = []
     for node in dict.fromkeys(each.node for each in report.differences):
         found = [each for each in report.differences if each.node == node]
@@ -236,19 +236,31 @@ def _in_words(each: Difference) -> str:
     return f"{mark} {each.name}{place}: {values}\n{consequence}"
 
 
-def _compared(report: MeshReport) -> str:
+def _no_drift(report: MeshReport) -> str:
     nodes = [each.node for each in report.nodes if each.drift is not None]
     if not nodes:
-        return "nothing could be compared"
+        return "drift isn't known: nothing could be compared\n"
+    if len(nodes) < len(report.nodes):
+        return f"no drift: {len(nodes)} of {len(report.nodes)} ztunnels could be compared\n"
     if len(nodes) == 1:
-        return f"the ztunnel on {nodes[0]} was compared"
-    return f"{len(nodes)} ztunnels were compared"
+        return f"no drift: the ztunnel on {nodes[0]} was compared\n"
+    return f"no drift: {len(nodes)} ztunnels were compared\n"
+
+
+def _no_fault(report: MeshReport) -> str:
+    read = [each for each in report.nodes if each.certificates is not None]
+    if not read:
+        return "certificates aren't known: none could be read\n"
+    among = f"no faulty certificate among {sum(each.certificates or 0 for each in read)}"
+    undated = [each.node for each in read if each.at is None]
+    if undated:
+        return f"{among}, but whether those of {', '.join(undated)} are old isn't known\n"
+    return f"{among} of {len(read)} of {len(report.nodes)} nodes\n" if len(read) < len(report.nodes) else f"{among}\n"
 
 
 def _certificates_text(report: MeshReport) -> str:
-    read = sum(each.certificates or 0 for each in report.nodes)
     if not report.certificates:
-        return f"no faulty certificate among {read}\n"
+        return _no_fault(report)
     return "".join(f"{each.node}  {each.identity}: {each.fault.value}: {each.text}\n" for each in report.certificates)
 
 
@@ -258,6 +270,14 @@ ANSWERS: dict[str, Callable[[MeshReport, Snapshot | None], Answer]] = {
     "certificates": lambda report, _: certificates_answer(report),
 }
 """The answer by the command's first word."""
+
+
+def is_known(what: str, report: MeshReport) -> bool:
+    """Whether anything could be seen of what the command is about."""
+    drift = any(each.drift is not None for each in report.nodes)
+    certificates = [each for each in report.nodes if each.certificates is not None]
+    dated = any(each.at is not None for each in certificates)
+    return {"drift": drift, "certificates": dated, "status": drift or bool(certificates)}[what]
 
 
 def says_no(what: str, report: MeshReport) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from msgspec import field
 
@@ -172,6 +173,7 @@ def pod(raw: Pod, origin: str = "") -> model.Pod:
         phase=phase,
         status="Terminating" if deleting else _status(status, phase),
         ready=_is_ready(status, phase),
+        ready_since=_ready_since(status) if (raw.metadata.labels or {}).get("app") == "ztunnel" else None,
         restarts=sum(s.restart_count for s in statuses),
         host_network=bool(spec.host_network),
         ports=_ports(containers),
@@ -271,6 +273,15 @@ def _status(status: PodStatus, phase: str) -> str:
         if reason:
             return reason
     return status.reason or phase
+
+
+def _ready_since(status: PodStatus) -> datetime | None:
+    said = next((c.last_transition_time for c in status.conditions or () if (c.type, c.status) == ("Ready", "True")), None)
+    try:
+        found = datetime.fromisoformat(said or "")
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
 
 
 def _is_ready(status: PodStatus, phase: str) -> bool:

@@ -69,6 +69,7 @@ class Condition(Wire):
 
     type: str = ""
     status: str = ""
+    last_transition_time: str | None = None
 
 
 class TargetRef(Wire):

@@ -16,6 +16,8 @@ from meshtui.ztunnel.look import NodeLook
 
 _LATE = 0.48
 """The part of its lifetime that a certificate has left when its renewal counts as stuck. It is due at a half."""
+_RETRIES = timedelta(minutes=5)
+"""How late a renewal may be, if the lifetime isn't even shorter: ztunnel tries again after 150 seconds at most."""
 _SCHEME = "spiffe://"
 
 
@@ -48,6 +50,11 @@ def may_be_of(dump: NodeDump, at: datetime) -> bool:
     return not leaves or any(not is_stuck(leaf, at) and leaf.expires is not None and leaf.expires > at for leaf in leaves)
 
 
+def certificates_unread(dump: NodeDump) -> bool:
+    """Whether a dump's certificates couldn't be read, or aren't in it."""
+    return any(problem.startswith("certificates:") for problem in dump.problems)
+
+
 def trust_domain_of(identity: str) -> str:
     """The trust domain of a SPIFFE identity; empty if it isn't one."""
     return identity.removeprefix(_SCHEME).partition("/")[0] if identity.startswith(_SCHEME) else ""
@@ -58,7 +65,8 @@ def is_stuck(certificate: Certificate, now: datetime) -> bool:
     if certificate.valid_from is None or certificate.expires is None:
         return False
     lifetime, left = certificate.expires - certificate.valid_from, certificate.expires - now
-    return timedelta(0) < left < lifetime * _LATE
+    late = lifetime / 2 - left
+    return timedelta(0) < left < lifetime * _LATE and late > min(_RETRIES, lifetime / 8)
 
 
 def _of_identity(
@@ -95,6 +103,8 @@ def _of_identity(
 
 def _missing(node: str, dump: NodeDump) -> Iterable[CertificateProblem]:
     """The identities of captured pods of which the node's ztunnel has no entry at all."""
+    if certificates_unread(dump):
+        return
     held = {_path(each.identity) for each in dump.certificates}
     pods = {f"ns/{pod.namespace}/sa/{pod.service_account}" for pod in (dump.enrolled or {}).values() if pod.up}
     domain = next(iter(_usual_domain([dump])), "")

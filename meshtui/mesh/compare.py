@@ -9,18 +9,22 @@ from datetime import datetime, timedelta
 
 from meshtui.mesh.against_api import Comparison
 from meshtui.mesh.between import ALL, between_ztunnels
-from meshtui.mesh.certificates import certificate_problems
+from meshtui.mesh.certificates import certificate_problems, certificates_unread
+from meshtui.mesh.compared import NONE
+from meshtui.mesh.discovery import Seen
 from meshtui.mesh.enrolment import enrolments, should_be_captured
 from meshtui.mesh.report import Between, Difference, MeshReport, NodeState
 from meshtui.mesh.status import status_differences
 from meshtui.mesh.versions import version_differences, version_of
-from meshtui.model.enrolment import Capture, Evidence
+from meshtui.model.enrolment import Capture, Enrolment, Evidence
 from meshtui.model.snapshot import Snapshot
+from meshtui.ztunnel.dump import NodeDump, Table
 from meshtui.ztunnel.look import MeshLook, NodeLook, Sent, Synced
 
 APART = timedelta(seconds=15)
 """The least time between two looks of which the second confirms the first: istiod sends changes within some seconds."""
 _POLICIES = "type.googleapis.com/istio.security.Authorization"
+_BAD = frozenset({Capture.LOST, Capture.PENDING})
 _STEADY = frozenset({Between.VERSIONS})
 """What one look shows for sure."""
 
@@ -47,8 +51,8 @@ def compare(
         *version_differences(look.nodes, snapshot, look.istiod_versions),
     )
     found = enrolments(snapshot, look, observed or {}, now or look.at) if snapshot is not None and live else {}
-    report = MeshReport(look.at, (), differences, certificates, found, (*look.missing, *left_out))
-    return replace(report, nodes=tuple(_states(snapshot if live else None, look, report)))
+    report = MeshReport(look.at, (), differences, certificates, found, (*look.missing, *_hidden(snapshot, look), *left_out))
+    return replace(report, nodes=tuple(_states(snapshot if live else None, look, report, with_api=snapshot is not None)))
 
 
 def _not_told(between: Iterable[Difference], api: Sequence[Difference], *, live: bool) -> Iterator[Difference]:
@@ -82,37 +86,65 @@ def confirmed(before: MeshReport, after: MeshReport) -> MeshReport:
 
     A certificate that was only just requested isn't a problem either, nor a pod that both don't call lost.
     """
-    known = {(each.key, each.expected, each.found) for each in before.differences}
-    differences = tuple(
-        each for each in after.differences if each.between in _STEADY or (each.key, each.expected, each.found) in known
-    )
+    known = set(map(_sameness, before.differences))
+    differences = tuple(each for each in after.differences if each.between in _STEADY or _sameness(each) in known)
     held = {(each.fault, each.node, each.identity) for each in before.certificates}
     certificates = tuple(each for each in after.certificates if (each.fault, each.node, each.identity) in held)
-    enrolled = {
-        uid: each if uid not in before.enrolments or each.capture is before.enrolments[uid].capture else before.enrolments[uid]
-        for uid, each in after.enrolments.items()
-    }
+    enrolled = {uid: _confirmed(before.enrolments.get(uid), each) for uid, each in after.enrolments.items()}
     report = replace(after, differences=differences, certificates=certificates, enrolments=enrolled)
     return replace(report, nodes=tuple(_counted(each, report) for each in report.nodes))
 
 
+def _sameness(each: Difference) -> tuple[object, ...]:
+    """What two looks must have in common; of a ztunnel that has nothing not how many things it lacks: they come and go."""
+    nothing = not each.field and each.found == NONE
+    return each.key, "" if nothing else each.expected, each.found
+
+
+def _confirmed(before: Enrolment | None, after: Enrolment) -> Enrolment:
+    """The state of a pod after two looks. One that only the second calls lost or pending isn't yet."""
+    before_too = before is not None and before.capture in _BAD
+    return replace(after, capture=Capture.UNPROVEN) if after.capture in _BAD and not before_too else after
+
+
 def is_calm(report: MeshReport) -> bool:
     """Whether one look is enough: nothing in it could be on its way."""
-    lost = any(each.capture is Capture.LOST for each in report.enrolments.values())
+    lost = any(each.capture in _BAD for each in report.enrolments.values())
     return not lost and not report.certificates and all(each.between in _STEADY for each in report.differences)
 
 
-def _states(snapshot: Snapshot | None, look: MeshLook, report: MeshReport) -> Iterator[NodeState]:
+def _hidden(snapshot: Snapshot | None, look: MeshLook) -> Iterator[str]:
+    """Why there may be ztunnels although none was found."""
+    scope = snapshot.kind_state("Pod").scope if snapshot is not None and snapshot.live else ""
+    if scope and not look.nodes:
+        yield f"there may be ztunnels that can't be seen: of pods only {scope} may be read"
+
+
+def _compared(look: MeshLook) -> dict[bool, frozenset[str]]:
+    """The nodes whose ztunnels are compared with another one, and (True) those that are with the API's objects."""
+    whole = [(each.node, each.dump) for each in look.nodes if each.dump is not None and not each.dump.on_demand]
+    several = Counter((dump.cluster_id, dump.network) for _, dump in whole)
+    return {
+        True: frozenset(node for node, _ in whole),
+        False: frozenset(node for node, dump in whole if several[dump.cluster_id, dump.network] > 1),
+    }
+
+
+def _states(snapshot: Snapshot | None, look: MeshLook, report: MeshReport, *, with_api: bool) -> Iterator[NodeState]:
     supposed: Counter[str] = Counter()
     if snapshot is not None:
         supposed.update(pod.node for pod in snapshot.pods.values() if pod.node and should_be_captured(snapshot, pod))
     synced = {each.proxy: each for each in look.synced or ()}
-    seen = set()
+    compared = _compared(look)
+    seen = {each.node for each in look.nodes}
     for each in sorted(look.nodes, key=lambda node: (node.node, node.pod)):
-        seen.add(each.node)
         state = _state(each, synced, supposed[each.node] if snapshot is not None else None)
-        yield _counted(state, report)
-    for node in sorted(set(supposed) - seen):
+        known = each.node in compared[with_api]
+        yield _counted(state if known else replace(state, drift=None), report)
+    if snapshot is None or not Seen(snapshot).reads_all("Pod"):
+        return  # a ztunnel may be there that can't be seen
+    served = {pod.node for pod in snapshot.pods.values() if pod.labels.get("app") == "ztunnel" and not pod.completed}
+    for node in sorted(set(supposed) - seen - served):
         words = ("no ztunnel runs here",)
         yield NodeState(node, "", "", None, None, supposed[node], None, 0, None, None, None, words)
 
@@ -131,13 +163,18 @@ def _state(look: NodeLook, synced: Mapping[str, Synced], supposed: int | None) -
         ready=look.readiness.ready if look.readiness else None,
         captured=captured,
         supposed=supposed,
-        certificates=len(dump.certificates) if dump is not None else None,
+        certificates=len(dump.certificates) if dump is not None and not certificates_unread(dump) else None,
         faulty=0,
         drift=0 if dump is not None else None,
         behind=any(each.behind for each in proxy.resources) if proxy is not None else None,
         at=look.at,
-        problems=(*look.problems, *(dump.problems if dump is not None else ())),
+        problems=(*look.problems, *(_problems(dump) if dump is not None else ())),
     )
+
+
+def _problems(dump: NodeDump) -> tuple[str, ...]:
+    empty = not dump.on_demand and all(table in dump.tables for table in Table) and not any(dump.tables.values())
+    return dump.problems or (("it has nothing of istiod: no workload, Service or policy",) if empty else ())
 
 
 def _counted(state: NodeState, report: MeshReport) -> NodeState:

@@ -19,6 +19,8 @@ from meshtui.ztunnel.look import MeshLook, NodeLook
 
 GRACE = timedelta(seconds=30)
 """Younger pods aren't judged: istio-cni and ztunnel need a moment."""
+_RECENT = timedelta(hours=1)
+"""For how long an observation proves that a pod is captured: its redirection may be lost afterwards."""
 _INDEPENDENT = (
     frozenset({Seen.ZTUNNEL_UP}),
     frozenset({Seen.HBONE_LINE, Seen.HBONE_CONNECTION}),
@@ -38,8 +40,11 @@ def should_be_captured(snapshot: Snapshot, pod: Pod) -> bool:
         return False
     if pod.labels.keys() & GATEWAY_LABELS or pod.labels.get("app") == "ztunnel":
         return False
+    if was_captured(pod) or is_half_captured(pod):
+        return True
     namespace = snapshot.namespace_by_name.get(pod.namespace)
-    return was_captured(pod) or is_half_captured(pod) or wants_capture(pod, namespace.labels if namespace else {})
+    # with other selectors than the defaults, labels don't show what istio-cni captures
+    return not snapshot.installation.capture and wants_capture(pod, namespace.labels if namespace else {})
 
 
 def enrolments(
@@ -52,11 +57,13 @@ def enrolments(
     """
     by_node: dict[str, list[NodeLook]] = defaultdict(list)
     for each in look.nodes if look else ():
-        by_node[each.node].append(each)
+        if not _waits_for_pods(snapshot, each):
+            by_node[each.node].append(each)
     found: dict[Uid, Enrolment] = {}
     for uid, pod in snapshot.pods.items():
         if should_be_captured(snapshot, pod):
-            evidence = [*_of_annotation(pod), *_of_node(pod, by_node.get(pod.node, ())), *_still(pod, observed.get(pod.key, ()))]
+            seen = _still(pod, observed.get(pod.key, ()), now)
+            evidence = [*_of_annotation(pod), *_of_node(pod, by_node.get(pod.node, ())), *seen]
             found[uid] = judge(evidence, young=_is_young(pod, now))
     return found
 
@@ -85,7 +92,7 @@ def renewed(
             continue
         kept = [each for each in enrolment.evidence if each.seen in _OF_ZTUNNEL]
         others = [each for each in enrolment.evidence if each.seen not in _OF_ZTUNNEL | _OF_PROBE]
-        found[uid] = judge([*kept, *_still(pod, [*others, new])], young=_is_young(pod, now))
+        found[uid] = judge([*kept, *_still(pod, [*others, new], now)], young=_is_young(pod, now))
     return found
 
 
@@ -98,11 +105,12 @@ def _of_node(pod: Pod, looks: Iterable[NodeLook]) -> Iterable[Evidence]:
     """What the dumps of the pod's node say; two ztunnels run there during a rollout, and one of them is enough."""
     lacking: list[Evidence] = []
     for look in looks:
-        if look.dump is None or look.dump.enrolled is None or _waits_for_pods(look):
+        if look.dump is None or look.dump.enrolled is None:
             continue
         has = look.dump.enrolled.get(str(pod.uid))
         if has is None:
-            if look.at is not None and _age(pod, look.at) >= GRACE:
+            # without an address it has no network yet, into which istio-cni could reach
+            if look.at is not None and pod.ips and _age(pod, look.at) >= GRACE:
                 words = f"the ztunnel on {pod.node} doesn't have it"
                 lacking.append(Evidence(Seen.ZTUNNEL_LACKS, False, words, look.at, look.node))
             continue
@@ -118,17 +126,25 @@ def _of_node(pod: Pod, looks: Iterable[NodeLook]) -> Iterable[Evidence]:
     yield from lacking[:1]
 
 
-def _waits_for_pods(look: NodeLook) -> bool:
-    """Whether a ztunnel has no istio-cni agent yet, and so none of its pods."""
-    return look.readiness is not None and "workload proxy manager" in look.readiness.pending
+def _waits_for_pods(snapshot: Snapshot, look: NodeLook) -> bool:
+    """Whether a ztunnel has no istio-cni agent yet, and so none of its pods. Where it can't be asked, its pod isn't ready."""
+    if look.readiness is not None:
+        return "workload proxy manager" in look.readiness.pending
+    pod = snapshot.pod_by_key.get(look.pod)
+    return pod is not None and not pod.ready
 
 
-def _still(pod: Pod, observed: Iterable[Evidence]) -> list[Evidence]:
-    """The observations of this pod that none of the other kind has followed: capture may be lost, and repaired."""
+def _still(pod: Pod, observed: Iterable[Evidence], now: datetime) -> list[Evidence]:
+    """The observations of this pod that none of the other kind has followed: capture may be lost, and repaired.
+
+    A proof that is old shows nothing of now.
+    """
     mine = [each for each in observed if each.at is None or pod.meta.created is None or each.at >= pod.meta.created]
     proofs = [each.at for each in mine if each.says and each.at is not None]
     newest = max(proofs, default=None)
-    return [each for each in mine if each.says or newest is None or each.at is None or each.at > newest]
+    old = now - _RECENT
+    losses = [each for each in mine if not each.says and (newest is None or each.at is None or each.at > newest)]
+    return [*losses, *(each for each in mine if each.says and (each.at is None or each.at > old))]
 
 
 def _is_young(pod: Pod, now: datetime) -> bool:

@@ -38,7 +38,9 @@ def observed_in_logs(
             words = f"connection refused on its port {HBONE_PORT}"
             found[denial.pods[1]].append(Evidence(Seen.REFUSED_15008, False, words, denial.last))
         rejected = denial.kind is DenialKind.REJECTED and denial.proxy == "ztunnel"
-        if rejected and not denial.identity and _is_steady(source, denial.last, served):
+        # to a destination that was captured just then, the source's ztunnel speaks plaintext until istiod has told it
+        steady = all(_is_steady(pod, denial.last, served) for pod in (source, destination))
+        if rejected and not denial.identity and steady:
             words = f"called {denial.pods[1]} without an identity"
             found[denial.pods[0]].append(Evidence(Seen.NO_IDENTITY, False, words, denial.last))
     return found
@@ -61,9 +63,10 @@ def with_agents(
 
 
 def _ztunnels_since(snapshot: Snapshot) -> dict[str, datetime | None]:
-    """The nodes with a ready ztunnel, each with the time since when it has one."""
+    """The nodes with a ready ztunnel, each with the time since when it has one: its container may have been restarted."""
     pods = (pod for pod in snapshot.pods.values() if pod.labels.get("app") == "ztunnel" and pod.ready and not pod.completed)
-    return {pod.node: pod.meta.created for pod in sorted(pods, key=lambda pod: str(pod.meta.created), reverse=True)}
+    since = [(pod.node, pod.ready_since or pod.meta.created) for pod in pods]
+    return dict(sorted(since, key=lambda one: str(one[1]), reverse=True))
 
 
 def _is_steady(pod: Pod | None, at: datetime, served: Mapping[str, datetime | None]) -> bool:

@@ -45,12 +45,17 @@ def _normal(policy: Policy, by_account: bool) -> list[Rule]:
 
 
 def _match(match: Mapping[str, Any], by_account: bool) -> Match:
-    texts = {key: tuple(sorted({_text(key, value) for value in match[key] or ()})) for key in match}
+    texts = {key: tuple(sorted({_text(key, value) for value in _values(match[key])})) for key in match}
     if by_account and "principals" in texts:
         accounts = (text.split("/") for text in texts.pop("principals"))
         named = {f"{parts[2]}/{parts[4]}" if len(parts) == 5 else "/".join(parts) for parts in accounts}
         texts["serviceAccounts"] = tuple(sorted(named | set(texts.get("serviceAccounts", ()))))
     return tuple(sorted((key, values) for key, values in texts.items() if values))
+
+
+def _values(found: Any) -> Sequence[Any]:
+    """The values of a field; what isn't a list counts as one value."""
+    return found if isinstance(found, list) else () if found is None else (found,)
 
 
 def _text(key: str, value: Any) -> str:

@@ -32,6 +32,11 @@ def tag_of(image: str) -> str:
     return tag if colon else ""
 
 
+def own_images(pod: Pod, part: str) -> tuple[str, ...]:
+    """The images of a pod that have a word in their name, where any has: others may have put containers into it."""
+    return tuple(image for image in pod.images if part in image.partition("@")[0].rpartition("/")[2]) or pod.images
+
+
 def version_of(look: NodeLook) -> str:
     """The version of a node's ztunnel: what its dump says, else its metrics, else the tag of its image."""
     said = look.dump.version if look.dump else ""
@@ -70,7 +75,7 @@ def _against_istiod(versions: dict[str, str], istiods: Sequence[str]) -> Iterato
         if minor > newest_minor:
             words = "a ztunnel newer than istiod isn't supported: it may expect what istiod doesn't send"
             yield _skew(node, "ztunnel", newest, version, "istiod", words)
-        elif minor[0] != newest_minor[0] or newest_minor[1] - minor[1] > 1:
+        elif minor[0] != newest_minor[0] or oldest_minor[1] - minor[1] > 1:
             words = "more than one minor version behind istiod isn't supported: policies may be read otherwise, or refused"
             yield _skew(node, "ztunnel", newest, version, "istiod", words)
 
@@ -117,7 +122,7 @@ def _cni(snapshot: Snapshot | None, istiods: Sequence[str]) -> Iterator[Differen
     for pod in snapshot.pods.values():
         if pod.labels.get("k8s-app") != "istio-cni-node" or pod.completed:
             continue
-        for tag in map(tag_of, pod.images):
+        for tag in map(tag_of, own_images(pod, "cni")):
             minor, wanted = minor_of(tag), minor_of(newest)
             if minor and wanted and (minor > wanted or minor[0] != wanted[0] or wanted[1] - minor[1] > 1):
                 yield _skew(pod.node, "istio-cni", newest, tag, "istiod", "this pair of versions isn't supported")
@@ -130,4 +135,4 @@ def _skew(node: str, part: str, expected: str, found: str, by: str, words: str) 
 def _tags(pods: Iterable[Pod], label: str, value: str) -> Iterator[str]:
     for pod in pods:
         if pod.labels.get(label) == value and not pod.completed:
-            yield from (tag for image in pod.images if (tag := tag_of(image)))
+            yield from (tag for image in own_images(pod, "pilot") if (tag := tag_of(image)))

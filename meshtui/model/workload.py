@@ -90,6 +90,8 @@ class Pod:
     phase: str = "Running"
     status: str = "Running"
     ready: bool = True
+    ready_since: datetime | None = None
+    """Since when a ztunnel is Ready; None for every other pod, and where that isn't known."""
     restarts: int = 0
     host_network: bool = False
     ports: tuple[ContainerPort, ...] = ()

@@ -180,6 +180,8 @@ class MeshWatch:
             self._use(raw)
             return False
         age = raw.at - before.at if before is not None and before.at is not None and raw.at is not None else timedelta(0)
+        if before is not None and age < APART * 0.9:
+            self._raw = before  # who asks again and again must not keep every look from being confirmed
         if before is None or not APART * 0.9 <= age <= _LONGEST:
             return True
         self._use(confirmed(before, raw))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
 import yaml
 
 from meshtui.model.errors import ManifestError, MeshtuiError
@@ -26,7 +27,8 @@ LARGEST = 1 << 29
 _MOST_MEMBERS = 200_000
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 _NAMES = ("config_dump", "ztunnel")
-"""A file in a folder or an archive is looked at if its path has one of these words, or ends in .json."""
+_OTHERS = (".log", ".txt", ".gz")
+"""A file in a folder or an archive is looked at if its path has one of these words, or ends in .json; others are logs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class _File:
     name: str
     content: bytes
     at: datetime | None
+    too_large: bool = False
 
 
 def read_dumps(paths: Iterable[str]) -> MeshLook:
@@ -45,6 +48,7 @@ def read_dumps(paths: Iterable[str]) -> MeshLook:
     """
     shared = Shared()
     found: list[NodeLook] = []
+    missing: list[str] = []
     for path in paths:
         before = len(found)
         single = path == "-" or (Path(path).is_file() and not _is_archive(path))
@@ -56,13 +60,23 @@ def read_dumps(paths: Iterable[str]) -> MeshLook:
                     raise ManifestError(
                         f"{file.name}: {error.message}", "give what GET /config_dump of a ztunnel says"
                     ) from error
+                if file.too_large or _is_broken(error):
+                    missing.append(f"{file.name}: {error.message}")
                 continue
             found.append(_look(file, dump))
         if len(found) == before:
             raise ManifestError(f"{path} holds no config dump of a ztunnel", "a dump is what GET /config_dump says")
     return MeshLook(
-        max((each.at for each in found if each.at), default=datetime.now(UTC)), tuple(_named_apart(found)), saved=True
+        max((each.at for each in found if each.at), default=datetime.now(UTC)),
+        tuple(_named_apart(found)),
+        missing=tuple(missing),
+        saved=True,
     )
+
+
+def _is_broken(error: DumpError) -> bool:
+    """Whether a file is cut off or damaged, as opposed to one of another kind."""
+    return isinstance(error.__cause__, msgspec.DecodeError) and not isinstance(error.__cause__, msgspec.ValidationError)
 
 
 def _look(file: _File, dump: NodeDump) -> NodeLook:
@@ -89,10 +103,11 @@ def _is_archive(path: str) -> bool:
 def _files(path: str) -> Iterator[_File]:
     try:
         if path == "-":
-            yield _File("standard input", sys.stdin.buffer.read(LARGEST + 1), datetime.now(UTC))
+            content = sys.stdin.buffer.read(LARGEST + 1)
+            yield _File("standard input", content, datetime.now(UTC), too_large=len(content) > LARGEST)
         elif Path(path).is_dir():
             for each in sorted(Path(path).rglob("*")):
-                if each.is_file() and _may_be_dump(str(each.relative_to(path))) and each.stat().st_size <= LARGEST:
+                if each.is_file() and _may_be_dump(str(each.relative_to(path))):
                     yield _file(each)
         elif _is_archive(path):
             yield from _members(path)
@@ -104,9 +119,20 @@ def _files(path: str) -> Iterator[_File]:
 
 
 def _file(path: Path) -> _File:
+    found = path.stat()
+    if found.st_size > LARGEST:
+        return _File(str(path), b"", None, too_large=True)
     with path.open("rb") as stream:
         content = stream.read(LARGEST + 1)
-    return _File(str(path), content, datetime.fromtimestamp(path.stat().st_mtime, UTC))
+    return _File(str(path), content, _time(found.st_mtime), too_large=len(content) > LARGEST)
+
+
+def _time(seconds: float) -> datetime | None:
+    """The time of a file; None for one that no calendar has."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _members(path: str) -> Iterator[_File]:
@@ -115,19 +141,21 @@ def _members(path: str) -> Iterator[_File]:
         for number, member in enumerate(archive):
             if number >= _MOST_MEMBERS:
                 raise ManifestError(f"{path} has more than {_MOST_MEMBERS:,} files", "unpack it, and name the dumps")
-            if member.isfile() and member.size <= LARGEST and _may_be_dump(member.name):
-                stream = archive.extractfile(member)
-                if stream is not None:
-                    yield _File(f"{path}:{member.name}", stream.read(), datetime.fromtimestamp(member.mtime, UTC))
+            if not member.isfile() or not _may_be_dump(member.name):
+                continue
+            name, large = f"{path}:{member.name}", member.size > LARGEST
+            stream = None if large else archive.extractfile(member)
+            if large or stream is not None:
+                yield _File(name, stream.read() if stream else b"", _time(member.mtime), too_large=large)
 
 
 def _may_be_dump(name: str) -> bool:
-    return name.endswith(".json") or any(word in name for word in _NAMES)
+    return name.endswith(".json") or (not name.endswith(_OTHERS) and any(word in name for word in _NAMES))
 
 
 def _as_json(file: _File) -> bytes:
     """A dump as JSON: istioctl also writes YAML. Raises DumpError."""
-    if len(file.content) > LARGEST:
+    if file.too_large:
         raise DumpError(f"it is larger than {LARGEST >> 20} MiB")
     start = file.content[:64].lstrip()
     if not start or start[:1] == b"{":

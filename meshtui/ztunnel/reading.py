@@ -37,6 +37,8 @@ _NEAR = 4
 """A table that differs from another one in less than this part of it is kept as the difference."""
 _BASES = 8
 """Tables with which another one is compared whole. With others it is compared until the first difference."""
+_LONGEST, _LONGEST_TEXT = 253, 2000
+"""The most characters of a name, and of an identity or an error, that are kept."""
 _SECURED = frozenset({"HBONE", "DOUBLEHBONE"})
 
 
@@ -225,12 +227,14 @@ def read_dump(raw: bytes | bytearray, shared: Shared | None = None) -> NodeDump:
         if len(text):
             tables[table] = _kept(shared.tables[table], found)
         problems += bad
+    if not len(top.certificates):
+        problems.append("certificates: they aren't in the dump")
     version: _Version = part("version", top.version, lambda text: msgspec.json.decode(text, type=_Version), _Version())
     config: _Config = part("config", top.config, lambda text: msgspec.json.decode(text, type=_Config), _Config())
     return NodeDump(
-        node=config.local_node or "",
-        version="" if version.istio_version == "unknown" else version.istio_version,
-        build=version.git_revision or version.version,
+        node=(config.local_node or "")[:_LONGEST],
+        version="" if version.istio_version == "unknown" else version.istio_version[:_LONGEST],
+        build=(version.git_revision or version.version)[:_LONGEST],
         network=config.network or "",
         cluster_id=config.cluster_id or "",
         mode=config.proxy_mode or "",
@@ -335,7 +339,7 @@ def _identity(held: _Held) -> IdentityCertificate:
     else:
         roots = tuple(map(_certificate, held.root_certs))
     said = error.strip() if state is not CertificateState.UNKNOWN else held.state
-    return IdentityCertificate(held.identity, state, said, chain, roots)
+    return IdentityCertificate(held.identity[:_LONGEST_TEXT], state, said[:_LONGEST_TEXT], chain, roots)
 
 
 def _certificate(each: _Pem) -> Certificate:

@@ -113,6 +113,14 @@ async def test_what_passes_is_never_shown(looks):
     assert made.mesh.report.differences == ()
 
 
+async def test_looks_in_quick_succession_are_confirmed_by_the_first_of_them(looks):
+    """Somebody opens the pane again and again."""
+    looks += [(0, *ODD), (8, *ODD), (16, *ODD), (24, SOUND)]
+    made = session()
+    await run(made, lambda: made.mesh.looked)
+    assert made.mesh.report.at == NOW + timedelta(seconds=16)
+
+
 async def test_two_looks_too_near_each_other_confirm_nothing(looks):
     looks += [(0, *ODD), (3, *ODD), (6, SOUND)]
     made = session()

@@ -11,6 +11,7 @@ from meshtui.cli.command import NOT_KNOWN, Choice, command, switch, value
 from meshtui.cli.complete import files
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from meshtui.mesh.report import MeshReport
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from meshtui.settings import Settings
     from meshtui.ztunnel.look import NodeLook
 
+_APART_MIN = 5
 WHAT = ("status", "drift", "certificates")
 _MORE = """
   status         each node's ztunnel: version, readiness, captured pods, certificates, drift
@@ -67,7 +69,7 @@ PARAMS = [
 
 def _run(words: Words, settings: Settings) -> int:
     from meshtui.cli.formats import write
-    from meshtui.cli.mesh_report import ANSWERS, says_no
+    from meshtui.cli.mesh_report import ANSWERS, is_known, says_no
     from meshtui.cli.notes import note
     from meshtui.model.errors import UsageError
 
@@ -84,25 +86,43 @@ def _run(words: Words, settings: Settings) -> int:
     write(ANSWERS[words.what](report, snapshot), words.output)
     if says_no(words.what, report):
         return 1
-    return 0 if any(each.drift is not None for each in report.nodes) else NOT_KNOWN
+    return 0 if is_known(words.what, report) else NOT_KNOWN
 
 
 def _saved(words: Words, settings: Settings) -> tuple[MeshReport, Snapshot | None]:
     """A report on saved dumps, beside manifests if there are any."""
     from dataclasses import replace
 
+    from meshtui.cli.durations import seconds_of
     from meshtui.mesh.compare import compare
+    from meshtui.model.errors import UsageError
     from meshtui.sources.dumps import read_dumps
 
     look = read_dumps(words.dump)
+    there = {each.node for each in look.nodes}
+    unknown = [node for node in words.node if node not in there]
+    if unknown:
+        raise UsageError(f"no dump is of node {unknown[0]}", f"there are dumps of {', '.join(sorted(there))}")
+    seconds_of(words.wait)
     chosen = tuple(each for each in look.nodes if not words.node or each.node in words.node)
     look = replace(look, nodes=chosen if words.now else tuple(map(_dated, chosen)))
+    _note_ages(chosen)
     snapshot = None
     if settings.filenames:
         from meshtui.cli.source import one_snapshot
 
         snapshot = one_snapshot(settings)
     return compare(snapshot, look, now=_moment(words.now) if words.now else None), snapshot
+
+
+def _note_ages(looks: Sequence[NodeLook]) -> None:
+    """Say that dumps were taken at different times, as far as their files show."""
+    from meshtui.cli.notes import note
+
+    times = [look.at for look in looks if look.at is not None]
+    minutes = int((max(times) - min(times)).total_seconds() // 60) if times else 0
+    if minutes >= _APART_MIN:
+        note(f"the dumps are {minutes:,} minutes apart by their files' times: what has changed in between shows as drift")
 
 
 def _dated(look: NodeLook) -> NodeLook:
@@ -157,7 +177,7 @@ COMMAND = command(
         1: "there is drift, a faulty certificate, or (status) a pod that isn't captured",
         2: "bad usage; with --probe also: read-only, or not confirmed",
         3: "the cluster can't be reached or refuses",
-        4: "no ztunnel could be asked",
+        4: "no ztunnel could be asked, there is nothing to compare with, or (certificates) the time isn't known",
     },
     more=_MORE,
 )

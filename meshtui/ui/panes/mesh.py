@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from functools import partial
 
+from meshtui.mesh.discovery import Seen
 from meshtui.mesh.enrolment import should_be_captured
 from meshtui.mesh.report import CertificateProblem, Difference, MeshReport, NodeState
 from meshtui.mesh.versions import tag_of
@@ -56,7 +57,8 @@ def _states(session: Session) -> list[NodeState]:
         return []
     supposed = Counter(pod.node for pod in snapshot.pods.values() if pod.node and should_be_captured(snapshot, pod))
     ztunnels = {pod.node: pod for pod in snapshot.pods.values() if _is_ztunnel(pod)}
-    return [_unseen(node, ztunnels.get(node), supposed[node]) for node in sorted({*supposed, *ztunnels})]
+    nodes = sorted({*supposed, *ztunnels} if Seen(snapshot).reads_all("Pod") else ztunnels)  # else one may be there unseen
+    return [_unseen(node, ztunnels.get(node), supposed[node]) for node in nodes]
 
 
 def _unseen(node: str, ztunnel: Pod | None, supposed: int) -> NodeState:

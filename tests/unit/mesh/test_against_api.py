@@ -544,3 +544,9 @@ def test_dumps_with_the_same_tables_are_compared_once(monkeypatch):
     second = comparison.differences(replace(dump, node="two"), "two")
     assert [d.node for d in (*first, *second)] == ["one", "two"]
     assert [replace(d, node="one") for d in second] == list(first)
+
+
+@pytest.mark.parametrize("odd", [True, 1, {"x": 1}, "x"])
+def test_a_field_of_another_type_is_a_difference(odd):
+    (one,) = changed(lambda tables: matches(tables)[0].update(namespaces=odd))
+    assert one.name == "AuthorizationPolicy shop/one"

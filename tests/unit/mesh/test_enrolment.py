@@ -14,6 +14,7 @@ from meshtui.mesh.enrolment import enrolments, judge, should_be_captured
 from meshtui.mesh.observed import observed_in_logs
 from meshtui.model.denial import Denial, DenialKind
 from meshtui.model.enrolment import Capture, Enrolment, Evidence, Seen
+from meshtui.model.membership import Installation
 from meshtui.model.verdict import Decision
 from meshtui.ztunnel.look import Readiness
 from tests.fakes import snapshots
@@ -95,6 +96,37 @@ def test_a_ztunnel_that_waits_for_the_agent_lacks_nobody():
     assert state_of(cluster(pod("web")), replace(look, nodes=(waits,))) == {"web": Capture.UNPROVEN}
 
 
+def test_a_ztunnel_that_is_not_ready_yet_lacks_nobody_where_its_readiness_may_not_be_asked():
+    for ready, state in (("False", Capture.UNPROVEN), ("True", Capture.LOST)):
+        proxy = ztunnel(ready=ready)
+        proxy["metadata"]["namespace"] = "istio-system"
+        assert state_of(cluster(pod("web"), proxy), look_of(dump())) == {"web": state}
+
+
+def test_a_pod_without_an_address_has_no_network_that_could_be_captured():
+    waits = pod("web", redirection="")
+    waits["status"] = {"phase": "Pending"}
+    assert state_of(cluster(waits), look_of(dump())) == {"web": Capture.UNPROVEN}
+
+
+def test_where_istio_cni_has_other_selectors_labels_do_not_show_who_should_be_captured():
+    other = Installation(capture="ConfigMap istio-cni, enablementSelectors")
+    never = cluster(pod("web", redirection=""), installation=other)
+    assert state_of(never, look_of(dump())) == {}
+    assert state_of(cluster(pod("web"), installation=other), look_of(dump())) == {"web": Capture.LOST}
+
+
+def test_an_old_line_proves_nothing_of_now():
+    """It was carried in the morning, and the node was restarted at noon: the ztunnel's entry may be left over."""
+    look = look_of(dump(pods=[("Pod/shop/web", "shop", "web", "web")]))
+    born = pod("web", created="2025-12-31T00:00:00Z")
+    for hours, state in ((0.5, Capture.PROVEN), (3, Capture.UNPROVEN)):
+        line = replace(LINE, at=NOW - timedelta(hours=hours))
+        assert state_of(cluster(born), look, {"shop/web": [line]}) == {"web": state}
+    loss = replace(REFUSED, at=NOW - timedelta(hours=4))
+    assert state_of(cluster(born), look, {"shop/web": [loss, line]}) == {"web": Capture.UNPROVEN}
+
+
 def test_pending_is_what_annotation_or_ztunnel_say():
     assert state_of(cluster(pod("web", redirection="pending")), None) == {"web": Capture.PENDING}
     look = look_of(dump(pods=[("Pod/shop/web", "shop", "web", "web", "Pending")]))
@@ -173,6 +205,20 @@ def test_which_denials_are_evidence(given_, expected):
 def test_a_node_without_a_ztunnel_for_a_while_explains_what_is_refused(proxy):
     snapshot = cluster(pod("web"), pod("catalog"), *proxy)
     assert observed_in_logs({}, [denial()], snapshot) == {}
+
+
+def test_what_was_refused_before_the_ztunnels_container_was_restarted_shows_no_loss():
+    again = ztunnel()
+    again["status"]["conditions"][0]["lastTransitionTime"] = "2026-01-01T12:00:10Z"
+    snapshot = cluster(pod("web"), pod("catalog"), again)
+    assert observed_in_logs({}, [denial()], snapshot) == {}
+    assert list(observed_in_logs({}, [denial(at=NOW + timedelta(minutes=1))], snapshot)) == ["shop/catalog"]
+
+
+def test_a_call_to_a_pod_that_was_captured_just_then_may_come_in_plaintext():
+    """The source's ztunnel speaks HBONE to it once istiod has told it of the capture."""
+    snapshot = cluster(pod("web"), pod("catalog", created="2026-01-01T11:59:50Z"), ztunnel())
+    assert observed_in_logs({}, [denial(DenialKind.REJECTED)], snapshot) == {}
 
 
 def test_lines_that_show_a_pod_to_be_captured():

@@ -35,6 +35,14 @@ def test_a_renewal_is_stuck_when_less_than_half_is_left(left, expected):
     assert [fault for *_, fault in faults(dump(certificates=[one]))] == expected
 
 
+@pytest.mark.parametrize(("left", "expected"), [(28, []), (24, [CertificateFault.STUCK])])
+def test_a_short_life_leaves_time_for_another_attempt(left, expected):
+    """Of one hour, two percent are over before ztunnel has asked a second time: istiod was just restarted."""
+    minute = timedelta(minutes=1)
+    one = certificate(WEB, begins=NOW + (left - 60) * minute, ends=NOW + left * minute)
+    assert [fault for *_, fault in faults(dump(certificates=[one]))] == expected
+
+
 def test_without_a_time_nothing_is_said_of_times():
     old = certificate(WEB, begins=NOW - 9 * DAY, ends=NOW - 8 * DAY)
     assert certificate_problems(look_of(dump(certificates=[old]), at=None).nodes) == ()

@@ -114,6 +114,49 @@ def test_an_archive_unpacks_nothing_on_the_disk(tmp_path):
     assert sorted(each.name for each in tmp_path.iterdir()) == ["x.tar"]
 
 
+@pytest.mark.parametrize("mtime", [1 << 60, -(1 << 50)])
+def test_a_time_that_no_calendar_has_is_none(tmp_path, mtime):
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        info = tarfile.TarInfo("ztunnel.json")
+        info.size, info.mtime = len(A), mtime
+        archive.addfile(info, io.BytesIO(A))
+    (look,) = read_dumps([str(tmp_path / "x.tar")]).nodes
+    assert (look.node, look.at) == ("a", None)
+
+
+def test_a_dump_that_is_cut_off_is_named_among_others(tmp_path, monkeypatch):
+    folder = tmp_path / "report" / "ztunnel"
+    folder.mkdir(parents=True)
+    for name, content in (("a.json", A), ("b.json", B[:-40]), ("envoy.json", ENVOY), ("b.log", b'{"x": 1}\n' * 3)):
+        (folder / name).write_bytes(content)
+    with tarfile.open(tmp_path / "report.tgz", "w:gz") as archive:
+        archive.add(folder, "ztunnel")
+    for path in (folder, tmp_path / "report.tgz"):
+        look = read_dumps([str(path)])
+        assert [each.node for each in look.nodes] == ["a"]
+        assert [text.partition("b.json: ")[2] for text in look.missing] == [
+            "this isn't a ztunnel's config dump: Input data was truncated"
+        ]
+    monkeypatch.setattr("meshtui.sources.dumps.LARGEST", len(A) + 10)
+    (folder / "b.json").write_bytes(B + b" " * 50)
+    with tarfile.open(tmp_path / "report.tgz", "w:gz") as archive:
+        archive.add(folder, "ztunnel")
+    for path in (folder, tmp_path / "report.tgz"):
+        look = read_dumps([str(path)])
+        assert [each.node for each in look.nodes] == ["a"]
+        assert [text.partition("b.json: ")[2] for text in look.missing] == ["it is larger than 0 MiB"]
+
+
+def test_texts_without_an_end_are_cut(tmp_path):
+    file = tmp_path / "a.json"
+    file.write_bytes(
+        dump("a" * 9999, version="1" * 9999, certificates=[certificate(WEB * 999, state="Unavailable: " + "x" * 9999)])
+    )
+    (look,) = read_dumps([str(file)]).nodes
+    (held,) = look.dump.certificates
+    assert [len(text) for text in (look.node, look.dump.version, held.identity, held.error)] == [253, 253, 2000, 2000]
+
+
 # ---- the command
 
 
@@ -140,9 +183,39 @@ def test_drift_ends_with_1_and_names_object_field_and_both_values(two):
     assert '"Deny"' in text
 
 
-def test_no_drift_ends_with_0(two):
+def test_no_drift_ends_with_0(tmp_path):
+    for node in "ab":
+        (tmp_path / f"{node}.json").write_bytes(dump(node))
+    done = mesh("drift", "--dump", tmp_path)
+    assert (done.returncode, done.stdout.decode()) == (0, "no drift: 2 ztunnels were compared\n")
+
+
+def test_one_dump_alone_is_compared_with_nothing(two):
     done = mesh("drift", *two[:2])
-    assert (done.returncode, done.stdout.decode()) == (0, "no drift: the ztunnel on a was compared\n")
+    assert (done.returncode, done.stdout.decode()) == (4, "drift isn't known: nothing could be compared\n")
+    assert json.loads(mesh("drift", *two[:2], "-o", "json").stdout)["compared"] == []
+    done = mesh("status", *two[:2])
+    assert (done.returncode, "no drift" in done.stdout.decode()) == (0, False)
+
+
+def test_ztunnels_that_all_have_nothing_are_said_to_have_nothing(tmp_path):
+    for node in "ab":
+        (tmp_path / f"{node}.json").write_bytes(dump(node))
+    done = mesh("drift", "--dump", tmp_path)
+    assert done.stderr.count(b"it has nothing of istiod") == 2
+
+
+def test_dumps_that_were_taken_at_different_times_are_noted(two):
+    for path, hour in ((two[1], 1), (two[3], 2)):
+        os.utime(path, (hour * 3600, hour * 3600))
+    assert b"60 minutes apart" in mesh("drift", *two).stderr
+
+
+def test_a_node_without_a_dump_is_named_and_so_are_the_others(two):
+    for what in ("status", "drift", "certificates"):
+        done = mesh(what, *two, "--node", "c")
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert b"no dump is of node c (there are dumps of a, b)" in done.stderr
 
 
 def test_standard_input(two):
@@ -175,7 +248,8 @@ def test_a_copys_time_is_not_believed_when_every_certificate_would_be_old(tmp_pa
     later = datetime(2026, 6, 1, tzinfo=UTC).timestamp()
     os.utime(file, (later, later))
     done = mesh("certificates", "--dump", file)
-    assert done.returncode == 0
+    assert done.returncode == 4
+    assert done.stdout == b"no faulty certificate among 1, but whether those of a are old isn't known\n"
     assert b"--now" in done.stderr
 
 
@@ -184,6 +258,7 @@ def test_a_copys_time_is_not_believed_when_every_certificate_would_be_old(tmp_pa
     [
         ["certificates", "--now", "2026-01-01"],
         ["drift", "--dump", "FILE", "--now", "soon"],
+        ["drift", "--dump", "FILE", "--wait", "soon"],
         ["frift"],
         [],
         ["drift", "-f", "FILE"],

@@ -46,6 +46,7 @@ def test_tags(image, tag):
         (["1.29.1", "1.29.1", "1.28.3"], [], ["2"]),
         (["latest", "1.29.1"], ["1.29.2"], []),
         (["1.28.1", "1.28.1"], ["1.28.2", "1.29.0"], []),
+        (["1.27.1", "1.27.1"], ["1.27.2", "1.29.0"], []),
     ],
 )
 def test_what_is_too_far_apart(versions, istiod, nodes):
@@ -65,17 +66,27 @@ def test_the_version_of_a_node_whose_dump_could_not_be_read_is_its_images():
     assert [(d.node, d.found) for d in version_differences(looks, None, ["1.29.0"])] == [("a", "1.25.0")]
 
 
-def test_istio_cni_is_compared_too():
-    def pod(name, label, image):
-        labels = dict([label.split("=")])
-        return {
-            "apiVersion": "v1",
-            "kind": "Pod",
-            "metadata": {"name": name, "namespace": "istio-system", "labels": labels},
-            "spec": {"nodeName": "a", "containers": [{"name": "x", "image": image}]},
-            "status": {"phase": "Running"},
-        }
+def pod(name, label, *images):
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "namespace": "istio-system", "labels": dict([label.split("=")])},
+        "spec": {"nodeName": "a", "containers": [{"name": f"x{number}", "image": each} for number, each in enumerate(images)]},
+        "status": {"phase": "Running"},
+    }
 
+
+def test_containers_that_others_put_into_the_pods_have_versions_of_their_own():
+    agent = "hashicorp/vault:1.15.2"
+    pods = [
+        pod("istiod", "app=istiod", agent, "istio/pilot:1.29.0", "datadog/agent:7.52.0"),
+        pod("cni", "k8s-app=istio-cni-node", "istio/install-cni:1.29.0", agent),
+    ]
+    looks = [NodeLook("a", image="istio/ztunnel:1.29.0")]
+    assert version_differences(looks, snapshot_of(pods)) == ()
+
+
+def test_istio_cni_is_compared_too():
     pods = [pod("istiod", "app=istiod", "istio/pilot:1.29.0"), pod("cni", "k8s-app=istio-cni-node", "istio/install-cni:1.26.0")]
     found = version_differences((), snapshot_of(pods))
     assert [(d.node, d.name, d.found, d.expected) for d in found] == [("a", "version of istio-cni", "1.26.0", "1.29.0")]
