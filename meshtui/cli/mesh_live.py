@@ -35,7 +35,7 @@ async def look_again(
     source: LiveSource, snapshot: Snapshot, nodes: Sequence[str] = (), wait_s: float = 15.0, *, logs: bool = True
 ) -> tuple[MeshReport, Snapshot]:
     """The same on an open source with its Snapshot. ``logs``: whether ztunnels' logs are read as evidence of capture."""
-    from meshtui.cli.source import listed
+    from meshtui.cli.source import checked, listed
     from meshtui.mesh.compare import confirmed, is_calm
 
     first = await _look(source, snapshot, nodes, logs=logs)
@@ -43,7 +43,7 @@ async def look_again(
         return first, snapshot
     note(f"looking again in {wait_s:g} s: what is on its way then isn't drift")
     await asyncio.sleep(wait_s)
-    snapshot = await listed(source)
+    snapshot = checked(await listed(source))
     return confirmed(first, await _look(source, snapshot, nodes, logs=logs)), snapshot
 
 
