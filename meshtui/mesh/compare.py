@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from meshtui.mesh.against_api import Comparison
+from meshtui.mesh.against_api import Comparison, cluster_of
 from meshtui.mesh.between import ALL, between_ztunnels
 from meshtui.mesh.certificates import certificate_problems, certificates_unread
-from meshtui.mesh.compared import NONE
+from meshtui.mesh.compared import NONE, has_other_clusters
 from meshtui.mesh.discovery import Seen
 from meshtui.mesh.enrolment import enrolments, should_be_captured
 from meshtui.mesh.report import Between, Difference, MeshReport, NodeState
@@ -45,7 +45,7 @@ def compare(
     certificates = certificate_problems(look.nodes, now, domains)
     api, left_out = _of_api(snapshot, look, now or look.at) if snapshot is not None else ((), ())
     differences = (
-        *_not_told(between_ztunnels(look.nodes), api, _whole_lists(snapshot) if snapshot is not None else frozenset()),
+        *_not_told(between_ztunnels(look.nodes), api, _whole_lists(snapshot, look) if snapshot is not None else frozenset()),
         *api,
         *_of_istiod(look.synced or (), look.nodes),
         *version_differences(look.nodes, snapshot, look.istiod_versions),
@@ -73,11 +73,13 @@ def _not_told(between: Iterable[Difference], api: Sequence[Difference], lists: f
             yield each
 
 
-def _whole_lists(snapshot: Snapshot) -> frozenset[str]:
-    """The lists of ztunnels of which the API's objects show everything."""
+def _whole_lists(snapshot: Snapshot, look: MeshLook) -> frozenset[str]:
+    """The lists of ztunnels of which the API's objects show everything; policies may come from another cluster's."""
+    dump = next((each.dump for each in look.nodes if each.dump is not None), NodeDump())
     seen = Seen(snapshot)
     found = {"workloads": seen.reads_all("Pod"), "Services": seen.reads_all("Service")}
-    found["policies"] = seen.has_istiod and all(map(seen.reads_all, ("AuthorizationPolicy", "PeerAuthentication")))
+    from_here = seen.has_istiod or not has_other_clusters(dump, f"{cluster_of(dump)}//Pod/")
+    found["policies"] = from_here and all(map(seen.reads_all, ("AuthorizationPolicy", "PeerAuthentication")))
     return frozenset(f"{ALL}{name}" for name, whole in found.items() if whole and not seen.config_doubt)
 
 
