@@ -51,7 +51,7 @@ async def look_again(
     prover: Prover | None = None,
 ) -> tuple[MeshReport, Snapshot]:
     """The same on an open source with its Snapshot. ``logs``: whether ztunnels' logs are read as evidence of capture."""
-    from meshtui.cli.source import listed
+    from meshtui.cli.source import checked, listed
     from meshtui.mesh.compare import confirmed, is_calm
 
     first = await _look(source, snapshot, nodes, logs=logs)
@@ -63,7 +63,7 @@ async def look_again(
         return first, snapshot
     note(f"looking again in {wait_s:g} s: what is on its way then isn't drift")
     await asyncio.sleep(wait_s)
-    snapshot = await listed(source)
+    snapshot = checked(await listed(source))
     second = await _look(source, snapshot, nodes, logs=logs)
     return confirmed(first, second if proofs is None else _with(second, proofs, snapshot)), snapshot
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from meshtui.model.enrolment import Enrolment
     from meshtui.model.snapshot import Snapshot
 
+_LONGEST = 300
+"""The most characters of a value in the text. The other outputs have all."""
 _TEXT_OF_EACH = 20
 """The most differences of one node that the text names."""
 
@@ -231,9 +233,14 @@ def _drift_text(report: MeshReport) -> str:
 def _in_words(each: Difference) -> str:
     mark = "!" if each.dangerous else " "
     place = f", {each.field}" if each.field else ""
-    values = f"{each.found or 'missing'}; {each.by}: {each.expected or 'nothing'}"
+    values = f"{_cut(each.found) or 'missing'}; {each.by}: {_cut(each.expected) or 'nothing'}"
     consequence = f"      {each.consequence}\n" if each.dangerous and each.consequence else ""
     return f"{mark} {each.name}{place}: {values}\n{consequence}"
+
+
+def _cut(text: str) -> str:
+    """The beginning of a text that may have hundreds of addresses."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _no_drift(report: MeshReport) -> str:

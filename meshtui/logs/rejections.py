@@ -148,6 +148,7 @@ def _rejection(line: AccessLine) -> Read:
         service=service,
         named=named_policy(line.error),
         failure=failure.value if failure is not None and kind is DenialKind.FAILED else "",
+        reached=outer,
         raw=line.raw,
     )
 

@@ -51,6 +51,7 @@ class _Group:
     recent: dict[int, int] = field(default_factory=dict)
     http: HttpRequest | None = None
     pods: tuple[str, str] = ("", "")
+    addresses: tuple[str, str] = ("", "")
     raw: str = ""
 
     def add(self, seen: Rejection, pods: tuple[str, str]) -> None:
@@ -62,6 +63,7 @@ class _Group:
         self.first = min(self.first, seen.at)
         if seen.at >= self.last:
             self.last, self.http, self.pods, self.raw = seen.at, seen.http, pods, seen.raw
+            self.addresses = (seen.source.ip, seen.reached or seen.destination.ip)
 
     def take_back(self, at_s: int) -> None:
         """Uncount one denial, because a line with more information describes it."""
@@ -89,6 +91,7 @@ class _Group:
             last=self.last,
             recent=tuple(sorted(self.recent.items())),
             pods=self.pods,
+            addresses=self.addresses,
             raw=self.raw,
             failure=k.failure,
         )

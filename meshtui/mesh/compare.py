@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from meshtui.mesh.against_api import Comparison
+from meshtui.mesh.against_api import Comparison, cluster_of
 from meshtui.mesh.between import ALL, between_ztunnels
 from meshtui.mesh.certificates import certificate_problems, certificates_unread
-from meshtui.mesh.compared import NONE
+from meshtui.mesh.compared import NONE, has_other_clusters
 from meshtui.mesh.discovery import Seen
 from meshtui.mesh.enrolment import enrolments, should_be_captured
 from meshtui.mesh.report import Between, Difference, MeshReport, NodeState
@@ -45,7 +45,7 @@ def compare(
     certificates = certificate_problems(look.nodes, now, domains)
     api, left_out = _of_api(snapshot, look, now or look.at) if snapshot is not None else ((), ())
     differences = (
-        *_not_told(between_ztunnels(look.nodes), api, live=live),
+        *_not_told(between_ztunnels(look.nodes), api, _whole_lists(snapshot, look) if snapshot is not None else frozenset()),
         *api,
         *_of_istiod(look.synced or (), look.nodes),
         *version_differences(look.nodes, snapshot, look.istiod_versions),
@@ -55,10 +55,11 @@ def compare(
     return replace(report, nodes=tuple(_states(snapshot if live else None, look, report, with_api=snapshot is not None)))
 
 
-def _not_told(between: Iterable[Difference], api: Sequence[Difference], *, live: bool) -> Iterator[Difference]:
+def _not_told(between: Iterable[Difference], api: Sequence[Difference], lists: frozenset[str]) -> Iterator[Difference]:
     """The differences between ztunnels that the comparison with the API doesn't tell better.
 
-    Where the API's objects show who is right, the others aren't wrong because they are fewer.
+    Where the API's objects show who is right, the others aren't wrong because they are fewer. ``lists`` are the lists of which
+    they show everything.
     """
     told = {(each.node, each.name, each.field) for each in api}
     wrong: dict[str, set[str]] = {}
@@ -67,9 +68,19 @@ def _not_told(between: Iterable[Difference], api: Sequence[Difference], *, live:
     faulty = {each.node for each in api}
     for each in between:
         right = each.name in wrong and each.node not in wrong[each.name]
-        whole = each.name.startswith(ALL) and live and each.node not in faulty
+        whole = each.name in lists and each.node not in faulty
         if (each.node, each.name, each.field) not in told and not right and not whole:
             yield each
+
+
+def _whole_lists(snapshot: Snapshot, look: MeshLook) -> frozenset[str]:
+    """The lists of ztunnels of which the API's objects show everything; policies may come from another cluster's."""
+    dump = next((each.dump for each in look.nodes if each.dump is not None), NodeDump())
+    seen = Seen(snapshot)
+    found = {"workloads": seen.reads_all("Pod"), "Services": seen.reads_all("Service")}
+    from_here = seen.has_istiod or not has_other_clusters(dump, f"{cluster_of(dump)}//Pod/")
+    found["policies"] = from_here and all(map(seen.reads_all, ("AuthorizationPolicy", "PeerAuthentication")))
+    return frozenset(f"{ALL}{name}" for name, whole in found.items() if whole and not seen.config_doubt)
 
 
 def _of_api(snapshot: Snapshot, look: MeshLook, now: datetime) -> tuple[tuple[Difference, ...], tuple[str, ...]]:
@@ -173,7 +184,9 @@ def _state(look: NodeLook, synced: Mapping[str, Synced], supposed: int | None) -
 
 
 def _problems(dump: NodeDump) -> tuple[str, ...]:
-    empty = not dump.on_demand and all(table in dump.tables for table in Table) and not any(dump.tables.values())
+    if dump.on_demand:
+        return (*dump.problems, "it asks istiod only for what its pods call, so its lists aren't compared")
+    empty = all(table in dump.tables for table in Table) and not any(dump.tables.values())
     return dump.problems or (("it has nothing of istiod: no workload, Service or policy",) if empty else ())
 
 

@@ -37,6 +37,11 @@ class Says:
     consequence: str = ""
 
 
+def has_other_clusters(dump: NodeDump, prefix: str) -> bool:
+    """Whether a dump has pods whose uids don't begin as those of its cluster."""
+    return any("//Pod/" in uid and not uid.startswith(prefix) for uid in dump.workloads)
+
+
 class Compared:
     """A dump, and what should be in it."""
 
@@ -58,7 +63,7 @@ class Compared:
     @cached_property
     def has_other_clusters(self) -> bool:
         """Whether the dump has pods of other clusters."""
-        return any("//Pod/" in uid and not uid.startswith(self.prefix) for uid in self.dump.workloads)
+        return has_other_clusters(self.dump, self.prefix)
 
     @cached_property
     def policies_from_here(self) -> bool:

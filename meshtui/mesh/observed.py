@@ -6,12 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
+from meshtui.engine import Engine
 from meshtui.logs.cni_agent import AgentLine
 from meshtui.model.constants import HBONE_PORT
 from meshtui.model.denial import Denial, DenialKind
 from meshtui.model.enrolment import Evidence, Seen
 from meshtui.model.membership import was_captured
 from meshtui.model.snapshot import Snapshot
+from meshtui.model.verdict import Decision
 from meshtui.model.workload import Pod
 
 _STARTS = timedelta(seconds=30)
@@ -32,9 +34,13 @@ def observed_in_logs(
         if pod is not None:
             found[key].append(Evidence(Seen.HBONE_LINE, True, "carried over HBONE with its identity", at, pod.node))
     served = _ztunnels_since(snapshot)
+    engine: Engine | None = None
     for denial in denials:
-        source, destination = (snapshot.pod_by_key.get(key) for key in denial.pods)
-        if denial.kind is DenialKind.HBONE_CLOSED and _is_steady(destination, denial.last, served):
+        source, destination = (_pod(snapshot, *end) for end in zip(denial.pods, denial.addresses, strict=True))
+        closed = denial.kind is DenialKind.HBONE_CLOSED and _is_steady(destination, denial.last, served)
+        if closed and engine is None:
+            engine = Engine(snapshot)
+        if closed and engine is not None and _network_allows(engine, source, destination):
             words = f"connection refused on its port {HBONE_PORT}"
             found[denial.pods[1]].append(Evidence(Seen.REFUSED_15008, False, words, denial.last))
         rejected = denial.kind is DenialKind.REJECTED and denial.proxy == "ztunnel"
@@ -60,6 +66,20 @@ def with_agents(
             words = "istio-cni didn't find its network namespace"
             found.setdefault(key, []).append(Evidence(Seen.CNI_FAILED, False, words, line.at, pod.node))
     return found
+
+
+def _pod(snapshot: Snapshot, key: str, address: str) -> Pod | None:
+    """A pod of a line, unless its address is another one: a waypoint's, or that of a pod of the same name in another cluster."""
+    pod = snapshot.pod_by_key.get(key)
+    return pod if pod is not None and (not address or not pod.ips or address in pod.ips) else None
+
+
+def _network_allows(engine: Engine, source: Pod | None, destination: Pod | None) -> bool:
+    """Whether no network policy explains a refusal: some CNIs refuse what a policy denies, and don't drop it."""
+    if source is None or destination is None:
+        return True
+    ends = engine.endpoint(source), engine.endpoint(destination)
+    return engine.network(*ends, HBONE_PORT).decided.decision is Decision.ALLOW
 
 
 def _ztunnels_since(snapshot: Snapshot) -> dict[str, datetime | None]:

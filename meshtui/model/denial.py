@@ -75,6 +75,8 @@ class Rejection:
     named: Decider | None = None
     failure: str = ""
     """The class of a failure (``meshtui.logs.failures``), where the kind alone doesn't say it."""
+    reached: str = ""
+    """The address to which the connection went: the destination's, or that of a waypoint before it."""
     raw: str = ""
 
 
@@ -101,6 +103,8 @@ class Denial:
     recent: tuple[tuple[int, int], ...] = ()
     pods: tuple[str, str] = ("", "")
     """The pods of the last denial, each as ``namespace/name``."""
+    addresses: tuple[str, str] = ("", "")
+    """The addresses of the last denial's ends: a waypoint's before the destination, or of a pod of the same name elsewhere."""
     raw: str = ""
     """The log line of the last denial."""
     failure: str = ""

@@ -14,6 +14,8 @@ _SAMPLE = re.compile(rf"({_ACTIVE}|{_PENDING}|{_BUILD}|{_TERMINATIONS})(?:\{{(.*
 """A sample: name, labels and value. A timestamp may follow."""
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _ESCAPED = re.compile(r"\\(.)")
+_LONGEST = 253
+"""The most characters of a version that are kept."""
 _REASONS = 32
 """The reasons for an end of the stream that are kept. ztunnel has four."""
 
@@ -41,7 +43,7 @@ def read_metrics(lines: Iterable[str]) -> Metrics:
             case name if name == _PENDING:
                 pending = (pending or 0) + count
             case name if name == _BUILD:
-                version = version or labels.get("tag", "")
+                version = version or labels.get("tag", "")[:_LONGEST]
             case _:
                 reason = labels.get("reason", "")
                 if reason in terminations or len(terminations) < _REASONS:

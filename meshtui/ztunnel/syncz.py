@@ -12,6 +12,8 @@ from meshtui.ztunnel.look import Sent, Synced
 _ZTUNNEL = "ztunnel"
 _OF_ZTUNNELS = "type.googleapis.com/istio.workload."
 """Types that only ztunnels (and waypoints) ask for."""
+_LONGEST = 2000
+"""The most characters of a refusal that are kept."""
 _ZERO_YEAR = 1
 """The year of a time that was never set, as Go writes it."""
 
@@ -59,7 +61,7 @@ def _synced(each: _Proxy, istiod: str) -> Synced:
 
 
 def _sent(type_url: str, resource: _Resource) -> Sent:
-    return Sent(type_url, resource.sent, resource.acked, _time(resource.sent_time), resource.last_error)
+    return Sent(type_url, resource.sent, resource.acked, _time(resource.sent_time), resource.last_error[:_LONGEST])
 
 
 def _time(text: str) -> datetime | None:

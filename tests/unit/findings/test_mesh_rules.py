@@ -134,6 +134,18 @@ def test_the_message_names_pod_node_and_evidence():
     assert "the ztunnel on a doesn't have it" in lost.message
 
 
+def test_a_pod_that_was_never_captured_did_not_fall_out_of_the_mesh():
+    never = snapshot_of(WEB.replace("annotations: {ambient.istio.io/redirection: enabled}", ""), live=True)
+    said = {}
+    for snapshot in (SNAPSHOT, never):
+        (lost,) = (f for f in look(snapshot, {MESH: MeshReport(NOW, **enrolled(Capture.LOST))}).findings if f.rule == "MT501")
+        said[snapshot is never] = f"{lost.message} {lost.why}"
+    assert "fell out" in said[False]
+    assert "annotation stays" in said[False]
+    assert "are not in the mesh" in said[True]
+    assert "hasn't annotated it" in said[True]
+
+
 def test_a_node_without_a_known_ztunnel_is_the_object_itself():
     (behind,) = found("MT503", MeshReport(NOW, **differing(different(Between.ZTUNNELS, "b"))))
     assert behind.objects[0] == ObjectRef("Node", "", "b")

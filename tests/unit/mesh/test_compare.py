@@ -12,8 +12,11 @@ from meshtui.mesh.report import MeshReport
 from meshtui.model.enrolment import Capture
 from meshtui.model.snapshot import KindState, KindStatus
 from meshtui.ui.panes.mesh import _states
+from tests.fakes import snapshots
+from tests.fakes.dumps import plain_tables
+from tests.fakes.snapshots import snapshot_of
 from tests.fakes.ztunnels import NOW, dump, look_of, workload
-from tests.unit.mesh.test_enrolment import cluster, pod, ztunnel
+from tests.unit.mesh.test_enrolment import MESH, cluster, pod, ztunnel
 
 LATER = NOW + timedelta(seconds=15)
 WEB = ("Pod/shop/web", "shop", "web", "web")
@@ -104,3 +107,26 @@ def test_before_a_look_a_node_without_a_ztunnel_is_told_if_all_pods_may_be_read(
     snapshot = cluster(pod("web"), ztunnel("b"), kinds={"Pod": KindState(KindStatus.SYNCED, scope=scope)})
     session = SimpleNamespace(mesh=SimpleNamespace(report=MeshReport()), snapshot=snapshot)
     assert [each.node for each in _states(session)] == nodes
+
+
+FORBIDDEN = {kind: KindState(KindStatus.FORBIDDEN) for kind in ("AuthorizationPolicy", "PeerAuthentication")}
+
+
+@pytest.mark.parametrize("readable", [True, False])
+def test_a_ztunnel_without_any_policy_is_told_whether_or_not_policies_may_be_read(readable):
+    sound = snapshot_of([MESH, snapshots.policy("shop/x", "action: DENY\nrules: [{}]", "AuthorizationPolicy")], live=True)
+    tables = plain_tables(sound)
+    parts = {table.value: list(entries.values()) for table, entries in tables.items()}
+    look = look_of(dump("a", **parts), dump("b", **parts), dump("c", **(parts | {"policies": []})))
+    blind = replace(sound, kinds={**sound.kinds, **FORBIDDEN}, authorization_policies={})
+    report = compare(sound if readable else blind, look, {}, NOW)
+    assert {each.node for each in report.differences} == {"c"}
+    assert all(each.dangerous for each in report.differences)
+
+
+def test_one_that_asks_on_demand_is_said_not_to_be_compared():
+    asks = replace(look_of(dump()).nodes[0].dump, on_demand=True)
+    look = look_of(dump(), dump("b"))
+    report = compare(cluster(), replace(look, nodes=(replace(look.nodes[0], dump=asks), look.nodes[1])), {}, NOW)
+    assert [each.drift for each in report.nodes] == [None, 0]
+    assert "aren't compared" in report.nodes[0].problems[0]

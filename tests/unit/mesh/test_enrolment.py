@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from meshtui.engine.explain.wording import in_words as reason_in_words
 from meshtui.engine.matrix.matrix import Matrix
+from meshtui.logs.rejections import ZtunnelReader
+from meshtui.logs.tally import Tally
 from meshtui.mesh.enrolment import enrolments, judge, should_be_captured
 from meshtui.mesh.observed import observed_in_logs
 from meshtui.model.denial import Denial, DenialKind
@@ -219,6 +221,36 @@ def test_a_call_to_a_pod_that_was_captured_just_then_may_come_in_plaintext():
     """The source's ztunnel speaks HBONE to it once istiod has told it of the capture."""
     snapshot = cluster(pod("web"), pod("catalog", created="2026-01-01T11:59:50Z"), ztunnel())
     assert observed_in_logs({}, [denial(DenialKind.REJECTED)], snapshot) == {}
+
+
+@pytest.mark.parametrize(("port", "keys"), [(15008, ["shop/catalog"]), (80, [])])
+def test_a_network_policy_may_explain_what_is_refused(port, keys):
+    """Some CNIs refuse what a policy denies: nothing of the pod is lost then."""
+    rules = f"{{podSelector: {{}}, policyTypes: [Ingress], ingress: [{{ports: [{{port: {port}}}]}}]}}"
+    snapshot = cluster(pod("web"), pod("catalog"), ztunnel(), snapshots.policy("shop/deny", rules))
+    assert list(observed_in_logs({}, [denial()], snapshot)) == keys
+
+
+def test_a_pod_of_the_same_name_in_another_cluster_is_another_pod():
+    snapshot = cluster(pod("web"), pod("catalog"), ztunnel())
+    ours, others = ("10.0.0.3", "10.0.0.7"), ("10.9.0.3", "10.9.0.7")
+    for given_ in (denial(), denial(DenialKind.REJECTED)):
+        assert len(observed_in_logs({}, [replace(given_, addresses=ours)], snapshot)) == 1
+        assert observed_in_logs({}, [replace(given_, addresses=others)], snapshot) == {}
+
+
+@pytest.mark.parametrize(("outer", "lost"), [("10.0.0.7", True), ("10.0.9.9", False)])
+def test_a_waypoint_that_is_away_says_nothing_of_the_pods_behind_it(outer, lost):
+    line = (
+        f'2026-01-01T12:00:00Z\terror\taccess\tconnection complete\tsrc.addr=10.0.0.3:40000 src.workload="web" '
+        f'src.namespace="shop" dst.addr={outer}:15008 dst.hbone_addr=10.0.0.7:80 direction="outbound" bytes_sent=0 '
+        'bytes_recv=0 duration="0ms" error="io error: Connection refused (os error 111)"'
+    )
+    snapshot = cluster(pod("web"), pod("catalog"), ztunnel())
+    tally = Tally()
+    tally.add(ZtunnelReader().read(line), snapshot)
+    assert [each.kind for each in tally.denials] == [DenialKind.HBONE_CLOSED]
+    assert list(observed_in_logs({}, tally.denials, snapshot)) == (["shop/catalog"] if lost else [])
 
 
 def test_lines_that_show_a_pod_to_be_captured():

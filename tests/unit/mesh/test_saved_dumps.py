@@ -269,3 +269,20 @@ def test_bad_usage(tmp_path, words):
     done = mesh(*(tmp_path / "a.json" if word == "FILE" else word for word in words))
     assert done.returncode == 2
     assert b"Traceback" not in done.stderr
+
+
+def test_a_policy_with_hundreds_of_addresses_fills_no_screen(tmp_path):
+    many = [f"10.0.{number // 256}.{number % 256}/32" for number in range(2000)]
+    manifest = {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "x", "namespace": "shop"},
+        "spec": {"rules": [{"from": [{"source": {"ipBlocks": many}}]}]},
+    }
+    (tmp_path / "x.yaml").write_text(json.dumps(manifest))
+    (tmp_path / "a.json").write_bytes(A)
+    words = ["drift", "--dump", tmp_path / "a.json", "-f", tmp_path / "x.yaml"]
+    done = mesh(*words)
+    assert done.returncode == 1, done.stderr
+    assert len(done.stdout) < 2500
+    assert b"10.0.7.200" in mesh(*words, "-o", "json").stdout

@@ -76,3 +76,7 @@ def test_recordings(name, expected):
         assert found.pending_pods == 1
     if name.startswith("dedicated"):
         assert not found.active_pods
+
+
+def test_a_version_without_an_end_is_cut():
+    assert len(read_metrics([f'istio_build{{tag="{"9" * 9999}"}} 1']).version) == 253

@@ -51,3 +51,9 @@ def test_nobody_is_connected(raw):
 def test_nonsense(raw):
     with pytest.raises(SynczError, match="/debug/syncz"):
         read_syncz(raw)
+
+
+def test_a_refusal_without_an_end_is_cut():
+    proxies = [{"proxy": "z.n", "proxy_type": "ztunnel", "resources": {ADDRESS: {"lastError": "x" * 100_000}}}]
+    (one,) = read_syncz(json.dumps(proxies).encode())
+    assert len(one.resources[0].last_error) == 2000
