@@ -129,6 +129,19 @@ def shorten(text: str, width: int) -> str:
     return f"{_head(text, head)}…{_head(text[::-1], tail)[::-1]}"
 
 
+def level(sizes: Sequence[int], least: int, width: int) -> list[int]:
+    """The sizes of texts that share ``width`` cells: the longest lose first, none below ``least``."""
+    found = list(sizes)
+    while sum(found) > width and max(found, default=0) > least:
+        longest = max(found)
+        at = [index for index, size in enumerate(found) if size == longest]
+        below = max((size for size in found if size < longest), default=least)
+        over, step = sum(found) - width, longest - max(below, least)
+        for index in at[: over if over < len(at) else None]:
+            found[index] -= max(1, min(step, over // len(at)))
+    return found
+
+
 def _head(text: str, width: int) -> str:
     """The beginning of a text in at most ``width`` cells, without the half of a wide character."""
     if text.isascii():

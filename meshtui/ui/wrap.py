@@ -69,10 +69,11 @@ def _indents(text: str, start: int, width: int, widest: int) -> tuple[int, int]:
     first, *others = (match.span() for match in islice(_WORD.finditer(text), 2))
     column = _COLUMN.search(text)
     hang = start + _HANG
-    if column is not None and (place := cell_len(text[: column.end() - 1])) <= most:
-        hang = place
-    elif others and _is_glyph(text[slice(*first)]) and (place := cell_len(text[: others[0][0]])) <= most:
-        hang = place
+    ends = [column.end() - 1] if column is not None else []
+    ends += [others[0][0]] if others and _is_glyph(text[slice(*first)]) else []
+    for end in reversed(ends):  # the second column, if both are there
+        place = cell_len(text[:end])
+        hang = place if place <= most else hang
     return min(start, most), min(hang, most)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,6 +28,7 @@ from meshtui.settings import Probe, load_settings
 from meshtui.sources.kubernetes.live import LiveSource
 from meshtui.ui.widgets.detail import Detail
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.status import StatusBar
 from meshtui.ui.widgets.table import ObjectTable
 from tests.fakes.frozen import recorded_objects
 from tests.fakes.settled import settled
@@ -281,3 +283,24 @@ async def test_pods_that_are_set_apart_as_probes_are_counted_in_the_header():
         batch = Batch("ecom", "ecom-service", "ecom/deploy/ecom-service", {}, "", ambient=False, targets=())
         api.add(podspec.pod("1234abcd", 0, batch, "a-uid", Probe(), datetime.now(UTC)))
         await until(pilot, lambda: "1 probe pod apart" in str(bar.render()))
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+async def test_the_end_of_the_header_is_never_cut(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bookstore_app((width, 24)) as (_, pilot, screen):
+        bar = screen.query_one(StatusBar)
+        session = screen.session
+        long = "arn:aws:eks:eu-central-1:123456789012:cluster/production-of-the-bookstore"
+        user = "a.person.with.a.long.name@an-organisation-with-a-long-name.example"
+        label = replace(session.label, context=long, cluster="the-cluster", user=user)
+        monkeypatch.setattr(type(session.source), "label", label)
+        session.namespace = "inventory"
+        bar.show(session)
+        await until(pilot, lambda: "● live" in bar.render_line(0).text)
+        said = bar.render_line(0).text
+        assert "read-write" in said
+        assert said.rstrip().endswith("● live" if width < 100 else "ago")
+        if width >= 80:
+            assert "invent" in said
+            assert "arn" in said
+            assert "…" in said

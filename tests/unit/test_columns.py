@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from meshtui.ui.columns import FLOOR, GAP, Column, Need, fit, need, ordinary, shorten
+from meshtui.ui.columns import FLOOR, GAP, Column, Need, fit, level, need, ordinary, shorten
 
 
 def needs(longest):
@@ -139,3 +139,18 @@ def test_what_is_shortened_fits_and_is_marked(text, width):
     short = shorten(text, width)
     assert cell_len(short) <= width
     assert short == text or "…" in text or "…" in short or not width
+
+
+@given(st.lists(st.integers(0, 60), max_size=6), st.integers(1, 12), st.integers(0, 120))
+def test_the_longest_of_texts_that_share_a_line_lose_first(sizes, least, width):
+    found = level(sizes, least, width)
+    assert all(min(size, least) <= got <= size for size, got in zip(sizes, found, strict=True))
+    if sum(sizes) <= width:
+        assert found == sizes
+    elif sum(min(size, least) for size in sizes) <= width:
+        assert sum(found) == width
+        cut = [got for size, got in zip(sizes, found, strict=True) if got < size]
+        assert max(cut) - min(cut) <= 1
+        assert all(got <= max(cut) for got in found), "a longer one is whole"
+    else:
+        assert found == [min(size, least) for size in sizes]

@@ -1,6 +1,7 @@
 """Where lines break."""
 
 import re
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -58,7 +59,7 @@ def test_a_word_that_fits_on_a_line_is_not_broken(text, width):
 @given(lines, widths)
 def test_a_glyph_does_not_end_a_line_before_its_word(text, width):
     rows = wrapped(text, width)
-    for row, following in zip(rows, rows[1:], strict=False):
+    for row, following in pairwise(rows):
         last = row.split()[-1]
         if len(last) == 1 and not last.isalnum() and row.split() != [last] and last not in "/.:-,=":
             assert cell_len(following.split()[0]) > width // 2 - 4, (row, following)

@@ -75,6 +75,7 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """The number of rows at a width, where the height follows the text."""
+        del container, viewport
         return len(self._rows_at(width - self.scrollbar_size_vertical))
 
     def on_resize(self, event: events.Resize) -> None:
