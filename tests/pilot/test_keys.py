@@ -28,6 +28,7 @@ from meshtui.settings import Probe, load_settings
 from meshtui.sources.kubernetes.live import LiveSource
 from meshtui.ui.widgets.detail import Detail
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.prompt import Prompt
 from meshtui.ui.widgets.status import StatusBar
 from meshtui.ui.widgets.table import ObjectTable
 from tests.fakes.frozen import recorded_objects
@@ -103,6 +104,36 @@ async def test_a_word_that_is_no_kind_says_so() -> None:
         assert screen.pane.id == "workloads"
 
 
+async def test_tab_completes_what_is_typed_and_enter_goes_there() -> None:
+    async with bookstore_app() as (_, pilot, screen):
+        prompt, field = screen.query_one(Prompt), screen.query_one("#prompt-input", Input)
+        await pilot.press("1", "colon", *"wo")
+        assert prompt.chosen == "workloads"
+        await pilot.press("tab")
+        assert field.value == "workloads"
+        assert prompt.display
+        assert screen.focused is field
+        assert screen.pane.id == "namespaces"
+        await pilot.press("enter")
+        await until(pilot, lambda: screen.pane.id == "workloads")
+
+
+async def test_enter_takes_the_best_match_and_the_arrows_choose_another() -> None:
+    async with bookstore_app() as (_, pilot, screen):
+        await pilot.press("colon", *"ntpl", "enter")
+        await until(pilot, lambda: screen.pane.id == "networkpolicies")
+        prompt = screen.query_one(Prompt)
+        await pilot.press("colon", *"na")
+        first = prompt.chosen
+        await pilot.press("down")
+        assert prompt.chosen != first
+        await pilot.press("up")
+        assert prompt.chosen == first == "namespaces"
+        await pilot.press("escape", "colon", "enter")
+        await pilot.pause()
+        assert screen.pane.id == "networkpolicies", "Enter alone goes nowhere"
+
+
 async def test_slash_filters_as_one_types_and_escape_clears() -> None:
     async with bookstore_app() as (_, pilot, screen):
         await pilot.press("slash", *"-db")
@@ -130,6 +161,26 @@ async def test_n_chooses_a_namespace() -> None:
         await pilot.press("down", "down", "enter")
         await until(pilot, lambda: screen.session.namespace == "ecom")
         await until(pilot, lambda: names(screen) == ["ecom-db", "ecom-service", "ui-service"])
+
+
+async def test_a_namespace_is_chosen_by_typing_a_part_of_it() -> None:
+    async with bookstore_app() as (_, pilot, screen):
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(pilot.app.screen, NamespaceScreen))
+        await pilot.press(*"invt", "enter")
+        await until(pilot, lambda: screen.session.namespace == "inventory")
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(pilot.app.screen, NamespaceScreen))
+        await pilot.press(*"qqq", "enter")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, NamespaceScreen), "nothing is chosen where nothing matches"
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        assert screen.session.namespace == "inventory"
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(pilot.app.screen, NamespaceScreen))
+        await pilot.press(*"all", "enter")
+        await until(pilot, lambda: screen.session.namespace == "")
 
 
 async def test_d_describes_and_y_shows_yaml_and_escape_goes_back() -> None:
