@@ -69,18 +69,18 @@ WIDGETS: Mapping[str, tuple[str, ...]] = {
     "choose_flow": (),
     "confirm": ("text",),
     "denials": ("table", "text", "prompt"),
-    "describe": ("text",),
+    "describe": ("text", "prompt"),
     "fix": ("text",),
     "flow": ("text",),
     "help": ("text",),
     "journey": ("text",),
-    "logs": ("text",),
+    "logs": ("text", "prompt"),
     "main": ("table", "text", "prompt"),
     "matrix": ("grid", "text"),
     "namespace": (),
     "probe": ("table", "text"),
     "why": ("text",),
-    "yaml": ("text",),
+    "yaml": ("text", "prompt"),
 }
 """All screens, and for each the widgets in it that have keys."""
 
@@ -97,6 +97,7 @@ _LEFT_BY_ESCAPE_OR_Q = (
     "why",
     "yaml",
 )
+_SEARCHED = ("describe", "logs", "yaml")
 _KINDS = ("namespaces", "workloads", "AuthorizationPolicies", "NetworkPolicies", "findings", "mesh")
 
 ACTIONS: tuple[Action, ...] = (
@@ -213,6 +214,18 @@ ACTIONS: tuple[Action, ...] = (
     Action("flow.next", "tab", "next_field", "Complete, next field", "complete this field", priority=True),
     Action("back", "escape,q", "back", "Back", "one step back", places=_LEFT_BY_ESCAPE_OR_Q),
     Action("describe.yaml", "y", "yaml", "YAML", "the object as YAML"),
+    Action("search", "slash", "search", "Search", "find a text, while it is typed", places=_SEARCHED),
+    Action("search.next", "n", "search_next(1)", "Next match", "the next match, the one before", shown=False, places=_SEARCHED),
+    Action(
+        "search.previous",
+        "N",
+        "search_next(-1)",
+        "Previous match",
+        "the next match, the one before",
+        shown=False,
+        places=_SEARCHED,
+    ),
+    Action("yaml.unfold", "o,enter", "unfold", "Unfold", "what kubectl repeats: whole, or one line"),
     Action("yaml.reload", "r", "reload", "Read again", "read the object again"),
     Action(
         "help",

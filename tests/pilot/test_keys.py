@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from meshtui.app import MeshtuiApp
 from meshtui.model.snapshot import KindStatus
@@ -193,6 +193,49 @@ async def test_d_describes_and_y_shows_yaml_and_escape_goes_back() -> None:
         await until(pilot, lambda: "kind: Deployment" in pilot.app.screen.query_one(DocumentView).plain)
         await pilot.press("escape", "escape")
         await until(pilot, lambda: pilot.app.screen is screen)
+
+
+async def test_slash_searches_a_text_and_escape_ends_the_search_first() -> None:
+    async with bookstore_app((80, 24)) as (_, pilot, screen):
+        await pilot.press("j", "y")
+        await until(pilot, lambda: isinstance(pilot.app.screen, YamlScreen))
+        view = pilot.app.screen.query_one(DocumentView)
+        await until(pilot, lambda: "kind: Deployment" in view.plain)
+        await pilot.press("slash", *"ecom-service")
+        await until(pilot, lambda: view.found[0] == 1)
+        total = view.found[1]
+        assert total > 2
+        await pilot.press("enter", "n", "n")
+        assert view.found == (3, total)
+        await pilot.press("N", "N", "N")
+        assert view.found == (total, total)
+        assert f"{total} of {total}: ecom-service" in str(pilot.app.screen.query_one("#found", Static).render())
+        await pilot.press("escape")
+        await until(pilot, lambda: view.found == (0, 0))
+        assert isinstance(pilot.app.screen, YamlScreen)
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
+
+
+async def test_what_kubectl_repeats_is_one_line_until_it_is_unfolded() -> None:
+    async with bookstore_app() as (api, pilot, screen):
+        policy = api.store.get("networkpolicies", "ecom", "ecom-netpol")
+        assert policy is not None
+        repeated = '{"apiVersion":"networking.k8s.io/v1","metadata":{"annotations":{}}}\n'
+        annotations = {"kubectl.kubernetes.io/last-applied-configuration": repeated}
+        api.store.update("networkpolicies", {**policy, "metadata": {**policy["metadata"], "annotations": annotations}})
+        await pilot.press("4")
+        await until(pilot, lambda: "ecom-netpol" in names(screen))
+        screen.query_one(ObjectTable).select(policy["metadata"]["uid"])
+        await pilot.press("y")
+        await until(pilot, lambda: isinstance(pilot.app.screen, YamlScreen))
+        view = pilot.app.screen.query_one(DocumentView)
+        await until(pilot, lambda: " B, o unfolds\n" in view.plain)
+        assert 'networking.k8s.io/v1"' not in view.plain
+        await pilot.press("o")
+        await until(pilot, lambda: 'networking.k8s.io/v1"' in view.plain)
+        await pilot.press("enter")
+        await until(pilot, lambda: 'networking.k8s.io/v1"' not in view.plain)
 
 
 async def test_question_mark_helps_and_escape_goes_back() -> None:
