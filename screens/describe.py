@@ -5,21 +5,19 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual import work
-from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.widgets import Footer
 from textual.worker import get_current_worker
 
-from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.actions import bindings
 from meshtui.ui.document import Document
 from meshtui.ui.panes import Pane
+from meshtui.ui.text_screen import TextScreen
 from meshtui.ui.view import View
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.status import StatusBar
 
 
-class DescribeScreen(ActionScreen):
+class DescribeScreen(TextScreen):
     """A pane's detail on the whole screen."""
 
     PLACE = "describe"
@@ -30,12 +28,6 @@ class DescribeScreen(ActionScreen):
         self._view = view
         self._pane = pane
         self._uid = uid
-
-    def compose(self) -> ComposeResult:
-        """Header, text, footer."""
-        yield StatusBar(id="status")
-        yield DocumentView(id="text")
-        yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
         """Follow the session."""
@@ -59,7 +51,7 @@ class DescribeScreen(ActionScreen):
             self.app.call_from_thread(self._show, document)
 
     def _show(self, document: Document) -> None:
-        self.query_one(DocumentView).show(document)
+        self.show(document)
 
     def action_yaml(self) -> None:
         """The object as YAML."""

@@ -7,18 +7,16 @@ from collections import deque
 from typing import ClassVar
 
 from textual import work
-from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.widgets import Footer
 
 from meshtui.logs.failures import WORDS, Failure, failure_of
 from meshtui.logs.ztunnel import AccessLine, parse_access_line
 from meshtui.model.errors import MeshtuiError
 from meshtui.model.workload import Pod, Workload
 from meshtui.session import Session
-from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.actions import bindings
 from meshtui.ui.document import BAD, DIM, OK, WARN, Document, Line, Section, line
+from meshtui.ui.text_screen import TextScreen
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.status import StatusBar
 
@@ -28,7 +26,7 @@ _DRAW_S = 0.2
 _DIRECTIONS = {True: "inbound", False: "outbound", None: ""}
 
 
-class LogScreen(ActionScreen):
+class LogScreen(TextScreen):
     """Follows the logs of the ztunnels on the nodes where the workload's pods run."""
 
     PLACE = "logs"
@@ -40,12 +38,6 @@ class LogScreen(ActionScreen):
         self._lines: deque[AccessLine] = deque(maxlen=_KEPT)
         self._problems: list[str] = []
         self._drawn_soon = False
-
-    def compose(self) -> ComposeResult:
-        """Header, text, footer."""
-        yield StatusBar(id="status")
-        yield DocumentView(id="text")
-        yield Footer(show_command_palette=False, compact=True)
 
     def on_mount(self) -> None:
         """Follow the logs."""
@@ -92,7 +84,7 @@ class LogScreen(ActionScreen):
         if not lines:
             lines = (line(("no connection of this workload is in the log yet", DIM)),)
         sections.append(Section("newest first", lines))
-        self.query_one(DocumentView).show(Document(f"ztunnel log of {self._workload.ref}", tuple(sections)))
+        self.show(Document(f"ztunnel log of {self._workload.ref}", tuple(sections)))
 
 
 def _shown(entry: AccessLine) -> Line:

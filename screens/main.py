@@ -22,6 +22,7 @@ from meshtui.session import Session
 from meshtui.ui import state
 from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.actions import bindings, typed
+from meshtui.ui.actions import on as on_place
 from meshtui.ui.document import Document
 from meshtui.ui.panes import Pane, pane_called, panes, tabbed
 from meshtui.ui.view import View
@@ -225,7 +226,10 @@ class MainScreen(ActionScreen):
 
     def action_command(self) -> None:
         """Open the prompt for a pane or a screen."""
-        self.query_one(Prompt).ask(":", [alias for pane in panes() for alias in pane.aliases], "")
+        aliases = [pane.aliases for pane in panes()]
+        words = [action.words for action in on_place(self.PLACE) if action.words]
+        usual = [each[0] for each in (*aliases, *words)]
+        self.query_one(Prompt).ask(":", [*usual, *(word for each in (*aliases, *words) for word in each)], "")
 
     def action_filter(self) -> None:
         """Open the prompt for the filter."""

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual import work
-from textual.app import ComposeResult
-from textual.binding import BindingType
-from textual.widgets import Footer
+from textual.binding import Binding, BindingType
 
 from meshtui.model.errors import MeshtuiError
 from meshtui.model.ids import ObjectRef
 from meshtui.session import Session
-from meshtui.ui.action_screen import ActionScreen
-from meshtui.ui.actions import bindings
+from meshtui.ui.actions import bindings, by_id, keys_of
 from meshtui.ui.document import BAD, Document, Section, line
+from meshtui.ui.folding import folded
+from meshtui.ui.text_screen import TextScreen
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.status import StatusBar
 
 
-class YamlScreen(ActionScreen):
+class YamlScreen(TextScreen):
     """Shows one object's manifest."""
 
     PLACE = "yaml"
@@ -28,19 +28,14 @@ class YamlScreen(ActionScreen):
     def __init__(self, session: Session, ref: ObjectRef) -> None:
         super().__init__(session)
         self._ref = ref
-
-    def compose(self) -> ComposeResult:
-        """Header, text, footer."""
-        yield StatusBar(id="status")
-        yield DocumentView(id="text")
-        yield Footer(show_command_palette=False, compact=True)
+        self._text = ""
+        self._unfolded = False
 
     def on_mount(self) -> None:
         """Read the object."""
         self.query_one(StatusBar).show(self._session)
-        view = self.query_one(DocumentView)
-        view.show(Document(f"… reading {self._ref}"))
-        view.focus()
+        self.show(Document(f"… reading {self._ref}"))
+        self.query_one(DocumentView).focus()
         self.action_reload()
 
     def action_reload(self) -> None:
@@ -49,10 +44,25 @@ class YamlScreen(ActionScreen):
 
     @work(exclusive=True)
     async def _read(self) -> None:
-        view = self.query_one(DocumentView)
         try:
             text = await self._session.source.manifest(self._ref)
         except MeshtuiError as error:
-            view.show(Document(f"{self._ref}", (Section("can't be read", (line((str(error), BAD)),)),)))
+            self._text = ""
+            self.show(Document(f"{self._ref}", (Section("can't be read", (line((str(error), BAD)),)),)))
             return
-        view.show_text(str(self._ref), text)
+        self._text = text
+        self._draw()
+
+    def _draw(self) -> None:
+        """The text, with what kubectl repeats folded until it is unfolded."""
+        unfolds = self.app.get_key_display(Binding(keys_of(by_id()["yaml.unfold"], self._keymap())[0], ""))
+        self.show_text(str(self._ref), self._text if self._unfolded else folded(self._text, unfolds))
+
+    def _keymap(self) -> Mapping[str, str]:
+        return self._session.settings.keys
+
+    def action_unfold(self) -> None:
+        """Unfold the annotation that repeats the manifest, or fold it."""
+        self._unfolded = not self._unfolded
+        if self._text:
+            self._draw()

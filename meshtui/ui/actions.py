@@ -69,18 +69,18 @@ WIDGETS: Mapping[str, tuple[str, ...]] = {
     "choose_flow": (),
     "confirm": ("text",),
     "denials": ("table", "text", "prompt"),
-    "describe": ("text",),
+    "describe": ("text", "prompt"),
     "fix": ("text",),
     "flow": ("text",),
     "help": ("text",),
     "journey": ("text",),
-    "logs": ("text",),
+    "logs": ("text", "prompt"),
     "main": ("table", "text", "prompt"),
     "matrix": ("grid", "text"),
     "namespace": (),
     "probe": ("table", "text"),
     "why": ("text",),
-    "yaml": ("text",),
+    "yaml": ("text", "prompt"),
 }
 """All screens, and for each the widgets in it that have keys."""
 
@@ -97,6 +97,7 @@ _LEFT_BY_ESCAPE_OR_Q = (
     "why",
     "yaml",
 )
+_SEARCHED = ("describe", "logs", "yaml")
 _KINDS = ("namespaces", "workloads", "AuthorizationPolicies", "NetworkPolicies", "findings", "mesh")
 
 ACTIONS: tuple[Action, ...] = (
@@ -213,6 +214,18 @@ ACTIONS: tuple[Action, ...] = (
     Action("flow.next", "tab", "next_field", "Complete, next field", "complete this field", priority=True),
     Action("back", "escape,q", "back", "Back", "one step back", places=_LEFT_BY_ESCAPE_OR_Q),
     Action("describe.yaml", "y", "yaml", "YAML", "the object as YAML"),
+    Action("search", "slash", "search", "Search", "find a text, while it is typed", places=_SEARCHED),
+    Action("search.next", "n", "search_next(1)", "Next match", "the next match, the one before", shown=False, places=_SEARCHED),
+    Action(
+        "search.previous",
+        "N",
+        "search_next(-1)",
+        "Previous match",
+        "the next match, the one before",
+        shown=False,
+        places=_SEARCHED,
+    ),
+    Action("yaml.unfold", "o,enter", "unfold", "Unfold", "what kubectl repeats: whole, or one line"),
     Action("yaml.reload", "r", "reload", "Read again", "read the object again"),
     Action(
         "help",
@@ -231,12 +244,19 @@ ACTIONS: tuple[Action, ...] = (
     Action("main.yaml", "y", "yaml", "YAML", "this object as YAML", palette="YAML"),
     Action("main.sort", "s", "sort", "By change", "newest change first, or by name", palette="Sort by last change"),
     # Dialogs.
-    Action("close", "escape,q", "dismiss(None)", "Back", "close, and choose nothing", places=("choose_flow", "namespace")),
+    Action("close", "escape", "dismiss(None)", "Back", "close, and choose nothing", places=("choose_flow", "namespace")),
+    Action("choose_flow.close", "q", "dismiss(None)", "Back", "close, and choose nothing", shown=False),
+    Action("namespace.up", "up", "move(-1)", "Up", "a namespace up, down", shown=False),
+    Action("namespace.down", "down", "move(1)", "Down", "a namespace up, down", shown=False),
+    Action("namespace.choose", "tab", "choose", "Choose", "the namespace that is highlighted", shown=False),
     Action("confirm.yes", "y", "dismiss(True)", "Yes", "do it"),
     Action("confirm.no", "n,escape,q", "dismiss(False)", "No", "do nothing"),
     Action("confirm.other", "left,right", "app.focus_next", "Other button", "the other button", shown=False),
     Action("help.back", "escape,q,question_mark", "dismiss", "Back", "close the help"),
     Action("prompt.leave", "escape", "leave", "Cancel", "stop typing", shown=False),
+    Action("prompt.complete", "tab", "complete", "Complete", "complete what is typed", shown=False),
+    Action("prompt.up", "up", "choose(-1)", "Up", "choose what is meant", shown=False),
+    Action("prompt.down", "down", "choose(1)", "Down", "choose what is meant", shown=False),
     # Moving.
     Action("table.up", "up,k", "move(-1)", "Up", "a row up, down", shown=False),
     Action("table.down", "down,j", "move(1)", "Down", "a row up, down", shown=False),

@@ -47,8 +47,8 @@ class Document:
     title: str
     sections: tuple[Section, ...] = ()
 
-    def content(self) -> Content:
-        """The document as Textual content. All text is cleaned, and none is interpreted as markup."""
+    def lines(self) -> list[Content]:
+        """The document as Textual content, line by line. All text is cleaned, and none is interpreted as markup."""
         parts: list[Content] = [Content.styled(clean(self.title), "bold $text-accent")]
         for section in self.sections:
             parts.append(Content(""))
@@ -57,7 +57,11 @@ class Document:
             for line in section.lines:
                 styled = [Content.styled(clean(word.text), _STYLES[word.tone]) for word in line]
                 parts.append(Content("  " if section.title else "").append(Content("").join(styled)))
-        return Content("\n").join(parts)
+        return parts
+
+    def content(self) -> Content:
+        """The document as one Textual content."""
+        return Content("\n").join(self.lines())
 
     def plain(self) -> str:
         """The document as plain text."""

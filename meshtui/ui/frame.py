@@ -9,7 +9,7 @@ from textual.content import Content
 
 from meshtui.ui.document import DIM, Document, Section, line
 
-TITLES = ("Namespaces", "Workloads", "AuthorizationPolicies", "NetworkPolicies", "Findings")
+TITLES = ("Namespaces", "Workloads", "AuthorizationPolicies", "NetworkPolicies", "Findings", "Mesh")
 """The titles of the panes, which are imported after the first paint. A test keeps them equal to those of the panes."""
 FIRST = 2
 """The number of the pane that is shown first."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from meshtui.app import MeshtuiApp
 from meshtui.model.snapshot import KindStatus
@@ -27,6 +28,8 @@ from meshtui.settings import Probe, load_settings
 from meshtui.sources.kubernetes.live import LiveSource
 from meshtui.ui.widgets.detail import Detail
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.prompt import Prompt
+from meshtui.ui.widgets.status import StatusBar
 from meshtui.ui.widgets.table import ObjectTable
 from tests.fakes.frozen import recorded_objects
 from tests.fakes.settled import settled
@@ -101,6 +104,36 @@ async def test_a_word_that_is_no_kind_says_so() -> None:
         assert screen.pane.id == "workloads"
 
 
+async def test_tab_completes_what_is_typed_and_enter_goes_there() -> None:
+    async with bookstore_app() as (_, pilot, screen):
+        prompt, field = screen.query_one(Prompt), screen.query_one("#prompt-input", Input)
+        await pilot.press("1", "colon", *"wo")
+        assert prompt.chosen == "workloads"
+        await pilot.press("tab")
+        assert field.value == "workloads"
+        assert prompt.display
+        assert screen.focused is field
+        assert screen.pane.id == "namespaces"
+        await pilot.press("enter")
+        await until(pilot, lambda: screen.pane.id == "workloads")
+
+
+async def test_enter_takes_the_best_match_and_the_arrows_choose_another() -> None:
+    async with bookstore_app() as (_, pilot, screen):
+        await pilot.press("colon", *"ntpl", "enter")
+        await until(pilot, lambda: screen.pane.id == "networkpolicies")
+        prompt = screen.query_one(Prompt)
+        await pilot.press("colon", *"na")
+        first = prompt.chosen
+        await pilot.press("down")
+        assert prompt.chosen != first
+        await pilot.press("up")
+        assert prompt.chosen == first == "namespaces"
+        await pilot.press("escape", "colon", "enter")
+        await pilot.pause()
+        assert screen.pane.id == "networkpolicies", "Enter alone goes nowhere"
+
+
 async def test_slash_filters_as_one_types_and_escape_clears() -> None:
     async with bookstore_app() as (_, pilot, screen):
         await pilot.press("slash", *"-db")
@@ -130,6 +163,26 @@ async def test_n_chooses_a_namespace() -> None:
         await until(pilot, lambda: names(screen) == ["ecom-db", "ecom-service", "ui-service"])
 
 
+async def test_a_namespace_is_chosen_by_typing_a_part_of_it() -> None:
+    async with bookstore_app() as (_, pilot, screen):
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(pilot.app.screen, NamespaceScreen))
+        await pilot.press(*"invt", "enter")
+        await until(pilot, lambda: screen.session.namespace == "inventory")
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(pilot.app.screen, NamespaceScreen))
+        await pilot.press(*"qqq", "enter")
+        await pilot.pause()
+        assert isinstance(pilot.app.screen, NamespaceScreen), "nothing is chosen where nothing matches"
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        assert screen.session.namespace == "inventory"
+        await pilot.press("n")
+        await until(pilot, lambda: isinstance(pilot.app.screen, NamespaceScreen))
+        await pilot.press(*"all", "enter")
+        await until(pilot, lambda: screen.session.namespace == "")
+
+
 async def test_d_describes_and_y_shows_yaml_and_escape_goes_back() -> None:
     async with bookstore_app() as (_, pilot, screen):
         await pilot.press("j", "d")
@@ -140,6 +193,49 @@ async def test_d_describes_and_y_shows_yaml_and_escape_goes_back() -> None:
         await until(pilot, lambda: "kind: Deployment" in pilot.app.screen.query_one(DocumentView).plain)
         await pilot.press("escape", "escape")
         await until(pilot, lambda: pilot.app.screen is screen)
+
+
+async def test_slash_searches_a_text_and_escape_ends_the_search_first() -> None:
+    async with bookstore_app((80, 24)) as (_, pilot, screen):
+        await pilot.press("j", "y")
+        await until(pilot, lambda: isinstance(pilot.app.screen, YamlScreen))
+        view = pilot.app.screen.query_one(DocumentView)
+        await until(pilot, lambda: "kind: Deployment" in view.plain)
+        await pilot.press("slash", *"ecom-service")
+        await until(pilot, lambda: view.found[0] == 1)
+        total = view.found[1]
+        assert total > 2
+        await pilot.press("enter", "n", "n")
+        assert view.found == (3, total)
+        await pilot.press("N", "N", "N")
+        assert view.found == (total, total)
+        assert f"{total} of {total}: ecom-service" in str(pilot.app.screen.query_one("#found", Static).render())
+        await pilot.press("escape")
+        await until(pilot, lambda: view.found == (0, 0))
+        assert isinstance(pilot.app.screen, YamlScreen)
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
+
+
+async def test_what_kubectl_repeats_is_one_line_until_it_is_unfolded() -> None:
+    async with bookstore_app() as (api, pilot, screen):
+        policy = api.store.get("networkpolicies", "ecom", "ecom-netpol")
+        assert policy is not None
+        repeated = '{"apiVersion":"networking.k8s.io/v1","metadata":{"annotations":{}}}\n'
+        annotations = {"kubectl.kubernetes.io/last-applied-configuration": repeated}
+        api.store.update("networkpolicies", {**policy, "metadata": {**policy["metadata"], "annotations": annotations}})
+        await pilot.press("4")
+        await until(pilot, lambda: "ecom-netpol" in names(screen))
+        screen.query_one(ObjectTable).select(policy["metadata"]["uid"])
+        await pilot.press("y")
+        await until(pilot, lambda: isinstance(pilot.app.screen, YamlScreen))
+        view = pilot.app.screen.query_one(DocumentView)
+        await until(pilot, lambda: " B, o unfolds\n" in view.plain)
+        assert 'networking.k8s.io/v1"' not in view.plain
+        await pilot.press("o")
+        await until(pilot, lambda: 'networking.k8s.io/v1"' in view.plain)
+        await pilot.press("enter")
+        await until(pilot, lambda: 'networking.k8s.io/v1"' not in view.plain)
 
 
 async def test_question_mark_helps_and_escape_goes_back() -> None:
@@ -281,3 +377,24 @@ async def test_pods_that_are_set_apart_as_probes_are_counted_in_the_header():
         batch = Batch("ecom", "ecom-service", "ecom/deploy/ecom-service", {}, "", ambient=False, targets=())
         api.add(podspec.pod("1234abcd", 0, batch, "a-uid", Probe(), datetime.now(UTC)))
         await until(pilot, lambda: "1 probe pod apart" in str(bar.render()))
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+async def test_the_end_of_the_header_is_never_cut(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with bookstore_app((width, 24)) as (_, pilot, screen):
+        bar = screen.query_one(StatusBar)
+        session = screen.session
+        long = "arn:aws:eks:eu-central-1:123456789012:cluster/production-of-the-bookstore"
+        user = "a.person.with.a.long.name@an-organisation-with-a-long-name.example"
+        label = replace(session.label, context=long, cluster="the-cluster", user=user)
+        monkeypatch.setattr(type(session.source), "label", label)
+        session.namespace = "inventory"
+        bar.show(session)
+        await until(pilot, lambda: "● live" in bar.render_line(0).text)
+        said = bar.render_line(0).text
+        assert "read-write" in said
+        assert said.rstrip().endswith("● live" if width < 100 else "ago")
+        if width >= 80:
+            assert "invent" in said
+            assert "arn" in said
+            assert "…" in said

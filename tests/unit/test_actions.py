@@ -27,6 +27,10 @@ SAME_KEY_TWICE = {
     ("probe", "space"),  # the tour's Space, which exists only on the tour
     ("main", "escape"),  # the prompt's Escape, while something is typed
     ("denials", "escape"),
+    ("describe", "escape"),
+    ("logs", "escape"),
+    ("yaml", "escape"),
+    ("main", "tab"),  # the prompt's Tab, while something is typed
 }
 
 

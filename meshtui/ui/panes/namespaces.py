@@ -16,7 +16,7 @@ from meshtui.ui.widgets.table import Cell, Column, Row
 
 _COLUMNS = (
     Column("NAME", keep=9, least=10),
-    Column("MESH", keep=8, least=7),
+    Column("MESH", keep=10, least=7),
     Column("PODS", keep=7, least=4, right=True),
     Column("AUTHZ", keep=5, least=5, right=True),
     Column("NETPOL", keep=5, least=6, right=True),

@@ -40,7 +40,7 @@ _COLUMNS = (
     Column("SELECTS", keep=5, least=10, most=24),
     Column("PODS", keep=7, least=4, right=True),
     Column("DIRECTIONS", keep=6, least=7),
-    Column("HBONE 15008", keep=8, least=11),
+    Column("HBONE 15008", keep=8, least=19),
     DENIED,
     Column("CHANGED", keep=2, least=7),
 )
@@ -154,6 +154,7 @@ def _row(view: View, policy: OfNetwork, denied: Cell, badge: Cell) -> Row:
     pods, certain = view.selected().pods(policy)
     amount = Cell(f"{len(pods)}{'' if certain else '?'}", "" if pods else WARN) if evaluated else Cell("?", DIM)
     ways = ", ".join(d.value for d in _directions(policy, own)) or "none"
+    short_ways = ways.replace(Direction.EGRESS.value, "out").replace(Direction.INGRESS.value, "in")
     return Row(
         policy.meta.uid,
         (
@@ -164,7 +165,7 @@ def _row(view: View, policy: OfNetwork, denied: Cell, badge: Cell) -> Row:
             Cell(order_of(view.session, policy)),
             Cell(subject_of(policy)),
             amount,
-            Cell(ways) if evaluated else Cell(_NOT_EVALUATED, WARN),
+            Cell(ways, short=short_ways) if evaluated else Cell(_NOT_EVALUATED, WARN),
             _hbone_cell(_hbone_states(policy, own)),
             denied,
             changed_cell(policy.meta),

@@ -33,13 +33,13 @@ from meshtui.ui.widgets.table import Cell, Column, Row
 
 _COLUMNS = (
     BADGE,
-    Column("NAMESPACE", keep=7, least=12),
+    Column("NAMESPACE", keep=6, least=8),
     Column("NAME", keep=9, least=14),
     Column("KIND", keep=3, least=6),
-    Column("READY", keep=7, least=5, right=True),
-    Column("MESH", keep=8, least=7),
-    Column("IDENTITY", keep=5, least=19),
-    Column("!", keep=7, least=1),
+    Column("READY", keep=7, least=5, right=True, stays=True),
+    Column("MESH", keep=10, least=8),
+    Column("IDENTITY", keep=7, least=22, stays=True),
+    Column("!", keep=8, least=1),
     Column("WAYPOINT", keep=2, least=8),
     DENIED,
     Column("AGE", keep=1, least=3),

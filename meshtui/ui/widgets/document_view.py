@@ -1,51 +1,181 @@
-"""A document as scrollable text."""
+"""A document as scrollable text. Only visible lines are rendered, so that it stays fast with thousands of lines."""
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
+from collections.abc import Sequence
 from typing import ClassVar
 
-from textual.app import ComposeResult
+from textual import events
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.widgets import Static
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.selection import Selection
+from textual.strip import Strip
+from textual.visual import Visual
 
 from meshtui.ui.actions import bindings
 from meshtui.ui.document import Document
 from meshtui.ui.text import clean
+from meshtui.ui.wrap import Piece, wrap
+
+_FOUND, _HERE = "reverse", "bold underline reverse"
+_ROWS_KEPT = 2_000
 
 
-class DocumentView(VerticalScroll, inherit_bindings=False):
+class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
     """Shows one document. The scroll position is kept while the title stays the same."""
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("text")
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002  (Textual's own name)
         super().__init__(id=id, classes=classes)
-        self._body = Static(Content(""))
+        self._lines: Sequence[Content] = ()
         self._title = ""
+        self._wrapped: tuple[int, list[tuple[int, Piece]]] = 0, []
+        self._strips: dict[int, Strip] = {}
+        self._needle = ""
+        self._matches: list[tuple[int, int, int]] = []
+        self._here = 0
         self.plain = ""
-
-    def compose(self) -> ComposeResult:
-        """One text."""
-        yield self._body
 
     def show(self, document: Document) -> None:
         """Show a document."""
-        content = document.content()
-        if content.plain == self.plain:
-            return
-        self.plain = content.plain
-        self._body.update(content)
-        if document.title != self._title:
-            self._title = document.title
-            self.scroll_home(animate=False)
+        lines = document.lines()
+        plain = "\n".join(line.plain for line in lines)
+        if plain != self.plain:
+            self._show(document.title, plain, lines)
 
     def show_text(self, title: str, text: str) -> None:
         """Show plain text from a cluster, with each line cleaned."""
-        cleaned = "\n".join(clean(row) for row in text.split("\n"))
-        self.plain = cleaned
-        self._body.update(Content(cleaned))
+        cleaned = [clean(row) for row in text.split("\n")]
+        self._show(title, "\n".join(cleaned), [Content(row) for row in cleaned])
+
+    def _show(self, title: str, plain: str, lines: Sequence[Content]) -> None:
+        self.plain, self._lines = plain, lines
+        self._search()
+        self._lay_out(self.scrollable_content_region.width)
         if title != self._title:
             self._title = title
             self.scroll_home(animate=False)
+
+    # ---- layout
+
+    def _lay_out(self, width: int) -> None:
+        """Break the lines for a width, and forget what was drawn."""
+        self._wrapped = width, self._rows_at(width)
+        self._strips.clear()
+        self.virtual_size = Size(width, len(self._wrapped[1]))
+        self.refresh()
+
+    def _rows_at(self, width: int) -> list[tuple[int, Piece]]:
+        return [(number, piece) for number, line in enumerate(self._lines) for piece in wrap(line.plain, width)]
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """The number of rows at a width, where the height follows the text."""
+        del container, viewport
+        return len(self._rows_at(width - self.scrollbar_size_vertical))
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Break the lines for the new width. The line at the top stays there."""
+        del event
+        width, (known, rows) = self.scrollable_content_region.width, self._wrapped
+        if width == known:
+            return
+        top = int(self.scroll_offset.y)
+        self._lay_out(width)
+        if 0 < top < len(rows):
+            self.scroll_to(y=self._row_of(rows[top][0], rows[top][1].start), animate=False, force=True, immediate=True)
+
+    def _row_of(self, line: int, place: int) -> int:
+        """The row with a place of a line."""
+        rows = self._wrapped[1]
+        return max(0, bisect_right(rows, (line, place), key=lambda row: (row[0], row[1].start)) - 1)
+
+    # ---- drawing
+
+    def notify_style_update(self) -> None:
+        """Forget what was drawn in other colours."""
+        self._strips.clear()
+        super().notify_style_update()
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one row."""
+        width, rows = self._wrapped
+        row = y + int(self.scroll_offset.y)
+        if row >= len(rows) or not width:
+            return Strip.blank(self.size.width, self.rich_style)
+        selection = self.text_selection
+        strip = self._strips.get(row) if selection is None else None
+        if strip is None:
+            strip = self._drawn(*rows[row], width, selection)
+            if selection is None:
+                if len(self._strips) > _ROWS_KEPT:
+                    self._strips.clear()
+                self._strips[row] = strip
+        return strip
+
+    def _drawn(self, number: int, piece: Piece, width: int, selection: Selection | None) -> Strip:
+        line = self._lines[number]
+        for index, (at, start, end) in enumerate(self._matches if self._needle else ()):
+            if at == number:
+                line = line.stylize(_HERE if index == self._here else _FOUND, start, end)
+        if selection is not None and (span := selection.get_span(number)) is not None:
+            line = line.stylize(self.screen.get_visual_style("screen--selection"), span[0], len(line) if span[1] < 0 else span[1])
+        part = line[piece.start : piece.end]
+        strips = Visual.to_strips(self, part, max(1, width - piece.indent), 1, self.visual_style, apply_selection=False)
+        body = (strips[0] if strips else Strip.blank(0)).apply_offsets(piece.start, number)
+        return Strip.join([Strip.blank(piece.indent, self.rich_style), body]) if piece.indent else body
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """The selected text, with the document's own lines: what is broken on the screen is whole."""
+        return selection.extract(self.plain), "\n"
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        """Draw the selection."""
+        del selection
+        self._strips.clear()
+        self.refresh()
+
+    # ---- searching
+
+    @property
+    def found(self) -> tuple[int, int]:
+        """The number of the match that is shown (0: there is none), and how many there are."""
+        return (self._here + 1 if self._matches else 0), len(self._matches)
+
+    def find(self, needle: str) -> None:
+        """Mark all occurrences of a text (with a capital letter: exactly so), and show the next one from the top row on."""
+        self._needle = needle
+        self._search()
+        rows, top = self._wrapped[1], int(self.scroll_offset.y)
+        first = (rows[top][0], rows[top][1].start) if top < len(rows) else (0, 0)
+        self._here = next((i for i, (line, start, _) in enumerate(self._matches) if (line, start) >= first), 0)
+        self._show_match()
+
+    def step(self, by: int) -> None:
+        """Show the next match, or the one before; behind the last one is the first."""
+        if self._matches:
+            self._here = (self._here + by) % len(self._matches)
+            self._show_match()
+
+    def _search(self) -> None:
+        self._matches = []
+        if self._needle:
+            exact = self._needle != self._needle.lower()
+            pattern = re.compile(re.escape(self._needle), 0 if exact else re.IGNORECASE)
+            self._matches = [
+                (number, *match.span()) for number, line in enumerate(self._lines) for match in pattern.finditer(line.plain)
+            ]
+        self._here = min(self._here, max(0, len(self._matches) - 1))
+
+    def _show_match(self) -> None:
+        self._strips.clear()
+        self.refresh()
+        if self._matches:
+            line, start, _ = self._matches[self._here]
+            row, top, height = self._row_of(line, start), int(self.scroll_offset.y), self.size.height
+            if not top <= row < top + height:
+                self.scroll_to(y=max(0, row - height // 3), animate=False, force=True, immediate=True)

@@ -1,4 +1,4 @@
-"""The input line at the bottom, for a destination (``:``) or a filter (``/``)."""
+"""The input line at the bottom, for a destination (``:``) or for words to look for (``/``)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,23 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
+from textual.content import Content
 from textual.message import Message
-from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
 
 from meshtui.ui.actions import bindings
+from meshtui.ui.fuzzy import rank
+
+_MOST = 12
+"""Maximum number of names beside the input."""
 
 
 class Prompt(Horizontal):
-    """Hidden until ``ask`` is called. Enter answers, Esc cancels."""
+    """Hidden until ``ask`` is called. Enter answers, Esc cancels.
+
+    With names to choose from, the best matches stand beside the input, best first. Enter answers with the chosen one, Tab
+    writes it into the input; the first one is chosen until up or down is pressed.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = bindings("prompt")
 
@@ -35,33 +43,78 @@ class Prompt(Horizontal):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002  (Textual's own name)
         super().__init__(id=id)
         self.mark = ""
+        self._names: Sequence[str] = ()
+        self._matches: list[str] = []
+        self._at = -1
 
     def compose(self) -> ComposeResult:
-        """The mark and the input."""
+        """The mark, the input and what may be meant."""
         yield Static("", id="prompt-mark", markup=False)
         yield Input(id="prompt-input", compact=True)
+        yield Static("", id="prompt-matches", markup=False)
 
     def on_mount(self) -> None:
         """Stay hidden."""
         self.display = False
 
-    def ask(self, mark: str, suggestions: Sequence[str], text: str) -> None:
-        """Show the prompt and take the keys."""
-        self.mark = mark
+    def ask(self, mark: str, names: Sequence[str], text: str) -> None:
+        """Show the prompt and take the keys; ``names`` are what may be meant, the most usual first."""
+        self.mark, self._names = mark, names
         self.query_one("#prompt-mark", Static).update(mark)
+        self.set_class(bool(names), "-names")
         field = self.query_one(Input)
-        field.suggester = SuggestFromList(suggestions, case_sensitive=False) if suggestions else None
-        field.placeholder = {":": "namespaces, workloads, authz, netpol, checkout, quit", "/": "words to look for"}.get(mark, "")
+        field.placeholder = "" if names else "words to look for"
         field.value = text
         field.cursor_position = len(text)
+        self._match(text)
         self.display = True
         self.screen.set_focus(field)  # at once: keys that are typed ahead belong to it
+
+    @property
+    def chosen(self) -> str:
+        """The name that is chosen, or empty."""
+        return self._matches[self._at] if 0 <= self._at < len(self._matches) else ""
+
+    def _match(self, text: str) -> None:
+        self._matches = rank(text, self._names)[:_MOST]
+        self._at = 0 if text.strip() and self._matches else -1  # Enter alone goes nowhere
+        self._draw()
+
+    def _draw(self) -> None:
+        first = max(0, self._at - 2)  # what is chosen is in view
+        words = [
+            Content.styled(f" {name} ", "reverse" if place == self._at else "")
+            for place, name in enumerate(self._matches[first:], first)
+        ]
+        self.query_one("#prompt-matches", Static).update(Content("").join(words))
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        if self._names and event.value != self.chosen:
+            self._match(event.value)
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.display = False
-        self.post_message(self.Answered(self.mark, event.value))
+        text = event.value
+        self.post_message(self.Answered(self.mark, self.chosen or text))
+
+    def action_complete(self) -> None:
+        """Write the chosen name into the input."""
+        name = self.chosen or next(iter(self._matches), "")
+        if name:
+            self._matches, self._at = [name, *(match for match in self._matches if match != name)], 0
+            field = self.query_one(Input)
+            field.value = name
+            field.cursor_position = len(name)
+            self._draw()
+
+    def action_choose(self, by: int) -> None:
+        """Choose the next name, or the one before."""
+        if self._matches:
+            self._at = (self._at + by) % len(self._matches) if self._at >= 0 else (0 if by > 0 else len(self._matches) - 1)
+            self._draw()
 
     def action_leave(self) -> None:
         """Give up."""

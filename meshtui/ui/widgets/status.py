@@ -2,66 +2,113 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from rich.cells import cell_len
 from textual.content import Content
 from textual.widgets import Static
 
 from meshtui.model.snapshot import KindStatus
 from meshtui.session import Session
+from meshtui.ui.columns import level, shorten
 from meshtui.ui.document import BAD, DIM, WARN
 from meshtui.ui.finding_marks import Marks
 from meshtui.ui.frame import LOADING_WORDS, NAME, NARROW_BELOW
 from meshtui.ui.text import age, clean
 
 _TONES = {BAD: "bold $text-error", WARN: "$text-warning", DIM: "dim"}
+_APART = 3
+"""The cells of a separator."""
+_LEAST = 6
+"""The cells that a shortened name keeps before the last one is left out."""
 _NAMES = 3
-"""Maximum number of kinds that the banner names."""
+"""Maximum number of kinds that the banner names, and of namespaces that the header names."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of the header. One with ``cut`` may lose the middle of its text; then those with a higher ``cut`` are left out."""
+
+    text: str
+    style: str = ""
+    name: str = ""
+    cut: int = 0
 
 
 class StatusBar(Static):
-    """One line with context, cluster, user, mode and freshness; below it a banner if the data isn't live."""
+    """One line with context, cluster, user, mode and freshness; below it a banner if the data isn't live.
+
+    Where it doesn't fit, the names in its middle are shortened. Its right end (findings, freshness) is never cut.
+    """
 
     _said: Content | None = None
     _marks = Marks()
+    _session: Session | None = None
+
+    def on_resize(self) -> None:
+        """Shorten for the new width."""
+        if self._session is not None:
+            self.show(self._session)
 
     def show(self, session: Session) -> None:
         """Say what the session knows now."""
+        self._session = session
         self._marks = self._marks.of(session.looking.report)
+        width = self.app.size.width
+        warnings = banner(session)
+        self.set_class(bool(warnings), "-not-live")
+        lines = [self._header(session, width), *(Content.styled(f" {clean(text)}", "bold") for text in warnings)]
+        lines += [Content.styled(f" {clean(text)}", "$text-warning") for text in _left_out(session)]
+        self._say(Content("\n").join(lines))
+
+    def _header(self, session: Session, width: int) -> Content:
         label = session.label
-        terse = self.app.size.width < NARROW_BELOW  # what goes without saying is left out
-        parts = [NAME]
-        if label.sandbox:
-            parts.append(Content.styled("sandbox", "bold $text-accent"))
-        for name, value in (("context", label.context), ("cluster", label.cluster), ("user", label.user)):
+        terse = width < NARROW_BELOW  # what goes without saying is left out
+        parts = [_Part("sandbox", "bold $text-accent")] if label.sandbox else []
+        for name, value, cut in (("context", label.context, 2), ("cluster", label.cluster, 4), ("user", label.user, 3)):
             if value and not (name == "cluster" and value == label.context):
-                parts.append(Content.styled("" if terse else f"{name} ", "dim").append(Content(clean(value))))
+                parts.append(_Part(value, name="" if terse else f"{name} ", cut=cut))
         if session.namespace:
-            parts.append(Content.styled("namespace ", "dim").append(Content(clean(session.namespace))))
+            parts.append(_Part(session.namespace, name="namespace ", cut=1))
         seen = session.snapshot.kind_state("Pod").scope or session.snapshot.kind_state("Namespace").scope
         if seen:
             names = seen.split(", ")
-            said = f"{len(names)} namespaces" if terse and len(names) > 1 else seen
-            parts.append(Content.styled(clean(f"sees only {said}"), "$text-warning"))
+            said = f"{len(names)} namespaces" if len(names) > (1 if terse else _NAMES) else seen
+            parts.append(_Part(f"sees only {said}", "$text-warning"))
         apart = len(session.snapshot.own_probes)
         if apart:  # no pane has them, so a pod that imitates a probe has to be visible here
-            parts.append(Content.styled(f"{apart} probe pod{'s' if apart > 1 else ''} apart", "$text-warning"))
-        parts.append(Content.styled("read-only", "bold $text-warning") if session.read_only else Content("read-write"))
-        found = [Content.styled(text, _TONES[tone]) for text, tone in self._marks.counts] if session.settled else []
-        if found:
-            parts.append(Content(" ").join(found))
+            parts.append(_Part(f"{apart} probe pod{'s' if apart > 1 else ''} apart", "$text-warning"))
+        parts.append(_Part("read-only", "bold $text-warning") if session.read_only else _Part("read-write"))
+        end = [Content.styled(text, _TONES[tone]) for text, tone in self._marks.counts] if session.settled else []
         text, tone = _freshness(session, terse=terse)
-        parts.append(Content.styled(text, tone))
-        warnings = banner(session)
-        self.set_class(bool(warnings), "-not-live")
-        header = Content(" · ").join(parts)
-        lines = [header, *(Content.styled(f" {clean(text)}", "bold") for text in warnings)]
-        lines += [Content.styled(f" {clean(text)}", "$text-warning") for text in _left_out(session)]
-        self._say(Content("\n").join(lines))
+        right = [*([Content(" ").join(end)] if end else []), Content.styled(text, tone)]
+        room = width - sum(part.cell_length + _APART for part in (NAME, *right)) + _APART
+        middle = [Content.styled(part.name, "dim").append(Content.styled(part.text, part.style)) for part in _fitted(parts, room)]
+        joined = Content(" · ").join(middle).truncate(max(1, room - _APART), ellipsis=True)
+        return Content(" · ").join([NAME, joined, *right])
 
     def _say(self, content: Content) -> None:
         if self._said is None or not self._said.is_same(content):
             grows = self._said is None or len(self._said.plain.split("\n")) != len(content.plain.split("\n"))
             self._said = content
             self.update(content, layout=grows)
+
+
+def _fitted(parts: Sequence[_Part], width: int) -> list[_Part]:
+    """The parts in ``width`` cells, each behind a separator: names are shortened, and left out if that isn't enough."""
+    parts = [replace(part, text=clean(part.text)) for part in parts]
+    while True:
+        names = [part for part in parts if part.cut]
+        fixed = sum(_APART + cell_len(part.name) + (0 if part.cut else cell_len(part.text)) for part in parts)
+        sizes = level([cell_len(part.text) for part in names], _LEAST, width - fixed)
+        if fixed + sum(sizes) <= width or not names:
+            short = iter(sizes)
+            return [replace(part, text=shorten(part.text, next(short))) if part.cut else part for part in parts]
+        if any(part.name for part in names):
+            parts = [replace(part, name="") for part in parts]
+        else:
+            parts.remove(max(names, key=lambda part: part.cut))
 
 
 def _left_out(session: Session) -> tuple[str, ...]:

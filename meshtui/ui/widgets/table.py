@@ -20,30 +20,17 @@ from textual.strip import Strip
 
 from meshtui.session import local_now
 from meshtui.ui.actions import bindings
+from meshtui.ui.columns import GAP, Column, Need, fit, need, shorten
 from meshtui.ui.text import age, clean
 
-_GAP = 2
+__all__ = ["Cell", "Column", "ObjectTable", "Row"]
+
 _NOTHING = {"", "-"}
 """A column with only these values isn't shown."""
-_NEVER_DROPPED = 7
-"""Columns with a higher ``keep`` shrink, but are never hidden."""
 _MEASURED = 400
 """The column widths are computed from this number of rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """One column. On narrow screens, columns with a lower ``keep`` shrink and disappear first.
-
-    A column with ``usual`` is shown only if some row says something else. ``most`` is its width if not all columns fit (0: any).
-    """
-
-    title: str
-    keep: int = 1
-    least: int = 4
-    right: bool = False
-    usual: str | None = None
-    most: int = 0
+_OF_AN_AGE = 4
+"""An age grows up to so many cells while it is shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +105,7 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._moved = False
         self._complete = False
         self._widths: list[int] = []
-        self._natural: list[int] = []
-        self._short: list[int] = []
+        self._needs: list[Need] = []
         self._measured: dict[str, tuple[Row, list[tuple[int, int]]]] = {}
 
     @property
@@ -186,19 +172,21 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
             )
         self._measured = measured
         sizes = [sizes for _, sizes in measured.values()]
-        self._natural, self._short = [], []
-        for i, column in enumerate(self.columns):
-            empty = bool(sizes) and not any(each[i][0] for each in sizes)
-            least = 0 if empty else cell_len(column.title)
-            self._natural.append(max(least, max((each[i][0] for each in sizes), default=0)))
-            self._short.append(max(least, max((each[i][1] for each in sizes), default=0)))
+        self._needs = [
+            need(column.title, [each[i][0] for each in sizes], [each[i][1] for each in sizes])
+            for i, column in enumerate(self.columns)
+        ]
         self._fit(self.size.width)
 
     def _wanted(self, cell: Cell) -> tuple[int, int]:
         """The width of a cell and that of its short form; 0 for an empty cell."""
         if cell.since is None and cell.text in _NOTHING:
             return 0, 0
-        return cell_len(self._text(cell)), cell_len(self._text(cell, short=True))
+        sizes = cell_len(self._text(cell)), cell_len(self._text(cell, short=True))
+        if cell.since is None:
+            return sizes
+        tail = cell_len(cell.text)
+        return max(sizes[0], tail + _OF_AN_AGE), max(sizes[1], tail + _OF_AN_AGE)
 
     def _text(self, cell: Cell, *, short: bool = False) -> str:
         """The current text of a cell."""
@@ -206,7 +194,7 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         return text if cell.since is None else f"{age((self._clock() - cell.since).total_seconds())}{text}"
 
     def _fit(self, width: int) -> None:
-        self._widths = fit(self.columns, self._natural, self._short, width)
+        self._widths = fit(self.columns, self._needs, width)
 
     def on_resize(self, event: events.Resize) -> None:
         """Fit the columns to the new width."""
@@ -239,15 +227,15 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _strip(self, cells: Sequence[Cell], base: Style, tones: dict[str, Style], width: int) -> Strip:
         segments = []
-        for column, cell, size, natural in zip(self.columns, cells, self._widths, self._natural, strict=False):
+        for column, cell, size, wanted in zip(self.columns, cells, self._widths, self._needs, strict=False):
             if size <= 0:
                 continue
-            text = self._text(cell, short=size < natural)
+            text = self._text(cell, short=size < wanted.usual)
             if cell_len(text) > size:
-                text = set_cell_size(text, size - 1) + "…"
+                text = shorten(self._text(cell, short=True), size)
             elif column.right:
                 text = " " * (size - cell_len(text)) + text
-            segments.append(Segment(set_cell_size(text, size) + " " * _GAP, tones.get(cell.tone, base)))
+            segments.append(Segment(set_cell_size(text, size) + " " * GAP, tones.get(cell.tone, base)))
         return Strip(segments).adjust_cell_length(width, base).crop(0, width)
 
     # ---- moving
@@ -310,39 +298,3 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
     def on_blur(self) -> None:
         """Draw the cursor as not focused."""
         self.refresh()
-
-
-def fit(columns: Sequence[Column], natural: Sequence[int], short: Sequence[int], width: int) -> list[int]:
-    """The widths of the columns of a table with ``width`` cells; 0 means that a column is hidden.
-
-    If the natural widths don't fit, columns shrink to their ``most``; then, lowest ``keep`` first, they take their short form,
-    then shrink to their minimum, then disappear. Space that is left goes to those with the highest ``keep``.
-    """
-    widths = list(natural)
-    order = sorted((i for i in range(len(columns)) if natural[i]), key=lambda i: (columns[i].keep, -i))
-    if not width or not order:
-        return widths
-    if _excess(widths, width) > 0:
-        widths = [min(each, column.most or each) for each, column in zip(widths, columns, strict=True)]
-    for index in order:
-        if _excess(widths, width) > 0:
-            widths[index] = min(widths[index], short[index])
-    for index in order[:-1]:
-        over = _excess(widths, width)
-        if over > 0:
-            least = min(widths[index], columns[index].least)
-            widths[index] = max(least, widths[index] - over)
-            widths[index] *= _excess(widths, width) <= 0 or columns[index].keep > _NEVER_DROPPED
-    best = order[-1]
-    widths[best] = max(1, widths[best] - max(0, _excess(widths, width)))
-    for index in reversed(order):
-        if widths[index]:
-            wanted = natural[index] if natural[index] - widths[index] <= -_excess(widths, width) else short[index]
-            widths[index] += max(0, min(wanted - widths[index], -_excess(widths, width)))
-    return widths
-
-
-def _excess(widths: Sequence[int], width: int) -> int:
-    """By how many cells the columns are too wide (negative: how many are left)."""
-    shown = [w for w in widths if w > 0]
-    return sum(shown) + _GAP * max(0, len(shown) - 1) - width
