@@ -262,7 +262,8 @@ def _no_fault(report: MeshReport) -> str:
     undated = [each.node for each in read if each.at is None]
     if undated:
         return f"{among}, but whether those of {', '.join(undated)} are old isn't known\n"
-    return f"{among} of {len(read)} of {len(report.nodes)} nodes\n" if len(read) < len(report.nodes) else f"{among}\n"
+    some = f": {len(read)} of {len(report.nodes)} nodes could be read" if len(read) < len(report.nodes) else ""
+    return f"{among}{some}\n"
 
 
 def _certificates_text(report: MeshReport) -> str:

@@ -12,7 +12,7 @@ from meshtui.mesh.between import ALL, between_ztunnels
 from meshtui.mesh.certificates import certificate_problems, certificates_unread
 from meshtui.mesh.compared import NONE, has_other_clusters
 from meshtui.mesh.discovery import Seen
-from meshtui.mesh.enrolment import enrolments, should_be_captured
+from meshtui.mesh.enrolment import enrolments, supposed
 from meshtui.mesh.report import Between, Difference, MeshReport, NodeState
 from meshtui.mesh.status import status_differences
 from meshtui.mesh.versions import version_differences, version_of
@@ -142,22 +142,20 @@ def _compared(look: MeshLook) -> dict[bool, frozenset[str]]:
 
 
 def _states(snapshot: Snapshot | None, look: MeshLook, report: MeshReport, *, with_api: bool) -> Iterator[NodeState]:
-    supposed: Counter[str] = Counter()
-    if snapshot is not None:
-        supposed.update(pod.node for pod in snapshot.pods.values() if pod.node and should_be_captured(snapshot, pod))
+    counts = supposed(snapshot) if snapshot is not None else None
     synced = {each.proxy: each for each in look.synced or ()}
     compared = _compared(look)
     seen = {each.node for each in look.nodes}
     for each in sorted(look.nodes, key=lambda node: (node.node, node.pod)):
-        state = _state(each, synced, supposed[each.node] if snapshot is not None else None)
+        state = _state(each, synced, counts[each.node] if counts is not None else None)
         known = each.node in compared[with_api]
         yield _counted(state if known else replace(state, drift=None), report)
-    if snapshot is None or not Seen(snapshot).reads_all("Pod"):
+    if snapshot is None or counts is None or not Seen(snapshot).reads_all("Pod"):
         return  # a ztunnel may be there that can't be seen
     served = {pod.node for pod in snapshot.pods.values() if pod.labels.get("app") == "ztunnel" and not pod.completed}
-    for node in sorted(set(supposed) - seen - served):
+    for node in sorted(set(counts) - seen - served):
         words = ("no ztunnel runs here",)
-        yield NodeState(node, "", "", None, None, supposed[node], None, 0, None, None, None, words)
+        yield NodeState(node, "", "", None, None, counts[node], None, 0, None, None, None, words)
 
 
 def _state(look: NodeLook, synced: Mapping[str, Synced], supposed: int | None) -> NodeState:

@@ -6,7 +6,7 @@ is set from it, so neither is evidence.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
@@ -45,6 +45,11 @@ def should_be_captured(snapshot: Snapshot, pod: Pod) -> bool:
     namespace = snapshot.namespace_by_name.get(pod.namespace)
     # with other selectors than the defaults, labels don't show what istio-cni captures
     return not snapshot.installation.capture and wants_capture(pod, namespace.labels if namespace else {})
+
+
+def supposed(snapshot: Snapshot) -> Counter[str]:
+    """How many pods of each node should be captured by now: one without an address has no network yet."""
+    return Counter(pod.node for pod in snapshot.pods.values() if pod.node and pod.ips and should_be_captured(snapshot, pod))
 
 
 def enrolments(

@@ -153,6 +153,7 @@ LOOKING = {
     "record": [("recording",)],
     "acceptance": [()],
     "diff": [("policy.yaml",)],
+    "mesh": [("status", "--wait", "0"), ("drift", "--wait", "0", "-o", "json"), ("certificates", "--node", "nobody")],
     "report-verdict": [(ECOM, INVENTORY)],
 }
 """Words after each command with which it must only look: no yes was given, or it is read-only. ``verify`` is below."""

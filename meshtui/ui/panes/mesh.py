@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from functools import partial
 
 from meshtui.mesh.discovery import Seen
-from meshtui.mesh.enrolment import should_be_captured
+from meshtui.mesh.enrolment import supposed
 from meshtui.mesh.report import CertificateProblem, Difference, MeshReport, NodeState
 from meshtui.mesh.versions import tag_of
 from meshtui.model.enrolment import Capture, Enrolment
@@ -55,10 +54,10 @@ def _states(session: Session) -> list[NodeState]:
     snapshot = session.snapshot
     if not snapshot.live:
         return []
-    supposed = Counter(pod.node for pod in snapshot.pods.values() if pod.node and should_be_captured(snapshot, pod))
+    counts = supposed(snapshot)
     ztunnels = {pod.node: pod for pod in snapshot.pods.values() if _is_ztunnel(pod)}
-    nodes = sorted({*supposed, *ztunnels} if Seen(snapshot).reads_all("Pod") else ztunnels)  # else one may be there unseen
-    return [_unseen(node, ztunnels.get(node), supposed[node]) for node in nodes]
+    nodes = sorted({*counts, *ztunnels} if Seen(snapshot).reads_all("Pod") else ztunnels)  # else one may be there unseen
+    return [_unseen(node, ztunnels.get(node), counts[node]) for node in nodes]
 
 
 def _unseen(node: str, ztunnel: Pod | None, supposed: int) -> NodeState:

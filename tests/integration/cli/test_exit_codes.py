@@ -84,6 +84,7 @@ def _cases():
             Case(2, "api", ("run", "checkout", "--read-only", "--yes")),
         ],
         "matrix": [Case(0, "manifests", ()), Case(2, "manifests", ("-n", "nobody"))],
+        "mesh": [Case(2, "nothing", ("drift", "--now", "2026-01-01"))],
         "predict": [
             Case(0, "manifests", ("--flows", "FLOWS")),
             Case(2, "manifests", ("--flows", "EMPTY_FILE")),
@@ -114,6 +115,7 @@ def _cases():
         "predict": ("--flows", "FLOWS"),
         "verify": ("HOLDS",),
         "journey": ("run", "BROWSE"),
+        "mesh": ("status",),
     }
     needed["version"] = ("--server",)
     for name in names():
@@ -124,8 +126,8 @@ def _cases():
 
 
 CASES = _cases()
-ELSEWHERE = {("probe", 1)}
-"""Shown below: reality has to change between the question and the answer."""
+ELSEWHERE = {("probe", 1), ("mesh", 0), ("mesh", 1), ("mesh", 4)}
+"""Shown below: reality has to change between the question and the answer; and with saved dumps (unit/mesh)."""
 
 
 def test_every_code_that_a_command_claims_has_a_case():

@@ -7,15 +7,17 @@ from types import SimpleNamespace
 
 import pytest
 
+from meshtui.cli.mesh_report import _certificates_text, _drift_text, _status_text, is_known
 from meshtui.mesh.compare import compare, confirmed, is_calm
 from meshtui.mesh.report import MeshReport
 from meshtui.model.enrolment import Capture
 from meshtui.model.snapshot import KindState, KindStatus
 from meshtui.ui.panes.mesh import _states
+from meshtui.ztunnel.look import MeshLook, NodeLook
 from tests.fakes import snapshots
 from tests.fakes.dumps import plain_tables
 from tests.fakes.snapshots import snapshot_of
-from tests.fakes.ztunnels import NOW, dump, look_of, workload
+from tests.fakes.ztunnels import NOW, certificate, dump, look_of, workload
 from tests.unit.mesh.test_enrolment import MESH, cluster, pod, ztunnel
 
 LATER = NOW + timedelta(seconds=15)
@@ -130,3 +132,35 @@ def test_one_that_asks_on_demand_is_said_not_to_be_compared():
     report = compare(cluster(), replace(look, nodes=(replace(look.nodes[0], dump=asks), look.nodes[1])), {}, NOW)
     assert [each.drift for each in report.nodes] == [None, 0]
     assert "aren't compared" in report.nodes[0].problems[0]
+
+
+def test_a_pod_that_waits_for_its_network_is_not_counted_as_missing():
+    """A rolling update: the node has captured all that it could."""
+    waits = pod("catalog", redirection="")
+    waits["status"] = {"phase": "Pending"}
+    report = compare(cluster(pod("web"), waits), look_of(dump(pods=[WEB])), {}, NOW)
+    assert [(each.captured, each.supposed) for each in report.nodes] == [(1, 1)]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "drift", "certificates"),
+    [
+        ("ab", "no drift: 2 ztunnels were compared", "no faulty certificate among 2"),
+        ("a", "no drift: 1 of 2 ztunnels could be compared", "no faulty certificate among 1: 1 of 2 nodes could be read"),
+        ("", "drift isn't known: nothing could be compared", "certificates aren't known: none could be read"),
+    ],
+)
+def test_the_text_says_of_how_many_nodes_it_speaks(nodes, drift, certificates):
+    held = [certificate("spiffe://cluster.local/ns/shop/sa/default")]
+    entries = [workload("shop", "web", ip="10.0.0.3", serviceAccount="default")]
+    read = look_of(*(dump(node, certificates=held, workloads=entries) for node in nodes)).nodes
+    failed = (
+        NodeLook(node, f"istio-system/ztunnel-{node}", at=NOW, problems=("config dump: no answer",))
+        for node in "ab"[len(nodes) :]
+    )
+    snapshot = cluster(pod("web", redirection=""))
+    report = replace(compare(snapshot, MeshLook(NOW, (*read, *failed)), {}, NOW), enrolments={})
+    assert _drift_text(report) == f"{drift}\n"
+    assert _certificates_text(report) == f"{certificates}\n"
+    assert drift in _status_text(report, snapshot)
+    assert [is_known(what, report) for what in ("status", "drift", "certificates")] == [bool(nodes)] * 3
