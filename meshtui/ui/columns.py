@@ -15,6 +15,8 @@ _NEVER_DROPPED = 7
 """Columns with a higher ``keep`` are never hidden."""
 _ORDINARY = 20
 """A cell that isn't wider is never an exception."""
+_SOME = 22
+"""So many cells each column gets before a more important one gets more."""
 _MIDDLE_FROM = 8
 """With fewer cells, a name loses its end instead of its middle."""
 
@@ -74,7 +76,7 @@ def fit(columns: Sequence[Column], needs: Sequence[Need], width: int) -> list[in
     """The widths of the columns of a table with ``width`` cells; 0 means that a column is hidden.
 
     Columns are hidden, lowest ``keep`` first, only if not all can have ``FLOOR`` cells. Then they grow, highest ``keep`` first:
-    all to their ``least``, all to their short forms, all to their usual texts, and all to their longest texts.
+    all to their ``least``, all to some 20 cells, all to their short forms, all to their usual texts, and all to their longest.
     """
     shown = sorted((i for i, each in enumerate(needs) if each.all), key=lambda i: (-columns[i].keep, i))
     widths = [each.all for each in needs]
@@ -89,7 +91,9 @@ def fit(columns: Sequence[Column], needs: Sequence[Need], width: int) -> list[in
     _squeeze(shown, widths, width)
     short = [min(each.short, column.most or each.short) for column, each in zip(columns, needs, strict=True)]
     usual = [min(each.usual, column.most or each.usual) for column, each in zip(columns, needs, strict=True)]
-    for wanted in ([min(c.least, s) for c, s in zip(columns, short, strict=True)], short, usual, [each.all for each in needs]):
+    least = [min(column.least, each) for column, each in zip(columns, short, strict=True)]
+    some = [min(max(_SOME, low), each) for low, each in zip(least, short, strict=True)]
+    for wanted in (least, some, short, usual, [each.all for each in needs]):
         for index in shown:
             more, room = wanted[index] - widths[index], _room(widths, width)
             if more <= room or wanted[index] <= short[index] or short[index] == usual[index]:

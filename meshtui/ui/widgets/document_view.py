@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -119,9 +119,9 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _drawn(self, number: int, piece: Piece, width: int, selection: Selection | None) -> Strip:
         line = self._lines[number]
-        for index, (at, start, end) in enumerate(self._matches if self._needle else ()):
-            if at == number:
-                line = line.stylize(_HERE if index == self._here else _FOUND, start, end)
+        first = bisect_left(self._matches, (number, 0, 0))
+        for index, (_, start, end) in enumerate(self._matches[first : bisect_left(self._matches, (number + 1, 0, 0))], first):
+            line = line.stylize(_HERE if index == self._here else _FOUND, start, end)
         if selection is not None and (span := selection.get_span(number)) is not None:
             line = line.stylize(self.screen.get_visual_style("screen--selection"), span[0], len(line) if span[1] < 0 else span[1])
         part = line[piece.start : piece.end]

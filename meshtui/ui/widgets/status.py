@@ -55,7 +55,7 @@ class StatusBar(Static):
         """Say what the session knows now."""
         self._session = session
         self._marks = self._marks.of(session.looking.report)
-        width = self.app.size.width
+        width = self.size.width or self.app.size.width  # a drill beside it leaves less than the terminal has
         warnings = banner(session)
         self.set_class(bool(warnings), "-not-live")
         lines = [self._header(session, width), *(Content.styled(f" {clean(text)}", "bold") for text in warnings)]
