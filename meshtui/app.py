@@ -243,6 +243,21 @@ class MeshtuiApp(App[None], inherit_bindings=False):
         elif station.open:
             await main.run_action(station.open)
 
+    async def action_interrupt(self) -> None:
+        """Copy what the mouse has selected; without that, stop what the screen is doing; without that, quit."""
+        selected = self.screen.get_selected_text()
+        if selected:
+            self.copy_to_clipboard(selected)
+            self.screen.clear_selection()
+            lines = selected.count("\n") + 1
+            self.notify(f"copied {lines} line{'s' if lines > 1 else ''}", timeout=2)
+            return
+        stops = getattr(self.screen, "interrupt", None)
+        if stops is not None and stops():
+            self.notify("stopped; Ctrl-C again quits", severity="warning", timeout=3)
+            return
+        await self.action_quit()
+
     def action_help(self) -> None:
         """Open the help for the top screen."""
         from meshtui.screens.help import HelpScreen

@@ -218,6 +218,7 @@ class ProbeScreen(ActionScreen):
             self._say(probing.summary(done))
         finally:
             self._pending.clear()
+            self._marked.clear()  # Enter then probes what is under the cursor, and not all of them again
             if self._ticker:
                 self._ticker.pause()
             self._refresh()
@@ -232,12 +233,17 @@ class ProbeScreen(ActionScreen):
         if (flow := self._current()) is not None:
             self.app.push_screen(WhyScreen(self._session, flow))
 
+    def interrupt(self) -> bool:
+        """Stop a running probe; its pods are removed. Returns whether one was running."""
+        if not self._pending:
+            return False
+        self.workers.cancel_group(self, "probe")
+        return True
+
     def action_back(self) -> None:
-        """Stop a running probe (its pods are removed), else go back."""
-        if self._pending:
-            self.workers.cancel_group(self, "probe")
-        else:
-            self.app.pop_screen()
+        """Go back; a running probe is stopped first, and its pods are removed."""
+        self.interrupt()
+        self.app.pop_screen()
 
 
 def _content(message: Line) -> Content:

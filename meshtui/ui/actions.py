@@ -282,12 +282,28 @@ ACTIONS: tuple[Action, ...] = (
     Action("text.page_down", "pagedown", "page_down", "Page down", "a page up, down in a text", shown=False),
     Action("text.top", "home,g", "scroll_home", "Top", "the beginning, the end of a text", shown=False),
     Action("text.end", "end,G", "scroll_end", "End", "the beginning, the end of a text", shown=False),
+    Action("picture.left", "left,h", "walk(-1,0)", "Left", "to what is at the left, at the right", shown=False),
+    Action("picture.right", "right,l", "walk(1,0)", "Right", "to what is at the left, at the right", shown=False),
+    Action("picture.up", "up,k", "walk(0,-1)", "Up", "to what is above, below", shown=False),
+    Action("picture.down", "down,j", "walk(0,1)", "Down", "to what is above, below", shown=False),
+    Action("picture.first", "home,g", "edge(False)", "First", "the first, the last item of a picture", shown=False),
+    Action("picture.last", "end,G", "edge(True)", "Last", "the first, the last item of a picture", shown=False),
+    Action("picture.open", "enter", "choose", "Open", "open what the cursor is on", shown=False),
     # Everywhere.
     Action("app.fold", "f2", "guide('fold')", "Fold the drill", "fold or unfold the drill or the tour", shown=False),
     Action("app.hint", "f3", "guide('hint')", "Next hint", "the drill's next hint", shown=False),
     Action("app.go_on", "space", "guide('go_on')", "Next station", "the tour's next station", shown=False, priority=True),
     Action("app.palette", "ctrl+p", "command_palette", "Palette", "every command, by its name", shown=False, priority=True),
-    Action("app.quit", "ctrl+c,ctrl+q", "quit", "Quit", "quit, and clean up", shown=False, priority=True),
+    Action(
+        "app.interrupt",
+        "ctrl+c",
+        "interrupt",
+        "Copy, stop, quit",
+        "copy what the mouse has selected; else stop what runs; else quit, and clean up",
+        shown=False,
+        priority=True,
+    ),
+    Action("app.quit", "ctrl+q", "quit", "Quit", "quit, and clean up", shown=False, priority=True),
 )
 
 _MODIFIERS = {"ctrl", "shift", "alt", "super", "meta", "hyper"}

@@ -16,6 +16,7 @@ from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
+from textual.selection import Selection
 from textual.strip import Strip
 
 from meshtui.session import local_now
@@ -203,13 +204,43 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line: the header stays on top, the rows scroll beneath it."""
+        """Draw one line: the header stays on top, the rows scroll beneath it. What the mouse has selected is marked."""
+        line = 0 if y == 0 else y + int(self.scroll_offset.y)
+        return self._with_selection(self._line(y), line).apply_offsets(0, line)
+
+    def _with_selection(self, strip: Strip, line: int) -> Strip:
+        selection = self.text_selection
+        span = selection.get_span(line) if selection is not None else None
+        if span is None:
+            return strip
+        start, end = span[0], strip.cell_length if span[1] == -1 else span[1]
+        marked = strip.crop(start, end).apply_style(self.screen.get_component_rich_style("screen--selection"))
+        return Strip.join([strip.crop(0, start), marked, strip.crop(end)])
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """The selected text, and what comes after it; Textual's interface for copying."""
+        first = selection.start.y if selection.start is not None else 0
+        last = selection.end.y if selection.end is not None else len(self.rows)
+        texts = [self._line_of(line).text.rstrip() if first <= line <= last else "" for line in range(len(self.rows) + 1)]
+        return selection.extract("\n".join(texts)), "\n"
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        """Draw what is selected."""
+        del selection
+        self.refresh()
+
+    def _line(self, y: int) -> Strip:
+        """One line of the widget, without a selection."""
+        return self._line_of(0 if y == 0 else y + int(self.scroll_offset.y))
+
+    def _line_of(self, line: int) -> Strip:
+        """A line of the whole table: 0 is the header."""
         width = self.size.width
-        if y == 0:
+        if line == 0:
             style = self.get_component_rich_style("table--header")
             words = [column.title for column in self.columns]
             return self._strip([Cell(word) for word in words], style, {}, width)
-        index = y - 1 + int(self.scroll_offset.y)
+        index = line - 1
         if not 0 <= index < len(self.rows):
             return Strip.blank(width, self.get_component_rich_style("table--row"))
         row = self.rows[index]

@@ -1,0 +1,1 @@
+"""Pictures: each module lays one out, as a pure function of data and size. ``meshtui.ui.widgets.picture`` draws them."""

@@ -1,0 +1,156 @@
+"""A picture as data: pieces of text with a place and a tone, and the items in it on which the cursor can rest."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from rich.cells import cell_len, set_cell_size
+
+from meshtui.ui.document import PLAIN
+from meshtui.ui.links import Link
+from meshtui.ui.text import clean
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Text in one row, from cell ``x`` on (0 is the left), in row ``y`` (0 is the top), with a tone of ``document``."""
+
+    x: int
+    y: int
+    text: str
+    tone: str = PLAIN
+
+    @property
+    def width(self) -> int:
+        """Its width in cells."""
+        return cell_len(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A rectangle, in cells, that the cursor can rest on. ``id`` is unique in its picture and the same in the next one."""
+
+    id: str
+    x: int
+    y: int
+    width: int
+    height: int = 1
+    link: Link | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture of ``width`` × ``height`` cells. Marks don't overlap, and are inside of it; items are in reading order."""
+
+    width: int
+    height: int
+    marks: tuple[Mark, ...] = ()
+    items: tuple[Item, ...] = ()
+
+    def rows(self) -> list[list[Mark]]:
+        """The marks of each row, from left to right."""
+        rows: list[list[Mark]] = [[] for _ in range(self.height)]
+        for mark in self.marks:
+            rows[mark.y].append(mark)
+        for row in rows:
+            row.sort(key=lambda mark: mark.x)
+        return rows
+
+    def plain(self) -> str:
+        """The picture as text."""
+        lines = []
+        for row in self.rows():
+            text, at = "", 0
+            for mark in row:
+                text += " " * (mark.x - at) + mark.text
+                at = mark.x + mark.width
+            lines.append(text.rstrip())
+        return "\n".join(lines)
+
+
+@dataclass(slots=True)
+class Canvas:
+    """What a layout function draws on. What lies outside is cut off; of two texts in one place, the later one is seen."""
+
+    width: int
+    height: int
+    _cells: list[list[tuple[str, str]]] = field(init=False)
+    _items: list[Item] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Begin with an empty canvas."""
+        self._cells = [[(" ", PLAIN)] * self.width for _ in range(self.height)]
+
+    def put(self, x: int, y: int, text: str, tone: str = PLAIN) -> int:
+        """Write a text, cleaned, and return the cell after it."""
+        text = clean(text)
+        if not 0 <= y < self.height:
+            return x + cell_len(text)
+        row = self._cells[y]
+        for character in text:
+            size = cell_len(character)
+            if size == 0:
+                if 0 < x <= self.width:
+                    row[x - 1] = (row[x - 1][0] + character, row[x - 1][1])
+                continue
+            if x >= 0 and x + size <= self.width:
+                self._clear(row, x)
+                if size == 2:
+                    self._clear(row, x + 1)
+                    row[x + 1] = ("", tone)
+                row[x] = (character, tone)
+            x += size
+        return x
+
+    @staticmethod
+    def _clear(row: list[tuple[str, str]], x: int) -> None:
+        """Make room in a cell: half of a wide character isn't left over."""
+        if row[x][0] == "" and x > 0:
+            row[x - 1] = (" ", row[x - 1][1])
+        elif cell_len(row[x][0]) == 2 and x + 1 < len(row):
+            row[x + 1] = (" ", row[x + 1][1])
+
+    def down(self, x: int, y: int, length: int, glyph: str, tone: str = PLAIN) -> None:
+        """Write a character into several rows, one below the other."""
+        for row in range(y, y + length):
+            self.put(x, row, glyph, tone)
+
+    def box(self, x: int, y: int, width: int, height: int, tone: str = PLAIN, *, heavy: bool = False) -> None:
+        """Draw a frame, with its outer size."""
+        across, along, corners = ("━", "┃", "┏┓┗┛") if heavy else ("─", "│", "╭╮╰╯")
+        self.put(x, y, corners[0] + across * (width - 2) + corners[1], tone)
+        self.down(x, y + 1, height - 2, along, tone)
+        self.down(x + width - 1, y + 1, height - 2, along, tone)
+        self.put(x, y + height - 1, corners[2] + across * (width - 2) + corners[3], tone)
+
+    def item(self, id: str, x: int, y: int, width: int, height: int = 1, link: Link | None = None) -> None:  # noqa: A002  (as in Item)
+        """Let the cursor rest on a rectangle."""
+        self._items.append(Item(id, x, y, width, height, link))
+
+    def picture(self) -> Picture:
+        """What was drawn."""
+        marks: list[Mark] = []
+        for y, row in enumerate(self._cells):
+            x = 0
+            while x < self.width:
+                text, tone = row[x]
+                start = x
+                x += 1
+                while x < self.width and row[x][1] == tone:
+                    text += row[x][0]
+                    x += 1
+                if text.strip():
+                    lead = len(text) - len(text.lstrip(" "))
+                    marks.append(Mark(start + lead, y, text.strip(" "), tone))
+        return Picture(self.width, self.height, tuple(marks), tuple(self._items))
+
+
+def fitted(text: str, width: int) -> str:
+    """A text in exactly ``width`` cells, padded or cut at its end."""
+    return set_cell_size(text, max(0, width))
+
+
+def widest(texts: Iterable[str]) -> int:
+    """The width of the widest text, 0 for none."""
+    return max(map(cell_len, texts), default=0)
