@@ -17,6 +17,7 @@ from meshtui.ui.actions import bindings
 from meshtui.ui.document import PLAIN
 from meshtui.ui.links import Link
 from meshtui.ui.pictures.canvas import Item, Mark, Picture
+from meshtui.ui.pictures.walking import next_item
 
 
 class PictureView(ScrollView, can_focus=True, inherit_bindings=False):
@@ -99,6 +100,10 @@ class PictureView(ScrollView, can_focus=True, inherit_bindings=False):
         item = self.item
         return item.link if item is not None else None
 
+    def forget(self) -> None:
+        """Let the cursor begin anew in the next picture."""
+        self._here = ""
+
     def select(self, id: str) -> bool:  # noqa: A002  (as in Item)
         """Move the cursor to an item. Returns False if it isn't in the picture."""
         found = next((each for each in self.picture.items if each.id == id), None)
@@ -146,15 +151,9 @@ class PictureView(ScrollView, can_focus=True, inherit_bindings=False):
         if here is None:
             self._go(next(iter(self.picture.items), None))
             return
-        ways = [(_way(here, each, right, down), each) for each in self.picture.items if each.id != here.id]
-        nearest = min((pair for pair in ways if pair[0] is not None), key=lambda pair: pair[0] or 0, default=None)
-        if nearest is not None:
-            self._go(nearest[1])
-        elif down:  # nothing is straight below (above): the next one (the one before) in reading order
-            items = self.picture.items
-            place = items.index(here) + down
-            if 0 <= place < len(items):
-                self._go(items[place])
+        there = next_item(self.picture.items, here, right, down)
+        if there is not None:
+            self._go(there)
 
     def action_edge(self, last: bool) -> None:
         """To the first or the last item."""
@@ -184,14 +183,3 @@ class PictureView(ScrollView, can_focus=True, inherit_bindings=False):
     def on_blur(self) -> None:
         """Draw the cursor as not focused."""
         self.refresh()
-
-
-def _way(here: Item, there: Item, right: int, down: int) -> float | None:
-    """How far an item is in a direction, in cells (a row counts as two); None if it isn't in that direction."""
-    if right:
-        along = there.x - (here.x + here.width) if right > 0 else here.x - (there.x + there.width)
-        aside = 2 * abs((there.y + there.height / 2) - (here.y + here.height / 2))
-    else:
-        along = 2 * (there.y - (here.y + here.height) if down > 0 else here.y - (there.y + there.height))
-        aside = max(0, there.x - (here.x + here.width), here.x - (there.x + there.width))
-    return along + 2 * aside if along >= 0 else None

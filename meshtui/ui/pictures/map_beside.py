@@ -1,0 +1,208 @@
+"""The wide form of a map: callers at the left, the centre in the middle, callees at the right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len
+
+from meshtui.ui.columns import level
+from meshtui.ui.document import DIM
+from meshtui.ui.pictures.canvas import Canvas, widest
+from meshtui.ui.pictures.map_data import MapData
+from meshtui.ui.pictures.map_labels import Labels, labels_of, policy_width, write_label
+from meshtui.ui.pictures.map_lines import DOWN, LEFT, RIGHT, UP, across, joint, trunk
+from meshtui.ui.pictures.map_parts import (
+    CENTRE,
+    LEAST_NAME,
+    Items,
+    box,
+    centre_name,
+    edge_item,
+    facts_of,
+    middled,
+    name_item,
+    name_width,
+    short_name,
+    tops,
+)
+from meshtui.ui.pictures.map_rows import Row, shown_name
+
+_LEFT = 11
+"""Cells of a left side besides name and label: 4 between them, and a line, the trunk and an arrow behind."""
+_RIGHT = 12
+"""The same of a right side, whose labels have an arrow behind them."""
+_STEPS = (5, 4, 3, 2, 1)
+_BOX = 4
+"""Cells of the box besides its name."""
+_BELOW = 3
+"""Rows of the centre below the row of its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """Where things are: the widths of names and policies of both sides, the box, and the lines' parts."""
+
+    left_name: int
+    right_name: int
+    left_policy: int
+    right_policy: int
+    centre: int
+    x: int
+    """The left edge of the centre."""
+
+
+class Beside:
+    """A map of this form. ``fits`` says whether no name is shortened, ``possible`` whether it can be drawn at all."""
+
+    def __init__(self, data: MapData, left: Sequence[Row], right: Sequence[Row], width: int, height: int, headings: int) -> None:
+        self._data, self._left, self._right = data, left, right
+        self._width, self._height, self._top = width, height, 2 * headings
+        self._labels = labels_of(left), labels_of(right)
+        self._centre = max(cell_len(shown_name(data.name)) + _BOX, widest(facts_of(data)))
+        names = (name_width(left), name_width(right), self._centre)
+        fixed = (self._labels[0].plain + _LEFT if left else 12) + (self._labels[1].plain + _RIGHT if right else 12)
+        self._names, self._fixed = names, fixed
+        self.fits = sum(names) + fixed <= width
+        self.possible = sum(min(LEAST_NAME + 4, each) for each in names) + fixed <= width
+
+    def draw(self, note: int) -> Canvas:
+        """Draw it. ``note``: how many rows to leave at the bottom."""
+        plan = self._plan()
+        area = self._height - self._top
+        step = next(
+            (step for step in _STEPS if max(_height(self._left, step), _height(self._right, step)) <= area),
+            1,
+        )
+        heights = _height(self._left, step), _height(self._right, step)
+        whole = max(area, *heights, _BELOW + 2)
+        canvas = Canvas(self._width, self._top + whole + note)
+        middle = self._top + max(1, min(area // 2, whole - 1 - _BELOW))
+        items = Items()
+        self._draw_centre(canvas, items, plan, middle)
+        starts = [min(max(self._top, middle - height // 2), self._top + whole - height) for height in heights]
+        self._draw_left(canvas, items, plan, middle, [starts[0] + each for each in tops(self._left, step)])
+        self._draw_right(canvas, items, plan, middle, [starts[1] + each for each in tops(self._right, step)])
+        if self._top:
+            self._draw_headings(canvas, plan, max(0, min(*starts, middle - 1) - 2))
+        items.put_on(canvas)
+        return canvas
+
+    def _plan(self) -> _Plan:
+        """Names get what they need, or lose most where they are longest; then come policies; what is left makes lines longer."""
+        left, right, centre = level(self._names, min(LEAST_NAME, self._width), self._width - self._fixed)
+        spare = max(0, self._width - self._fixed - left - right - centre)
+        wanted = level([each.policy for each in self._labels], 0, max(0, spare - 2))
+        policies = [policy_width(labels, given + 1) for labels, given in zip(self._labels, wanted, strict=True)]
+        sizes = [labels.width(policy) for labels, policy in zip(self._labels, policies, strict=True)]
+        before = left + sizes[0] + _LEFT if self._left else 12
+        after = right + sizes[1] + _RIGHT if self._right else 12
+        x = max(before, min((self._width - centre) // 2, self._width - after - centre))
+        return _Plan(left, right, policies[0], policies[1], centre, x)
+
+    def _draw_centre(self, canvas: Canvas, items: Items, plan: _Plan, middle: int) -> None:
+        name = centre_name(self._data, plan.centre - _BOX)
+        width = cell_len(name) + _BOX
+        x = plan.x + (plan.centre - width) // 2
+        box(canvas, x, middle - 1, width, [name])
+        items.add(CENTRE, x, middle - 1, width, 3, self._data.ref)
+        for number, text in enumerate(facts_of(self._data)):
+            middled(canvas, plan.x, middle + 2 + number, plan.centre, text)
+        if not self._left:
+            canvas.put(max(0, x - 12), middle, "no callers", DIM)
+        if not self._right:
+            canvas.put(x + width + 2, middle, "no callees", DIM)
+
+    def _draw_headings(self, canvas: Canvas, plan: _Plan, y: int) -> None:
+        data = self._data
+        if self._left:
+            canvas.put(0, y, f"Callers {len(data.callers)}", DIM)
+        if self._right:
+            what = f"Selects {len(data.selected)}" if data.selected else f"Callees {len(data.callees)}"
+            canvas.put(self._width - max(plan.right_name, len(what)), y, what, DIM)
+
+    def _draw_left(self, canvas: Canvas, items: Items, plan: _Plan, middle: int, places: Sequence[int]) -> None:
+        """Names, lines, labels, and the trunk with its arrow into the box."""
+        rows, labels = self._left, self._labels[0]
+        if not rows:
+            return
+        spare = plan.x - plan.left_name - labels.width(plan.left_policy) - _LEFT
+        at = plan.left_name + 5 + spare // 2
+        stem = plan.x - 4 - spare // 4
+        for row, y in zip(rows, places, strict=True):
+            if row.first:
+                end = canvas.put(0, y, short_name(row.name, plan.left_name), row.tone)
+                name_item(items, row, 0, y, end)
+                if row.header:
+                    continue
+                across(canvas, end + 1, at - 1, y, row)
+            if not (row.first and row.last):
+                across(canvas, at - 2, at - 1, y, row)
+                canvas.put(at - 3, y, _branch(row, LEFT | RIGHT, RIGHT), DIM)
+            end = _label(canvas, items, row, at, y, labels, plan.left_policy)
+            across(canvas, end, stem, y, row)
+        joined = [y for row, y in zip(rows, places, strict=True) if row.joined]
+        trunk(canvas, stem, joined, LEFT, middle, RIGHT)
+        end = self._box(plan)[0] - 1
+        open_ = any(row.flows for row in rows if row.joined)
+        canvas.put(stem + 1, middle, ("─" if open_ else "╌") * (end - stem - 2) + ("▶" if open_ else "╌"), DIM)
+
+    def _draw_right(self, canvas: Canvas, items: Items, plan: _Plan, middle: int, places: Sequence[int]) -> None:
+        """The trunk out of the box, lines, labels, arrows, names."""
+        rows, labels = self._right, self._labels[1]
+        if not rows:
+            return
+        edge = plan.x + plan.centre
+        spare = self._width - edge - plan.right_name - labels.width(plan.right_policy) - _RIGHT
+        stem = edge + 3 + spare // 4
+        at = stem + 3 + spare // 4
+        name_x = self._width - plan.right_name
+        reached = {row.name_id for row in rows if row.flows}
+        for row, y in zip(rows, places, strict=True):
+            if row.first:
+                end = canvas.put(name_x, y, short_name(row.name, plan.right_name), row.tone)
+                name_item(items, row, name_x, y, end - name_x)
+                if row.header:
+                    continue
+            across(canvas, stem + 1, at - 1, y, row)
+            end = _label(canvas, items, row, at, y, labels, plan.right_policy)
+            if row.first and row.last:
+                across(canvas, end, name_x - 1, y, row)
+            else:
+                across(canvas, end, name_x - 4, y, row)
+                canvas.put(name_x - 4, y, _branch(row, LEFT | RIGHT, LEFT), DIM)
+                if row.first:
+                    across(canvas, name_x - 3, name_x - 1, y, row)
+            if row.first and row.name_id in reached:
+                canvas.put(name_x - 2, y, "▶", DIM)
+        joined = [y for row, y in zip(rows, places, strict=True) if row.joined]
+        trunk(canvas, stem, joined, RIGHT, middle, LEFT)
+        start = self._box(plan)[1] + 1
+        canvas.put(start, middle, "─" * (stem - start), DIM)
+
+    def _box(self, plan: _Plan) -> tuple[int, int]:
+        """The first cell of the box, and the cell after it."""
+        width = cell_len(centre_name(self._data, plan.centre - _BOX)) + _BOX
+        x = plan.x + (plan.centre - width) // 2
+        return x, x + width
+
+
+def _label(canvas: Canvas, items: Items, row: Row, at: int, y: int, labels: Labels, policy: int) -> int:
+    """Write a row's label, and return where its line goes on: beside the label, or at once if there is none."""
+    end = write_label(canvas, at, y, row, labels, policy)
+    if end == at:
+        return at - 1
+    edge_item(items, row, at, y, end)
+    return end + 1
+
+
+def _branch(row: Row, first: int, further: int) -> str:
+    """Where the edges of one neighbour meet."""
+    if row.first:
+        return joint(first | DOWN)
+    return joint(further | UP | (0 if row.last else DOWN))
+
+
+def _height(rows: Sequence[Row], step: int) -> int:
+    return tops(rows, step)[-1] + 1 if rows else 0

@@ -1,0 +1,206 @@
+"""A map of any neighbours in any size: nothing overlaps or is lost, and the arrows lead everywhere."""
+
+import re
+from collections import deque
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
+from meshtui.model.ids import ObjectRef
+from meshtui.model.verdict import Decision
+from meshtui.ui.pictures.map import GROUP, Edge, MapData, Neighbour, draw_map, map_in_words, opened_by
+from meshtui.ui.pictures.walking import next_item
+from meshtui.ui.text import clean
+
+RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+CENTRE = FlowEndpoint(EndpointKind.WORKLOAD, "home", "centre", "Deployment")
+ARROWS = ((1, 0), (-1, 0), (0, 1), (0, -1))
+PLAIN_NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True)
+NAMES = st.one_of(
+    PLAIN_NAMES,
+    st.text("注文サービス庫", max_size=30),
+    st.text(max_size=12),
+    st.integers(50, 253).map(lambda size: "long-" * (size // 5)),
+)
+SPACES = st.sampled_from(["home", "ecom", "identity", "inventory", "", "監視", "x" * 63])
+POLICIES = st.one_of(st.none(), NAMES.map(lambda name: ObjectRef("AuthorizationPolicy", "home", name)))
+WIDTHS, HEIGHTS = st.integers(40, 200), st.integers(8, 50)
+
+
+@st.composite
+def neighbours(draw, side, names=NAMES, most=40):
+    found = []
+    for number in range(draw(st.integers(0, most))):
+        name, namespace = draw(names), draw(SPACES)
+        end = FlowEndpoint(EndpointKind.WORKLOAD, namespace, name, "Deployment")
+        edges = []
+        for port in range(draw(st.sampled_from([0, 1, 1, 1, 2, 5]))):
+            ends = (end, CENTRE) if side == "from" else (CENTRE, end)
+            flow = Flow(*ends, 8000 + port)
+            edge = Edge(
+                flow,
+                draw(st.sampled_from([f":{8000 + port}", "ui-service → :8080", ""])),
+                draw(st.sampled_from(Decision)),
+                draw(POLICIES),
+                draw(st.sampled_from([0, 0, 0, 3, 10**7])),
+                draw(st.sampled_from([None, "agrees", "disagrees", "old"])),
+            )
+            edges.append(edge)
+        ref = end if number % 5 == 4 else ObjectRef("Deployment", namespace, name)
+        found.append(Neighbour(ref, name, namespace, tuple(edges)))
+    return tuple(found)
+
+
+@st.composite
+def maps(draw, names=NAMES, most=40):
+    return MapData(
+        draw(names),
+        draw(st.sampled_from(["sa/default", "", "sa/" + "a" * 80])),
+        draw(st.sampled_from(["ambient", ""])),
+        draw(neighbours("from", names, most)),
+        draw(neighbours("to", names, most)),
+        draw(neighbours("to", names, 3)),
+        ObjectRef("Deployment", "home", "centre"),
+        draw(st.sampled_from([0, 0, 1, 312])),
+    )
+
+
+OPENED = st.frozensets(SPACES)
+
+
+@RELAXED
+@given(maps(), WIDTHS, HEIGHTS, OPENED)
+def test_marks_and_items_are_inside_and_marks_do_not_overlap(data, width, height, opened):
+    picture = draw_map(data, width, height, opened)
+    assert picture.width == width
+    assert picture.height >= height
+    for row in picture.rows():
+        at = 0
+        for mark in row:
+            assert mark.x >= at
+            assert mark.width == sum(map(cell_len, mark.text))
+            at = mark.x + mark.width
+        assert at <= width
+    for item in picture.items:
+        assert item.x >= 0
+        assert item.y >= 0
+        assert item.width > 0
+        assert item.x + item.width <= width
+        assert item.y + item.height <= picture.height
+    assert len({item.id for item in picture.items}) == len(picture.items)
+    assert [(item.y, item.x) for item in picture.items] == sorted((item.y, item.x) for item in picture.items)
+
+
+@RELAXED
+@given(maps(PLAIN_NAMES, 12), WIDTHS)
+def test_no_name_is_cut_where_there_is_room(data, width):
+    """As many rows as anyone could want; as many columns as the longest name and label need, one above the other."""
+    names = [each.name for each in (*data.callers, *data.callees, *data.selected)]
+    needed = max([len(name) for name in names] + [0]) + 50
+    text = draw_map(data, max(width, needed, cell_len(data.name) + 10), 200).plain()
+    for name in [*names, data.name]:
+        assert re.search(rf"(^|[\s┃]){re.escape(name)}($|[\s┃])", text, re.MULTILINE), name
+
+
+@RELAXED
+@given(maps(), WIDTHS, HEIGHTS, OPENED)
+def test_every_neighbour_is_drawn_or_counted_in_a_group(data, width, height, opened):
+    picture = draw_map(data, width, height, opened)
+    for side, all_of_them in (("from", data.callers), ("to", (*data.selected, *data.callees))):
+        groups = [item for item in picture.items if item.id.startswith(f"{GROUP}{side}:")]
+        alone = sum(item.id.startswith(f"{side}:") for item in picture.items)
+        counted = 0
+        for group in groups:
+            row = "".join(mark.text + " " for mark in picture.rows()[group.y])
+            name = next(mark for mark in picture.rows()[group.y] if mark.x >= group.x)
+            if name.text.startswith("▾"):
+                continue
+            half = slice(0, None) if all(item.x == 0 for item in groups) and side == "from" else slice(None)
+            counted += sum(int(number) for number in _counts(picture, group, side, row[half]))
+        assert alone + counted == len(all_of_them)
+
+
+def _counts(picture, group, side, row):
+    """The numbers that stand on a group's line."""
+    del row
+    marks = [mark for mark in picture.rows()[group.y]]
+    place = next(index for index, mark in enumerate(marks) if mark.x <= group.x < mark.x + mark.width)
+    after = "  ".join(mark.text for mark in marks[place + 1 :])
+    before = "  ".join(mark.text for mark in marks[:place])
+    text = after if side == "from" or group.x == 0 else before
+    for edge in ("╮", "┤", "╯", "┼") if text is after else ():
+        text = text.split(edge)[0]
+    if text is before:
+        text = re.split("[╭├╰┼]", before)[-1]
+    return re.findall(r"(?<![×\d:])(\d+)(?= [✗?±✓]|(?: |$))", text)
+
+
+def next_ones(items, here):
+    return [there for right, down in ARROWS if (there := next_item(items, here, right, down)) is not None]
+
+
+@RELAXED
+@given(maps(), WIDTHS, HEIGHTS, OPENED)
+def test_the_arrows_lead_from_every_item_to_every_other(data, width, height, opened):
+    items = draw_map(data, width, height, opened).items
+    ways = {item.id: [there.id for there in next_ones(items, item)] for item in items}
+    back = {item.id: [] for item in items}
+    for item, others in ways.items():
+        for other in others:
+            back[other].append(item)
+    assert reached(ways, items[0].id) == set(ways), "from the first one"
+    assert reached(back, items[0].id) == set(ways), "to the first one"
+
+
+def reached(ways, start):
+    found, waiting = {start}, deque([start])
+    while waiting:
+        new = set(ways[waiting.popleft()]) - found
+        found |= new
+        waiting.extend(new)
+    return found
+
+
+@RELAXED
+@given(maps(PLAIN_NAMES), WIDTHS, HEIGHTS)
+def test_the_worst_are_on_top(data, width, height):
+    picture = draw_map(data, width, height)
+    ranks = {f"from:{each.ref} {each.name}": each.rank for each in data.callers}
+    groups = any(item.id.startswith(f"{GROUP}from:") for item in picture.items)
+    shown = [ranks[item.id] for item in picture.items if item.id in ranks]
+    assert groups or shown == sorted(shown)
+
+
+@RELAXED
+@given(maps(PLAIN_NAMES, 8), WIDTHS, HEIGHTS)
+def test_links_are_flows_and_objects(data, width, height):
+    flows = {edge.flow for each in (*data.callers, *data.callees, *data.selected) for edge in each.edges}
+    for item in draw_map(data, width, height).items:
+        if "-edge:" in item.id:
+            assert item.link in flows
+        elif not item.id.startswith(GROUP):
+            assert item.link is None or isinstance(item.link, ObjectRef)
+
+
+@RELAXED
+@given(maps())
+def test_the_words_have_a_line_for_each_flow(data):
+    text = map_in_words(data).plain().splitlines()
+    flows = sum(len(each.edges) for each in (*data.callers, *data.callees, *data.selected))
+    assert sum(bool(re.match(r"  (✓ allow|✗ deny|± mixed|\? unknown)  ", line)) for line in text) == flows
+
+
+@RELAXED
+@given(maps(), WIDTHS, HEIGHTS)
+def test_opening_every_group_shows_every_neighbour(data, width, height):
+    opened = frozenset()
+    for item in draw_map(data, width, height).items:
+        new = opened_by(item.id, opened)
+        if new is not None and new > opened:
+            opened = new
+    picture = draw_map(data, width, height, opened)
+    alone = sum(item.id.startswith(("from:", "to:")) for item in picture.items)
+    assert alone == len(data.callers) + len(data.callees) + len(data.selected)
+    assert clean(data.name) is not None
