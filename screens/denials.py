@@ -7,19 +7,22 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.widgets import Footer, Input, Static
 
 from meshtui.engine.explain.denials import JudgedDenial
 from meshtui.engine.path.relations import workload_of
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind
+from meshtui.screens.yaml import open_link
 from meshtui.session import Session
 from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.actions import bindings
 from meshtui.ui.denied import COLUMNS, about, by_cause, face, group_of, row_of, title
 from meshtui.ui.document import BAD, DIM, WARN, Document, Line, Section, line
+from meshtui.ui.flow_path import path_of_denial
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.path_view import PathView
 from meshtui.ui.widgets.prompt import Prompt
 from meshtui.ui.widgets.status import StatusBar
 from meshtui.ui.widgets.table import ObjectTable
@@ -43,7 +46,9 @@ class DenialsScreen(ActionScreen):
         with Horizontal(id="body"):
             yield ObjectTable(id="denials")
             yield DocumentView(id="state")
-            yield DocumentView(id="denial")
+            with Vertical(id="detail"):
+                yield PathView(id="path")
+                yield DocumentView(id="denial")
         yield Static(id="message", markup=False)
         yield Prompt(id="prompt")
         yield Footer(show_command_palette=False, compact=True)
@@ -118,10 +123,15 @@ class DenialsScreen(ActionScreen):
 
     def _show_one(self) -> None:
         each = self._current()
-        view = self.query_one("#denial", DocumentView)
-        view.display = each is not None
+        self.query_one("#detail").display = each is not None
         if each is not None:
-            view.show(about(each, self._session.clock()))
+            now = self._session.clock()
+            self.query_one(PathView).show(path_of_denial(each, self._session.snapshot, now))
+            self.query_one("#denial", DocumentView).show(about(each, now))
+
+    @on(PathView.Chosen)
+    def _open(self, event: PathView.Chosen) -> None:
+        open_link(self, self._session, event.item)
 
     # ---- actions
 

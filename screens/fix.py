@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import work
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Footer, Static
@@ -13,13 +13,17 @@ from meshtui.model.errors import MeshtuiError
 from meshtui.model.finding import Finding
 from meshtui.remediate.fixing import Done, Proposal, carry_out, probe_again, propose, take_back
 from meshtui.screens.confirm import ConfirmScreen
+from meshtui.screens.yaml import open_link
 from meshtui.session import Session
 from meshtui.sources.kubernetes.writes import Confirmation
 from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.actions import bindings
 from meshtui.ui.document import BAD, DIM, OK, WARN, Document, Line, Section, line
 from meshtui.ui.fixing_words import fix_document, question, undo_question
+from meshtui.ui.flow_path import path_of
+from meshtui.ui.pictures.path import PathData
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.path_view import PathView
 from meshtui.ui.widgets.status import StatusBar
 
 
@@ -38,8 +42,9 @@ class FixScreen(ActionScreen):
         self._busy = False
 
     def compose(self) -> ComposeResult:
-        """Header, text, a line that says what to press, footer."""
+        """Header, the path of a flow that it changes, text, a line that says what to press, footer."""
         yield StatusBar(id="status")
+        yield PathView(id="path", share=0.4)
         yield DocumentView(id="text")
         yield Static(id="message")
         yield Footer(show_command_palette=False, compact=True)
@@ -68,9 +73,24 @@ class FixScreen(ActionScreen):
         if not self.query(DocumentView):
             return
         self._show_status()
+        self.query_one(PathView).show(self._path())
         self.query_one(DocumentView).show(fix_document(self._session, self._finding, self._proposal, self._done, self._stage))
         message = Document("", (Section("", (self._what_to_press(),)),)).content().split("\n")[-1]
         self.query_one("#message", Static).update(message)
+
+    def _path(self) -> PathData | None:
+        """The path of the first flow that the fix changes, and what it is expected to be then."""
+        promised = next(iter(self._proposal.promised.items()), None) if self._proposal is not None else None
+        if promised is None:
+            return None
+        session, (flow, decision) = self._session, promised
+        seen = next((each for each in self._done.observations if each.flow == flow), None) if self._done else None
+        old, now = seen is not None and session.outdated(flow), session.clock()
+        return path_of(flow, session.verdict(flow), session.snapshot, seen, old=old, expected=decision.value, now=now)
+
+    @on(PathView.Chosen)
+    def _open(self, event: PathView.Chosen) -> None:
+        open_link(self, self._session, event.item)
 
     def _what_to_press(self) -> Line:
         if self._busy:

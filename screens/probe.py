@@ -11,7 +11,7 @@ from typing import ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Footer, Static
@@ -22,13 +22,16 @@ from meshtui.model.observation import Observation
 from meshtui.model.verdict import Verdict
 from meshtui.probe.plan import Plan, make_plan
 from meshtui.screens.confirm import ConfirmScreen
+from meshtui.screens.yaml import open_link
 from meshtui.session import Session
 from meshtui.sources.kubernetes.writes import Confirmation
 from meshtui.ui import probing
 from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.actions import bindings
 from meshtui.ui.document import BAD, DIM, WARN, Document, Line, Section, line
+from meshtui.ui.flow_path import path_of
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.path_view import PathView
 from meshtui.ui.widgets.status import StatusBar
 from meshtui.ui.widgets.table import ObjectTable, Row
 
@@ -66,7 +69,9 @@ class ProbeScreen(ActionScreen):
         yield Static(id="title", markup=False)
         with Horizontal(id="body"):
             yield ObjectTable(id="flows", clock=self._session.clock)
-            yield DocumentView(id="flow")
+            with Vertical(id="detail"):
+                yield PathView(id="path")
+                yield DocumentView(id="flow")
         yield Static(id="message")
         yield Footer(show_command_palette=False, compact=True)
 
@@ -137,8 +142,17 @@ class ProbeScreen(ActionScreen):
 
     def _show_flow(self) -> None:
         flow = self._current()
-        if flow is not None:
-            self.query_one("#flow", DocumentView).show(probing.about(self._session, flow, self._verdicts[flow]))
+        if flow is None:
+            self.query_one(PathView).show(None)
+            return
+        session, verdict = self._session, self._verdicts[flow]
+        seen, old = session.observations.get(flow), session.outdated(flow)
+        self.query_one(PathView).show(path_of(flow, verdict, session.snapshot, seen, old=old, now=session.clock()))
+        self.query_one("#flow", DocumentView).show(probing.about(session, flow, verdict))
+
+    @on(PathView.Chosen)
+    def _open(self, event: PathView.Chosen) -> None:
+        open_link(self, self._session, event.item)
 
     def _say(self, message: Line) -> None:
         self.query_one("#message", Static).update(_content(message))

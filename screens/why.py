@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual import work
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Footer
@@ -12,13 +12,17 @@ from textual.worker import Worker, get_current_worker
 
 from meshtui.engine.explain.advice import advise
 from meshtui.model.flow import Flow
+from meshtui.screens.yaml import open_link
 from meshtui.session import Session
 from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.actions import bindings
 from meshtui.ui.advising import Adviser
 from meshtui.ui.document import Document
+from meshtui.ui.flow_path import path_of
 from meshtui.ui.ladder import drift_about, why, with_drift
+from meshtui.ui.pictures.path import PathData
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.path_view import PathView
 from meshtui.ui.widgets.status import StatusBar
 
 
@@ -34,8 +38,9 @@ class WhyScreen(ActionScreen):
         self._adviser = Adviser(session.clock)
 
     def compose(self) -> ComposeResult:
-        """Header, text, footer."""
+        """Header, the flow's path, text, footer."""
         yield StatusBar(id="status")
+        yield PathView(id="path")
         yield DocumentView(id="text")
         yield Footer(show_command_palette=False, compact=True)
 
@@ -69,21 +74,27 @@ class WhyScreen(ActionScreen):
         engine, verdict = session.engine, session.verdict(flow)
         observation, change = session.observations.get(flow), session.change_of(flow)
         old, drift = session.outdated(flow), drift_about(verdict, session.mesh.report.differences)
+        path = path_of(flow, verdict, session.snapshot, observation, old=old, now=session.clock())
         if not self._adviser.has_seen(flow, verdict):  # The verdict first: its what-if takes seconds in a large cluster
             brief = advise(engine, flow, verdict, propose=False)
             document = why(flow, verdict, brief, session.clock(), observation, change, old=old)
-            self._show_from(worker, with_drift(document, drift))
+            self._show_from(worker, path, with_drift(document, drift))
         advice = self._adviser.of(engine, flow, verdict)
         document = why(flow, verdict, advice, session.clock(), observation, change, old=old)
-        self._show_from(worker, with_drift(document, drift))
+        self._show_from(worker, path, with_drift(document, drift))
 
-    def _show_from(self, worker: Worker[None], document: Document) -> None:
+    def _show_from(self, worker: Worker[None], path: PathData, document: Document) -> None:
         if not worker.is_cancelled:
-            self.app.call_from_thread(self._show, document)
+            self.app.call_from_thread(self._show, path, document)
 
-    def _show(self, document: Document) -> None:
+    def _show(self, path: PathData, document: Document) -> None:
         if self.query(DocumentView):
+            self.query_one(PathView).show(path)
             self.query_one(DocumentView).show(document)
+
+    @on(PathView.Chosen)
+    def _open(self, event: PathView.Chosen) -> None:
+        open_link(self, self._session, event.item)
 
     def action_probe(self) -> None:
         """Probe this flow, after a confirmation."""

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from textual import work
 from textual.binding import Binding, BindingType
+from textual.screen import Screen
 
 from meshtui.model.errors import MeshtuiError
 from meshtui.model.ids import ObjectRef
@@ -14,6 +15,7 @@ from meshtui.session import Session
 from meshtui.ui.actions import bindings, by_id, keys_of
 from meshtui.ui.document import BAD, Document, Section, line
 from meshtui.ui.folding import folded
+from meshtui.ui.pictures.canvas import Item
 from meshtui.ui.text_screen import TextScreen
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.status import StatusBar
@@ -66,3 +68,9 @@ class YamlScreen(TextScreen):
         self._unfolded = not self._unfolded
         if self._text:
             self._draw()
+
+
+def open_link(screen: Screen[None], session: Session, item: Item | None) -> None:
+    """Open what the item under the cursor of a picture leads to: an object as YAML."""
+    if item is not None and isinstance(item.link, ObjectRef):
+        screen.app.push_screen(YamlScreen(session, item.link))

@@ -16,10 +16,11 @@ from meshtui.ui.actions import ACTIONS, WIDGETS, Change, by_id, checked, keys_of
 from meshtui.ui.panes import panes
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.grid import Grid
+from meshtui.ui.widgets.path_view import PathView
 from meshtui.ui.widgets.prompt import Prompt
 from meshtui.ui.widgets.table import ObjectTable
 
-WIDGET_CLASSES = {"table": ObjectTable, "grid": Grid, "text": DocumentView, "prompt": Prompt}
+WIDGET_CLASSES = {"table": ObjectTable, "grid": Grid, "text": DocumentView, "picture": PathView, "prompt": Prompt}
 FROM_TEXTUAL = {"app.focus_next", "app.focus_previous", "screen.copy_text"}
 """What every Textual screen binds: Tab, Shift-Tab, and copying selected text."""
 SAME_KEY_TWICE = {
@@ -27,6 +28,7 @@ SAME_KEY_TWICE = {
     ("probe", "space"),  # the tour's Space, which exists only on the tour
     ("main", "escape"),  # the prompt's Escape, while something is typed
     ("denials", "escape"),
+    ("denials", "tab"),
     ("describe", "escape"),
     ("logs", "escape"),
     ("yaml", "escape"),
