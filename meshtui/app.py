@@ -270,6 +270,12 @@ class MeshtuiApp(App[None], inherit_bindings=False):
 
         self.push_screen(CheckoutScreen(self.session))
 
+    def action_journal(self) -> None:
+        """Show what was done to the cluster in this session."""
+        from meshtui.screens.journal import JournalScreen
+
+        self.push_screen(JournalScreen(self.session))
+
     def action_acceptance(self) -> None:
         """Open the acceptance screen, which tries the criteria."""
         from meshtui.screens.acceptance import AcceptanceScreen

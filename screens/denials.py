@@ -14,13 +14,14 @@ from meshtui.engine.explain.denials import JudgedDenial
 from meshtui.engine.path.relations import workload_of
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind
+from meshtui.screens.acting import LinkScreen
 from meshtui.screens.yaml import open_link
 from meshtui.session import Session
-from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.actions import bindings
 from meshtui.ui.denied import COLUMNS, about, by_cause, face, group_of, row_of, title
 from meshtui.ui.document import BAD, DIM, WARN, Document, Line, Section, line
 from meshtui.ui.flow_path import path_of_denial
+from meshtui.ui.links import Link
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.path_view import PathView
 from meshtui.ui.widgets.prompt import Prompt
@@ -28,7 +29,7 @@ from meshtui.ui.widgets.status import StatusBar
 from meshtui.ui.widgets.table import ObjectTable
 
 
-class DenialsScreen(ActionScreen):
+class DenialsScreen(LinkScreen):
     """Denials in groups by cause, the newest first. Logs are followed from when it is first opened until the program ends."""
 
     PLACE = "denials"
@@ -60,6 +61,12 @@ class DenialsScreen(ActionScreen):
         self.set_interval(1.0, self._refresh)
         self.query_one(ObjectTable).focus()
         self._refresh()
+
+    @property
+    def link(self) -> Link | None:
+        """The denial under the cursor."""
+        each = self._current()
+        return each.denial if each is not None else None
 
     def on_unmount(self) -> None:
         """Stop listening. The logs are still followed."""

@@ -8,10 +8,10 @@ from textual import work
 from textual.binding import BindingType
 from textual.worker import get_current_worker
 
+from meshtui.screens.text import TextScreen
 from meshtui.ui.actions import bindings
 from meshtui.ui.document import Document
 from meshtui.ui.panes import Pane
-from meshtui.ui.text_screen import TextScreen
 from meshtui.ui.view import View
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.status import StatusBar

@@ -13,10 +13,10 @@ from meshtui.logs.failures import WORDS, Failure, failure_of
 from meshtui.logs.ztunnel import AccessLine, parse_access_line
 from meshtui.model.errors import MeshtuiError
 from meshtui.model.workload import Pod, Workload
+from meshtui.screens.text import TextScreen
 from meshtui.session import Session
 from meshtui.ui.actions import bindings
 from meshtui.ui.document import BAD, DIM, OK, WARN, Document, Line, Section, line
-from meshtui.ui.text_screen import TextScreen
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.status import StatusBar
 

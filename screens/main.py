@@ -1,43 +1,66 @@
-"""The main screen: a table of one kind, and the detail of the object under the cursor."""
+"""The main screen: all panes with a map, a path and the detail; on a small terminal one pane and its detail."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
+from textual.timer import Timer
+from textual.widget import Widget
 from textual.widgets import Footer, Input, Static
+from textual.worker import get_current_worker
 
 from meshtui.engine.explain.denials import DeniedCount
-from meshtui.engine.path.relations import PROBED, flows_from, flows_from_all, workload_endpoint
+from meshtui.engine.path.relations import PROBED, flows_from_all
 from meshtui.model.errors import MeshtuiError
+from meshtui.model.finding import Finding
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus
+from meshtui.screens.acting import LinkScreen, place_of
 from meshtui.session import Session
-from meshtui.ui import state
-from meshtui.ui.action_screen import ActionScreen
+from meshtui.ui import layout
 from meshtui.ui.actions import bindings, typed
 from meshtui.ui.actions import on as on_place
-from meshtui.ui.document import Document
+from meshtui.ui.document import DIM, line
+from meshtui.ui.happened import strip
+from meshtui.ui.history import History, Place
+from meshtui.ui.layout import Zoom
+from meshtui.ui.links import Link, named
+from meshtui.ui.mapped import has_map, worst_flow
 from meshtui.ui.panes import Pane, pane_called, panes, tabbed
+from meshtui.ui.panes.findings import finding_of
+from meshtui.ui.related import related, uids_of
+from meshtui.ui.saving import table_text
 from meshtui.ui.view import View
 from meshtui.ui.widgets.detail import Detail
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.live import LiveMap, LivePath
+from meshtui.ui.widgets.pane_box import PaneBox
+from meshtui.ui.widgets.picture import PictureView
 from meshtui.ui.widgets.prompt import Prompt
 from meshtui.ui.widgets.status import StatusBar
-from meshtui.ui.widgets.table import Column, ObjectTable, Row
+from meshtui.ui.widgets.table import ObjectTable
 from meshtui.ui.widgets.tabs import KindTabs
 
+_FRAME = 4
+"""The cells of a frame with its padding."""
+_DRAWN = frozenset({"May call", "Called by"})
+"""The sections of a detail that the map shows."""
+_STRIP_LINES = 30
+"""So many lines the strip has at most."""
 SMALLEST = (60, 12)
 """Minimum size of the terminal: columns and rows."""
+_NEXT_AFTER_S = 0.02
+"""After a change, the panes without the focus are renewed one after the other, so many seconds apart."""
 
 
-class MainScreen(ActionScreen):
+class MainScreen(LinkScreen):
     """The first screen. Other screens are pushed on top of it."""
 
     PLACE = "main"
@@ -48,20 +71,27 @@ class MainScreen(ActionScreen):
         self.session = session
         self.view = View(session)
         self.pane = panes()[1]
-        self.needle = ""
-        self.by_change = False
-        self._uids: dict[str, str] = {}
+        self.zoom = Zoom.NORMAL
+        self.wide = False
         self._due = False
+        self._history = History()
+        self._stale: list[PaneBox] = []
+        self._renewing: Timer | None = None
         self._denied: Mapping[ObjectRef, DeniedCount] | None = None
 
     def compose(self) -> ComposeResult:
-        """Header, tabs, table with its detail, prompt, footer."""
+        """Header, tabs, the panes beside the detail, prompt, footer."""
         yield StatusBar(id="status")
         yield KindTabs(id="tabs")
         with Horizontal(id="body"):
-            yield ObjectTable(id="table", clock=self.session.clock)
-            yield DocumentView(id="state")
-            yield Detail(self.view, id="detail")
+            with Vertical(id="left"):
+                for pane in panes():
+                    yield PaneBox(pane, self.view)
+            with Vertical(id="right"):
+                yield LiveMap(self.session, id="map")
+                yield LivePath(self.session, id="path", share=1.0)
+                yield Detail(self.view, id="detail")
+                yield DocumentView(id="strip")
         yield Static(id="tiny")
         yield Prompt(id="prompt")
         yield Footer(show_command_palette=False, compact=True)
@@ -70,25 +100,139 @@ class MainScreen(ActionScreen):
         """Follow the session, and update the header every second."""
         self._stop_listening = self.session.listen(self._changed)
         self.set_interval(1.0, self._second)
-        self.query_one(ObjectTable).focus()
+        self._detail.border_title = "Detail"
+        self._strip.border_title = "Lately"
+        self._arrange()
+        self.table.focus()
         self.refresh_data()
 
     def on_unmount(self) -> None:
         """Stop following."""
         self._stop_listening()
 
+    # ---- the parts
+
+    @property
+    def box(self) -> PaneBox:
+        """The pane that has the focus, or had it last."""
+        return self.query_one(f"#pane-{self.pane.id}", PaneBox)
+
+    @property
+    def table(self) -> ObjectTable:
+        """The table of the pane."""
+        return self.box.table
+
+    @property
+    def needle(self) -> str:
+        """The filter of the pane."""
+        return self.box.needle
+
+    @property
+    def _boxes(self) -> list[PaneBox]:
+        return list(self.query(PaneBox))
+
+    @property
+    def _detail(self) -> Detail:
+        return self.query_one("#detail", Detail)
+
+    @property
+    def _map(self) -> LiveMap:
+        return self.query_one(LiveMap)
+
+    @property
+    def _path(self) -> LivePath:
+        return self.query_one(LivePath)
+
+    @property
+    def _strip(self) -> DocumentView:
+        return self.query_one("#strip", DocumentView)
+
+    # ---- arranging
+
     def on_resize(self, event: events.Resize) -> None:
-        """Hide the detail if there is no room beside the table."""
+        """Arrange the panes for the size."""
         width = event.size.width
-        self.set_class(width < 100, "-narrow")
-        self.set_class(width >= 130, "-roomy")
-        self.set_class(width >= 150, "-wide")
         tiny = width < SMALLEST[0] or event.size.height < SMALLEST[1]
         self.set_class(tiny, "-tiny")
         if tiny:
             have, need = f"{width}×{event.size.height}", f"{SMALLEST[0]}×{SMALLEST[1]}"
             self.query_one("#tiny", Static).update(f"This terminal is {have}: meshtui needs {need}. q quits.")
+        self._arrange()
+        self.call_after_refresh(self._arrange)
+
+    def _room(self) -> tuple[int, int]:
+        """The cells and rows of the body."""
+        body = self.query_one("#body").size
+        if body.width and body.height:
+            return body.width, body.height
+        return self.app.size.width, max(1, self.app.size.height - 2)
+
+    def _arrange(self) -> None:
+        """Set sizes and visibility of all parts."""
+        if not self.query(PaneBox):
+            return
+        size = self.app.size
+        panel = size.width - self._room()[0] if self.has_class("-drilled") else 0
+        self.wide = layout.is_wide(size.width - panel, size.height) and not self.session.loading
+        self.set_class(self.wide, "-panes")
+        self._detail.leave_out(_DRAWN if self.wide else frozenset())
+        width, height = self._room()
+        left, right = self.query_one("#left"), self.query_one("#right")
+        full = self.zoom is Zoom.FULL
+        shown = [box for box in self._boxes if box.pane is self.pane or (self.wide and not full and box.pane.tab)]
+        for box in self._boxes:
+            box.display = box in shown
+            box.set_class(box.pane is self.pane, "-current")
+            box.table.head(box.pane is self.pane or not self.wide)
+        if self.wide and not full:
+            left.styles.width = layout.left_width(width, self.zoom)
+            left.styles.height = "100%"
+            right.styles.width, right.styles.height = "1fr", "100%"
+            needs = [box.rows_wanted for box in shown]
+            focused = next(index for index, box in enumerate(shown) if box.pane is self.pane)
+            for box, rows in zip(shown, layout.stacked(height, needs, focused, self.zoom), strict=True):
+                box.styles.height = rows
+        else:
+            table, below = layout.below(height, self.box.rows_wanted + (2 if self.wide else 0))
+            left.styles.width = right.styles.width = "100%"
+            alone = full or not self.box.table.display  # beside "loading" there is no detail
+            left.styles.height, right.styles.height = (height, 0) if alone else (table, below)
+            self.box.styles.height = "100%"
+        right.display = not full and (self.wide or self.box.table.display)
+        self._arrange_right(height)
         self._show_tabs()
+
+    def _arrange_right(self, height: int) -> None:
+        """Share the right side between map, path, detail and strip; a small terminal has only the detail."""
+        parts: tuple[Widget, ...] = (self._map, self._path, self._detail, self._strip)
+        if not self.wide:
+            for part in parts:
+                part.display = part is self._detail
+            self._detail.styles.height = "1fr"
+            return
+        about = self._map.about
+        mapped = about is not None
+        self._map.border_title = f"Map · {named(about)}" if about is not None else "Map"
+        path = self._path.rows_for(self._room()[0] - layout.left_width(self._room()[0], self.zoom) - _FRAME)
+        events = max(1, len(self._strip.plain.splitlines()))
+        sizes = layout.right_of(height, events, mapped=mapped, path=path)
+        for part, rows in zip(parts, (sizes.map, sizes.path, sizes.detail, sizes.strip), strict=True):
+            part.display = rows > 0
+            part.styles.height = rows
+
+    def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        """The pane that gets the focus grows."""
+        box = next((each for each in event.widget.ancestors_with_self if isinstance(each, PaneBox)), None)
+        if box is not None and box.pane is not self.pane:
+            self._turn_to(box.pane)
+
+    def _turn_to(self, pane: Pane) -> None:
+        """Make a pane the one whose object is shown."""
+        self.pane = pane
+        pane.opened(self.session)
+        self.box.refresh_rows()
+        self._arrange()
+        self._point()
 
     # ---- showing
 
@@ -103,65 +247,54 @@ class MainScreen(ActionScreen):
         self.refresh_data()
 
     def refresh_data(self) -> None:
-        """Show what the session knows now."""
-        if not self.query(ObjectTable):
+        """Show what the session knows now: the pane with the focus at once, the others soon."""
+        if not self.query(PaneBox):
             return
-        columns, rows = self._table()
-        document = self._face(rows)
-        self.query_one("#state", DocumentView).display = document is not None
-        table = self.query_one(ObjectTable)
-        table.display = document is None
-        if document is not None:
-            self.query_one("#state", DocumentView).show(document)
-        table.show(columns, rows, complete=self.session.settled)
+        self.box.refresh_rows()
+        self._stale = [box for box in self._boxes if box.display and box.pane is not self.pane]
+        self._renew_next()
         self.query_one(StatusBar).show(self.session)
-        self._show_tabs()
-        self.query_one(Detail).renew(self.pane, self._uid_shown())
+        self._tell_happened()
+        self._map.of(self._mapped())
+        self._arrange()
+        self._detail.renew(self.pane, self.box.uid)
+        self._map.renew()
+        self._path.renew()
+        self._relate()
+
+    def _tell_happened(self) -> None:
+        """What happened lately, in the strip."""
+        if self.wide:
+            self._strip.show_lines(strip(self.session, _STRIP_LINES) or [line(("nothing has happened yet", DIM))])
+
+    def _renew_next(self) -> None:
+        if self._stale and self._renewing is None:
+            self._renewing = self.set_timer(_NEXT_AFTER_S, self._renew)
+
+    def _renew(self) -> None:
+        """Renew one of the panes without the focus."""
+        self._renewing = None
+        while self._stale:
+            box = self._stale.pop(0)
+            if box.display:
+                before = box.rows_wanted
+                box.refresh_rows()
+                if before != box.rows_wanted:
+                    self._arrange()
+                break
+        self._renew_next()
 
     def _second(self) -> None:
         """Update the times in header and table, and the counts of recent denials, which also change with time."""
         self.query_one(StatusBar).show(self.session)
-        self.query_one(ObjectTable).refresh()
+        self._tell_happened()
+        for box in self._boxes:
+            if box.display:
+                box.table.refresh()
         denied = self.session.denials.by_object()
         if denied != self._denied:
             self._denied = denied
             self.refresh_data()
-
-    def _table(self) -> tuple[tuple[Column, ...], list[Row]]:
-        """The pane's columns and rows, without the columns that say the same everywhere."""
-        rows = self.pane.rows(self.view)
-        shown = [
-            place
-            for place, column in enumerate(self.pane.columns)
-            if not (self.session.namespace and column.title == "NAMESPACE")
-            and (column.usual is None or any(row.cells[place].text != column.usual for row in rows))
-        ]
-        if len(shown) < len(self.pane.columns):
-            rows = [Row(row.uid, tuple(row.cells[place] for place in shown), row.marked) for row in rows]
-        return tuple(self.pane.columns[place] for place in shown), self._chosen(rows)
-
-    def _chosen(self, rows: list[Row]) -> list[Row]:
-        """The rows that the filter leaves, in the order that was chosen."""
-        if self.needle:
-            words = self.needle.lower().split()
-            rows = [row for row in rows if _contains(row, words)]
-        if self.by_change:
-            changes = self.session.changes()
-            rows = sorted(rows, key=lambda row: changes.get(row.uid, 0.0), reverse=True)
-        return rows
-
-    def _face(self, rows: list[Row]) -> Document | None:
-        session = self.session
-        if session.error is not None and not session.has_data:
-            return state.failed(session.error)
-        if session.loading:
-            return state.loading(self.pane.title)
-        kind = session.snapshot.kind_state(self.pane.kind)
-        if not rows or kind.status not in {KindStatus.LOADING, KindStatus.FORBIDDEN}:
-            drawn = state.face(self.pane.title, kind, session.clock())
-            if drawn is not None:
-                return drawn
-        return None if rows else state.empty(self.pane.title, session.namespace, self.needle, self.pane.nothing)
 
     def _show_tabs(self) -> None:
         known = None if not self.session.loading else KindStatus.LOADING  # no 0 before there is an answer
@@ -171,58 +304,179 @@ class MainScreen(ActionScreen):
 
     @on(ObjectTable.Highlighted)
     def _moved(self, event: ObjectTable.Highlighted) -> None:
-        self._uids[self.pane.id] = event.uid
-        self.query_one(Detail).of(self.pane, self._uid_shown())
+        if event.table is self.table:
+            self._point()
 
-    def _uid_shown(self) -> str:
-        """The UID under the cursor, if the table is visible."""
-        table = self.query_one(ObjectTable)
-        return table.uid if table.display else ""
+    def _point(self) -> None:
+        """Show what is under the cursor: its detail, and what belongs to it."""
+        self._detail.of(self.pane, self.box.uid)
+        self._map.of(self._mapped())
+        self._arrange()
+        self._relate()
+
+    def _mapped(self) -> ObjectRef | None:
+        """The object of which the map is shown: that under the cursor, of a finding its first one that has a map."""
+        link = self._row_link()
+        refs = link.objects if isinstance(link, Finding) else (link,)
+        return next((ref for ref in refs if isinstance(ref, ObjectRef) and has_map(self.session.snapshot, ref)), None)
+
+    @on(PictureView.Moved, "#path")
+    def _drawn_path(self) -> None:
+        """The path may need more rows, or fewer."""
+        self._arrange()
+
+    @on(PictureView.Moved, "#map")
+    def _walked(self) -> None:
+        """The path is that of the edge under the cursor, else of the worst one."""
+        link, data = self._map.link, self._map.map
+        flow = link if isinstance(link, Flow) else worst_flow(data) if data is not None else None
+        self._path.of(flow)
+        self._arrange()
+
+    @on(PictureView.Chosen)
+    def _picked(self, event: PictureView.Chosen) -> None:
+        link = event.item.link if event.item is not None else None
+        if isinstance(link, ObjectRef) and event.view is self._map and self._go_to(link):
+            return
+        if link is not None:
+            self.open_link(link)
+
+    def _go_to(self, ref: ObjectRef) -> bool:
+        """Move the cursor to an object, in its pane. Returns False if no pane shows it."""
+        found = place_of(self.view, ref)
+        if found is None:
+            return False
+        pane = next(pane for pane in panes() if pane.id == found[0])
+        if not self.query_one(f"#pane-{pane.id}", PaneBox).table.select(found[1]):
+            return False
+        self._note()
+        self._turn_to(pane)
+        self._note()
+        return True
+
+    def _relate(self) -> None:
+        """Mark what belongs to the object under the cursor."""
+        if self.wide:
+            self._find_related(self.pane, self._row_link())
+
+    @work(thread=True, exclusive=True, group="related")
+    def _find_related(self, pane: Pane, link: Link | None) -> None:
+        worker, snapshot = get_current_worker(), self.session.snapshot
+        found = uids_of(snapshot, related(snapshot, link)) if link is not None else frozenset()
+        if not worker.is_cancelled:
+            self.app.call_from_thread(self._mark, pane, found)
+
+    def _mark(self, pane: Pane, uids: frozenset[str]) -> None:
+        for box in self._boxes:
+            box.table.relate(uids if box.pane is not pane else frozenset())
 
     @on(ObjectTable.Chosen)
     def _opened(self, event: ObjectTable.Chosen) -> None:
         if self.pane.id == "namespaces":
             ref = self.pane.ref_of(self.view, event.uid)
+            self._note()
             self.session.namespace = ref.name if ref else ""
             self.show_pane(panes()[1])
         else:
             self.action_describe()
 
-    # ---- actions
+    # ---- panes
 
     def show_pane(self, pane: Pane) -> None:
-        """Show another pane. Its cursor is where it was left."""
-        self._uids[self.pane.id] = self.query_one(ObjectTable).uid or self._uids.get(self.pane.id, "")
-        self.pane = pane
-        self.needle = ""
-        pane.opened(self.session)
+        """Go to a pane. Its cursor is where it was left."""
+        self._note()
+        self._turn_to(pane)
         self.refresh_data()
-        table = self.query_one(ObjectTable)
-        if not table.select(self._uids.get(pane.id, "")):
-            table.cursor = 0
-        if table.display:
-            table.focus()
+        self._focus_body()
+        self._note()
+
+    def _note(self) -> None:
+        """Remember this view."""
+        self._history.visit(Place(self.pane.id, self.session.namespace, self.needle, self.box.uid))
+
+    def _return_to(self, place: Place | None) -> None:
+        """Show a view as it was."""
+        if place is None:
+            self.notify("there is no other view yet", timeout=2)
+            return
+        self.session.namespace = place.namespace
+        pane = next(pane for pane in panes() if pane.id == place.pane)
+        self.query_one(f"#pane-{pane.id}", PaneBox).needle = place.needle
+        self._turn_to(pane)
+        self.refresh_data()
+        self.table.select(place.uid)
+        self._focus_body()
+
+    def action_walk_back(self, by: int) -> None:
+        """Go to the view before, or to the next one after going back."""
+        self._note()
+        self._return_to(self._history.walk(by))
+
+    def action_last_view(self) -> None:
+        """Go to the view before, or back from there."""
+        self._note()
+        self._return_to(self._history.last())
+
+    def action_all_namespaces(self) -> None:
+        """Show all namespaces."""
+        self._to_namespace("")
+
+    def _to_namespace(self, name: str) -> None:
+        self._note()
+        self.session.namespace = name
+        self.refresh_data()
+        self._note()
+
+    def action_save(self) -> None:
+        """Save the table as CSV."""
+        table = self.table
+        text = table_text([c.title for c in table.columns], [[cell.text for cell in row.cells] for row in table.rows])
+        self.save(text, f"{self.session.label.context}-{self.pane.id}", "csv")
 
     def action_pane(self, order: int) -> None:
-        """Show the pane with this number."""
+        """Go to the pane with this number."""
         self.show_pane(panes()[order - 1])
 
     def visit(self, pane_id: str, name: str = "") -> None:
-        """Show a pane, with the cursor on an object (``Kind NS/NAME``) if it exists."""
-        self.show_pane(next(pane for pane in panes() if pane.id == pane_id))
-        table = self.query_one(ObjectTable)
-        for row in table.rows:
+        """Go to a pane, with the cursor on an object (``Kind NS/NAME``) if it exists."""
+        pane = next(pane for pane in panes() if pane.id == pane_id)
+        self.query_one(f"#pane-{pane_id}", PaneBox).needle = ""
+        self.show_pane(pane)
+        for row in self.table.rows:
             if name and str(self.pane.ref_of(self.view, row.uid)) == name:
-                table.select(row.uid)
+                self.table.select(row.uid)
                 break
 
+    def _stops(self) -> list[Widget]:
+        """What Tab goes through: the panes, then the parts at the right."""
+        found: list[Widget] = [self.query_one(f"#pane-{pane.id}") for pane in tabbed()]
+        right = (self._map, self._path, self._detail, self._strip) if self.query_one("#right").display else ()
+        return [*found, *(part for part in right if part.display)]
+
+    def _stop(self, by: int) -> None:
+        stops = self._stops()
+        here = next((index for index, stop in enumerate(stops) if stop is self.focused), self.pane.order - 1)
+        stop = stops[(here + by) % len(stops)]
+        if isinstance(stop, PaneBox):
+            self.show_pane(stop.pane)
+        else:
+            self.set_focus(stop)
+
     def action_next_pane(self) -> None:
-        """Show the pane to the right."""
-        self.show_pane(tabbed()[self.pane.order % len(tabbed())])
+        """Go to the next pane."""
+        self._stop(1)
 
     def action_previous_pane(self) -> None:
-        """Show the pane to the left."""
-        self.show_pane(tabbed()[(self.pane.order - 2) % len(tabbed())])
+        """Go to the pane before."""
+        self._stop(-1)
+
+    def action_zoom(self) -> None:
+        """Show the pane with the focus larger: half of the screen, all of it, then as before."""
+        self.zoom = self.zoom.next()
+        self._arrange()
+        self.box.focus_inside()
+
+    # ---- the prompt
 
     def action_command(self) -> None:
         """Open the prompt for a pane or a screen."""
@@ -235,50 +489,53 @@ class MainScreen(ActionScreen):
         """Open the prompt for the filter."""
         self.query_one(Prompt).ask("/", [], self.needle)
 
+    def _filter(self, needle: str) -> None:
+        if needle != self.box.needle:
+            self.box.needle = needle
+            self.refresh_data()
+
     @on(Input.Changed, "#prompt-input")
     def _typing(self, event: Input.Changed) -> None:
         prompt = self.query_one(Prompt)
-        if prompt.display and prompt.mark == "/" and event.value != self.needle:
-            self.needle = event.value
-            self.refresh_data()
+        if prompt.display and prompt.mark == "/":
+            self._filter(event.value)
 
     @on(Prompt.Answered)
     def _answered(self, event: Prompt.Answered) -> None:
-        self._focus_body()
         if event.mark == "/":
-            self.needle = event.text
-            self.refresh_data()
+            self._focus_body()
+            self._filter(event.text)
             return
         word = event.text.strip().lower()
         action = typed(self.PLACE, word)
         if action is not None:
+            self._focus_body()
             self.app.call_later(self.run_action, action.call)
         elif (pane := pane_called(word)) is not None:
+            self.query_one(f"#pane-{pane.id}", PaneBox).needle = pane.kinds.get(word, "")
             self.show_pane(pane)
-            if word in pane.kinds:
-                self.needle = pane.kinds[word]
-                self.refresh_data()
-        elif word:
+            return
+        self._focus_body()
+        if action is None and word:
             known = ", ".join(sorted(pane.aliases[0] for pane in panes()))
             self.notify(f"no kind {word!r}: try {known}", severity="warning", markup=False)
 
     @on(Prompt.Left)
     def _left(self, event: Prompt.Left) -> None:
-        if event.mark == "/" and self.needle:
-            self.needle = ""
-            self.refresh_data()
+        if event.mark == "/":
+            self._filter("")
         self._focus_body()
 
     def _focus_body(self) -> None:
-        table = self.query_one(ObjectTable)
-        (table if table.display else self.query_one("#state", DocumentView)).focus()
+        self.box.focus_inside()
+
+    # ---- actions
 
     def action_sort(self) -> None:
         """Sort by the time of the last change, or by name."""
-        self.by_change = not self.by_change
+        self.box.by_change = not self.box.by_change
         self.refresh_data()
-        self.query_one(ObjectTable).cursor = 0
-        self.notify("newest change first" if self.by_change else "by name", timeout=2)
+        self.table.cursor = 0
 
     def action_namespace(self) -> None:
         """Choose a namespace, or all."""
@@ -286,8 +543,7 @@ class MainScreen(ActionScreen):
 
         def chosen(name: str | None) -> None:
             if name is not None:
-                self.session.namespace = name
-                self.refresh_data()
+                self._to_namespace(name)
 
         self.app.push_screen(NamespaceScreen(self.session), chosen)
 
@@ -295,18 +551,10 @@ class MainScreen(ActionScreen):
         """Try to reach the cluster now."""
         self.session.retry_now()
 
-    def action_focus_table(self) -> None:
-        """Focus the table."""
-        self._focus_body()
-
-    def action_focus_detail(self) -> None:
-        """Focus the detail."""
-        self.query_one(Detail).focus()
-
     def action_back(self) -> None:
         """Clear the filter, else the namespace."""
         if self.needle:
-            self.needle = ""
+            self.box.needle = ""
         elif self.session.namespace:
             self.session.namespace = ""
         else:
@@ -314,36 +562,36 @@ class MainScreen(ActionScreen):
             return
         self.refresh_data()
 
-    def current(self) -> ObjectRef | None:
-        """The object under the cursor."""
-        uid = self.query_one(ObjectTable).uid
-        return self.pane.ref_of(self.view, uid) if uid else None
+    @property
+    def link(self) -> Link | None:
+        """What the cursor rests on: in the part with the focus; without that, the object, or the finding, of the pane's row."""
+        focused = self.focused
+        inside = focused.link if isinstance(focused, PictureView | DocumentView) else None
+        return inside or self._row_link()
+
+    def _row_link(self) -> Link | None:
+        uid = self.box.uid
+        if not uid:
+            return None
+        finding = finding_of(self.view, uid) if self.pane.id == "findings" else None
+        return finding or self.pane.ref_of(self.view, uid)
 
     def action_describe(self) -> None:
         """Show the detail on a screen of its own."""
         from meshtui.screens.describe import DescribeScreen
 
-        uid = self.query_one(ObjectTable).uid
-        if uid:
-            self.app.push_screen(DescribeScreen(self.view, self.pane, uid))
+        if self.table.uid:
+            self.app.push_screen(DescribeScreen(self.view, self.pane, self.table.uid))
 
-    def action_yaml(self) -> None:
-        """The object as YAML."""
-        from meshtui.screens.yaml import YamlScreen
+    def action_map(self) -> None:
+        """Show the map on the whole screen."""
+        from meshtui.screens.map import MapScreen
 
-        if (ref := self.current()) is not None:
-            self.app.push_screen(YamlScreen(self.session, ref))
-
-    def action_logs(self) -> None:
-        """Show the ztunnels' log lines about this workload."""
-        from meshtui.screens.logs import LogScreen
-
-        ref = self.current()
-        workload = self.session.snapshot.workloads.get(ref) if ref else None
-        if workload is None:
-            self.notify("the ztunnel log is kept by workload: 2, then l", severity="warning")
-            return
-        self.app.push_screen(LogScreen(self.session, workload))
+        ref = self._mapped()
+        if ref is None:
+            self.notify("a map is drawn of a workload, a namespace or a policy: 2, 1, 3 or 4, then M", severity="warning")
+        else:
+            self.app.push_screen(MapScreen(self.session, ref))
 
     def action_matrix(self) -> None:
         """Show the matrix of the workloads of this namespace, or of all namespaces."""
@@ -356,20 +604,6 @@ class MainScreen(ActionScreen):
         from meshtui.screens.denials import DenialsScreen
 
         self.app.push_screen(DenialsScreen(self.session))
-
-    def action_fix(self) -> None:
-        """Show the fix of the finding under the cursor."""
-        from meshtui.screens.fix import FixScreen
-        from meshtui.ui.panes.findings import finding_of
-
-        uid = self.query_one(ObjectTable).uid
-        finding = finding_of(self.view, uid) if self.pane.id == "findings" and uid else None
-        if finding is None:
-            self.notify("fixes belong to findings: 5, then f", severity="warning")
-        elif finding.fix is None:
-            self.notify(f"{finding.rule} has no change that is safe to propose: Enter says more", severity="warning")
-        else:
-            self.app.push_screen(FixScreen(self.session, finding))
 
     def action_undo(self) -> None:
         """Open the fix that was applied last, and ask to undo it."""
@@ -384,39 +618,19 @@ class MainScreen(ActionScreen):
 
     def action_flow(self) -> None:
         """Open the flow screen; on a finding, its fix."""
+        from meshtui.screens.flow import FlowScreen
+
         if self.pane.id == "findings":
             self.action_fix()
-            return
-        from meshtui.screens.flow import FlowScreen
-
-        self.app.push_screen(FlowScreen(self.session))
-
-    def action_why(self) -> None:
-        """Open the flow screen with the workload under the cursor as the source."""
-        from meshtui.screens.flow import FlowScreen
-
-        ref = self.current()
-        workload = self.session.snapshot.workloads.get(ref) if ref else None
-        if workload is None:
-            self.notify("why is asked of a workload's flow: 2, then w (or f, and type it)", severity="warning")
-            return
-        self.app.push_screen(FlowScreen(self.session, str(workload_endpoint(workload.ref))))
+        else:
+            self.app.push_screen(FlowScreen(self.session))
 
     def action_probe(self) -> None:
-        """Probe the flows of the workload, or of the namespace, under the cursor; on a node, port 15008 of its pods."""
+        """Probe the flows of what is under the cursor; on a node, port 15008 of its pods."""
         if self.pane.id == "mesh":
-            self._prove(self._uid_shown())
-            return
-        ref = self.current()
-        workload = self.session.snapshot.workloads.get(ref) if ref else None
-        if workload is not None:
-            self._probe(str(workload.ref), flows_from(self.session.snapshot, workload, PROBED))
-        elif ref is not None and ref.kind == "Namespace":
-            self._probe(str(ref), flows_from_all(self.session.snapshot, ref.name, PROBED))
+            self._prove(self.box.uid)
         else:
-            self.notify(
-                "probes start from a workload, a namespace or a node: 2, 1 or 6, then p; P probes all", severity="warning"
-            )
+            super().action_probe()
 
     def action_probe_all(self) -> None:
         """Probe the flows of all workloads of the chosen namespace, or of the cluster."""
@@ -453,13 +667,3 @@ class MainScreen(ActionScreen):
             self.notify(str(error), severity="error", markup=False)
             return
         self.notify(proofs_summary(proofs), markup=False)
-
-    def _probe(self, about: str, flows: Iterable[Flow]) -> None:
-        from meshtui.screens.probe import ProbeScreen
-
-        self.app.push_screen(ProbeScreen(self.session, about, flows))
-
-
-def _contains(row: Row, words: list[str]) -> bool:
-    text = " ".join(cell.text for cell in row.cells).lower()
-    return all(word in text for word in words)

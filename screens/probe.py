@@ -21,15 +21,16 @@ from meshtui.model.flow import Flow
 from meshtui.model.observation import Observation
 from meshtui.model.verdict import Verdict
 from meshtui.probe.plan import Plan, make_plan
+from meshtui.screens.acting import LinkScreen
 from meshtui.screens.confirm import ConfirmScreen
 from meshtui.screens.yaml import open_link
 from meshtui.session import Session
 from meshtui.sources.kubernetes.writes import Confirmation
 from meshtui.ui import probing
-from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.actions import bindings
 from meshtui.ui.document import BAD, DIM, WARN, Document, Line, Section, line
 from meshtui.ui.flow_path import path_of
+from meshtui.ui.links import Link
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.path_view import PathView
 from meshtui.ui.widgets.status import StatusBar
@@ -40,7 +41,7 @@ _MOST_SPINNING = 100
 """Up to this number of rows each shows a spinner; with more, only the message line shows the progress."""
 
 
-class ProbeScreen(ActionScreen):
+class ProbeScreen(LinkScreen):
     """Flows to choose and to probe after a confirmation."""
 
     PLACE = "probe"
@@ -87,6 +88,11 @@ class ProbeScreen(ActionScreen):
         self._refresh()
         if self._at_once:
             self.call_after_refresh(self.action_probe)
+
+    @property
+    def link(self) -> Link | None:
+        """The flow under the cursor."""
+        return self._current()
 
     def on_unmount(self) -> None:
         """Stop following."""

@@ -12,21 +12,22 @@ from textual.worker import Worker, get_current_worker
 
 from meshtui.engine.explain.advice import advise
 from meshtui.model.flow import Flow
+from meshtui.screens.acting import LinkScreen
 from meshtui.screens.yaml import open_link
 from meshtui.session import Session
-from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.actions import bindings
 from meshtui.ui.advising import Adviser
 from meshtui.ui.document import Document
 from meshtui.ui.flow_path import path_of
 from meshtui.ui.ladder import drift_about, why, with_drift
+from meshtui.ui.links import Link
 from meshtui.ui.pictures.path import PathData
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.path_view import PathView
 from meshtui.ui.widgets.status import StatusBar
 
 
-class WhyScreen(ActionScreen):
+class WhyScreen(LinkScreen):
     """Explains the verdict of one flow, and updates it when the cluster changes."""
 
     PLACE = "why"
@@ -51,6 +52,13 @@ class WhyScreen(ActionScreen):
         self.set_interval(1.0, self._tick)
         self.query_one(DocumentView).focus()
         self._refresh()
+
+    @property
+    def link(self) -> Link | None:
+        """What the cursor rests on; without that, the flow."""
+        focused = self.focused
+        inside = focused.link if isinstance(focused, PathView | DocumentView) else None
+        return inside or self._flow
 
     def on_unmount(self) -> None:
         """Stop following."""

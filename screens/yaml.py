@@ -11,12 +11,12 @@ from textual.screen import Screen
 
 from meshtui.model.errors import MeshtuiError
 from meshtui.model.ids import ObjectRef
+from meshtui.screens.text import TextScreen
 from meshtui.session import Session
 from meshtui.ui.actions import bindings, by_id, keys_of
 from meshtui.ui.document import BAD, Document, Section, line
 from meshtui.ui.folding import folded
 from meshtui.ui.pictures.canvas import Item
-from meshtui.ui.text_screen import TextScreen
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.status import StatusBar
 

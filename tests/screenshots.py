@@ -21,7 +21,7 @@ from meshtui.screens.acceptance import AcceptanceScreen
 from meshtui.session import Session
 from meshtui.settings import load_settings
 from meshtui.sources.kubernetes.live import LiveSource
-from meshtui.ui.widgets.table import ObjectTable
+from tests.fakes.screens import table_of
 
 FOLDER = Path(__file__).parent.parent / "screenshots"
 SIZE = (140, 40)
@@ -60,7 +60,7 @@ async def _take(scenario: str, take: Callable[[Pilot[Any], MeshtuiApp], Any], *,
             app.guided_by(drill)
         async with app.run_test(size=SIZE) as pilot:
             await until(pilot, lambda: len(app.session.snapshot.workloads) >= 11 and app.session.label.sandbox)
-            await until(pilot, lambda: len(app.screen.query_one(ObjectTable).rows) >= 11 and app.session.settled)
+            await until(pilot, lambda: len(table_of(app.screen).rows) >= 11 and app.session.settled)
             await take(pilot, app)
 
 

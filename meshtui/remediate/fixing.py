@@ -104,6 +104,9 @@ class Target(Protocol):
     def all_pairs(self) -> AbstractContextManager[tuple[Matrix, int]]:
         """The matrix of the current Snapshot, with its version."""
 
+    def note(self, what: str, outcome: str, undo: str = "", *, failed: bool = False) -> None:
+        """Write into the journal what was done to the cluster."""
+
     def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
         """Call ``listener`` after every change; returns a function that unsubscribes."""
 
@@ -160,6 +163,11 @@ async def carry_out(session: Target, proposal: Proposal, confirmation: Confirmat
                 session.fixes.append(done)  # The fix can be undone from here on, even if a later step fails
     except MeshtuiError as error:
         done.error = error
+    if done.applied or done.error is not None:
+        names = ", ".join(str(applied.ref) for applied in done.applied) or "nothing"
+        said = "applied" if done.error is None else f"{names} applied, then: {done.error}"
+        what = f"fix of {proposal.finding.rule}: {', '.join(str(step.ref) for step in proposal.steps)}"
+        session.note(what, said, "u undoes it" if done.applied else "", failed=done.error is not None)
     if done.error is None:
         tell("applied; waiting until it is rolled out and seen")
         done.unseen = not await _seen(session, lambda: _is_there(session, proposal))
@@ -197,6 +205,7 @@ async def take_back(session: Target, done: Done, confirmation: Confirmation, tel
         done.applied.pop()
     if done in session.fixes:
         session.fixes.remove(done)
+    session.note(f"undo of the fix of {done.proposal.finding.rule}", "the objects are as they were")
     tell("undone; waiting until it is rolled out and seen")
     old = read_documents(restored, "what was before")
     await _seen(session, lambda: all(_rolled_out(session.snapshot, each) for each in old.controllers.values()))

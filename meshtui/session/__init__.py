@@ -34,6 +34,8 @@ from meshtui.session.application import Application
 from meshtui.session.current import Current
 from meshtui.session.denials import Denials
 from meshtui.session.ended import why_ended
+from meshtui.session.happenings import Happenings
+from meshtui.session.journal import Deed
 from meshtui.session.judging import gist, judge
 from meshtui.session.looking import Looking
 from meshtui.session.mesh import MeshWatch
@@ -91,6 +93,9 @@ class Session:
         self.looking = Looking(self)
         self.denials = Denials(self)
         self.mesh = MeshWatch(self)
+        self.happenings = Happenings(self)
+        self.journal: list[Deed] = []
+        """What was done to the cluster, in order."""
         self.fixes: list[Done] = []
         """The fixes that were applied and not undone, in order of application."""
 
@@ -107,7 +112,7 @@ class Session:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
             self._task = None
-        for part in (self.mesh, self.looking, self.denials, self._watching):
+        for part in (self.happenings, self.mesh, self.looking, self.denials, self._watching):
             await part.stop()
 
     @property
@@ -152,6 +157,7 @@ class Session:
         self._watching.renew(old)
         self.denials.renew()
         self.mesh.renew()
+        self.happenings.renew(old)
         self.tell()
 
     def listen(self, listener: Listener) -> Callable[[], None]:
@@ -336,7 +342,22 @@ class Session:
         checkout = self.settings.checkout
         urls = [checkout.gateway] if checkout.gateway else []
         urls += gateway_urls(self.snapshot, checkout.gateway_namespace, checkout.gateway_name)
-        return await Launcher(api, writes, self.settings, seen).run(plan, confirmation, urls)
+        what = f"probed {plan.flows} flow{'s' if plan.flows != 1 else ''}"
+        try:
+            found = await Launcher(api, writes, self.settings, seen).run(plan, confirmation, urls)
+        except MeshtuiError as error:
+            self.note(what, str(error), failed=True)
+            raise
+        except asyncio.CancelledError:
+            self.note(what, "stopped; its pods were removed", failed=True)
+            raise
+        differ = sum(seen.agrees is False for seen in found)
+        self.note(what, f"{differ} of {len(found)} differ from the verdict" if differ else f"all {len(found)} as predicted")
+        return found
+
+    def note(self, what: str, outcome: str, undo: str = "", *, failed: bool = False) -> None:
+        """Write into the journal what was done to the cluster."""
+        self.journal.append(Deed(self.clock(), what, outcome, undo, failed))
 
     def api(self) -> Api:
         """The client of the API server. Raises UsageError when there is no cluster."""

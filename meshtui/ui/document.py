@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from textual.content import Content
 
+from meshtui.model.ids import ObjectRef
+from meshtui.ui.links import Link
 from meshtui.ui.text import clean
 
 OK, BAD, WARN, DIM, STRONG, PLAIN = "ok", "bad", "warn", "dim", "strong", ""
@@ -27,9 +29,21 @@ class Word:
 
     text: str
     tone: str = PLAIN
+    link: Link | None = None
+    """What it leads to, if it is a name."""
 
 
 Line = tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a link is in a document: its line (0 is the title), its first character in it, and the one after its last."""
+
+    line: int
+    start: int
+    end: int
+    link: Link
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +63,28 @@ class Document:
 
     def lines(self) -> list[Content]:
         """The document as Textual content, line by line. All text is cleaned, and none is interpreted as markup."""
+        return self.laid_out()[0]
+
+    def laid_out(self) -> tuple[list[Content], list[Spot]]:
+        """The document line by line, and where its links are, in reading order."""
         parts: list[Content] = [Content.styled(clean(self.title), "bold $text-accent")]
+        spots: list[Spot] = []
         for section in self.sections:
             parts.append(Content(""))
             if section.title:
                 parts.append(Content.styled(clean(section.title), "bold"))
             for line in section.lines:
-                styled = [Content.styled(clean(word.text), _STYLES[word.tone]) for word in line]
-                parts.append(Content("  " if section.title else "").append(Content("").join(styled)))
-        return parts
+                indent = "  " if section.title else ""
+                at, styled = len(indent), []
+                for word in line:
+                    text = clean(word.text)
+                    if word.link is not None and text.strip():
+                        lead = len(text) - len(text.lstrip())
+                        spots.append(Spot(len(parts), at + lead, at + len(text.rstrip()), word.link))
+                    at += len(text)
+                    styled.append(Content.styled(text, _STYLES[word.tone]))
+                parts.append(Content(indent).append(Content("").join(styled)))
+        return parts, spots
 
     def content(self) -> Content:
         """The document as one Textual content."""
@@ -68,9 +95,17 @@ class Document:
         return self.content().plain
 
 
-def line(*parts: str | tuple[str, str]) -> Line:
-    """A line of plain strings and (text, tone) pairs."""
-    return tuple(Word(part) if isinstance(part, str) else Word(*part) for part in parts)
+def line(*parts: str | tuple[str, str] | Word | ObjectRef) -> Line:
+    """A line of plain strings, (text, tone) pairs, words, and objects, which are links."""
+    return tuple(_word(part) for part in parts)
+
+
+def _word(part: str | tuple[str, str] | Word | ObjectRef) -> Word:
+    if isinstance(part, str):
+        return Word(part)
+    if isinstance(part, ObjectRef):
+        return Word(str(part), link=part)
+    return part if isinstance(part, Word) else Word(*part)
 
 
 def section(title: str, *lines: Line) -> Section:

@@ -9,7 +9,7 @@ from functools import cached_property
 from meshtui.findings import NotEvaluated, Report
 from meshtui.model.finding import Finding, Severity
 from meshtui.model.ids import ObjectRef
-from meshtui.ui.document import BAD, DIM, WARN, Section, line
+from meshtui.ui.document import BAD, DIM, WARN, Section, Word, line
 from meshtui.ui.widgets.table import Cell, Column
 
 SEVERITIES = {Severity.ERROR: ("✗", BAD), Severity.WARNING: ("!", WARN), Severity.INFO: ("i", DIM)}
@@ -89,5 +89,6 @@ def findings_about(marks: Marks, ref: ObjectRef) -> tuple[Section, ...]:
     for finding in found:
         mark, tone = SEVERITIES[finding.severity]
         said = f"ignored: {finding.message}" if finding.ignored else finding.message
-        lines.append(line((f"{mark} {finding.rule} ", DIM if finding.ignored else tone), said))
+        tone = DIM if finding.ignored else tone
+        lines.append(line((f"{mark} ", tone), Word(finding.rule, tone, finding), " ", said))
     return (Section("Findings (5, then f for a fix)", tuple(lines)),) if lines else ()

@@ -14,7 +14,7 @@ from meshtui.model.flow import Flow
 from meshtui.model.observation import Observation
 from meshtui.model.verdict import StepResult, Verdict
 from meshtui.sources.edits import edit_to_yaml
-from meshtui.ui.document import BAD, DIM, OK, STRONG, WARN, Document, Line, Section, line
+from meshtui.ui.document import BAD, DIM, OK, STRONG, WARN, Document, Line, Section, Word, line
 from meshtui.ui.text import age
 from meshtui.ui.verdicts import VERDICTS, agreement, seen_ago
 
@@ -62,7 +62,8 @@ def why(
         answer.append(changed_words(change, now))
     if verdict.decided_by is not None:
         rule = f" {verdict.decided_by.rule}" if verdict.decided_by.rule else ""
-        answer.append(line(("decided by ", DIM), (f"{verdict.decided_by.ref}{rule}", STRONG), f" ({verdict.layer.value})"))
+        decider = Word(f"{verdict.decided_by.ref}{rule}", STRONG, verdict.decided_by.ref)
+        answer.append(line(("decided by ", DIM), decider, f" ({verdict.layer.value})"))
     answer += [line(in_words(note)) for note in verdict.notes]
     answer.append(line(("the client sees: ", DIM), advice.client_sees))
     sections = [Section("", tuple(answer)), Section("Step by step", _ladder(verdict))]

@@ -18,10 +18,10 @@ from meshtui.model.snapshot import KindStatus
 from meshtui.session import Session
 from meshtui.settings import Timeouts
 from meshtui.sources.kubernetes.live import LiveSource
-from meshtui.ui.widgets.table import ObjectTable
 from tests.e2e.conftest import NET, PROBE, wait_until
 from tests.fakes.auditproxy import audited
 from tests.fakes.live import edited, following, status, synced
+from tests.fakes.screens import table_of
 
 ECOM, INVENTORY = "ecom/deploy/ecom-service", "inventory/svc/inventory-service:8000"
 SERVICE = "/api/v1/namespaces/ecom/services/ui-service"
@@ -108,8 +108,8 @@ async def test_a_restart_in_mid_watch_is_said_and_the_cursor_stays(node, api_ser
     settings = node.settings.model_copy(update={"timeouts": Timeouts(connect_s=2, request_s=10)})
     app = MeshtuiApp(Session(LiveSource(settings), settings))
     async with app.run_test(size=(160, 40)) as pilot:
-        await until(pilot, lambda: app.session.settled and len(app.screen.query_one(ObjectTable).rows) > 5)
-        table = app.screen.query_one(ObjectTable)
+        await until(pilot, lambda: app.session.settled and len(table_of(app.screen).rows) > 5)
+        table = table_of(app.screen)
         uid = next(w.uid for ref, w in app.session.snapshot.workloads.items() if ref.name == "keycloak")
         assert table.select(uid)
         rows = len(table.rows)

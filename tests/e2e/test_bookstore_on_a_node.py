@@ -12,8 +12,8 @@ from meshtui.model.snapshot import KindStatus
 from meshtui.probe.podspec import EXPIRES
 from meshtui.session import Session
 from meshtui.sources.kubernetes.live import LiveSource
-from meshtui.ui.widgets.table import ObjectTable
 from tests.e2e.conftest import NAMESPACES, PROBE, bookstore, running, wait_until
+from tests.fakes.screens import table_of
 
 ECOM, INVENTORY = "ecom/deploy/ecom-service", "inventory/svc/inventory-service:8000"
 DATABASE = "inventory/svc/inventory-db:5432"
@@ -42,7 +42,7 @@ async def rows_shown(pilot, wanted):
     shown = set()
     while not wanted <= shown and time.monotonic() < deadline:
         await pilot.pause(0.05)
-        shown = {cell.text for row in pilot.app.screen.query_one(ObjectTable).rows for cell in row.cells}
+        shown = {cell.text for row in table_of(pilot.app.screen).rows for cell in row.cells}
     return shown
 
 

@@ -20,8 +20,8 @@ from meshtui.sources.kubernetes.live import LiveSource
 from meshtui.ui.reach import MARKS
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.grid import Grid
-from meshtui.ui.widgets.table import ObjectTable
 from tests.e2e.conftest import path_of
+from tests.fakes.screens import table_of
 
 ECOM, INVENTORY = "ecom/deploy/ecom-service", "inventory/svc/inventory-service:8000"
 PROMETHEUS, DATABASE = "observability/deploy/prometheus", "inventory/svc/inventory-db:5432"
@@ -95,7 +95,7 @@ async def program(node, size=(160, 45)):
     async with app.run_test(size=size) as pilot:
         kinds = ("Pod", "Service", "NetworkPolicy", "AuthorizationPolicy", "PeerAuthentication", "Deployment", "ReplicaSet")
         await until(pilot, lambda: all(app.session.snapshot.kind_state(k).status.value == "synced" for k in kinds))
-        await until(pilot, lambda: isinstance(app.screen, MainScreen) and bool(app.screen.query_one(ObjectTable).rows))
+        await until(pilot, lambda: isinstance(app.screen, MainScreen) and bool(table_of(app.screen).rows))
         yield pilot
 
 
@@ -116,7 +116,7 @@ def stand_on(pilot, namespace, name):
     """Put the cursor on a workload."""
     workloads = pilot.app.session.snapshot.workloads
     uid = next(w.uid for ref, w in workloads.items() if (ref.namespace, ref.name) == (namespace, name))
-    assert pilot.app.screen.query_one(ObjectTable).select(uid)
+    assert table_of(pilot.app.screen).select(uid)
 
 
 async def type_into(pilot, field, text):

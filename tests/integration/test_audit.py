@@ -28,9 +28,9 @@ from meshtui.session import Session
 from meshtui.settings import load_settings
 from meshtui.sources.kubernetes.live import LiveSource
 from meshtui.sources.kubernetes.writes import Confirmation
-from meshtui.ui.widgets.table import ObjectTable
 from tests.fakes.auditproxy import audited
 from tests.fakes.frozen import recorded_objects
+from tests.fakes.screens import table_of
 from tests.fakes.settled import settled
 
 REVIEW = re.compile(r"POST /apis/authorization\.k8s\.io/v1/selfsubjectaccessreviews")
@@ -91,7 +91,7 @@ async def test_every_screen_only_looks(tmp_path):
         settings = load_settings({"kubeconfig": str(kubeconfig)})
         app = MeshtuiApp(Session(LiveSource(settings), settings))
         async with app.run_test(size=(140, 40)) as pilot:
-            await until(pilot, lambda: app.session.settled and len(app.screen.query_one(ObjectTable).rows) == 11)
+            await until(pilot, lambda: app.session.settled and len(table_of(app.screen).rows) == 11)
             main = app.screen
             opened = set()
             for pane in ("1", "2", "3", "4"):

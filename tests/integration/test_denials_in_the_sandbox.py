@@ -12,7 +12,7 @@ from meshtui.screens.denials import DenialsScreen
 from meshtui.session import Session
 from meshtui.settings import Settings
 from meshtui.sources.kubernetes.live import LiveSource
-from meshtui.ui.widgets.table import ObjectTable
+from tests.fakes.screens import table_of
 from tests.pilot.test_keys import until
 
 pytestmark = [pytest.mark.sandbox]
@@ -49,7 +49,7 @@ async def test_a_denied_purchase_is_seen_once_with_identity_and_policy():
                 return [e for e in flows if e.denial.count > before.get(e.denial.flow, 0) and e.verdict is not None]
 
             await until(pilot, lambda: bool(reserve()))
-            await until(pilot, lambda: any("inventory-service" in row.uid for row in app.screen.query_one(ObjectTable).rows))
+            await until(pilot, lambda: any("inventory-service" in row.uid for row in table_of(app.screen).rows))
             each = reserve()[0]
             assert str(each.denial.source) == "ecom/deployment/ecom-service"
             assert each.denial.identity == "spiffe://cluster.local/ns/ecom/sa/default"

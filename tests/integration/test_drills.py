@@ -16,7 +16,7 @@ from meshtui.cli.main import run
 from meshtui.sandbox import leftovers
 from meshtui.screens.probe import ProbeScreen
 from meshtui.ui.drill.panel import DrillPanel
-from meshtui.ui.widgets.table import ObjectTable
+from tests.fakes.screens import table_of
 from tests.fakes.settled import settled
 from tests.fakes.terminal import Terminal
 from tests.pilot.test_keys import bookstore_app, until
@@ -96,6 +96,6 @@ async def test_without_the_demo_there_is_no_trace_and_its_keys_are_nobodys() -> 
         assert not {"f2", "f3"} & bound
         await pilot.press("j", "p")
         await until(pilot, lambda: isinstance(pilot.app.screen, ProbeScreen))
-        before = pilot.app.screen.query_one(ObjectTable).rows
+        before = table_of(pilot.app.screen).rows
         await pilot.press("space")
-        await until(pilot, lambda: pilot.app.screen.query_one(ObjectTable).rows != before)
+        await until(pilot, lambda: table_of(pilot.app.screen).rows != before)

@@ -21,8 +21,8 @@ from meshtui.session import Session
 from meshtui.settings import load_settings
 from meshtui.sources.kubernetes.live import LiveSource
 from meshtui.ui.widgets.document_view import DocumentView
-from meshtui.ui.widgets.table import ObjectTable
 from tests.fakes.bookstore import IN_ITS_LOOP, on_each
+from tests.fakes.screens import table_of
 from tests.pilot.test_keys import until
 
 pytestmark = pytest.mark.sandbox
@@ -81,13 +81,13 @@ async def select(pilot: Pilot[Any], rule: str, about: ObjectRef) -> None:
     await pilot.press("5")
 
     def place() -> int:
-        rows = [[cell.text for cell in row.cells] for row in pilot.app.screen.query_one(ObjectTable).rows]
+        rows = [[cell.text for cell in row.cells] for row in table_of(pilot.app.screen).rows]
         found = (i for i, row in enumerate(rows) if rule in row and any(about.name in text for text in row))
         return next(found, -1)
 
     await until(pilot, lambda: place() >= 0)
     await pilot.press("g", *["j"] * place())
-    await until(pilot, lambda: pilot.app.screen.query_one(ObjectTable).cursor == place())
+    await until(pilot, lambda: table_of(pilot.app.screen).cursor == place())
 
 
 @IN_ITS_LOOP

@@ -19,7 +19,7 @@ from meshtui.screens.flow import FlowScreen
 from meshtui.session import Session
 from meshtui.settings import load_settings
 from meshtui.sources.kubernetes.live import LiveSource
-from meshtui.ui.widgets.table import ObjectTable
+from tests.fakes.screens import table_of
 from tests.fakes.settled import settled
 from tests.fakes.snapshots import namespace, pod, policy
 from tests.fakes.terminal import Terminal
@@ -107,7 +107,7 @@ async def test_on_no_screen_is_anything_executed():
         settings = load_settings({"kubeconfig": str(api.kubeconfig)})
         app = MeshtuiApp(Session(LiveSource(settings), settings))
         async with app.run_test(size=(200, 50)) as pilot:
-            await until(pilot, lambda: app.session.settled and len(app.screen.query_one(ObjectTable).rows) == len(EVIL) + 2)
+            await until(pilot, lambda: app.session.settled and len(table_of(app.screen).rows) == len(EVIL) + 2)
             main, seen = app.screen, ""
             for pane in ("1", "2", "3", "4"):
                 await pilot.press(pane)

@@ -85,7 +85,7 @@ WAYS = {
     "describe": ("2", "d"),
 }
 """Keys from the main screen to each other one."""
-ENDS = {"q", "ctrl+c"}
+ENDS = {"q", "ctrl+c", "ctrl+q"}
 
 
 async def home(app, pilot):

@@ -10,12 +10,13 @@ from meshtui.screens.probe import ProbeScreen
 from meshtui.screens.why import WhyScreen
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.table import ObjectTable
+from tests.fakes.screens import table_of
 from tests.integration.test_denials import Mesh
 from tests.pilot.test_keys import bookstore_app, until
 
 
 def cells(pilot, title):
-    table = pilot.app.screen.query_one(ObjectTable)
+    table = table_of(pilot.app.screen)
     index = [column.title for column in table.columns].index(title)
     return [row.cells[index].text for row in table.rows]
 
@@ -43,11 +44,11 @@ async def test_a_denial_comes_is_counted_and_stays_under_the_cursor():
         await opened(pilot, 0)
         made.say(made.line())
         await until(pilot, lambda: len(shown(pilot)) == 1)
-        uid = pilot.app.screen.query_one(ObjectTable).uid
+        uid = table_of(pilot.app.screen).uid
         made.say(made.line(port=9000))
         made.say(made.line())
         await until(pilot, lambda: sorted(cells(pilot, "COUNT")) == ["×1", "×2"])
-        assert pilot.app.screen.query_one(ObjectTable).uid == uid
+        assert table_of(pilot.app.screen).uid == uid
 
 
 async def test_enter_explains_and_p_asks_to_probe_just_that_flow():

@@ -22,8 +22,8 @@ from meshtui.settings import load_settings
 from meshtui.sources.kubernetes.live import LiveSource
 from meshtui.ui.drill.panel import DrillPanel
 from meshtui.ui.widgets.document_view import DocumentView
-from meshtui.ui.widgets.table import ObjectTable
 from tests.fakes.bookstore import KUBECTL, needs_kubectl
+from tests.fakes.screens import table_of
 from tests.fakes.settled import settled
 from tests.pilot.test_keys import until
 
@@ -71,7 +71,7 @@ async def buy(pilot: Pilot[Any]) -> None:
 
 
 def place(pilot: Pilot[Any], rule: str, about: str) -> int:
-    rows = [[cell.text for cell in row.cells] for row in pilot.app.screen.query_one(ObjectTable).rows]
+    rows = [[cell.text for cell in row.cells] for row in table_of(pilot.app.screen).rows]
     return next((i for i, row in enumerate(rows) if rule in row and any(about in cell for cell in row)), -1)
 
 

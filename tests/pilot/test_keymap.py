@@ -20,8 +20,8 @@ from meshtui.settings import Settings
 from meshtui.sources.kubernetes.live import LiveSource
 from meshtui.ui.actions import WIDGETS, on
 from meshtui.ui.widgets.document_view import DocumentView
-from meshtui.ui.widgets.table import ObjectTable
 from tests.fakes.frozen import recorded_objects
+from tests.fakes.screens import table_of
 from tests.pilot.test_keys import _addable, bookstore_app, until
 
 
@@ -33,7 +33,7 @@ async def opened(**chosen):
         settings = Settings(kubeconfig=str(api.kubeconfig), **chosen)
         app = MeshtuiApp(Session(LiveSource(settings), settings))
         async with app.run_test(size=(120, 40)) as pilot:
-            await until(pilot, lambda: app.session.settled and len(app.screen.query_one(ObjectTable).rows) == 11)
+            await until(pilot, lambda: app.session.settled and len(table_of(app.screen).rows) == 11)
             yield app, pilot
 
 

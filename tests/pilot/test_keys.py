@@ -28,11 +28,11 @@ from meshtui.settings import Probe, load_settings
 from meshtui.sources.kubernetes.live import LiveSource
 from meshtui.ui.widgets.detail import Detail
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.live import LiveMap
 from meshtui.ui.widgets.prompt import Prompt
 from meshtui.ui.widgets.status import StatusBar
-from meshtui.ui.widgets.table import ObjectTable
 from tests.fakes.frozen import recorded_objects
-from tests.fakes.settled import settled
+from tests.fakes.screens import table_of
 
 
 async def until(pilot: Pilot[Any], holds: Callable[[], bool], deadline_s: float = 40.0) -> None:
@@ -69,13 +69,13 @@ async def bookstore_app(size: tuple[int, int] = (120, 40)) -> AsyncIterator[tupl
                     and bool(app.session.snapshot.pods)
                 ),
             )
-            await until(pilot, lambda: len(screen.query_one(ObjectTable).rows) == 11)
+            await until(pilot, lambda: len(table_of(screen).rows) == 11)
             yield api, pilot, screen
 
 
 def names(screen: MainScreen) -> list[str]:
     """What the NAME column says."""
-    table = screen.query_one(ObjectTable)
+    table = table_of(screen)
     index = [column.title for column in table.columns].index("NAME")
     return [row.cells[index].text for row in table.rows]
 
@@ -145,9 +145,7 @@ async def test_slash_filters_as_one_types_and_escape_clears() -> None:
 async def test_enter_on_a_namespace_shows_its_workloads_and_escape_goes_back() -> None:
     async with bookstore_app() as (_, pilot, screen):
         await pilot.press("1")
-        screen.query_one(ObjectTable).select(
-            next(u.meta.uid for u in screen.session.snapshot.namespaces.values() if u.name == "inventory")
-        )
+        table_of(screen).select(next(u.meta.uid for u in screen.session.snapshot.namespaces.values() if u.name == "inventory"))
         await pilot.press("enter")
         await until(pilot, lambda: names(screen) == ["inventory-db", "inventory-service"])
         await pilot.press("escape")
@@ -226,7 +224,7 @@ async def test_what_kubectl_repeats_is_one_line_until_it_is_unfolded() -> None:
         api.store.update("networkpolicies", {**policy, "metadata": {**policy["metadata"], "annotations": annotations}})
         await pilot.press("4")
         await until(pilot, lambda: "ecom-netpol" in names(screen))
-        screen.query_one(ObjectTable).select(policy["metadata"]["uid"])
+        table_of(screen).select(policy["metadata"]["uid"])
         await pilot.press("y")
         await until(pilot, lambda: isinstance(pilot.app.screen, YamlScreen))
         view = pilot.app.screen.query_one(DocumentView)
@@ -275,8 +273,8 @@ async def test_the_detail_follows_the_cursor() -> None:
 
 async def test_a_change_arrives_and_the_cursor_stays_on_its_object() -> None:
     async with bookstore_app() as (api, pilot, screen):
-        table = screen.query_one(ObjectTable)
         await pilot.press("1", "G")
+        table = table_of(screen)
         await until(pilot, lambda: names(screen)[table.cursor] == "observability")
         api.add({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "aaa"}})
         await until(pilot, lambda: names(screen)[0] == "aaa")
@@ -285,7 +283,7 @@ async def test_a_change_arrives_and_the_cursor_stays_on_its_object() -> None:
 
 async def test_a_label_changed_in_the_cluster_changes_the_mesh_column() -> None:
     async with bookstore_app() as (api, pilot, screen):
-        table = screen.query_one(ObjectTable)
+        table = table_of(screen)
         mesh = [column.title for column in table.columns].index("MESH")
         pod = next(p for p in api.store.list("pods", "observability"))
         labels = {**pod["metadata"]["labels"], "istio.io/dataplane-mode": "ambient"}
@@ -330,15 +328,15 @@ async def test_hostile_text_is_shown_and_not_executed() -> None:
         assert "\u202e" not in detail.plain
 
 
-async def test_a_terminal_that_grows_shows_the_detail_that_had_no_room() -> None:
+async def test_a_terminal_that_grows_shows_the_map_that_had_no_room() -> None:
     async with bookstore_app((80, 24)) as (_, pilot, screen):
-        detail = screen.query_one(Detail)
+        chart = screen.query_one(LiveMap)
         await pilot.press("2", "G")
-        await until(pilot, lambda: detail._timer is not None and not detail._due)
-        await settled(pilot)  # whatever was going to be worked out, was
-        assert not detail.plain.strip()
+        await until(pilot, lambda: names(screen)[-1] in screen.query_one(Detail).plain)
+        assert not chart.display
+        assert chart.map is None
         await pilot.resize_terminal(120, 40)
-        await until(pilot, lambda: names(screen)[-1] in detail.plain)
+        await until(pilot, lambda: chart.display and names(screen)[-1] in chart.picture.plain())
 
 
 @pytest.mark.parametrize(

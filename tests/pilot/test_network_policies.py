@@ -17,8 +17,8 @@ from meshtui.screens.main import MainScreen
 from meshtui.session import Session
 from meshtui.settings import load_settings
 from meshtui.ui.widgets.prompt import Prompt
-from meshtui.ui.widgets.table import ObjectTable
 from tests.fakes.cilium import ccnp, cnp
+from tests.fakes.screens import table_of
 from tests.fakes.snapshots import namespace, pod, policy
 from tests.pilot.test_keys import until
 from tests.pilot.test_opening import rows_of
@@ -87,7 +87,7 @@ async def at(pilot: Pilot[Any], word: str) -> MainScreen:
 
 def cells(screen: MainScreen) -> dict[str, dict[str, str]]:
     """The rows as they are shown: texts by column, by name."""
-    table = screen.query_one(ObjectTable)
+    table = table_of(screen)
     titles = [column.title for column in table.columns]
     rows = [dict(zip(titles, (cell.text for cell in row.cells), strict=True)) for row in table.rows]
     return {row.get("NAME", row.get("TIER", "")): row for row in rows} if table.display else {}
@@ -95,7 +95,7 @@ def cells(screen: MainScreen) -> dict[str, dict[str, str]]:
 
 def detail(screen: MainScreen, name: str) -> str:
     """What the detail says of a row."""
-    row = next(row for row in screen.query_one(ObjectTable).rows if any(cell.text == name for cell in row.cells))
+    row = next(row for row in table_of(screen).rows if any(cell.text == name for cell in row.cells))
     return screen.pane.detail(screen.view, row.uid).plain()
 
 

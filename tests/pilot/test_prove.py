@@ -14,7 +14,7 @@ from meshtui.probe import prove as proving
 from meshtui.screens.confirm import ConfirmScreen
 from meshtui.screens.main import MainScreen
 from meshtui.ui.widgets.document_view import DocumentView
-from meshtui.ui.widgets.table import ObjectTable
+from tests.fakes.screens import table_of
 from tests.pilot.test_keys import bookstore_app, until
 
 ANSWERS = "answers on port 15008 with TLS and its identity"
@@ -37,7 +37,7 @@ def detail(screen: MainScreen) -> str:
 
 
 def mesh_column(screen: MainScreen) -> list[str]:
-    table = screen.query_one(ObjectTable)
+    table = table_of(screen)
     titles = [column.title for column in table.columns]
     return [row.cells[titles.index("MESH")].text for row in table.rows] if "MESH" in titles else []
 
@@ -48,7 +48,7 @@ async def test_p_on_a_node_asks_its_pods(monkeypatch: pytest.MonkeyPatch) -> Non
     async with bookstore_app() as (api, pilot, screen):
         await pilot.press("6")
         await until(pilot, lambda: screen.session.mesh.looked and not screen.session.mesh.looking)
-        node = screen.query_one(ObjectTable).uid
+        node = table_of(screen).uid
         pods = screen.session.mesh.to_prove(node)
         assert len(pods) > 2
         await pilot.press("p")

@@ -10,8 +10,8 @@ from meshtui.screens.flow import FlowScreen
 from meshtui.screens.probe import ProbeScreen
 from meshtui.screens.why import WhyScreen
 from meshtui.ui.widgets.document_view import DocumentView
-from meshtui.ui.widgets.table import ObjectTable
 from tests.fakes.observed import store
+from tests.fakes.screens import table_of
 from tests.pilot.test_keys import bookstore_app, until
 
 FLOW = parse_flow("ecom/deploy/ecom-service", "inventory/svc/inventory-service:8000")
@@ -75,7 +75,7 @@ async def test_the_probe_screen_marks_the_row_and_says_why():
     async with bookstore_app() as (api, pilot, _screen):
         await pilot.press("j", "p")
         await until(pilot, lambda: isinstance(pilot.app.screen, ProbeScreen))
-        table = pilot.app.screen.query_one(ObjectTable)
+        table = table_of(pilot.app.screen)
         close_egress(api)
 
         def predicted() -> str:

@@ -125,7 +125,7 @@ def test_every_neighbour_is_drawn_or_counted_in_a_group(data, width, height, ope
 def _counts(picture, group, side, row):
     """The numbers that stand on a group's line."""
     del row
-    marks = [mark for mark in picture.rows()[group.y]]
+    marks = picture.rows()[group.y]
     place = next(index for index, mark in enumerate(marks) if mark.x <= group.x < mark.x + mark.width)
     after = "  ".join(mark.text for mark in marks[place + 1 :])
     before = "  ".join(mark.text for mark in marks[:place])

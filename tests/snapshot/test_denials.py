@@ -8,7 +8,7 @@ from typing import Any
 from textual.pilot import Pilot
 
 from meshtui.screens.denials import DenialsScreen
-from meshtui.ui.widgets.table import ObjectTable
+from tests.fakes.screens import table_of
 from tests.snapshot.conftest import app_on, bookstore, settle
 
 ECOM = ("ecom", "ecom-service")
@@ -73,7 +73,7 @@ async def judged(pilot: Pilot[Any], rows: int) -> None:
         await pilot.pause(0.05)
         done = [d for d in session.denials.judged if d.verdict is not None or d.note.startswith("the log")]
         screen = pilot.app.screen
-        if isinstance(screen, DenialsScreen) and len(done) == rows == len(screen.query_one(ObjectTable).rows):
+        if isinstance(screen, DenialsScreen) and len(done) == rows == len(table_of(screen).rows):
             break
     await asyncio.sleep(0)
     await settle(pilot)

@@ -32,6 +32,11 @@ class Written(Protocol):
 _T = TypeVar("_T", bound=Written)
 
 
+def policy_changes(old: Snapshot, new: Snapshot) -> list[Cause]:
+    """The policies that were created, edited or deleted."""
+    return [cause for field in fields_of(Role.POLICY) for cause in _changed(getattr(old, field), getattr(new, field))]
+
+
 def differences(old: Snapshot, new: Snapshot) -> list[Cause]:
     """The changed objects on which verdicts depend; a pod only if more than its status has changed."""
     found: list[Cause] = []

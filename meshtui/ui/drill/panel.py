@@ -171,7 +171,9 @@ def _name(screen: Screen[Any]) -> str:
 
 
 def _text(screen: Screen[Any]) -> str:
-    """All text of a screen's documents and tables."""
-    texts = [view.plain for view in screen.query(DocumentView)]
-    texts += [" ".join(cell.text for cell in row.cells) for table in screen.query(ObjectTable) for row in table.rows]
+    """All text of a screen's documents and tables; of several panes, that of the one with the focus."""
+    texts = [view.plain for view in screen.query(DocumentView) if view.display]
+    panes: Any = screen if hasattr(type(screen), "table") else None
+    tables = [panes.table] if panes is not None else screen.query(ObjectTable)
+    texts += [" ".join(cell.text for cell in row.cells) for table in tables for row in table.rows]
     return "\n".join(texts)

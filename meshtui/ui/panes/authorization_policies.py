@@ -162,6 +162,7 @@ PANE = Pane(
     kind="AuthorizationPolicy",
     order=3,
     columns=_COLUMNS,
+    glance=("", "NAMESPACE", "NAME", "ACTION", "PODS", "DENIED"),
     members=lambda snapshot: (policy.meta.namespace for policy in snapshot.authorization_policies.values()),
     rows=_rows,
     ref_of=_ref,

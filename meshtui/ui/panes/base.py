@@ -37,6 +37,8 @@ class Pane:
     detail: Callable[[View, str], Document]
     counted: Callable[[View], int] | None = None
     """How many there are, where the Snapshot alone doesn't say."""
+    glance: tuple[str, ...] = ()
+    """The titles of the columns that are shown where the pane is narrow; empty: all."""
     nothing: str = ""
     """The text of an empty pane, if it isn't about an answer of the API server."""
     kinds: Mapping[str, str] = field(default_factory=dict)
@@ -85,7 +87,7 @@ def workloads_hit(snapshot: Snapshot, pods: Iterable[Pod]) -> tuple[Line, ...]:
         workload = snapshot.workloads.get(ref)
         running = sum(not pod.completed for pod in workload.pods) if workload else count
         part = f"  only {count} of {running} pods" if count < running else ""
-        lines.append(line(str(ref), (part, WARN)))
+        lines.append(line(ref, (part, WARN)))
     if len(hit) > MOST_WORKLOADS:
         lines.append(line((f"and {len(hit) - MOST_WORKLOADS} more workloads", DIM)))
     return tuple(lines)

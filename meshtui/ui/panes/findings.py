@@ -9,7 +9,7 @@ from meshtui.findings.base import NOT_LOOKED
 from meshtui.model.finding import Finding
 from meshtui.model.ids import ObjectRef
 from meshtui.session import Session
-from meshtui.ui.document import DIM, STRONG, Document, Section, facts, line
+from meshtui.ui.document import DIM, STRONG, Document, Section, Word, facts, line
 from meshtui.ui.finding_marks import SEVERITIES
 from meshtui.ui.panes.base import Pane, in_scope
 from meshtui.ui.view import View
@@ -102,11 +102,14 @@ def _detail(view: View, uid: str) -> Document:
     sections.append(Section("What", (line(finding.message),)))
     if finding.why:
         sections.append(Section("Why it matters", (line(finding.why),)))
-    sections.append(Section("Objects", tuple(line(str(ref)) for ref in finding.objects) or (line(("none", DIM)),)))
+    sections.append(Section("Objects", tuple(line(ref) for ref in finding.objects) or (line(("none", DIM)),)))
     if finding.fix is not None:
         fix = (
             line(finding.fix.summary),
-            *(line((f"{'creates' if change.create else 'edits'} {change.ref}", DIM)) for change in finding.fix.edits),
+            *(
+                line(("creates " if change.create else "edits ", DIM), Word(str(change.ref), DIM, change.ref))
+                for change in finding.fix.edits
+            ),
             line(("f", STRONG), " shows the patch, and what it would open and close"),
         )
     else:
@@ -130,6 +133,7 @@ PANE = Pane(
     kind="Finding",
     order=5,
     columns=_COLUMNS,
+    glance=("", "RULE", "OBJECT", "NAME", "FIX"),
     members=lambda _: (),
     rows=_rows,
     ref_of=_ref,

@@ -198,6 +198,7 @@ PANE = Pane(
     kind="Pod",
     order=6,
     columns=_COLUMNS,
+    glance=("NODE", "READY", "CAPTURED", "CERTS", "DRIFT"),
     members=lambda _: (),
     rows=_rows,
     ref_of=_ref,

@@ -122,6 +122,7 @@ PANE = Pane(
     kind="Namespace",
     order=1,
     columns=_COLUMNS,
+    glance=("NAME", "MESH", "PODS", "WORST FINDING"),
     members=lambda snapshot: ("" for _ in snapshot.namespaces),
     rows=_rows,
     ref_of=_ref,

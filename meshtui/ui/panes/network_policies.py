@@ -279,6 +279,7 @@ PANE = Pane(
     kind="NetworkPolicy",
     order=4,
     columns=_COLUMNS,
+    glance=("", "NAMESPACE", "NAME", "PODS", "HBONE 15008", "DENIED"),
     members=lambda snapshot: (policy.meta.namespace for policy in policies_of_network(snapshot)),
     rows=_rows,
     ref_of=_ref,

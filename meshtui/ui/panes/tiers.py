@@ -99,6 +99,7 @@ PANE = Pane(
     kind="NetworkPolicy",
     order=7,
     columns=_COLUMNS,
+    glance=("", "TIER", "AT ITS END", "POLICIES"),
     members=lambda _: (),
     rows=_rows,
     ref_of=_ref,

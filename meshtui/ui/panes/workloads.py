@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from functools import partial
 
 from meshtui.engine.path.relations import (
@@ -22,7 +22,7 @@ from meshtui.model.verdict import Decision
 from meshtui.model.workload import MeshMode, Workload
 from meshtui.session import Session
 from meshtui.ui.denied import DENIED, denied_cell
-from meshtui.ui.document import BAD, DIM, OK, WARN, Document, Line, Section, facts, line
+from meshtui.ui.document import BAD, DIM, OK, WARN, Document, Line, Section, Word, facts, line
 from meshtui.ui.finding_marks import BADGE, badge_cell, findings_about
 from meshtui.ui.panes.base import Pane, in_scope, policies_known
 from meshtui.ui.panes.mesh import enrolment_line
@@ -44,6 +44,13 @@ _COLUMNS = (
     DENIED,
     Column("AGE", keep=1, least=3),
 )
+_SHORT_MODES = {
+    MeshMode.AMBIENT: "amb",
+    MeshMode.SIDECAR: "side",
+    MeshMode.GATEWAY: "gw",
+    MeshMode.WANTED: "!not",
+    MeshMode.NONE: "none",
+}
 _SHORT_KINDS = {"Deployment": "deploy", "StatefulSet": "sts", "DaemonSet": "ds", "ReplicaSet": "rs", "CronJob": "cj"}
 MOST_FLOWS = 100
 """Maximum number of flows that are evaluated for one detail; the text says how many there are."""
@@ -86,13 +93,17 @@ def mesh_cell(snapshot: Snapshot, workload: Workload) -> Cell:
     """The mesh mode of a workload; in a live cluster a question mark says that only labels and annotation show its capture."""
     mode = _mode(snapshot, workload)
     if not snapshot.live or mode not in {MeshMode.AMBIENT, MeshMode.WANTED}:
-        return Cell(*MODES[mode])
+        return _cell_of(mode)
     capture = capture_of(snapshot, workload)
     if capture in {Capture.LOST, Capture.PENDING}:
-        return Cell(f"✗ {capture.value}", BAD)
+        return Cell(f"✗ {capture.value}", BAD, short=f"✗{capture.value[:4]}")
     if mode is MeshMode.AMBIENT and capture is Capture.UNPROVEN:
-        return Cell("ambient?", "")
-    return Cell(*MODES[mode])
+        return Cell("ambient?", "", short="amb?")
+    return _cell_of(mode)
+
+
+def _cell_of(mode: MeshMode) -> Cell:
+    return Cell(*MODES[mode], short=_SHORT_MODES[mode])
 
 
 def _waypoint(snapshot: Snapshot, workload: Workload) -> str:
@@ -136,7 +147,7 @@ def _row(snapshot: Snapshot, workload: Workload, shared: set[tuple[str, str]], d
             Cell(ref.kind, DIM, short=_SHORT_KINDS.get(ref.kind, "")),
             Cell(f"{ready}/{total}", "" if ready >= total else WARN),
             mesh_cell(snapshot, workload),
-            Cell(identity, "" if meshed else DIM, short=f"…/sa/{account}" if meshed else f"sa/{account}"),
+            Cell(identity, "" if meshed else DIM, short=f"sa/{account}" if meshed else f"(sa/{account})"),
             Cell(_mark(workload, shared, mode), WARN),
             Cell(_waypoint(snapshot, workload) or "-", DIM),
             denied,
@@ -222,17 +233,16 @@ def _selected_by(session: Session, workload: Workload) -> tuple[Line, ...]:
     """The policies that select its pods; if only some pods are selected, which."""
     snapshot = session.snapshot
     running = [pod for pod in workload.pods if not pod.completed]
-    found: dict[tuple[str, str], tuple[str, int]] = {}
+    found: Counter[tuple[ObjectRef, str]] = Counter()
     for pod in running:
         for policy in network_policies_of(snapshot, pod):
             words = " and ".join(direction.value for direction in directions(policy))
-            found[str(policy.meta.ref), words] = ("", found.get((str(policy.meta.ref), words), ("", 0))[1] + 1)
+            found[policy.meta.ref, words] += 1
         for authorization in authorization_policies_of(snapshot, pod):
-            key = (str(authorization.meta.ref), authorization.action)
-            found[key] = ("", found.get(key, ("", 0))[1] + 1)
+            found[authorization.meta.ref, authorization.action] += 1
     lines = [
         line(ref, (f"  {words}", DIM), (f"  only {count} of {len(running)} pods" if count < len(running) else "", WARN))
-        for (ref, words), (_, count) in found.items()
+        for (ref, words), count in found.items()
     ]
     missing = policies_known(session, "NetworkPolicy", "AuthorizationPolicy")
     if missing:
@@ -250,8 +260,8 @@ def _flows(session: Session, flows: list[Flow], *, outgoing: bool) -> tuple[Line
         glyph, tone = VERDICTS[verdict.decision]
         peer = f"{flow.destination}:{flow.port}" if outgoing else f"{flow.source} → :{flow.port}"
         by = verdict.decided_by.ref if verdict.decided_by else None
-        why = f"  {by.name}" if by else ""
-        lines.append(line((f"{glyph[0]}\u00a0", tone), peer, (why, DIM)))
+        why = Word(f"  {by.name}", DIM, by) if by else ""
+        lines.append(line((f"{glyph[0]}\u00a0", tone), Word(peer, link=flow), why))
     if len(flows) > MOST_FLOWS:
         lines.append(line((f"and {len(flows) - MOST_FLOWS} more that aren't shown", DIM)))
     return tuple(lines) or (line(("nobody else is here", DIM)),)
@@ -264,6 +274,7 @@ PANE = Pane(
     kind="Pod",
     order=2,
     columns=_COLUMNS,
+    glance=("", "NAMESPACE", "NAME", "MESH", "IDENTITY", "!", "DENIED"),
     members=lambda snapshot: (ref.namespace for ref in snapshot.workloads),
     rows=_rows,
     ref_of=_ref,

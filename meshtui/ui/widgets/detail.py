@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import monotonic
 
 from textual import work
@@ -29,6 +30,13 @@ class Detail(DocumentView):
         self._timer: Timer | None = None
         self._at = 0.0
         self._due = False
+        self._without: frozenset[str] = frozenset()
+
+    def leave_out(self, sections: frozenset[str]) -> None:
+        """Don't show the sections with these titles: something else shows them."""
+        if sections != self._without:
+            self._without = sections
+            self._schedule()
 
     def of(self, pane: Pane, uid: str) -> None:
         """Show another object; none if ``uid`` is empty."""
@@ -62,6 +70,8 @@ class Detail(DocumentView):
     def _read(self, pane: Pane, uid: str) -> None:
         worker = get_current_worker()
         document = pane.detail(self._view, uid)
+        if self._without:
+            document = replace(document, sections=tuple(s for s in document.sections if s.title not in self._without))
         if not worker.is_cancelled:
             self.app.call_from_thread(self._show_read, (pane, uid), document)
 

@@ -8,20 +8,26 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import events
+from textual.actions import SkipAction
 from textual.binding import BindingType
 from textual.content import Content
 from textual.geometry import Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 from textual.visual import Visual
 
 from meshtui.ui.actions import bindings
-from meshtui.ui.document import Document
+from meshtui.ui.document import Document, Line, Section, Spot
+from meshtui.ui.links import Link
 from meshtui.ui.text import clean
 from meshtui.ui.wrap import Piece, wrap
 
+_LINK, _CURSOR = "underline", "bold reverse"
 _FOUND, _HERE = "reverse", "bold underline reverse"
+_HEAD = 2
+"""The lines of a document before the first line of its first section, if that has no title."""
 _ROWS_KEPT = 2_000
 
 
@@ -39,22 +45,34 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
         self._needle = ""
         self._matches: list[tuple[int, int, int]] = []
         self._here = 0
+        self._spots: Sequence[Spot] = ()
+        self._spot = -1
         self.plain = ""
 
     def show(self, document: Document) -> None:
         """Show a document."""
-        lines = document.lines()
+        lines, spots = document.laid_out()
         plain = "\n".join(line.plain for line in lines)
         if plain != self.plain:
-            self._show(document.title, plain, lines)
+            self._show(document.title, plain, lines, spots)
+        else:
+            self._spots = spots
+
+    def show_lines(self, lines: Sequence[Line]) -> None:
+        """Show lines without a title."""
+        contents, spots = Document("", (Section("", tuple(lines)),)).laid_out()
+        moved = [Spot(spot.line - _HEAD, spot.start, spot.end, spot.link) for spot in spots]
+        self._show("", "\n".join(content.plain for content in contents[_HEAD:]), contents[_HEAD:], moved)
 
     def show_text(self, title: str, text: str) -> None:
         """Show plain text from a cluster, with each line cleaned."""
         cleaned = [clean(row) for row in text.split("\n")]
         self._show(title, "\n".join(cleaned), [Content(row) for row in cleaned])
 
-    def _show(self, title: str, plain: str, lines: Sequence[Content]) -> None:
-        self.plain, self._lines = plain, lines
+    def _show(self, title: str, plain: str, lines: Sequence[Content], spots: Sequence[Spot] = ()) -> None:
+        before = self.link
+        self.plain, self._lines, self._spots = plain, lines, spots
+        self._spot = next((index for index, spot in enumerate(spots) if spot.link == before), -1) if before is not None else -1
         self._search()
         self._lay_out(self.scrollable_content_region.width)
         if title != self._title:
@@ -94,6 +112,81 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
         rows = self._wrapped[1]
         return max(0, bisect_right(rows, (line, place), key=lambda row: (row[0], row[1].start)) - 1)
 
+    # ---- links
+
+    class Followed(Message):
+        """Enter, or a click, on a link."""
+
+        def __init__(self, link: Link) -> None:
+            super().__init__()
+            self.link = link
+
+    @property
+    def link(self) -> Link | None:
+        """The link that the cursor rests on."""
+        return self._spots[self._spot].link if 0 <= self._spot < len(self._spots) else None
+
+    def _rows_of(self, spot: Spot) -> range:
+        return range(self._row_of(spot.line, spot.start), self._row_of(spot.line, spot.end - 1) + 1)
+
+    def _walk(self, by: int) -> bool:
+        """To the next link (the one before) that is in view, or just beyond. Returns False if there is none."""
+        top, height = int(self.scroll_offset.y), self.size.height
+        inside = [index for index, spot in enumerate(self._spots) if top - 1 <= self._rows_of(spot)[0] <= top + height]
+        if self._spot in inside:
+            found = self._spot + by
+        elif inside:
+            found = inside[0] if by > 0 else inside[-1]
+        else:
+            return False
+        if found not in inside:
+            return False
+        self._rest_on(found)
+        return True
+
+    def _rest_on(self, index: int) -> None:
+        self._spot = index
+        rows, top, height = self._rows_of(self._spots[index]), int(self.scroll_offset.y), self.size.height
+        if rows[0] < top:
+            self.scroll_to(y=rows[0], animate=False, force=True, immediate=True)
+        elif rows[-1] >= top + height:
+            self.scroll_to(y=rows[-1] - height + 1, animate=False, force=True, immediate=True)
+        self._strips.clear()
+        self.refresh()
+
+    def action_walk(self, by: int) -> None:
+        """To the next link in view, or the one before; where there is none, a line down or up."""
+        if not self._walk(by):
+            self.scroll_relative(y=by, animate=False)
+
+    def action_follow(self) -> None:
+        """Open the link that the cursor rests on; without one, the key is the screen's."""
+        if self.link is None:
+            raise SkipAction
+        self.post_message(self.Followed(self.link))
+
+    def on_click(self, event: events.Click) -> None:
+        """A click on a link opens it."""
+        rows, row = self._wrapped[1], event.y - self.gutter.top + int(self.scroll_offset.y)
+        if not 0 <= row < len(rows):
+            return
+        number, piece = rows[row]
+        place = piece.start + event.x - self.gutter.left - piece.indent
+        for index, spot in enumerate(self._spots):
+            if spot.line == number and spot.start <= place < spot.end:
+                self._rest_on(index)
+                self.action_follow()
+
+    def on_focus(self) -> None:
+        """Draw the links."""
+        self._strips.clear()
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """Draw the links as text."""
+        self._strips.clear()
+        self.refresh()
+
     # ---- drawing
 
     def notify_style_update(self) -> None:
@@ -119,6 +212,12 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _drawn(self, number: int, piece: Piece, width: int, selection: Selection | None) -> Strip:
         line = self._lines[number]
+        if self.has_focus:
+            first = bisect_left(self._spots, number, key=lambda spot: spot.line)
+            last = bisect_right(self._spots, number, key=lambda spot: spot.line)
+            for index in range(first, last):
+                spot = self._spots[index]
+                line = line.stylize(_CURSOR if index == self._spot else _LINK, spot.start, spot.end)
         first = bisect_left(self._matches, (number, 0, 0))
         for index, (_, start, end) in enumerate(self._matches[first : bisect_left(self._matches, (number + 1, 0, 0))], first):
             line = line.stylize(_HERE if index == self._here else _FOUND, start, end)

@@ -30,6 +30,8 @@ _NOTHING = {"", "-"}
 """A column with only these values isn't shown."""
 _MEASURED = 400
 """The column widths are computed from this number of rows."""
+RELATED = "•"
+"""Marks the rows that belong to what is chosen in another table."""
 _OF_AN_AGE = 4
 """An age grows up to so many cells while it is shown."""
 
@@ -54,6 +56,10 @@ class Row:
     uid: str
     cells: tuple[Cell, ...]
     marked: bool = False
+
+    def text(self) -> str:
+        """The texts of its cells, in lower case, as the filter sees them."""
+        return " ".join(cell.text for cell in self.cells).lower()
 
 
 class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
@@ -97,9 +103,14 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         *,
         id: str | None = None,  # noqa: A002  (Textual's own name)
         clock: Callable[[], datetime] = local_now,
+        gutter: bool = False,
     ) -> None:
+        """``gutter``: a cell at the left of each row, with a mark where the row is ``related``."""
         super().__init__(id=id)
         self._clock = clock
+        self._gutter = int(gutter)
+        self.headed = True
+        self._related: frozenset[str] = frozenset()
         self.columns: tuple[Column, ...] = tuple(columns)
         self.rows: list[Row] = []
         self._uid = ""
@@ -113,6 +124,20 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
     def uid(self) -> str:
         """The UID of the object under the cursor, or empty."""
         return self.rows[self.cursor].uid if 0 <= self.cursor < len(self.rows) else ""
+
+    def head(self, shown: bool) -> None:
+        """Show or hide the titles of the columns, and the cursor of a table without focus."""
+        if shown != self.headed:
+            self.headed = shown
+            self.virtual_size = Size(0, len(self.rows) + self.headed)
+            self._keep_visible()
+            self.refresh()
+
+    def relate(self, uids: frozenset[str]) -> None:
+        """Mark the rows that belong to what is chosen elsewhere."""
+        if uids != self._related:
+            self._related = uids
+            self.refresh()
 
     def show(self, columns: Sequence[Column], rows: list[Row], *, complete: bool = True) -> None:
         """Show rows. The cursor stays on its object; if that was removed, it is on the row in its place.
@@ -133,7 +158,7 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         if position is None:
             position = max(0, min(self.cursor, len(rows) - 1))
         self._measure()
-        self.virtual_size = Size(0, len(rows) + 1)
+        self.virtual_size = Size(0, len(rows) + self.headed)
         moved = position != self.cursor
         self.set_reactive(ObjectTable.cursor, position)
         if moved:
@@ -147,8 +172,8 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
     def _refresh_changed(self, before: Sequence[Row]) -> None:
         """Render only the visible rows that changed, since continuous changes affect few of them."""
         top, width = int(self.scroll_offset.y), self.size.width
-        for y in range(1, self.size.height):
-            index = top + y - 1
+        for y in range(int(self.headed), self.size.height):
+            index = top + y - self.headed
             if index < len(self.rows) and self.rows[index] is not before[index]:
                 self.refresh(Region(0, y, width, 1))
 
@@ -177,7 +202,7 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
             need(column.title, [each[i][0] for each in sizes], [each[i][1] for each in sizes])
             for i, column in enumerate(self.columns)
         ]
-        self._fit(self.size.width)
+        self._fit(self._room())
 
     def _wanted(self, cell: Cell) -> tuple[int, int]:
         """The width of a cell and that of its short form; 0 for an empty cell."""
@@ -194,19 +219,28 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         text = clean(cell.short if short and cell.short else cell.text)
         return text if cell.since is None else f"{age((self._clock() - cell.since).total_seconds())}{text}"
 
+    def _room(self) -> int:
+        """The cells of a row, without the scrollbar."""
+        return self.scrollable_content_region.width
+
     def _fit(self, width: int) -> None:
-        self._widths = fit(self.columns, self._needs, width)
+        self._widths = fit(self.columns, self._needs, max(0, width - self._gutter))
 
     def on_resize(self, event: events.Resize) -> None:
         """Fit the columns to the new width."""
-        self._fit(event.size.width)
+        del event
+        self._fit(self._room())
         self._keep_visible()
         self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """Draw one line: the header stays on top, the rows scroll beneath it. What the mouse has selected is marked."""
-        line = 0 if y == 0 else y + int(self.scroll_offset.y)
-        return self._with_selection(self._line(y), line).apply_offsets(0, line)
+        line = self._line_at(y)
+        return self._with_selection(self._line_of(line), line).apply_offsets(0, line)
+
+    def _line_at(self, y: int) -> int:
+        """The line of the whole table that is in a row of the widget: 0 is the header."""
+        return 0 if y == 0 and self.headed else y + int(self.scroll_offset.y) + (not self.headed)
 
     def _with_selection(self, strip: Strip, line: int) -> Strip:
         selection = self.text_selection
@@ -229,10 +263,6 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         del selection
         self.refresh()
 
-    def _line(self, y: int) -> Strip:
-        """One line of the widget, without a selection."""
-        return self._line_of(0 if y == 0 else y + int(self.scroll_offset.y))
-
     def _line_of(self, line: int) -> Strip:
         """A line of the whole table: 0 is the header."""
         width = self.size.width
@@ -244,20 +274,21 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         if not 0 <= index < len(self.rows):
             return Strip.blank(width, self.get_component_rich_style("table--row"))
         row = self.rows[index]
+        here = index == self.cursor and (self.headed or self.has_focus)
         base = self.get_component_rich_style("table--row")
-        if index == self.cursor:
+        if here:
             base = self.get_component_rich_style("table--cursor" if self.has_focus else "table--cursor-blurred")
         elif row.marked:
             base = self.get_component_rich_style("table--marked")
-        tones = {} if index == self.cursor else {c.tone: self._tone(c.tone, base) for c in row.cells if c.tone}
-        return self._strip(row.cells, base, tones, width)
+        tones = {} if here else {cell.tone: self._tone(cell.tone, base) for cell in row.cells if cell.tone}
+        return self._strip(row.cells, base, tones, width, related=row.uid in self._related)
 
     def _tone(self, tone: str, base: Style) -> Style:
         style = self.get_component_rich_style(f"table--{tone}")
         return base + Style(color=style.color, bold=style.bold or None)
 
-    def _strip(self, cells: Sequence[Cell], base: Style, tones: dict[str, Style], width: int) -> Strip:
-        segments = []
+    def _strip(self, cells: Sequence[Cell], base: Style, tones: dict[str, Style], width: int, *, related: bool = False) -> Strip:
+        segments = [Segment(RELATED if related else " ", base)] if self._gutter else []
         for column, cell, size, wanted in zip(self.columns, cells, self._widths, self._needs, strict=False):
             if size <= 0:
                 continue
@@ -289,7 +320,7 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
             self.post_message(self.Highlighted(self, self.uid))
 
     def _keep_visible(self) -> None:
-        height = max(1, self.size.height - 1)
+        height = max(1, self.size.height - self.headed)
         top = int(self.scroll_offset.y)
         if self.cursor < top:
             self.scroll_to(y=self.cursor, animate=False, force=True, immediate=True)
@@ -302,7 +333,7 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def action_page(self, by: int) -> None:
         """A screen up or down."""
-        self.cursor += by * max(1, self.size.height - 2)
+        self.cursor += by * max(1, self.size.height - self.headed - 1)
 
     def action_edge(self, index: int) -> None:
         """First or last row."""
@@ -315,8 +346,8 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def on_click(self, event: events.Click) -> None:
         """A click moves the cursor; one on the cursor opens."""
-        index = event.y - 1 + int(self.scroll_offset.y)
-        if event.y < 1 or not 0 <= index < len(self.rows):
+        index = self._line_at(event.y) - 1
+        if not 0 <= index < len(self.rows):
             return
         if index == self.cursor:
             self.action_choose()

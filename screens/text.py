@@ -7,8 +7,8 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Footer, Input, Static
 
+from meshtui.screens.acting import LinkScreen
 from meshtui.session import Session
-from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.document import Document
 from meshtui.ui.text import clean
 from meshtui.ui.widgets.document_view import DocumentView
@@ -16,7 +16,7 @@ from meshtui.ui.widgets.prompt import Prompt
 from meshtui.ui.widgets.status import StatusBar
 
 
-class TextScreen(ActionScreen):
+class TextScreen(LinkScreen):
     """Header, text, what was found in it, prompt, footer."""
 
     def __init__(self, session: Session) -> None:

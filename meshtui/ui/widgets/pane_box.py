@@ -1,0 +1,172 @@
+"""A pane in its frame: the title with the count, the table, or what is said instead of one."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.content import Content
+
+from meshtui.model.snapshot import KindStatus
+from meshtui.ui import state
+from meshtui.ui.document import Document
+from meshtui.ui.filters import parse
+from meshtui.ui.frame import LOADING_MARK
+from meshtui.ui.labels import labels_by_uid
+from meshtui.ui.panes import Pane
+from meshtui.ui.view import View
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.table import Column, ObjectTable, Row
+
+MARKS = {
+    KindStatus.LOADING: LOADING_MARK,
+    KindStatus.FORBIDDEN: "⊘",
+    KindStatus.NOT_INSTALLED: "∅",
+    KindStatus.STALE: "⚠",
+    KindStatus.EXPIRED: "✗",
+    KindStatus.UNREACHABLE: "✗",
+    KindStatus.BROKEN: "✗",
+}
+"""How a title says in which state its kind is."""
+NARROW_BELOW = 64
+"""With fewer cells, a pane shows only the columns for a glance."""
+
+
+class PaneBox(Vertical):
+    """One pane. ``refresh_rows`` shows what the session knows now."""
+
+    def __init__(self, pane: Pane, view: View) -> None:
+        super().__init__(id=f"pane-{pane.id}", classes="pane")
+        self.pane = pane
+        self._view = view
+        self.table = ObjectTable(id=f"table-{pane.id}", clock=view.session.clock, gutter=True)
+        self.document = DocumentView(id=f"state-{pane.id}", classes="state")
+        """What is said instead of a table."""
+        self.needle = ""
+        self.error = ""
+        """What is wrong with the filter."""
+        self.by_change = False
+        self.total = 0
+        self._parts: tuple[dict[str, tuple[Row, Row]], tuple[int, ...]] = {}, ()
+
+    def compose(self) -> ComposeResult:
+        """The table, and the document that takes its place."""
+        yield self.table
+        yield self.document
+
+    @property
+    def uid(self) -> str:
+        """The UID under the cursor, if the table is visible; else empty."""
+        return self.table.uid if self.table.display else ""
+
+    @property
+    def rows_wanted(self) -> int:
+        """The rows that the pane could fill inside its frame."""
+        if self.table.display:
+            return len(self.table.rows) + self.table.headed
+        return len(self.document.plain.splitlines()) + 3
+
+    def focus_inside(self) -> None:
+        """Focus the table, or what is shown instead of it."""
+        self.screen.set_focus(
+            self.table if self.table.display else self.document
+        )  # at once: keys that are typed ahead are its own
+
+    def refresh_rows(self) -> None:
+        """Show what the session knows now."""
+        session = self._view.session
+        columns, rows = self._columns_and_rows()
+        document = self._face(rows)
+        self.document.display = document is not None
+        table = self.table
+        table.display = document is None
+        if document is not None:
+            self.document.show(document)
+        table.show(columns, rows, complete=session.settled)
+        self._entitle()
+
+    def on_resize(self) -> None:
+        """Another width may have other columns."""
+        if self.display:
+            self.refresh_rows()
+
+    # ---- rows
+
+    def _columns_and_rows(self) -> tuple[tuple[Column, ...], list[Row]]:
+        """The columns that fit the width and say something, and the rows that the filter leaves."""
+        pane, session = self.pane, self._view.session
+        rows = pane.rows(self._view)
+        self.total = len(rows)
+        glance = pane.glance if 0 < self.size.width < NARROW_BELOW else ()
+        shown = [
+            place
+            for place, column in enumerate(pane.columns)
+            if not (session.namespace and column.title == "NAMESPACE")
+            and not (glance and column.title not in glance)
+            and (column.usual is None or any(row.cells[place].text != column.usual for row in rows))
+        ]
+        rows = self._chosen(rows)
+        return tuple(pane.columns[place] for place in shown), self._parts_of(rows, tuple(shown))
+
+    def _parts_of(self, rows: list[Row], shown: tuple[int, ...]) -> list[Row]:
+        """The rows with the shown cells only; of a row that is the same as before, the same part."""
+        if len(shown) == len(self.pane.columns):
+            return rows
+        known, places = self._parts if self._parts[1] == shown else ({}, shown)
+        parts: dict[str, tuple[Row, Row]] = {}
+        for row in rows:
+            before = known.get(row.uid)
+            parts[row.uid] = (
+                before
+                if before is not None and before[0] is row
+                else (row, Row(row.uid, tuple(row.cells[place] for place in shown), row.marked))
+            )
+        self._parts = parts, places
+        return [part for _, part in parts.values()]
+
+    def _chosen(self, rows: list[Row]) -> list[Row]:
+        """The rows that the filter leaves, in the order that was chosen."""
+        if self.needle:
+            wanted = parse(self.needle)
+            labels = labels_by_uid(self._view.session.snapshot) if wanted.labelled else {}
+            rows = [row for row in rows if wanted.holds(row.text(), labels.get(row.uid, {}))]
+            self.error = wanted.error
+        if self.by_change:
+            changes = self._view.session.changes()
+            rows = sorted(rows, key=lambda row: changes.get(row.uid, 0.0), reverse=True)
+        return rows
+
+    def _face(self, rows: list[Row]) -> Document | None:
+        session, pane = self._view.session, self.pane
+        if session.error is not None and not session.has_data:
+            return state.failed(session.error)
+        if session.loading:
+            return state.loading(pane.title)
+        kind = session.snapshot.kind_state(pane.kind)
+        if not rows or kind.status not in {KindStatus.LOADING, KindStatus.FORBIDDEN}:
+            drawn = state.face(pane.title, kind, session.clock())
+            if drawn is not None:
+                return drawn
+        return None if rows else state.empty(pane.title, session.namespace, self.needle, pane.nothing)
+
+    # ---- the title
+
+    def _entitle(self) -> None:
+        self.border_title = self._title()
+
+    def _title(self) -> str:
+        pane = self.pane
+        parts = [f"{pane.order} {pane.title}"] if pane.tab else [pane.title]
+        parts += [amount(self._view, pane)]
+        if self.needle:
+            parts.append(f"/{self.needle} {len(self.table.rows)} of {self.total}")
+        if self.by_change:
+            parts.append("↓ change")
+        return Content(" · ".join(part for part in parts if part)).markup
+
+
+def amount(view: View, pane: Pane) -> str:
+    """How many objects a pane has, or the mark of the state in which its kind is."""
+    session = view.session
+    status = KindStatus.LOADING if session.loading else session.snapshot.kind_state(pane.kind).status
+    known = status in {KindStatus.SYNCED, KindStatus.STALE}
+    return " ".join(text for text in (str(pane.count(view)) if known else "", MARKS.get(status, "")) if text)

@@ -1,0 +1,252 @@
+"""The base class of screens on which the cursor rests on links: the same keys act on the same things everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from textual import on, work
+from textual.app import SuspendNotSupported
+
+from meshtui.engine.path.relations import PROBED, flows_from, flows_from_all, workload_endpoint
+from meshtui.engine.policy.own import policies_of_network
+from meshtui.model.denial import Denial
+from meshtui.model.errors import MeshtuiError
+from meshtui.model.finding import Finding
+from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
+from meshtui.model.ids import ObjectRef
+from meshtui.model.snapshot import Snapshot
+from meshtui.remediate.editing import by_hand
+from meshtui.ui.action_screen import ActionScreen
+from meshtui.ui.copying import command_of
+from meshtui.ui.links import Link
+from meshtui.ui.saving import saved
+from meshtui.ui.view import View
+from meshtui.ui.widgets.document_view import DocumentView
+
+
+class LinkScreen(ActionScreen):
+    """Each action acts on ``link``, and says so if it has nothing to act on."""
+
+    @property
+    def link(self) -> Link | None:
+        """What the cursor rests on."""
+        return None
+
+    @on(DocumentView.Followed)
+    def _followed(self, event: DocumentView.Followed) -> None:
+        self.open_link(event.link)
+
+    # ---- what a link is about
+
+    def flow_of_link(self) -> Flow | None:
+        """The flow that the link is about."""
+        link = self.link
+        if isinstance(link, Denial):
+            return link.flow
+        return link if isinstance(link, Flow) else None
+
+    def _object(self) -> ObjectRef | None:
+        """The object of a link: itself, what decides a flow, the first object of a finding."""
+        link = self.link
+        if isinstance(link, ObjectRef):
+            return link
+        if isinstance(link, Finding):
+            return link.objects[0] if link.objects else None
+        flow = self.flow_of_link()
+        decider = self._session.verdict(flow).decided_by if flow is not None else None
+        return decider.ref if decider is not None else None
+
+    # ---- actions
+
+    def action_why(self) -> None:
+        """Explain the flow; of a workload, ask which one."""
+        from meshtui.screens.flow import FlowScreen
+        from meshtui.screens.why import WhyScreen
+
+        flow, ref = self.flow_of_link(), self.link
+        if flow is not None:
+            self.app.push_screen(WhyScreen(self._session, flow))
+        elif isinstance(ref, ObjectRef) and ref in self._session.snapshot.workloads:
+            self.app.push_screen(FlowScreen(self._session, str(workload_endpoint(ref))))
+        else:
+            self.notify("why is asked of a flow or a workload: 2, then w (or f, and type it)", severity="warning")
+
+    def action_probe(self) -> None:
+        """Probe the flow, or the flows of the workload or namespace."""
+        flow, ref, snapshot = self.flow_of_link(), self.link, self._session.snapshot
+        workload = snapshot.workloads.get(ref) if isinstance(ref, ObjectRef) else None
+        if flow is not None:
+            self._probe(str(flow.source), [flow], at_once=True)
+        elif workload is not None:
+            self._probe(str(workload.ref), flows_from(snapshot, workload, PROBED))
+        elif isinstance(ref, ObjectRef) and ref.kind == "Namespace":
+            self._probe(str(ref), flows_from_all(snapshot, ref.name, PROBED))
+        else:
+            self.notify(
+                "probes start from a flow, a workload, a namespace or a node: 2, 1 or 6, then p; P probes all", severity="warning"
+            )
+
+    def _probe(self, about: str, flows: Iterable[Flow], *, at_once: bool = False) -> None:
+        from meshtui.screens.probe import ProbeScreen
+
+        self.app.push_screen(ProbeScreen(self._session, about, flows, at_once=at_once))
+
+    def action_fix(self) -> None:
+        """Show the fix of the finding."""
+        from meshtui.screens.fix import FixScreen
+
+        finding = self.link
+        if not isinstance(finding, Finding):
+            self.notify("fixes belong to findings: 5, then f", severity="warning")
+        elif finding.fix is None:
+            self.notify(f"{finding.rule} has no change that is safe to propose: Enter says more", severity="warning")
+        else:
+            self.app.push_screen(FixScreen(self._session, finding))
+
+    def action_yaml(self) -> None:
+        """The object as YAML; of a flow, what decides it."""
+        from meshtui.screens.yaml import YamlScreen
+
+        ref = self._object()
+        if ref is not None:
+            self.app.push_screen(YamlScreen(self._session, ref))
+        elif self.flow_of_link() is not None:
+            self.notify("no policy decides this flow", severity="warning")
+        else:
+            self.notify("nothing here is an object", severity="warning")
+
+    @work
+    async def action_edit_object(self) -> None:
+        """Edit the object, and show the change as a fix: dry run, what it opens and closes, a question."""
+        from meshtui.screens.fix import FixScreen
+        from meshtui.sources.manifest_yaml import yaml_documents
+        from meshtui.ui.editing import edited_text
+
+        ref = self._object()
+        if ref is None or self._session.cannot_apply:
+            why = self._session.cannot_apply if ref is not None else "nothing here is an object"
+            self.notify(f"nothing is edited: {why}", severity="error", markup=False)
+            return
+        try:
+            text = await self._session.source.manifest(ref)
+            with self.app.suspend():
+                changed = edited_text(text, f"{ref.kind}-{ref.name}"[:100])
+            before, after = (yaml_documents("manifest", each.encode()) for each in (text, changed))
+            finding = by_hand(ref, before[0], after[0] if len(after) == 1 else None)
+        except SuspendNotSupported:
+            self.notify("nothing is edited: no editor can be opened from here", severity="error")
+        except MeshtuiError as error:
+            self.notify(str(error), severity="error", markup=False)
+        else:
+            if finding is None:
+                self.notify("nothing was changed", timeout=3)
+            else:
+                self.app.push_screen(FixScreen(self._session, finding))
+
+    def action_describe(self) -> None:
+        """Everything about the object."""
+        ref = self._object()
+        if ref is not None:
+            self.describe(ref)
+
+    def describe(self, ref: ObjectRef) -> None:
+        """Open everything about an object: its pane's detail where a pane has it, else its YAML."""
+        from meshtui.screens.describe import DescribeScreen
+        from meshtui.screens.yaml import YamlScreen
+
+        view = View(self._session)
+        found = place_of(view, ref)
+        if found is None:
+            self.app.push_screen(YamlScreen(self._session, ref))
+        else:
+            pane_id, uid = found
+            from meshtui.ui.panes import panes
+
+            self.app.push_screen(DescribeScreen(view, next(pane for pane in panes() if pane.id == pane_id), uid))
+
+    def action_logs(self) -> None:
+        """Show the ztunnels' log lines about the workload; of a flow, about its source."""
+        from meshtui.screens.logs import LogScreen
+
+        ref = self.link
+        if not isinstance(ref, ObjectRef):
+            flow = self.flow_of_link()
+            ref = workload_ref(self._session.snapshot, flow.source) if flow is not None else None
+        workload = self._session.snapshot.workloads.get(ref) if ref is not None else None
+        if workload is None:
+            self.notify("the ztunnel log is kept by workload: 2, then l", severity="warning")
+            return
+        self.app.push_screen(LogScreen(self._session, workload))
+
+    def action_copy(self) -> None:
+        """Copy the name; of a flow, the command that explains it; of a finding, its patch."""
+        link = self.link
+        if link is None:
+            self.notify("nothing here can be copied", severity="warning")
+            return
+        text, what = command_of(link, self._session)
+        self.copy(text, what)
+
+    def copy(self, text: str, what: str) -> None:
+        """Copy a text through the terminal, and say what was copied."""
+        self.app.copy_to_clipboard(text)
+        self.notify(f"copied {what}: {text.splitlines()[0][:60] if text else ''}", timeout=3, markup=False)
+
+    def save(self, text: str, name: str, suffix: str) -> None:
+        """Save a text as a file, and say where."""
+        try:
+            path = saved(text, name, suffix, self._session.clock())
+        except OSError as error:
+            self.notify(f"nothing is saved: {error}", severity="error", markup=False)
+            return
+        self.notify(f"saved {path}", timeout=6, markup=False)
+
+    def open_link(self, link: Link) -> None:
+        """Open a link: a flow explained, an object described, a finding's fix."""
+        from meshtui.screens.fix import FixScreen
+        from meshtui.screens.why import WhyScreen
+
+        if isinstance(link, ObjectRef):
+            self.describe(link)
+        elif isinstance(link, Finding):
+            if link.fix is not None:
+                self.app.push_screen(FixScreen(self._session, link))
+            elif link.objects:
+                self.describe(link.objects[0])
+        else:
+            flow = link.flow if isinstance(link, Denial) else link
+            if flow is not None:
+                self.app.push_screen(WhyScreen(self._session, flow))
+
+
+def workload_ref(snapshot: Snapshot, end: FlowEndpoint) -> ObjectRef | None:
+    """The workload that a flow's end is, or of which it is a pod; None for others."""
+    if end.kind is EndpointKind.WORKLOAD:
+        found = (ref for ref in snapshot.workloads if (ref.namespace, ref.name) == (end.namespace, end.name))
+        return next((ref for ref in found if ref.kind.lower() == end.owner_kind.lower()), None)
+    if end.kind is EndpointKind.POD:
+        pod = snapshot.pod_by_key.get(f"{end.namespace}/{end.name}")
+        return snapshot.owner_of(pod) if pod is not None else None
+    return None
+
+
+def place_of(view: View, ref: ObjectRef) -> tuple[str, str] | None:
+    """The pane that has an object, and the UID of its row there; None if no pane has it."""
+    snapshot = view.session.snapshot
+    if ref.kind == "Namespace":
+        namespace = snapshot.namespace_by_name.get(ref.name)
+        return ("namespaces", namespace.meta.uid) if namespace is not None else None
+    if ref.kind == "Node":
+        return "mesh", ref.name
+    if ref in snapshot.workloads:
+        return "workloads", snapshot.workloads[ref].uid
+    for policy in snapshot.authorization_policies.values():
+        if policy.meta.ref == ref:
+            return "authorizationpolicies", policy.meta.uid
+    for other in policies_of_network(snapshot):
+        if other.meta.ref == ref:
+            return "networkpolicies", other.meta.uid
+    if ref.kind == "Pod":
+        pod = snapshot.pod_by_key.get(f"{ref.namespace}/{ref.name}")
+        return place_of(view, snapshot.owner_of(pod)) if pod is not None else None
+    return None
