@@ -3,7 +3,7 @@
 import re
 from collections import deque
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -13,7 +13,7 @@ from meshtui.model.verdict import Decision
 from meshtui.ui.pictures.map import GROUP, Edge, MapData, Neighbour, draw_map, map_in_words, opened_by
 from meshtui.ui.pictures.walking import next_item
 
-RELAXED = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+RELAXED = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
 CENTRE = FlowEndpoint(EndpointKind.WORKLOAD, "home", "centre", "Deployment")
 ARROWS = ((1, 0), (-1, 0), (0, 1), (0, -1))
 PLAIN_NAMES = st.from_regex(r"[a-z][a-z0-9-]{0,20}", fullmatch=True)
@@ -29,7 +29,7 @@ WIDTHS, HEIGHTS = st.integers(40, 200), st.integers(8, 50)
 
 
 @st.composite
-def neighbours(draw, side, names=NAMES, most=40):
+def neighbours(draw, side, names=NAMES, most=24):
     found = []
     for number in range(draw(st.integers(0, most))):
         name, namespace = draw(names), draw(SPACES)
@@ -53,7 +53,7 @@ def neighbours(draw, side, names=NAMES, most=40):
 
 
 @st.composite
-def maps(draw, names=NAMES, most=40):
+def maps(draw, names=NAMES, most=24):
     return MapData(
         draw(names),
         draw(st.sampled_from(["sa/default", "", "sa/" + "a" * 80])),
@@ -157,6 +157,7 @@ def reached(ways, start):
 def test_the_worst_are_on_top(data, width, height):
     picture = draw_map(data, width, height)
     ranks = {f"from:{each.ref} {each.name}": each.rank for each in data.callers}
+    assume(len(ranks) == len(data.callers))
     groups = any(item.id.startswith(f"{GROUP}from:") for item in picture.items)
     shown = [ranks[item.id] for item in picture.items if item.id in ranks]
     assert groups or shown == sorted(shown)

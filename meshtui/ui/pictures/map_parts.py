@@ -95,9 +95,9 @@ def edge_item(items: Items, row: Row, x: int, y: int, end: int) -> None:
         items.add(id_, x, y, end - x, link=flow)
 
 
-def tops(rows: Sequence[Row], step: int) -> list[int]:
-    """The place of each row below the first one: neighbours have ``step`` rows each, further edges one."""
+def tops(rows: Sequence[Row], step: int, further: int = 1) -> list[int]:
+    """The place of each row below the first one: ``step`` rows after a neighbour, ``further`` between its edges."""
     places: list[int] = []
     for row in rows:
-        places.append(places[-1] + (step if row.first else 1) if places else 0)
+        places.append(places[-1] + (step if row.first else further) if places else 0)
     return places

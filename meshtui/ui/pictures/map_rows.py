@@ -112,7 +112,7 @@ def _neighbour(neighbour: Neighbour, side: str, *, whole: bool = False, indent: 
     """A neighbour with its worst edge, or a row for each edge."""
     name = " " * indent + shown_name(neighbour.name)
     edges = worst_edges(neighbour)
-    head = Row(name, f"{side}:{neighbour.ref} {neighbour.name}", neighbour.link, tone=STRONG if neighbour.denied else PLAIN)
+    head = Row(name, f"{side}:{neighbour.ref} {neighbour.name}", neighbour.link, tone=BAD if neighbour.denied else PLAIN)
     if not edges:
         return [head]
     shown = edges if whole else edges[:1]
