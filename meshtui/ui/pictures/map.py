@@ -33,7 +33,7 @@ def draw_map(data: MapData, width: int, height: int, opened: AbstractSet[str] = 
     callees = (*data.selected, *data.callees)
     headings = 1 if room >= _HEADINGS_FROM else 0
     left, right = (rows_of(each, side, room - 2 * headings, opened) for each, side in ((data.callers, "from"), (callees, "to")))
-    beside = Beside(data, left, right, width, room, headings)
+    beside = Beside(data, left, right, width, room, 2 * headings)
     if beside.fits:
         canvas = beside.draw(note)
     else:

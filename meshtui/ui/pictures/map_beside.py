@@ -21,6 +21,7 @@ from meshtui.ui.pictures.map_parts import (
     centre_name,
     edge_item,
     facts_of,
+    headings,
     middled,
     name_item,
     name_width,
@@ -68,9 +69,9 @@ class _Plan:
 class Beside:
     """A map of this form. ``fits`` says whether no name is shortened, ``possible`` whether it can be drawn at all."""
 
-    def __init__(self, data: MapData, left: Sequence[Row], right: Sequence[Row], width: int, height: int, headings: int) -> None:
+    def __init__(self, data: MapData, left: Sequence[Row], right: Sequence[Row], width: int, height: int, top: int) -> None:
         self._data, self._left, self._right = data, left, right
-        self._width, self._height, self._top = width, height, 2 * headings
+        self._width, self._height, self._top = width, height, top
         self._labels = labels_of(left), labels_of(right)
         self._centre = max(cell_len(shown_name(data.name)) + _BOX, widest(facts_of(data)))
         names = (name_width(left), name_width(right), self._centre)
@@ -136,12 +137,11 @@ class Beside:
             canvas.put(x + width + 2, middle, "no callees", DIM)
 
     def _draw_headings(self, canvas: Canvas, plan: _Plan, y: int) -> None:
-        data = self._data
+        left, right = headings(self._data)
         if self._left:
-            canvas.put(0, y, f"Callers {len(data.callers)}", DIM)
+            canvas.put(0, y, left, DIM)
         if self._right:
-            what = f"Selects {len(data.selected)}" if data.selected else f"Callees {len(data.callees)}"
-            canvas.put(self._width - max(plan.right_name, len(what)), y, what, DIM)
+            canvas.put(self._width - max(plan.right_name, len(right)), y, right, DIM)
 
     def _draw_left(self, canvas: Canvas, items: Items, plan: _Plan, middle: int, places: Sequence[int]) -> None:
         """Names, lines, labels, and the trunk with its arrow into the box."""

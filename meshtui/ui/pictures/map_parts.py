@@ -48,6 +48,12 @@ def facts_of(data: MapData) -> list[str]:
     return [text for text in (clean(data.identity).strip(), clean(data.mode).strip()) if text]
 
 
+def headings(data: MapData) -> tuple[str, str]:
+    """What both sides are, with the number of neighbours."""
+    right = f"Selects {len(data.selected)}" if data.selected else f"Callees {len(data.callees)}"
+    return f"Callers {len(data.callers)}", right
+
+
 def name_width(rows: Sequence[Row]) -> int:
     """The width of the longest name."""
     return widest(row.name for row in rows)
