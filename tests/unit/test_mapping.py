@@ -211,6 +211,20 @@ def test_the_number_of_evaluated_flows_is_bounded(monkeypatch):
     assert "40 more flows" in map_in_words(data).plain()
 
 
+def test_a_policy_for_everybody_is_bounded_too(monkeypatch):
+    monkeypatch.setattr(mapping, "MOST_JUDGED", 20)
+    monkeypatch.setattr(mapping, "_MOST_FLOWS", 30)
+    many = [pod(f"a/p{number}", f"10.0.1.{number}", [80]) for number in range(20)]
+    session = small(namespace("a"), policy("a/all", "podSelector: {}"), *many)
+    made = []
+    flows_to = mapping.flows_to
+    monkeypatch.setattr(mapping, "flows_to", lambda *ends: made.extend(found := flows_to(*ends)) or found)
+    data = map_of_policy(session, ObjectRef("NetworkPolicy", "a", "all"))
+    assert len(data.selected) == 20
+    assert len(made) < 60
+    assert data.left_out == 20 * 19 - 20
+
+
 def test_what_was_denied_is_evaluated_first(monkeypatch):
     monkeypatch.setattr(mapping, "MOST_JUDGED", 4)
     many = [pod(f"a/p{number}", f"10.0.1.{number}", [80]) for number in range(60)]

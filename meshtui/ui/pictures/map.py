@@ -11,11 +11,11 @@ from meshtui.ui.document import DIM
 from meshtui.ui.pictures.canvas import Picture
 from meshtui.ui.pictures.map_beside import Beside
 from meshtui.ui.pictures.map_data import Edge, MapData, Neighbour, Probed
-from meshtui.ui.pictures.map_rows import GROUP, rows_of
+from meshtui.ui.pictures.map_rows import GROUP, MORE, rows_of
 from meshtui.ui.pictures.map_stacked import Stacked
 from meshtui.ui.pictures.map_words import left_out_in_words, map_in_words
 
-__all__ = ["GROUP", "Edge", "MapData", "Neighbour", "Probed", "draw_map", "map_in_words", "opened_by"]
+__all__ = ["GROUP", "MORE", "Edge", "MapData", "Neighbour", "Probed", "draw_map", "map_in_words", "opened_by"]
 
 _BESIDE_FROM = 72
 """With fewer columns, names that don't fit beside each other are never shortened for it."""
@@ -24,9 +24,9 @@ _HEADINGS_FROM = 12
 
 
 def draw_map(data: MapData, width: int, height: int, opened: AbstractSet[str] = frozenset()) -> Picture:
-    """A map in ``width`` × ``height`` cells; higher only where groups are open, or there are more groups than rows.
+    """A map in ``width`` × ``height`` cells; higher only where groups are open, or the height is too small for a centre.
 
-    ``opened`` are the namespaces whose groups are open.
+    ``opened`` are the namespaces whose groups are open; ``MORE`` stands for those that don't fit.
     """
     note = 1 if data.left_out else 0
     room = height - note
