@@ -110,12 +110,15 @@ class Beside:
         return _Plan(left, right, policies[0], policies[1], centre, x, self._step(below=below), below)
 
     def _policies(self, spare: int) -> tuple[list[int], bool]:
-        """The widths of both sides' policies beside the rest of their labels, and whether they stand below it instead."""
-        needed = [each.policy for each in self._labels]
-        beside = level(needed, 0, max(0, spare - 2))
-        if beside != needed and self._step(below=True) > 1:
+        """The widths of both sides' policies beside the rest of their labels, and whether they stand below it instead.
+
+        Where there is room neither beside nor below for all, callees' come first: they say what stops the centre.
+        """
+        if sum(each.width(each.policy) - each.plain for each in self._labels) > spare and self._step(below=True) > 1:
             return [0, 0], True
-        return [policy_width(labels, width + 1) for labels, width in zip(self._labels, beside, strict=True)], False
+        right = policy_width(self._labels[1], spare)
+        left = policy_width(self._labels[0], spare - (right + 1 if right else 0))
+        return [left, right], False
 
     def _step(self, *, below: bool) -> int:
         """How far neighbours are apart: as far as there is room."""
@@ -149,7 +152,7 @@ class Beside:
         if not rows:
             return
         spare = plan.x - plan.left_name - labels.width(plan.left_policy) - _LEFT
-        at = plan.left_name + 5 + spare // 2
+        at = plan.left_name + 5 + (0 if plan.below else spare // 2)
         stem = plan.x - 4 - spare // 4
         below = (max(0, min(at + 2, stem - 2 - labels.policy)), stem - 2) if plan.below else None
         column = _Column(at, labels, plan.left_policy, below, (at - 1, stem - 2))
@@ -181,7 +184,7 @@ class Beside:
         edge = plan.x + plan.centre
         spare = self._width - edge - plan.right_name - labels.width(plan.right_policy) - _RIGHT
         stem = edge + 3 + spare // 4
-        at = stem + 3 + spare // 4
+        at = stem + 3 + (0 if plan.below else spare // 4)
         name_x = self._width - plan.right_name
         below = (max(stem + 2, min(at + 2, self._width - labels.policy)), self._width) if plan.below else None
         column = _Column(at, labels, plan.right_policy, below, (stem + 2, name_x - 5))
@@ -238,7 +241,8 @@ class _Column:
         if self.below is not None:
             start, stop = self.below
             if not (row.first and row.last):
-                start, stop = max(start, self.of_several[0]), min(stop, self.of_several[1])
+                first, stop = self.of_several
+                start = max(first, min(start, stop - self.labels.policy))
             write_policy(canvas, start, stop, y + 1, row)
         edge_item(items, row, self.x, y, end)
         return end + 1
