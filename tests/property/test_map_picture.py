@@ -66,7 +66,7 @@ def maps(draw, names=NAMES, most=24):
     )
 
 
-OPENED = st.frozensets(SPACES | st.just(MORE))
+OPENED = st.frozensets(st.tuples(st.sampled_from(["", "from:", "to:"]), SPACES | st.just(MORE)).map("".join))
 
 
 @RELAXED
@@ -195,3 +195,14 @@ def test_opening_every_group_shows_every_neighbour(data, width, height):
             opened = new if new is not None and new > opened else opened
     alone = sum(item.id.startswith(("from:", "to:")) for item in picture.items)
     assert alone == len(data.callers) + len(data.callees) + len(data.selected)
+
+
+@RELAXED
+@given(maps(), WIDTHS, HEIGHTS, OPENED, st.randoms(use_true_random=False))
+def test_an_open_group_keeps_its_item(data, width, height, opened, rng):
+    groups = [item.id for item in draw_map(data, width, height, opened).items if item.id.startswith(GROUP)]
+    if groups:
+        chosen = rng.choice(groups)
+        new = opened_by(chosen, opened)
+        if new > opened:
+            assert chosen in {item.id for item in draw_map(data, width, height, new).items}

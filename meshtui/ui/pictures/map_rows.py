@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import chain
 
 from meshtui.model.verdict import Decision
 from meshtui.ui.document import BAD, DIM, OK, PLAIN, STRONG, WARN
@@ -88,20 +89,29 @@ def rows_of(neighbours: Sequence[Neighbour], side: str, room: int, opened: Abstr
             groups.setdefault(each.namespace, []).append(each)
     left = max(1, room - len(rows))
     shown = len(groups) if len(groups) <= left else left - 1
-    for namespace, members in list(groups.items())[:shown]:
-        rows += _namespace(namespace, members, side, opened)
-    others = list(groups.items())[shown:]
+    others: list[list[Neighbour]] = []
+    for place, (namespace, members) in enumerate(groups.items()):
+        if place < shown or _is_open(namespace, side, opened):
+            rows += _namespace(namespace, members, side, opened)
+        else:
+            others.append(members)
     if others:
-        everybody = [each for _, members in others for each in members]
-        rows.append(_group(MORE, everybody, side, is_open=MORE in opened, name=f"{len(others)} more namespaces"))
-    if MORE in opened:
-        rows += [row for namespace, members in others for row in _namespace(namespace, members, side, opened)]
+        is_open = _is_open(MORE, side, opened)
+        name = f"{len(others)} more namespace{'' if len(others) == 1 else 's'}"
+        rows.append(_group(MORE, list(chain.from_iterable(others)), side, is_open=is_open, name=name))
+        if is_open:
+            rows += [row for members in others for row in _namespace(members[0].namespace, members, side, opened)]
     return rows
+
+
+def _is_open(namespace: str, side: str, opened: AbstractSet[str]) -> bool:
+    """Whether a group is open: on both sides (``NAMESPACE``), or on one (``SIDE:NAMESPACE``)."""
+    return namespace in opened or f"{side}:{namespace}" in opened
 
 
 def _namespace(namespace: str, members: Sequence[Neighbour], side: str, opened: AbstractSet[str]) -> list[Row]:
     """The rows of a namespace: an open group, a closed one, or the only neighbour in it."""
-    if namespace in opened:
+    if _is_open(namespace, side, opened):
         rows = [row for each in members for row in _neighbour(each, side, indent=2)]
         return [_group(namespace, members, side, is_open=True), *rows]
     return _neighbour(members[0], side) if len(members) == 1 else [_group(namespace, members, side)]
