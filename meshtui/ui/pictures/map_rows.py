@@ -131,8 +131,9 @@ def shown_name(text: str) -> str:
 
 
 def _neighbour(neighbour: Neighbour, side: str, *, whole: bool = False, indent: int = 0) -> list[Row]:
-    """A neighbour with its worst edge, or a row for each edge."""
-    name = " " * indent + shown_name(neighbour.name)
+    """A neighbour with its worst edge, or a row for each edge. In an open group (``indent``) its namespace isn't repeated."""
+    own = neighbour.name.removeprefix(f"{neighbour.namespace}/") if indent else neighbour.name
+    name = " " * indent + shown_name(own)
     edges = worst_edges(neighbour)
     head = Row(name, f"{side}:{neighbour.ref} {neighbour.name}", neighbour.link, tone=BAD if neighbour.denied else PLAIN)
     if not edges:

@@ -57,3 +57,5 @@ class MapView(PictureView):
             return
         self._opened = opened
         self.redraw()
+        if self.item is not None:
+            self.select(self.item.id)  # so that it is in view
