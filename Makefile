@@ -53,10 +53,11 @@ e2e: $(STAMP)  ## the end-to-end tests, on the cluster that MESHTUI_E2E_KUBECONF
 	@test -n "$(MESHTUI_E2E_KUBECONFIG)" || { echo "set MESHTUI_E2E_KUBECONFIG to the kubeconfig of a cluster made for tests" >&2; exit 1; }
 	$(BIN)/pytest -m e2e tests/e2e
 
-bench: $(STAMP)  ## speed, as ratios: the start beside an empty Python, the first paint beside a bare Textual program, then the matrix beside its peer, and a look at a hundred nodes
+bench: $(STAMP)  ## speed, as ratios: the start beside an empty Python, the first paint beside a bare Textual program, pictures beside a bare table, then the matrix beside its peer, and a look at a hundred nodes
 	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/first_paint.py
 	$(BIN)/python benchmarks/event_loop.py
+	$(BIN)/python benchmarks/pictures.py
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/checking.py
 	$(BIN)/python benchmarks/large.py

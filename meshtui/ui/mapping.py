@@ -111,10 +111,19 @@ def map_of_policy(session: Session, ref: ObjectRef) -> MapData:
     ]
     makes = _Makes(session, home=ref.namespace, centre=ref)
     named = len(members) > 1
-    into = (
-        makes.caller(flow, to=workload.ref.name if named else "") for workload in members for flow in flows_to(snapshot, workload)
-    )
-    callers, _ = makes.judged(into, (), keep=lambda verdict: verdict.decided_by is not None and verdict.decided_by.ref == ref)
+
+    def into() -> Iterator[_Wanted]:
+        seen = 0
+        for workload in members:
+            if seen > _MOST_FLOWS:  # of a policy for the whole mesh: count the others, without making them
+                makes.left_out += _number_to(snapshot, workload)
+                continue
+            flows = flows_to(snapshot, workload)
+            seen += len(flows)
+            for flow in flows:
+                yield makes.caller(flow, to=workload.ref.name if named else "")
+
+    callers, _ = makes.judged(into(), (), keep=lambda verdict: verdict.decided_by is not None and verdict.decided_by.ref == ref)
     selected = tuple(Neighbour(each.ref, makes.name(each.ref.namespace, each.ref.name), each.ref.namespace) for each in members)
     count = f"{len(pods)} pod{'' if len(pods) == 1 else 's'}"
     return MapData(ref.name, ref.kind, f"selects {count}", callers, (), selected, ref, makes.left_out)
@@ -197,6 +206,12 @@ class _Makes:
 
 def _is_workload(snapshot: Snapshot, end: FlowEndpoint) -> bool:
     return ObjectRef(end.owner_kind or "Pod", end.namespace, end.name) in snapshot.workloads
+
+
+def _number_to(snapshot: Snapshot, workload: Workload) -> int:
+    """About how many flows there are to a workload."""
+    ports = {port.number for pod in workload.pods if not pod.completed for port in pod.ports if port.protocol == "TCP"}
+    return len(ports) * (len(snapshot.workloads) - 1)
 
 
 def _identity(workload: Workload) -> str:

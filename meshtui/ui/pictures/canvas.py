@@ -89,7 +89,7 @@ class Canvas:
             return x + cell_len(text)
         row = self._cells[y]
         for character in text:
-            size = cell_len(character)
+            size = 1 if character < "\u0300" or "\u2500" <= character <= "\u259f" else cell_len(character)  # lines, blocks
             if size == 0:
                 if 0 < x <= self.width:
                     row[x - 1] = (row[x - 1][0] + character, row[x - 1][1])
@@ -106,9 +106,12 @@ class Canvas:
     @staticmethod
     def _clear(row: list[tuple[str, str]], x: int) -> None:
         """Make room in a cell: half of a wide character isn't left over."""
-        if row[x][0] == "" and x > 0:
+        old = row[x][0]
+        if old == " ":
+            return
+        if old == "" and x > 0:
             row[x - 1] = (" ", row[x - 1][1])
-        elif cell_len(row[x][0]) == 2 and x + 1 < len(row):
+        elif cell_len(old) == 2 and x + 1 < len(row):
             row[x + 1] = (" ", row[x + 1][1])
 
     def down(self, x: int, y: int, length: int, glyph: str, tone: str = PLAIN) -> None:

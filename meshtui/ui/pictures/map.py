@@ -11,11 +11,11 @@ from meshtui.ui.document import DIM
 from meshtui.ui.pictures.canvas import Picture
 from meshtui.ui.pictures.map_beside import Beside
 from meshtui.ui.pictures.map_data import Edge, MapData, Neighbour, Probed
-from meshtui.ui.pictures.map_rows import GROUP, rows_of
+from meshtui.ui.pictures.map_rows import GROUP, MORE, rows_of
 from meshtui.ui.pictures.map_stacked import Stacked
 from meshtui.ui.pictures.map_words import left_out_in_words, map_in_words
 
-__all__ = ["GROUP", "Edge", "MapData", "Neighbour", "Probed", "draw_map", "map_in_words", "opened_by"]
+__all__ = ["GROUP", "MORE", "Edge", "MapData", "Neighbour", "Probed", "draw_map", "map_in_words", "opened_by"]
 
 _BESIDE_FROM = 72
 """With fewer columns, names that don't fit beside each other are never shortened for it."""
@@ -24,22 +24,25 @@ _HEADINGS_FROM = 12
 
 
 def draw_map(data: MapData, width: int, height: int, opened: AbstractSet[str] = frozenset()) -> Picture:
-    """A map in ``width`` × ``height`` cells; higher only where groups are open, or there are more groups than rows.
+    """A map in ``width`` × ``height`` cells; higher only where groups are open, or the height is too small for a centre.
 
-    ``opened`` are the namespaces whose groups are open.
+    ``opened`` are the namespaces whose groups are open, on both sides, or as ``from:NAMESPACE`` of callers, ``to:NAMESPACE`` of
+    callees. ``MORE`` stands for those that don't fit.
     """
     note = 1 if data.left_out else 0
     room = height - note
     callees = (*data.selected, *data.callees)
     headings = 1 if room >= _HEADINGS_FROM else 0
     left, right = (rows_of(each, side, room - 2 * headings, opened) for each, side in ((data.callers, "from"), (callees, "to")))
-    beside = Beside(data, left, right, width, room, headings)
+    beside = Beside(data, left, right, width, room, 2 * headings)
     if beside.fits:
         canvas = beside.draw(note)
     else:
-        half = max(1, (room - Stacked.BETWEEN) // 2)
-        above = rows_of(data.callers, "from", max(half, room - Stacked.BETWEEN - max(1, len(callees))), opened)
-        below = rows_of(callees, "to", max(half, room - Stacked.BETWEEN - max(1, len(above))), opened)
+        rows = room - Stacked.BETWEEN  # for both sides; the one that needs less leaves them to the other
+        half = max(1, rows // 2)
+        for_above = max(half, rows - max(1, len(callees)))
+        for_below = max(half, rows - max(1, len(rows_of(data.callers, "from", for_above, frozenset()))))
+        above, below = rows_of(data.callers, "from", for_above, opened), rows_of(callees, "to", for_below, opened)
         stacked = Stacked(data, above, below, width, room)
         whole = len(above) >= len(data.callers) and len(below) >= len(callees)
         in_order = stacked.fits and whole
@@ -53,5 +56,4 @@ def opened_by(id: str, opened: AbstractSet[str]) -> frozenset[str] | None:  # no
     """What is open after a group's item was chosen: it opens, or closes. None if the item isn't a group."""
     if not id.startswith(GROUP):
         return None
-    namespace = id.removeprefix(GROUP).partition(":")[2]
-    return frozenset(opened ^ {namespace})
+    return frozenset(opened ^ {id.removeprefix(GROUP)})

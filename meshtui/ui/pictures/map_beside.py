@@ -11,7 +11,7 @@ from meshtui.ui.columns import level
 from meshtui.ui.document import DIM
 from meshtui.ui.pictures.canvas import Canvas, widest
 from meshtui.ui.pictures.map_data import MapData
-from meshtui.ui.pictures.map_labels import Labels, labels_of, policy_width, write_label
+from meshtui.ui.pictures.map_labels import Labels, labels_of, policy_width, write_label, write_policy
 from meshtui.ui.pictures.map_lines import DOWN, LEFT, RIGHT, UP, across, joint, trunk
 from meshtui.ui.pictures.map_parts import (
     CENTRE,
@@ -21,6 +21,7 @@ from meshtui.ui.pictures.map_parts import (
     centre_name,
     edge_item,
     facts_of,
+    headings,
     middled,
     name_item,
     name_width,
@@ -33,7 +34,7 @@ _LEFT = 11
 """Cells of a left side besides name and label: 4 between them, and a line, the trunk and an arrow behind."""
 _RIGHT = 12
 """The same of a right side, whose labels have an arrow behind them."""
-_STEPS = (5, 4, 3, 2, 1)
+_STEPS = (7, 6, 5, 4, 3, 2, 1)
 _BOX = 4
 """Cells of the box besides its name."""
 _BELOW = 3
@@ -51,14 +52,26 @@ class _Plan:
     centre: int
     x: int
     """The left edge of the centre."""
+    step: int
+    """The rows of a neighbour with one edge."""
+    below: bool
+    """Whether policies stand below the labels."""
+
+    def tops(self, rows: Sequence[Row]) -> list[int]:
+        """The place of each row below the first one."""
+        return tops(rows, self.step, 2 if self.below else 1)
+
+    def height(self, rows: Sequence[Row]) -> int:
+        """The rows that a side takes."""
+        return _height(rows, self.step, below=self.below)
 
 
 class Beside:
     """A map of this form. ``fits`` says whether no name is shortened, ``possible`` whether it can be drawn at all."""
 
-    def __init__(self, data: MapData, left: Sequence[Row], right: Sequence[Row], width: int, height: int, headings: int) -> None:
+    def __init__(self, data: MapData, left: Sequence[Row], right: Sequence[Row], width: int, height: int, top: int) -> None:
         self._data, self._left, self._right = data, left, right
-        self._width, self._height, self._top = width, height, 2 * headings
+        self._width, self._height, self._top = width, height, top
         self._labels = labels_of(left), labels_of(right)
         self._centre = max(cell_len(shown_name(data.name)) + _BOX, widest(facts_of(data)))
         names = (name_width(left), name_width(right), self._centre)
@@ -71,19 +84,15 @@ class Beside:
         """Draw it. ``note``: how many rows to leave at the bottom."""
         plan = self._plan()
         area = self._height - self._top
-        step = next(
-            (step for step in _STEPS if max(_height(self._left, step), _height(self._right, step)) <= area),
-            1,
-        )
-        heights = _height(self._left, step), _height(self._right, step)
+        heights = plan.height(self._left), plan.height(self._right)
         whole = max(area, *heights, _BELOW + 2)
         canvas = Canvas(self._width, self._top + whole + note)
         middle = self._top + max(1, min(area // 2, whole - 1 - _BELOW))
         items = Items()
         self._draw_centre(canvas, items, plan, middle)
         starts = [min(max(self._top, middle - height // 2), self._top + whole - height) for height in heights]
-        self._draw_left(canvas, items, plan, middle, [starts[0] + each for each in tops(self._left, step)])
-        self._draw_right(canvas, items, plan, middle, [starts[1] + each for each in tops(self._right, step)])
+        self._draw_left(canvas, items, plan, middle, [starts[0] + each for each in plan.tops(self._left)])
+        self._draw_right(canvas, items, plan, middle, [starts[1] + each for each in plan.tops(self._right)])
         if self._top:
             self._draw_headings(canvas, plan, max(0, min(*starts, middle - 1) - 2))
         items.put_on(canvas)
@@ -93,13 +102,29 @@ class Beside:
         """Names get what they need, or lose most where they are longest; then come policies; what is left makes lines longer."""
         left, right, centre = level(self._names, min(LEAST_NAME, self._width), self._width - self._fixed)
         spare = max(0, self._width - self._fixed - left - right - centre)
-        wanted = level([each.policy for each in self._labels], 0, max(0, spare - 2))
-        policies = [policy_width(labels, given + 1) for labels, given in zip(self._labels, wanted, strict=True)]
+        policies, below = self._policies(spare)
         sizes = [labels.width(policy) for labels, policy in zip(self._labels, policies, strict=True)]
         before = left + sizes[0] + _LEFT if self._left else 12
         after = right + sizes[1] + _RIGHT if self._right else 12
         x = max(before, min((self._width - centre) // 2, self._width - after - centre))
-        return _Plan(left, right, policies[0], policies[1], centre, x)
+        return _Plan(left, right, policies[0], policies[1], centre, x, self._step(below=below), below)
+
+    def _policies(self, spare: int) -> tuple[list[int], bool]:
+        """The widths of both sides' policies beside the rest of their labels, and whether they stand below it instead.
+
+        Where there is room neither beside nor below for all, callees' come first: they say what stops the centre.
+        """
+        if sum(each.width(each.policy) - each.plain for each in self._labels) > spare and self._step(below=True) > 1:
+            return [0, 0], True
+        right = policy_width(self._labels[1], spare)
+        left = policy_width(self._labels[0], spare - (right + 1 if right else 0))
+        return [left, right], False
+
+    def _step(self, *, below: bool) -> int:
+        """How far neighbours are apart: as far as there is room."""
+        area = self._height - self._top
+        sides = (self._left, self._right)
+        return next((step for step in _STEPS if all(_height(rows, step, below=below) <= area for rows in sides)), 1)
 
     def _draw_centre(self, canvas: Canvas, items: Items, plan: _Plan, middle: int) -> None:
         name = centre_name(self._data, plan.centre - _BOX)
@@ -115,12 +140,11 @@ class Beside:
             canvas.put(x + width + 2, middle, "no callees", DIM)
 
     def _draw_headings(self, canvas: Canvas, plan: _Plan, y: int) -> None:
-        data = self._data
+        left, right = headings(self._data)
         if self._left:
-            canvas.put(0, y, f"Callers {len(data.callers)}", DIM)
+            canvas.put(0, y, left, DIM)
         if self._right:
-            what = f"Selects {len(data.selected)}" if data.selected else f"Callees {len(data.callees)}"
-            canvas.put(self._width - max(plan.right_name, len(what)), y, what, DIM)
+            canvas.put(self._width - max(plan.right_name, len(right)), y, right, DIM)
 
     def _draw_left(self, canvas: Canvas, items: Items, plan: _Plan, middle: int, places: Sequence[int]) -> None:
         """Names, lines, labels, and the trunk with its arrow into the box."""
@@ -128,8 +152,10 @@ class Beside:
         if not rows:
             return
         spare = plan.x - plan.left_name - labels.width(plan.left_policy) - _LEFT
-        at = plan.left_name + 5 + spare // 2
+        at = plan.left_name + 5 + (0 if plan.below else spare // 2)
         stem = plan.x - 4 - spare // 4
+        below = (max(0, min(at + 2, stem - 2 - labels.policy)), stem - 2) if plan.below else None
+        column = _Column(at, labels, plan.left_policy, below, (at - 1, stem - 2))
         for row, y in zip(rows, places, strict=True):
             if row.first:
                 end = canvas.put(0, y, short_name(row.name, plan.left_name), row.tone)
@@ -140,7 +166,9 @@ class Beside:
             if not (row.first and row.last):
                 across(canvas, at - 2, at - 1, y, row)
                 canvas.put(at - 3, y, _branch(row, LEFT | RIGHT, RIGHT), DIM)
-            end = _label(canvas, items, row, at, y, labels, plan.left_policy)
+            end = column.write(canvas, items, row, y)
+            if plan.below and not row.last:
+                canvas.put(at - 3, y + 1, "│", DIM)
             across(canvas, end, stem, y, row)
         joined = [y for row, y in zip(rows, places, strict=True) if row.joined]
         trunk(canvas, stem, joined, LEFT, middle, RIGHT)
@@ -156,8 +184,10 @@ class Beside:
         edge = plan.x + plan.centre
         spare = self._width - edge - plan.right_name - labels.width(plan.right_policy) - _RIGHT
         stem = edge + 3 + spare // 4
-        at = stem + 3 + spare // 4
+        at = stem + 3 + (0 if plan.below else spare // 4)
         name_x = self._width - plan.right_name
+        below = (max(stem + 2, min(at + 2, self._width - labels.policy)), self._width) if plan.below else None
+        column = _Column(at, labels, plan.right_policy, below, (stem + 2, name_x - 5))
         reached = {row.name_id for row in rows if row.flows}
         for row, y in zip(rows, places, strict=True):
             if row.first:
@@ -166,7 +196,9 @@ class Beside:
                 if row.header:
                     continue
             across(canvas, stem + 1, at - 1, y, row)
-            end = _label(canvas, items, row, at, y, labels, plan.right_policy)
+            end = column.write(canvas, items, row, y)
+            if plan.below and not row.last:
+                canvas.put(name_x - 4, y + 1, "│", DIM)
             if row.first and row.last:
                 across(canvas, end, name_x - 1, y, row)
             else:
@@ -188,13 +220,32 @@ class Beside:
         return x, x + width
 
 
-def _label(canvas: Canvas, items: Items, row: Row, at: int, y: int, labels: Labels, policy: int) -> int:
-    """Write a row's label, and return where its line goes on: beside the label, or at once if there is none."""
-    end = write_label(canvas, at, y, row, labels, policy)
-    if end == at:
-        return at - 1
-    edge_item(items, row, at, y, end)
-    return end + 1
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """The labels of a side: where they begin, their columns and policies' width, and where policies stand if that is below them.
+
+    Below the labels of a neighbour with several edges is less room: from the label on, or up to where its edges meet.
+    """
+
+    x: int
+    labels: Labels
+    policy: int
+    below: tuple[int, int] | None
+    of_several: tuple[int, int]
+
+    def write(self, canvas: Canvas, items: Items, row: Row, y: int) -> int:
+        """Write a row's label. Returns where its line goes on: beside the label, or at once if there is none."""
+        end = write_label(canvas, self.x, y, row, self.labels, self.policy)
+        if end == self.x:
+            return self.x - 1
+        if self.below is not None:
+            start, stop = self.below
+            if not (row.first and row.last):
+                first, stop = self.of_several
+                start = max(first, min(start, stop - self.labels.policy))
+            write_policy(canvas, start, stop, y + 1, row)
+        edge_item(items, row, self.x, y, end)
+        return end + 1
 
 
 def _branch(row: Row, first: int, further: int) -> str:
@@ -204,5 +255,5 @@ def _branch(row: Row, first: int, further: int) -> str:
     return joint(further | UP | (0 if row.last else DOWN))
 
 
-def _height(rows: Sequence[Row], step: int) -> int:
-    return tops(rows, step)[-1] + 1 if rows else 0
+def _height(rows: Sequence[Row], step: int, *, below: bool) -> int:
+    return tops(rows, step, 2 if below else 1)[-1] + (2 if below else 1) if rows else 0

@@ -74,6 +74,12 @@ def write_label(canvas: Canvas, x: int, y: int, row: Row, labels: Labels, policy
     return end
 
 
+def write_policy(canvas: Canvas, x: int, end: int, y: int, row: Row) -> None:
+    """Write a row's policy into the cells from ``x`` up to ``end``."""
+    if row.edge is not None:
+        canvas.put(x, y, shorten(_policy(row.edge.by), end - x), DIM)
+
+
 def _parts(edge: Edge, more: int) -> tuple[tuple[str, str], ...]:
     """The texts of a label without its policy, each with its tone; empty ones too."""
     glyph, tone = VERDICTS[edge.decision]

@@ -48,6 +48,12 @@ def facts_of(data: MapData) -> list[str]:
     return [text for text in (clean(data.identity).strip(), clean(data.mode).strip()) if text]
 
 
+def headings(data: MapData) -> tuple[str, str]:
+    """What both sides are, with the number of neighbours."""
+    right = f"Selects {len(data.selected)}" if data.selected else f"Callees {len(data.callees)}"
+    return f"Callers {len(data.callers)}", right
+
+
 def name_width(rows: Sequence[Row]) -> int:
     """The width of the longest name."""
     return widest(row.name for row in rows)
@@ -95,9 +101,9 @@ def edge_item(items: Items, row: Row, x: int, y: int, end: int) -> None:
         items.add(id_, x, y, end - x, link=flow)
 
 
-def tops(rows: Sequence[Row], step: int) -> list[int]:
-    """The place of each row below the first one: neighbours have ``step`` rows each, further edges one."""
+def tops(rows: Sequence[Row], step: int, further: int = 1) -> list[int]:
+    """The place of each row below the first one: ``step`` rows after a neighbour, ``further`` between its edges."""
     places: list[int] = []
     for row in rows:
-        places.append(places[-1] + (step if row.first else 1) if places else 0)
+        places.append(places[-1] + (step if row.first else further) if places else 0)
     return places

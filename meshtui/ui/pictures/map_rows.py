@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from itertools import chain
 
 from meshtui.model.verdict import Decision
 from meshtui.ui.document import BAD, DIM, OK, PLAIN, STRONG, WARN
@@ -19,6 +20,8 @@ NO_NAMESPACE = "no namespace"
 NAMELESS = "(no name)"
 GROUP = "group:"
 """What the id of a group's item begins with; then come the side and the namespace."""
+MORE = "*"
+"""What stands for the namespace in the id of the group of all namespaces that don't fit."""
 CLOSED, OPEN = "▸", "▾"
 MARKS: dict[Probed, tuple[str, str]] = {
     "agrees": ("=", OK),
@@ -67,32 +70,51 @@ class Row:
 
 
 def rows_of(neighbours: Sequence[Neighbour], side: str, room: int, opened: AbstractSet[str]) -> list[Row]:
-    """The rows of a side that has ``room`` rows, the worst first. There are more only if groups are open, or too many.
+    """The rows of a side that has ``room`` rows, the worst first. There are more only if groups are open.
 
     If each neighbour fits, those with several edges have a row for each as long as there is room. Else the neighbours are
-    grouped by namespace, except those denied now for which there is room.
+    grouped by namespace, except those denied now for which there is room; the groups that don't fit are one, ``MORE``.
     """
     ordered = worst_first(tuple(neighbours))
     if len(ordered) <= room:
         return list(_one_by_one(ordered, side, room - len(ordered)))
+    number = len({each.namespace for each in ordered})
+    spare = room - number if number <= room else room // 3
+    apart = [each for each in ordered if each.denied][: max(0, spare)]
+    rows = [row for each in apart for row in _neighbour(each, side)]
+    seen = set(map(id, apart))
     groups: dict[str, list[Neighbour]] = {}
     for each in ordered:
-        groups.setdefault(each.namespace, []).append(each)
-    spare = max(0, room - len(groups))
-    apart = {id(each) for each in [each for each in ordered if each.denied][:spare]}
-    rows: list[Row] = [row for each in ordered if id(each) in apart for row in _neighbour(each, side)]
-    for namespace, members in groups.items():
-        if namespace in opened:
-            rest = [each for each in members if id(each) not in apart]
-            rows.append(_group(namespace, rest, side, is_open=True))
-            rows += [row for each in rest for row in _neighbour(each, side, indent=2)]
-            continue
-        rest = [each for each in members if id(each) not in apart]
-        if len(rest) == 1:
-            rows += _neighbour(rest[0], side)
-        elif rest:
-            rows.append(_group(namespace, rest, side))
+        if id(each) not in seen:
+            groups.setdefault(each.namespace, []).append(each)
+    left = max(1, room - len(rows))
+    shown = len(groups) if len(groups) <= left else left - 1
+    others: list[list[Neighbour]] = []
+    for place, (namespace, members) in enumerate(groups.items()):
+        if place < shown or _is_open(namespace, side, opened):
+            rows += _namespace(namespace, members, side, opened)
+        else:
+            others.append(members)
+    if others:
+        is_open = _is_open(MORE, side, opened)
+        name = f"{len(others)} more namespace{'' if len(others) == 1 else 's'}"
+        rows.append(_group(MORE, list(chain.from_iterable(others)), side, is_open=is_open, name=name))
+        if is_open:
+            rows += [row for members in others for row in _namespace(members[0].namespace, members, side, opened)]
     return rows
+
+
+def _is_open(namespace: str, side: str, opened: AbstractSet[str]) -> bool:
+    """Whether a group is open: on both sides (``NAMESPACE``), or on one (``SIDE:NAMESPACE``)."""
+    return namespace in opened or f"{side}:{namespace}" in opened
+
+
+def _namespace(namespace: str, members: Sequence[Neighbour], side: str, opened: AbstractSet[str]) -> list[Row]:
+    """The rows of a namespace: an open group, a closed one, or the only neighbour in it."""
+    if _is_open(namespace, side, opened):
+        rows = [row for each in members for row in _neighbour(each, side, indent=2)]
+        return [_group(namespace, members, side, is_open=True), *rows]
+    return _neighbour(members[0], side) if len(members) == 1 else [_group(namespace, members, side)]
 
 
 def _one_by_one(ordered: Iterable[Neighbour], side: str, spare: int) -> Iterable[Row]:
@@ -109,10 +131,11 @@ def shown_name(text: str) -> str:
 
 
 def _neighbour(neighbour: Neighbour, side: str, *, whole: bool = False, indent: int = 0) -> list[Row]:
-    """A neighbour with its worst edge, or a row for each edge."""
-    name = " " * indent + shown_name(neighbour.name)
+    """A neighbour with its worst edge, or a row for each edge. In an open group (``indent``) its namespace isn't repeated."""
+    own = neighbour.name.removeprefix(f"{neighbour.namespace}/") if indent else neighbour.name
+    name = " " * indent + shown_name(own)
     edges = worst_edges(neighbour)
-    head = Row(name, f"{side}:{neighbour.ref} {neighbour.name}", neighbour.link, tone=STRONG if neighbour.denied else PLAIN)
+    head = Row(name, f"{side}:{neighbour.ref} {neighbour.name}", neighbour.link, tone=BAD if neighbour.denied else PLAIN)
     if not edges:
         return [head]
     shown = edges if whole else edges[:1]
@@ -132,10 +155,11 @@ def _neighbour(neighbour: Neighbour, side: str, *, whole: bool = False, indent: 
     ]
 
 
-def _group(namespace: str, members: Sequence[Neighbour], side: str, *, is_open: bool = False) -> Row:
+def _group(namespace: str, members: Sequence[Neighbour], side: str, *, is_open: bool = False, name: str = "") -> Row:
     """The row of a group, with the numbers of its neighbours by their worst edge: ``2 ✗ 5 ✓``."""
-    name = f"{OPEN if is_open else CLOSED} {shown_name(namespace) if namespace else NO_NAMESPACE}"
-    return Row(name, f"{GROUP}{side}:{namespace}", counts=counts_of(members), header=is_open, tone=STRONG)
+    name = name or (shown_name(namespace) if namespace else NO_NAMESPACE)
+    text = f"{OPEN if is_open else CLOSED} {name}"
+    return Row(text, f"{GROUP}{side}:{namespace}", counts=counts_of(members), header=is_open, tone=STRONG)
 
 
 def counts_of(members: Iterable[Neighbour]) -> Words:

@@ -18,6 +18,7 @@ from meshtui.ui.pictures.map_parts import (
     centre_name,
     edge_item,
     facts_of,
+    headings,
     name_item,
     name_width,
     short_name,
@@ -47,6 +48,8 @@ class _Plan:
     box: int
     first: int
     """The first row below the box."""
+    headed: bool
+    """Whether there are headings above both sides."""
 
 
 class Stacked:
@@ -74,6 +77,8 @@ class Stacked:
         self._draw_side(canvas, items, plan, outgoing=False)
         self._draw_side(canvas, items, plan, outgoing=True)
         self._draw_trunks(canvas, plan, end)
+        if plan.headed:
+            self._draw_headings(canvas, plan)
         items.put_on(canvas)
         return canvas
 
@@ -85,13 +90,16 @@ class Stacked:
         centre = len(self._lines) + 2
         rows = max(1, len(self._above)) + max(1, len(self._below)) + centre
         space = 1 if rows + 2 <= self._height else 0
-        steps = (step for step in _STEPS if _height(self._above, step) + _height(self._below, step) + centre + 2 <= self._height)
+        steps = (step for step in _STEPS if _height(self._above, step) + _height(self._below, step) + centre + 4 <= self._height)
         step = next(steps, 1)
-        top = _height(self._above, step) + space
+        headed = rows + 2 * space + 2 <= self._height
+        head = 1 if headed else 0
+        top = _height(self._above, step) + space + (head if self._above else 0)
         first = top + centre + space
-        below = [first + each for each in tops(self._below, step)]
+        above = [head + each for each in tops(self._above, step)]
+        below = [first + head + each for each in tops(self._below, step)]
         label = self._width - 3 - self._labels.width(policy)
-        return _Plan(name, policy, label, tops(self._above, step), below, top, first)
+        return _Plan(name, policy, label, above, below, top, first, headed)
 
     def _draw_centre(self, canvas: Canvas, items: Items, start: int) -> int:
         """The box. Returns the cell after it."""
@@ -101,6 +109,13 @@ class Stacked:
         box(canvas, 0, start, width, lines)
         items.add(CENTRE, 0, start, width, len(lines) + 2, self._data.ref)
         return width
+
+    def _draw_headings(self, canvas: Canvas, plan: _Plan) -> None:
+        left, right = headings(self._data)
+        if self._above:
+            canvas.put(0, 0, left, DIM)
+        if self._below:
+            canvas.put(0, plan.first, right, DIM)
 
     def _draw_trunks(self, canvas: Canvas, plan: _Plan, end: int) -> None:
         """The callers' line into the box, and the callees' out of it."""

@@ -23,6 +23,8 @@ class MapView(PictureView):
     def show(self, data: MapData | None) -> None:
         """Show a map, or what would be here. The cursor stays on its item, and groups stay open, while the centre is the same."""
         before = self.map
+        if before is not None and data == before:
+            return
         if before is None or data is None or (before.name, before.ref) != (data.name, data.ref):
             self._opened = frozenset()
             self.forget()
@@ -55,3 +57,5 @@ class MapView(PictureView):
             return
         self._opened = opened
         self.redraw()
+        if self.item is not None:
+            self.select(self.item.id)  # so that it is in view
