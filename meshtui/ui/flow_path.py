@@ -41,6 +41,8 @@ _MODES = {
     MeshMode.NONE: "not in the mesh",
 }
 _PLAIN = frozenset({Code.PLAINTEXT_ACCEPTED, Code.PLAINTEXT_REFUSED, Code.PORT_NOT_CAPTURED})
+_BY_NONE = frozenset({Code.NO_NETWORK_RULE_ALLOWS, Code.NO_RULE_ALLOWS, Code.OWN_TIER_END})
+"""The reasons with which several objects together decide: none of them has a rule that allows."""
 _EGRESS, _INGRESS = "CNI, egress of ", "CNI, ingress to "
 _AT_ZTUNNEL = "ztunnel on "
 _OF_SOURCE = ("ztunnel of ", "the proxy of ")
@@ -89,6 +91,14 @@ def path_of_denial(each: JudgedDenial, snapshot: Snapshot, now: datetime) -> Pat
     ago = f"{age((now - denial.last).total_seconds())} ago"
     word = f"{denial.kind.value.replace('_', ' ')}{times} by the {denial.proxy}"
     return replace(data, lanes=(*data.lanes, Lane("observed", glyph, word, tone, ago, note, note_tone)))
+
+
+def path_of_fix(flow: Flow, promised: Decision, now: Verdict, snapshot: Snapshot) -> PathData:
+    """The path of a flow that a fix changes, with what the fix promises as the expected lane."""
+    sign, _, word = VERDICTS[promised][0].partition(" ")
+    data = path_of(flow, now, snapshot)
+    lane = Lane("expected", sign, word, VERDICTS[promised][1], note="once the fix is applied", note_tone=DIM)
+    return replace(data, lanes=(*data.lanes, lane))
 
 
 def title_of(flow: Flow) -> str:
@@ -154,7 +164,7 @@ class _Path:
             self._place(step, self._verdict.steps[number + 1 :], self._verdict.steps[:number])
         order = self._ordered()
         stop = self._stop(order)
-        stations = [self._source(), *self._made(order), self._end(stopped=stop is not None)]
+        stations = [self._source(), *self._made(order, stop), self._end(stopped=stop is not None)]
         return tuple(stations), None if stop is None else stop + 1
 
     def _place(self, step: Step, later: Sequence[Step], earlier: Sequence[Step]) -> None:
@@ -257,7 +267,7 @@ class _Path:
 
     # ---- putting them together
 
-    def _made(self, order: Sequence[_Found]) -> Iterator[Station]:
+    def _made(self, order: Sequence[_Found], stop: int | None) -> Iterator[Station]:
         """The stations, each with the line that leads to it: a connection ends at the first one that isn't the sender's."""
         pending = True
         sender = self._sources[0].key if self._sources else ""
@@ -267,13 +277,13 @@ class _Path:
                 pending, sender = True, each.end
             elif not each.near and pending:
                 way, pending = self._way(sender, each, order[max(0, index - 2) : index + 1], order[index:]), False
-            yield self._station(each, way)
+            yield self._station(each, way, is_stop=index == stop)
 
-    def _station(self, each: _Found, way: Way) -> Station:
+    def _station(self, each: _Found, way: Way, *, is_stop: bool) -> Station:
         if not each.steps:
             return replace(self._capture(), way=way)
         deciding = self._deciding(each.steps)
-        refs = _refs(deciding, self._verdict)
+        refs = _refs(deciding, self._verdict, several=is_stop)
         says = in_short(deciding)
         link = self._gateway(each.steps) if each.key in {"waypoint", "gateway"} else None
         at, state = each.at, _STATES[deciding.result]
@@ -473,16 +483,13 @@ def _ports(step: Step) -> Iterator[int]:
                 yield each.number
 
 
-def _refs(step: Step, verdict: Verdict) -> tuple[ObjectRef, ...]:
-    """The objects to name: the deciding one; where no rule of several allows, all of these as far as there is room."""
+def _refs(step: Step, verdict: Verdict, *, several: bool) -> tuple[ObjectRef, ...]:
+    """The objects to name: the deciding one; where the line breaks because no rule of several allows, also the others."""
     refs = list(dict.fromkeys(decider.ref for decider in step.objects))
     by = verdict.decided_by
     if step.result is StepResult.BLOCK and by is not None and by.ref in refs:
         refs = [by.ref, *(ref for ref in refs if ref != by.ref)]
-    several = step.result in {StepResult.BLOCK, StepResult.UNKNOWN} and step.reason.code in {
-        Code.NO_NETWORK_RULE_ALLOWS, Code.NO_RULE_ALLOWS, Code.OWN_TIER_END,
-    }  # fmt: skip
-    return tuple(refs[: _MOST_REFS if several else 1])
+    return tuple(refs[: _MOST_REFS if several and step.reason.code in _BY_NONE else 1])
 
 
 # ---- the lanes

@@ -17,6 +17,8 @@ from meshtui.ui.wrap import wrapped
 
 WIDE = 100
 """From this width on, the stations stand in a row if they fit."""
+_LABELLED = 60
+"""From this width on, what stands on the line beside a column stands there, too; in a narrower one it gets its own row."""
 _MOST_SPREAD = 16
 
 
@@ -290,7 +292,14 @@ class _Sheet:
 
 
 def _column(data: PathData, stations: Sequence[_Words], width: int, height: int) -> Picture:
-    """The stations one below the other: with the lines between them if the height allows it, else beside them."""
+    """The stations one below the other: with the lines between them if the height allows it, else beside them.
+
+    Where not even the stations have a row each, they stand in a chain, if that fits.
+    """
+    if height < len(stations):
+        chain = _chain(data, stations, width)
+        if chain is not None:
+            return chain
     roomy = _in_column(data, stations, width, height, between=True)
     return roomy if roomy.height <= height else _in_column(data, stations, width, height, between=False)
 
@@ -298,14 +307,17 @@ def _column(data: PathData, stations: Sequence[_Words], width: int, height: int)
 def _in_column(data: PathData, stations: Sequence[_Words], width: int, height: int, *, between: bool) -> Picture:
     sheet = _Sheet(width)
     y = sheet.text(0, 0, data.note, WARN) if data.note else 0
-    labels = [] if between else [len(w.station.way.label) for i, w in enumerate(stations) if not data.is_behind(i)]
-    rail = 0 if between else max(labels, default=0) + 2
+    beside = 0 if between or width < _LABELLED else max(len(_rail(data, i, w)[0]) - 2 for i, w in enumerate(stations))
+    rail = 0 if between else max(0, beside) + 2
     columns = _columns(stations, rail, width)
     for index, words in enumerate(stations):
         if index:
             line_, tone = _rail(data, index, words)
-            sheet.text(0, y, line_ if between else line_.replace(" ", ""), tone)
-            y += between
+            own = between or (width < _LABELLED and len(line_) > 1)
+            sheet.text(0, y, line_ if own else line_.replace(" ", ""), tone)
+            y += own
+            if own and not between:
+                sheet.text(0, y, line_[0], tone)
         after = _station(sheet, words, y, rail, columns)
         if index + 1 < len(stations):
             behind, way = data.is_behind(index + 1), stations[index + 1].station.way
@@ -355,9 +367,14 @@ def _columns(stations: Sequence[_Words], rail: int, width: int) -> _Columns:
             if refs + widest(", ".join(words.refs(form)) for words in stations) <= width:
                 return _Columns(says, refs, says, name, form)
         if name == _SHORT or refs + width // 4 <= width:
-            own = says if says + widest(text for words in stations for text in words.refs(1)) <= width else start
-            return _Columns(says, refs, own, name, 1)
+            form = 1 if start + _widest_ref(stations, 1) <= width else 2
+            own = says if says + _widest_ref(stations, form) <= width else start
+            return _Columns(says, refs, own, name, form)
     return _Columns(0, 0, start, _SHORT, 1)
+
+
+def _widest_ref(stations: Sequence[_Words], form: int) -> int:
+    return widest(text for words in stations for text in words.refs(form))
 
 
 def _station(sheet: _Sheet, words: _Words, y: int, rail: int, columns: _Columns) -> int:
@@ -390,6 +407,50 @@ def _comma(sheet: _Sheet, x: int, y: int, tone: str) -> int:
 def ref_id(station: Station, ref: ObjectRef) -> str:
     """The id of the item that an object is at a station."""
     return f"{station.id} {ref}"
+
+
+# ---- in a chain
+
+
+def _chain(data: PathData, stations: Sequence[_Words], width: int) -> Picture | None:
+    """The stations in one row, by glyph and name, and below it what the deciding one says; None if that doesn't fit."""
+    texts = [
+        words.names[_SHORT] if words.station.state is State.PLACE else f"{words.glyph} {words.names[_SHORT]}"
+        for words in stations
+    ]
+    if sum(map(cell_len, texts)) + 3 * (len(texts) - 1) > width:
+        return None
+    sheet, x = _Sheet(width), 0
+    y = sheet.text(0, 0, data.note, WARN) if data.note else 0
+    for index, (words, text) in enumerate(zip(stations, texts, strict=True)):
+        if index:
+            line_, tone = _rail(data, index, words)
+            sheet.text(x + 1, y, _ACROSS.get(line_[0], line_[0]), tone)
+            x += 3
+        station = words.station
+        tone = words.name_tone if station.state is State.PLACE else words.tone
+        sheet.text(x, y, text, tone, station.id, station.link or next(iter(station.refs), None))
+        x += cell_len(text)
+    y += 1
+    deciding = data.stations[data.stop] if data.stop is not None else _last(data)
+    if deciding is not None:
+        words = stations[data.stations.index(deciding)]
+        x = sheet.text(0, y, words.result, words.tone) and cell_len(words.result) + 2
+        for ref, text in zip(deciding.refs[:1], words.refs(0), strict=False):
+            y, x = (y, x) if x + cell_len(text) <= width else (y + 1, 0)
+            sheet.text(x, y, text, words.ref_tone, ref_id(deciding, ref), ref)
+        y = sheet.height
+    for pieces in _lanes(data, width):
+        y = _put_wrapped(sheet, y, pieces)
+    return sheet.picture()
+
+
+_ACROSS = {way.down: way.across for way in Way} | {"┆": "┄"}
+
+
+def _last(data: PathData) -> Station | None:
+    """The last station that lets the flow through and names an object."""
+    return next((each for each in reversed(data.stations) if each.refs and each.state is State.PASS), None)
 
 
 # ---- the lanes

@@ -12,7 +12,7 @@ from meshtui.ui.widgets.picture import PictureView
 class PathView(PictureView):
     """Shows one path, or nothing. ``share`` is the part of its container's height that it takes at most."""
 
-    def __init__(self, *, id: str | None = None, share: float = 0.5) -> None:  # noqa: A002  (Textual's own name)
+    def __init__(self, *, id: str | None = None, share: float = 0.4) -> None:  # noqa: A002  (Textual's own name)
         super().__init__(id=id)
         self._data: PathData | None = None
         self._share = share
