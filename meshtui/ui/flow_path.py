@@ -346,9 +346,10 @@ class _Path:
         if seen:
             return Way.LOCAL
         source, target = self._snapshot.pod_by_key.get(sender), self._receiver(to, later)
-        if source is None or target is None or not self._sends_hbone(source):
+        if source is None or target is None or not _sends_hbone(source, self._snapshot.mesh_mode(source)):
             return Way.LOCAL
-        return Way.HBONE if self._accepts_hbone(target) else Way.LOCAL
+        through = any(step.result is not StepResult.SKIP for each in later if each.key == "waypoint" for step in each.steps)
+        return Way.HBONE if through or self._snapshot.mesh_mode(target) is MeshMode.AMBIENT else Way.LOCAL
 
     def _to_sidecar(self, beside: _Found) -> Way:
         """Mutual TLS, if the sidecar's steps know the caller."""
@@ -364,13 +365,6 @@ class _Path:
         names = (each.end for each in (to, *later) if each.end)
         pod = self._snapshot.pod_by_key.get(next(names, ""))
         return pod or (self._targets[0] if self._targets else None)
-
-    def _sends_hbone(self, pod: Pod) -> bool:
-        mode = self._snapshot.mesh_mode(pod)
-        return mode in SENDS_HBONE and (mode is MeshMode.AMBIENT or bool(pod.labels.keys() & GATEWAY_LABELS))
-
-    def _accepts_hbone(self, pod: Pod) -> bool:
-        return self._snapshot.mesh_mode(pod) is MeshMode.AMBIENT
 
     # ---- the ends
 
@@ -411,6 +405,11 @@ def _pods(snapshot: Snapshot, end: FlowEndpoint, key: str) -> tuple[Pod, ...]:
         return tuple(pod for pod in workload_of(snapshot, end).pods if not pod.completed)
     except UsageError:
         return ()
+
+
+def _sends_hbone(pod: Pod, mode: MeshMode) -> bool:
+    """Whether a pod reaches ambient pods through HBONE, whatever the mesh's configuration is."""
+    return mode in SENDS_HBONE and (mode is MeshMode.AMBIENT or bool(pod.labels.keys() & GATEWAY_LABELS))
 
 
 def _object(kind: str, end: FlowEndpoint) -> ObjectRef:

@@ -422,6 +422,7 @@ def _chain(data: PathData, stations: Sequence[_Words], width: int) -> Picture | 
         return None
     sheet, x = _Sheet(width), 0
     y = sheet.text(0, 0, data.note, WARN) if data.note else 0
+    deciding = _deciding(data)
     for index, (words, text) in enumerate(zip(stations, texts, strict=True)):
         if index:
             line_, tone = _rail(data, index, words)
@@ -429,17 +430,13 @@ def _chain(data: PathData, stations: Sequence[_Words], width: int) -> Picture | 
             x += 3
         station = words.station
         tone = words.name_tone if station.state is State.PLACE else words.tone
-        sheet.text(x, y, text, tone, station.id, station.link or next(iter(station.refs), None))
+        ref = None if index == deciding else next(iter(station.refs), None)
+        own = station.id if station.link is not None or ref is None else ref_id(station, ref)
+        sheet.text(x, y, text, tone, own, station.link or ref)
         x += cell_len(text)
-    y += 1
-    deciding = data.stations[data.stop] if data.stop is not None else _last(data)
     if deciding is not None:
-        words = stations[data.stations.index(deciding)]
-        x = sheet.text(0, y, words.result, words.tone) and cell_len(words.result) + 2
-        for ref, text in zip(deciding.refs[:1], words.refs(0), strict=False):
-            y, x = (y, x) if x + cell_len(text) <= width else (y + 1, 0)
-            sheet.text(x, y, text, words.ref_tone, ref_id(deciding, ref), ref)
-        y = sheet.height
+        y = _decided(sheet, stations[deciding], y + 1)
+    y = sheet.height
     for pieces in _lanes(data, width):
         y = _put_wrapped(sheet, y, pieces)
     return sheet.picture()
@@ -448,9 +445,22 @@ def _chain(data: PathData, stations: Sequence[_Words], width: int) -> Picture | 
 _ACROSS = {way.down: way.across for way in Way} | {"┆": "┄"}
 
 
-def _last(data: PathData) -> Station | None:
-    """The last station that lets the flow through and names an object."""
-    return next((each for each in reversed(data.stations) if each.refs and each.state is State.PASS), None)
+def _decided(sheet: _Sheet, words: _Words, y: int) -> int:
+    """What the deciding station says, and its object. Returns the row after it."""
+    sheet.text(0, y, words.result, words.tone)
+    x = cell_len(words.result) + 2
+    for ref, text in zip(words.station.refs[:1], words.refs(0), strict=False):
+        y, x = (y, x) if x + cell_len(text) <= sheet.width else (y + 1, 0)
+        sheet.text(x, y, text, words.ref_tone, ref_id(words.station, ref), ref)
+    return sheet.height
+
+
+def _deciding(data: PathData) -> int | None:
+    """The station at which the flow stops; else the last one that lets it through and names an object."""
+    if data.stop is not None:
+        return data.stop
+    passing = (i for i, each in enumerate(data.stations) if each.refs and each.state is State.PASS)
+    return max(passing, default=None)
 
 
 # ---- the lanes
