@@ -32,6 +32,7 @@ class FixScreen(ActionScreen):
 
     PLACE = "fix"
     BINDINGS: ClassVar[list[BindingType]] = bindings("fix")
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]  # noqa: RUF012  (as Textual declares it)
 
     def __init__(self, session: Session, finding: Finding) -> None:
         super().__init__(session)

@@ -31,6 +31,7 @@ class WhyScreen(ActionScreen):
 
     PLACE = "why"
     BINDINGS: ClassVar[list[BindingType]] = bindings("why")
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]  # noqa: RUF012  (as Textual declares it)
 
     def __init__(self, session: Session, flow: Flow) -> None:
         super().__init__(session)
@@ -40,7 +41,7 @@ class WhyScreen(ActionScreen):
     def compose(self) -> ComposeResult:
         """Header, the flow's path, text, footer."""
         yield StatusBar(id="status")
-        yield PathView(id="path")
+        yield PathView(id="path", share=0.45)
         yield DocumentView(id="text")
         yield Footer(show_command_palette=False, compact=True)
 

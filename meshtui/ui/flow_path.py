@@ -128,7 +128,7 @@ def _note(verdict: Verdict, pair: PairVerdict | None) -> str:
     if pair is None:
         return ""
     same = sum(each.verdict.decision is pair.verdict.decision for each in verdict.pairs)
-    return f"± {same} of {len(verdict.pairs)} pairs: {pair.source} → {pair.destination}"
+    return f"± {same} of {len(verdict.pairs)} pairs: {_name(pair.source)} → {_name(pair.destination)}"
 
 
 # ---- the stations
@@ -500,7 +500,7 @@ def _predicted(verdict: Verdict, shown: Verdict, stations: Sequence[Station], st
     if shown.decision is Decision.DENY:
         word = shown.outcome if verdict.decision is Decision.DENY else f"mixed: {shown.outcome}"
     if stop is not None:
-        word = f"{word} at {stations[stop].name}"
+        word = f"{word} at {f'{stations[stop].name} {stations[stop].at}'.rstrip()}"
     return Lane("predicted", sign, word, tone)
 
 

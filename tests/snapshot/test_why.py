@@ -49,7 +49,7 @@ def test_why(snap_compare, size: tuple[int, int], state: str) -> None:
             store(session, Observation(flow, "closed", session.verdict(flow), at=NOW - timedelta(seconds=12)))
         if state == "old":
             policies = session.snapshot.network_policies
-            edited = {uid: replace(p, meta=replace(p.meta, resource_version="edited")) for uid, p in policies.items()}
+            edited = {uid: replace(p, meta=replace(p.meta, labels={"changed": "yes"})) for uid, p in policies.items()}
             session.publish(replace(session.snapshot, network_policies=edited))
         app.push_screen(WhyScreen(session, flow))
         await settle(pilot)

@@ -213,9 +213,9 @@ def lanes(objects=(), seen=None, *, old=False, expected=""):
     ("said", "wanted"),
     [
         (lanes(), ["predicted ✓ allow"]),
-        (lanes([NOBODY]), ["predicted ✗ closed at ztunnel"]),
+        (lanes([NOBODY]), ["predicted ✗ closed at ztunnel on n2"]),
         (lanes([admin("x", "Allow"), admin("y", "Deny")]), ["predicted ? unknown at ingress policy"]),
-        (lanes([NOBODY], "closed"), ["predicted ✗ closed at ztunnel", "observed ✗ closed, 12s ago  = agrees"]),
+        (lanes([NOBODY], "closed"), ["predicted ✗ closed at ztunnel on n2", "observed ✗ closed, 12s ago  = agrees"]),
         (lanes([], "closed"), ["predicted ✓ allow", "observed ✗ closed, 12s ago  ≠ DISAGREES"]),
         (lanes([], "connected", old=True), ["predicted ✓ allow", "observed ✓ connected, 12s ago  ! old"]),
         (lanes([], "dns"), ["predicted ✓ allow", "observed ~ dns, 12s ago  ~ can't tell"]),
