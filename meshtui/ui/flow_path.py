@@ -179,9 +179,8 @@ class _Path:
         where = step.where
         if step.layer in NETWORK_LAYERS:
             egress, end = _side(step, later, earlier)
-            proxy = end if end in self._proxies() else ""
             name = "egress policy" if egress else "ingress policy"
-            return f"{name} {end}", name, egress, f"of {_name(proxy)}" if proxy else "", end
+            return f"{name} {end}", name, egress, f"of {_name(end)}" if self._is_proxy(end) else "", end
         if step.layer is Layer.ZTUNNEL:
             return self._at_ztunnel(step)
         if step.layer is Layer.SIDECAR:
@@ -223,13 +222,12 @@ class _Path:
             return "source sidecar", "sidecar", True, "", ""
         return "sidecar", "sidecar", False, "", end if end in theirs else ""
 
-    def _proxies(self) -> frozenset[str]:
-        """The pods of waypoints and gateways."""
-        return frozenset(
-            pod.key
-            for pod in self._snapshot.pods.values()
-            if (pod.is_router or pod.labels.keys() & GATEWAY_LABELS) and pod not in self._sources and pod not in self._targets
-        )
+    def _is_proxy(self, key: str) -> bool:
+        """Whether a pod is a waypoint's or gateway's, and not an end of the flow."""
+        pod = self._snapshot.pod_by_key.get(key)
+        if pod is None or pod in self._sources or pod in self._targets:
+            return False
+        return pod.is_router or bool(pod.labels.keys() & GATEWAY_LABELS)
 
     def _ordered(self) -> list[_Found]:
         """The stations in the order in which the flow passes them; a source's ztunnel also without a step."""
@@ -348,23 +346,9 @@ class _Path:
         source, target = self._snapshot.pod_by_key.get(sender), self._receiver(to, later)
         if source is None or target is None or not _sends_hbone(source, self._snapshot.mesh_mode(source)):
             return Way.LOCAL
-        through = any(step.result is not StepResult.SKIP for each in later if each.key == "waypoint" for step in each.steps)
-        return Way.HBONE if through or self._snapshot.mesh_mode(target) is MeshMode.AMBIENT else Way.LOCAL
-
-    def _to_sidecar(self, beside: _Found) -> Way:
-        """Mutual TLS, if the sidecar's steps know the caller."""
-        modes = {self._snapshot.mesh_mode(pod) for pod in self._sources}
-        plain = any(step.reason.code in _PLAIN or step.result is StepResult.UNKNOWN for step in beside.steps)
-        return Way.LOCAL if plain or not modes & {MeshMode.SIDECAR, MeshMode.GATEWAY} else Way.MUTUAL_TLS
-
-    def _has_open_membership(self) -> bool:
-        return any(step.reason.code is Code.MEMBERSHIP_NOT_KNOWN for step in self._verdict.steps)
-
-    def _receiver(self, to: _Found, later: Sequence[_Found]) -> Pod | None:
-        """The pod at which a connection ends."""
-        names = (each.end for each in (to, *later) if each.end)
-        pod = self._snapshot.pod_by_key.get(next(names, ""))
-        return pod or (self._targets[0] if self._targets else None)
+        mode, waypoint = self._snapshot.mesh_mode(target), any(each.key == "waypoint" for each in later)
+        tunnelled = mode is MeshMode.AMBIENT or (mode is MeshMode.GATEWAY and waypoint)
+        return Way.HBONE if tunnelled else Way.LOCAL
 
     # ---- the ends
 

@@ -194,7 +194,7 @@ def test_of_a_mixed_verdict_the_first_pair_that_differs_is_shown():
     assert data.note.startswith("± 1 of 2 pairs: ")
     assert data.breaks
     assert data.lanes[0].glyph == "±"
-    assert data.lanes[0].word == "mixed: timeout at ingress policy"
+    assert data.lanes[0].word == "mixed: timeout at ingress policy of wp-2"
 
 
 # ---- the lanes

@@ -172,7 +172,7 @@ class _Words:
         self.tone = DIM if behind else _TONES[station.state]
         self.name_tone = DIM if behind else STRONG if station.state is State.BLOCK else PLAIN
         self.ref_tone = DIM if behind else PLAIN
-        self.result = f"{self.glyph} {self.says}".rstrip()
+        self.result = f"{self.glyph} {self.says}" if self.says or station.state is not State.PLACE else ""
 
     def refs(self, form: int) -> list[str]:
         """The names of its objects: with their kind, with their namespace, or alone."""

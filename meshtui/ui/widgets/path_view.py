@@ -29,7 +29,7 @@ class PathView(PictureView):
         if data == self._data:
             return
         if self._data is None or data is None or data.title != self._data.title:
-            self.select("source")
+            self._here = ""  # of another path, the cursor begins where its line breaks
             self.scroll_home(animate=False)
         self._data = data
         self.redraw()
