@@ -350,6 +350,21 @@ class _Path:
         tunnelled = mode is MeshMode.AMBIENT or (mode is MeshMode.GATEWAY and waypoint)
         return Way.HBONE if tunnelled else Way.LOCAL
 
+    def _to_sidecar(self, beside: _Found) -> Way:
+        """Mutual TLS, if the sidecar's steps know the caller."""
+        modes = {self._snapshot.mesh_mode(pod) for pod in self._sources}
+        plain = any(step.reason.code in _PLAIN or step.result is StepResult.UNKNOWN for step in beside.steps)
+        return Way.LOCAL if plain or not modes & {MeshMode.SIDECAR, MeshMode.GATEWAY} else Way.MUTUAL_TLS
+
+    def _has_open_membership(self) -> bool:
+        return any(step.reason.code is Code.MEMBERSHIP_NOT_KNOWN for step in self._verdict.steps)
+
+    def _receiver(self, to: _Found, later: Sequence[_Found]) -> Pod | None:
+        """The pod at which a connection ends."""
+        names = (each.end for each in (to, *later) if each.end)
+        pod = self._snapshot.pod_by_key.get(next(names, ""))
+        return pod or (self._targets[0] if self._targets else None)
+
     # ---- the ends
 
     def _source(self) -> Station:
