@@ -48,7 +48,7 @@ class DenialsScreen(LinkScreen):
             yield ObjectTable(id="denials")
             yield DocumentView(id="state")
             with Vertical(id="detail"):
-                yield PathView(id="path")
+                yield PathView(id="path", share=0.5)
                 yield DocumentView(id="denial")
         yield Static(id="message", markup=False)
         yield Prompt(id="prompt")

@@ -20,7 +20,7 @@ from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.actions import bindings
 from meshtui.ui.document import BAD, DIM, OK, WARN, Document, Line, Section, line
 from meshtui.ui.fixing_words import fix_document, question, undo_question
-from meshtui.ui.flow_path import path_of
+from meshtui.ui.flow_path import path_of, path_of_fix
 from meshtui.ui.pictures.path import PathData
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.path_view import PathView
@@ -32,6 +32,7 @@ class FixScreen(ActionScreen):
 
     PLACE = "fix"
     BINDINGS: ClassVar[list[BindingType]] = bindings("fix")
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]  # noqa: RUF012  (as Textual declares it)
 
     def __init__(self, session: Session, finding: Finding) -> None:
         super().__init__(session)
@@ -84,9 +85,12 @@ class FixScreen(ActionScreen):
         if promised is None:
             return None
         session, (flow, decision) = self._session, promised
-        seen = next((each for each in self._done.observations if each.flow == flow), None) if self._done else None
-        old, now = seen is not None and session.outdated(flow), session.clock()
-        return path_of(flow, session.verdict(flow), session.snapshot, seen, old=old, expected=decision.value, now=now)
+        verdict = session.verdict(flow)
+        if self._done is None or not self._done.applied:
+            return path_of_fix(flow, decision, verdict, session.snapshot)
+        seen = next((each for each in self._done.observations if each.flow == flow), None)
+        old, now = session.outdated(flow), session.clock()
+        return path_of(flow, verdict, session.snapshot, seen, old=old, expected=decision.value, now=now)
 
     @on(PathView.Chosen)
     def _open(self, event: PathView.Chosen) -> None:

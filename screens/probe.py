@@ -71,7 +71,7 @@ class ProbeScreen(LinkScreen):
         with Horizontal(id="body"):
             yield ObjectTable(id="flows", clock=self._session.clock)
             with Vertical(id="detail"):
-                yield PathView(id="path")
+                yield PathView(id="path", share=0.5)
                 yield DocumentView(id="flow")
         yield Static(id="message")
         yield Footer(show_command_palette=False, compact=True)

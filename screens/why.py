@@ -32,6 +32,7 @@ class WhyScreen(LinkScreen):
 
     PLACE = "why"
     BINDINGS: ClassVar[list[BindingType]] = bindings("why")
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (32, "-tall")]  # noqa: RUF012  (as Textual declares it)
 
     def __init__(self, session: Session, flow: Flow) -> None:
         super().__init__(session)
@@ -41,7 +42,7 @@ class WhyScreen(LinkScreen):
     def compose(self) -> ComposeResult:
         """Header, the flow's path, text, footer."""
         yield StatusBar(id="status")
-        yield PathView(id="path")
+        yield PathView(id="path", share=0.45)
         yield DocumentView(id="text")
         yield Footer(show_command_palette=False, compact=True)
 

@@ -41,6 +41,8 @@ _MODES = {
     MeshMode.NONE: "not in the mesh",
 }
 _PLAIN = frozenset({Code.PLAINTEXT_ACCEPTED, Code.PLAINTEXT_REFUSED, Code.PORT_NOT_CAPTURED})
+_BY_NONE = frozenset({Code.NO_NETWORK_RULE_ALLOWS, Code.NO_RULE_ALLOWS, Code.OWN_TIER_END})
+"""The reasons with which several objects together decide: none of them has a rule that allows."""
 _EGRESS, _INGRESS = "CNI, egress of ", "CNI, ingress to "
 _AT_ZTUNNEL = "ztunnel on "
 _OF_SOURCE = ("ztunnel of ", "the proxy of ")
@@ -91,6 +93,14 @@ def path_of_denial(each: JudgedDenial, snapshot: Snapshot, now: datetime) -> Pat
     return replace(data, lanes=(*data.lanes, Lane("observed", glyph, word, tone, ago, note, note_tone)))
 
 
+def path_of_fix(flow: Flow, promised: Decision, now: Verdict, snapshot: Snapshot) -> PathData:
+    """The path of a flow that a fix changes, with what the fix promises as the expected lane."""
+    sign, _, word = VERDICTS[promised][0].partition(" ")
+    data = path_of(flow, now, snapshot)
+    lane = Lane("expected", sign, word, VERDICTS[promised][1], note="once the fix is applied", note_tone=DIM)
+    return replace(data, lanes=(*data.lanes, lane))
+
+
 def title_of(flow: Flow) -> str:
     """``ecom-service → inventory-service:8000``."""
     return f"{_short(flow.source)} → {_destination(flow)}"
@@ -118,7 +128,7 @@ def _note(verdict: Verdict, pair: PairVerdict | None) -> str:
     if pair is None:
         return ""
     same = sum(each.verdict.decision is pair.verdict.decision for each in verdict.pairs)
-    return f"± {same} of {len(verdict.pairs)} pairs: {pair.source} → {pair.destination}"
+    return f"± {same} of {len(verdict.pairs)} pairs: {_name(pair.source)} → {_name(pair.destination)}"
 
 
 # ---- the stations
@@ -154,7 +164,7 @@ class _Path:
             self._place(step, self._verdict.steps[number + 1 :], self._verdict.steps[:number])
         order = self._ordered()
         stop = self._stop(order)
-        stations = [self._source(), *self._made(order), self._end(stopped=stop is not None)]
+        stations = [self._source(), *self._made(order, stop), self._end(stopped=stop is not None)]
         return tuple(stations), None if stop is None else stop + 1
 
     def _place(self, step: Step, later: Sequence[Step], earlier: Sequence[Step]) -> None:
@@ -169,9 +179,8 @@ class _Path:
         where = step.where
         if step.layer in NETWORK_LAYERS:
             egress, end = _side(step, later, earlier)
-            proxy = end if end in self._proxies() else ""
             name = "egress policy" if egress else "ingress policy"
-            return f"{name} {end}", name, egress, f"of {_name(proxy)}" if proxy else "", end
+            return f"{name} {end}", name, egress, f"of {_name(end)}" if self._is_proxy(end) else "", end
         if step.layer is Layer.ZTUNNEL:
             return self._at_ztunnel(step)
         if step.layer is Layer.SIDECAR:
@@ -213,13 +222,12 @@ class _Path:
             return "source sidecar", "sidecar", True, "", ""
         return "sidecar", "sidecar", False, "", end if end in theirs else ""
 
-    def _proxies(self) -> frozenset[str]:
-        """The pods of waypoints and gateways."""
-        return frozenset(
-            pod.key
-            for pod in self._snapshot.pods.values()
-            if (pod.is_router or pod.labels.keys() & GATEWAY_LABELS) and pod not in self._sources and pod not in self._targets
-        )
+    def _is_proxy(self, key: str) -> bool:
+        """Whether a pod is a waypoint's or gateway's, and not an end of the flow."""
+        pod = self._snapshot.pod_by_key.get(key)
+        if pod is None or pod in self._sources or pod in self._targets:
+            return False
+        return pod.is_router or bool(pod.labels.keys() & GATEWAY_LABELS)
 
     def _ordered(self) -> list[_Found]:
         """The stations in the order in which the flow passes them; a source's ztunnel also without a step."""
@@ -257,7 +265,7 @@ class _Path:
 
     # ---- putting them together
 
-    def _made(self, order: Sequence[_Found]) -> Iterator[Station]:
+    def _made(self, order: Sequence[_Found], stop: int | None) -> Iterator[Station]:
         """The stations, each with the line that leads to it: a connection ends at the first one that isn't the sender's."""
         pending = True
         sender = self._sources[0].key if self._sources else ""
@@ -267,13 +275,13 @@ class _Path:
                 pending, sender = True, each.end
             elif not each.near and pending:
                 way, pending = self._way(sender, each, order[max(0, index - 2) : index + 1], order[index:]), False
-            yield self._station(each, way)
+            yield self._station(each, way, is_stop=index == stop)
 
-    def _station(self, each: _Found, way: Way) -> Station:
+    def _station(self, each: _Found, way: Way, *, is_stop: bool) -> Station:
         if not each.steps:
             return replace(self._capture(), way=way)
         deciding = self._deciding(each.steps)
-        refs = _refs(deciding, self._verdict)
+        refs = _refs(deciding, self._verdict, several=is_stop)
         says = in_short(deciding)
         link = self._gateway(each.steps) if each.key in {"waypoint", "gateway"} else None
         at, state = each.at, _STATES[deciding.result]
@@ -336,9 +344,11 @@ class _Path:
         if seen:
             return Way.LOCAL
         source, target = self._snapshot.pod_by_key.get(sender), self._receiver(to, later)
-        if source is None or target is None or not self._sends_hbone(source):
+        if source is None or target is None or not _sends_hbone(source, self._snapshot.mesh_mode(source)):
             return Way.LOCAL
-        return Way.HBONE if self._accepts_hbone(target) else Way.LOCAL
+        mode, waypoint = self._snapshot.mesh_mode(target), any(each.key == "waypoint" for each in later)
+        tunnelled = mode is MeshMode.AMBIENT or (mode is MeshMode.GATEWAY and waypoint)
+        return Way.HBONE if tunnelled else Way.LOCAL
 
     def _to_sidecar(self, beside: _Found) -> Way:
         """Mutual TLS, if the sidecar's steps know the caller."""
@@ -354,13 +364,6 @@ class _Path:
         names = (each.end for each in (to, *later) if each.end)
         pod = self._snapshot.pod_by_key.get(next(names, ""))
         return pod or (self._targets[0] if self._targets else None)
-
-    def _sends_hbone(self, pod: Pod) -> bool:
-        mode = self._snapshot.mesh_mode(pod)
-        return mode in SENDS_HBONE and (mode is MeshMode.AMBIENT or bool(pod.labels.keys() & GATEWAY_LABELS))
-
-    def _accepts_hbone(self, pod: Pod) -> bool:
-        return self._snapshot.mesh_mode(pod) is MeshMode.AMBIENT
 
     # ---- the ends
 
@@ -401,6 +404,11 @@ def _pods(snapshot: Snapshot, end: FlowEndpoint, key: str) -> tuple[Pod, ...]:
         return tuple(pod for pod in workload_of(snapshot, end).pods if not pod.completed)
     except UsageError:
         return ()
+
+
+def _sends_hbone(pod: Pod, mode: MeshMode) -> bool:
+    """Whether a pod reaches ambient pods through HBONE, whatever the mesh's configuration is."""
+    return mode in SENDS_HBONE and (mode is MeshMode.AMBIENT or bool(pod.labels.keys() & GATEWAY_LABELS))
 
 
 def _object(kind: str, end: FlowEndpoint) -> ObjectRef:
@@ -473,16 +481,13 @@ def _ports(step: Step) -> Iterator[int]:
                 yield each.number
 
 
-def _refs(step: Step, verdict: Verdict) -> tuple[ObjectRef, ...]:
-    """The objects to name: the deciding one; where no rule of several allows, all of these as far as there is room."""
+def _refs(step: Step, verdict: Verdict, *, several: bool) -> tuple[ObjectRef, ...]:
+    """The objects to name: the deciding one; where the line breaks because no rule of several allows, also the others."""
     refs = list(dict.fromkeys(decider.ref for decider in step.objects))
     by = verdict.decided_by
     if step.result is StepResult.BLOCK and by is not None and by.ref in refs:
         refs = [by.ref, *(ref for ref in refs if ref != by.ref)]
-    several = step.result in {StepResult.BLOCK, StepResult.UNKNOWN} and step.reason.code in {
-        Code.NO_NETWORK_RULE_ALLOWS, Code.NO_RULE_ALLOWS, Code.OWN_TIER_END,
-    }  # fmt: skip
-    return tuple(refs[: _MOST_REFS if several else 1])
+    return tuple(refs[: _MOST_REFS if several and step.reason.code in _BY_NONE else 1])
 
 
 # ---- the lanes
@@ -494,7 +499,7 @@ def _predicted(verdict: Verdict, shown: Verdict, stations: Sequence[Station], st
     if shown.decision is Decision.DENY:
         word = shown.outcome if verdict.decision is Decision.DENY else f"mixed: {shown.outcome}"
     if stop is not None:
-        word = f"{word} at {stations[stop].name}"
+        word = f"{word} at {f'{stations[stop].name} {stations[stop].at}'.rstrip()}"
     return Lane("predicted", sign, word, tone)
 
 

@@ -73,7 +73,9 @@ def test_before_the_change(snap_compare) -> None:
         await settle(pilot)
         _observe(app)
         policies = app.session.snapshot.network_policies
-        edited = {uid: replace(p, meta=replace(p.meta, resource_version="edited")) for uid, p in policies.items()}
+        edited = {
+            uid: replace(p, meta=replace(p.meta, labels={**p.meta.labels, "changed": "yes"})) for uid, p in policies.items()
+        }
         app.session.publish(replace(app.session.snapshot, network_policies=edited))
         await pressing("2", "j", "p")(pilot)
 

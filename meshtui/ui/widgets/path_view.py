@@ -12,7 +12,7 @@ from meshtui.ui.widgets.picture import PictureView
 class PathView(PictureView):
     """Shows one path, or nothing. ``share`` is the part of its container's height that it takes at most."""
 
-    def __init__(self, *, id: str | None = None, share: float = 0.5) -> None:  # noqa: A002  (Textual's own name)
+    def __init__(self, *, id: str | None = None, share: float = 0.4) -> None:  # noqa: A002  (Textual's own name)
         super().__init__(id=id)
         self._data: PathData | None = None
         self._share = share
@@ -29,7 +29,7 @@ class PathView(PictureView):
         if data == self._data:
             return
         if self._data is None or data is None or data.title != self._data.title:
-            self.select("source")
+            self._here = ""  # of another path, the cursor begins where its line breaks
             self.scroll_home(animate=False)
         self._data = data
         self.redraw()
