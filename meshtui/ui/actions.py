@@ -65,7 +65,7 @@ class Action:
 
 WIDGETS: Mapping[str, tuple[str, ...]] = {
     "acceptance": ("text",),
-    "checkout": ("text",),
+    "checkout": ("picture", "text"),
     "choose_flow": (),
     "confirm": ("text",),
     "denials": ("table", "text", "prompt"),
@@ -73,7 +73,7 @@ WIDGETS: Mapping[str, tuple[str, ...]] = {
     "fix": ("text",),
     "flow": ("text",),
     "help": ("text",),
-    "journey": ("text",),
+    "journey": ("picture", "text"),
     "logs": ("text", "prompt"),
     "main": ("table", "text", "prompt"),
     "matrix": ("grid", "text"),
@@ -115,7 +115,13 @@ ACTIONS: tuple[Action, ...] = (
         "main.probe_all", "P", "probe_all", "Probe all", "test the flows of all that is shown", palette="Probe all", shown=False
     ),
     Action(
-        "main.checkout", "c", "app.checkout", "Checkout", "buy a book, and see each step", palette="Checkout", words=("checkout",)
+        "main.checkout",
+        "b",
+        "app.checkout",
+        "Buy",
+        "buy a book, and see each step",
+        palette="Checkout",
+        words=("checkout", "buy"),
     ),
     Action(
         "main.acceptance",
@@ -198,7 +204,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("fix.undo", "u", "undo", "Undo", "restore the old objects, after a question", change=Change.OBJECTS),
     Action("fix.again", "r", "again", "Again", "probe again; before applying: compute again"),
     Action("fix.yaml", "y", "yaml", "YAML", "the first object as YAML"),
-    Action("checkout.buy", "r", "buy", "Buy again", "buy a book, and see each step", change=Change.PURCHASE),
+    Action("checkout.buy", "b,r", "buy", "Buy again", "buy a book, and see each step", change=Change.PURCHASE),
     Action("checkout.more", "plus,equals_sign", "quantity(1)", "More", "more books in the next purchase"),
     Action("checkout.fewer", "minus", "quantity(-1)", "Fewer", "fewer books in the next purchase"),
     Action("checkout.look", "o,enter", "look(1)", "Look at the object", "the first of the explanation"),
@@ -206,10 +212,13 @@ ACTIONS: tuple[Action, ...] = (
         Action(f"checkout.look{n}", str(n), f"look({n})", f"Look at {n}", "the object with this number as YAML", shown=False)
         for n in range(1, 10)
     ),
+    Action("checkout.other", "tab", "app.focus_next", "Diagram, text", "to the diagram, to the text", shown=False),
     Action("journey.run", "r", "go", "Run", "run the journey under the cursor"),
-    Action("journey.other", "tab", "app.focus_next", "List, text", "to the list, to the text", shown=False),
+    Action(
+        "journey.other", "tab", "app.focus_next", "List, diagram, text", "to the list, the diagram, the text", shown=False
+    ),
     Action("acceptance.again", "r", "again", "Try again", "try all criteria again", change=Change.CRITERIA),
-    Action("acceptance.checkout", "c", "app.checkout", "Checkout", "buy a book, and see each step"),
+    Action("acceptance.checkout", "b", "app.checkout", "Buy", "buy a book, and see each step"),
     Action("flow.back", "escape", "back", "Back", "to the fields, then to the screen below"),
     Action("flow.next", "tab", "next_field", "Complete, next field", "complete this field", priority=True),
     Action("back", "escape,q", "back", "Back", "one step back", places=_LEFT_BY_ESCAPE_OR_Q),
