@@ -87,7 +87,7 @@ class CheckoutScreen(DiagramScreen):
                 return
             confirmation = await self._confirmed(gateway, settings)
             if confirmation is None:
-                self._say("nothing was bought; r asks again", WARN)
+                self._say("nothing was bought; b asks again", WARN)
                 return
             await Buyer(gateway, settings, engine, session.api(), self._show).run(confirmation)
             self._gather(settings)
@@ -171,8 +171,8 @@ def stock_gauges(trace: Trace) -> tuple[Gauge, ...]:
     quantity = Level("quantity", before.quantity if before else None, after.quantity if after else None)
     moved = trace.moved
     right = None if moved is None else moved == trace.quantity
-    verdict = "" if moved is None else f"reserved {moved:+d}" + ("" if right else f", bought {trace.quantity}")
-    return (Gauge(f"Stock of {trace.book_title or trace.book}", reserved, quantity, verdict, right),)
+    verdict = "" if moved is None else f"change {moved:+d}" + ("" if right else f", bought {trace.quantity}")
+    return (Gauge(f"Stock of {trace.book_title}" if trace.book_title else "Stock", reserved, quantity, verdict, right),)
 
 
 def _with_quantity(settings: Settings, quantity: int) -> Settings:
@@ -194,8 +194,8 @@ def _question(gateway: str, settings: Settings, context: str) -> Document:
 
 
 def trace_document(trace: Trace, next_one: str) -> Document:
-    """A purchase as a document: result and stock, the reason, the steps, and the evidence."""
-    top = (_headline(trace), _stock(trace), line((f"{next_one} · r buys, + and - change how many", DIM)))
+    """A purchase as a document: its result, the reason, the steps, and the evidence. The gauge has the stock."""
+    top = (_headline(trace), line((f"{next_one} · b buys, + and - change how many", DIM)))
     sections = [Section("", (*top, *(line((note, WARN)) for note in trace.notes)))]
     if trace.explanation is not None:
         sections.append(Section("Why", _why(trace.explanation)))
@@ -245,16 +245,6 @@ def _rung(step: StepReport) -> list[Line]:
 def _short(identity: str) -> str:
     """A SPIFFE id without its scheme. The evidence has it in full."""
     return identity.removeprefix("spiffe://")
-
-
-def _stock(trace: Trace) -> Line:
-    """The stock before and after, and whether it changed as expected."""
-    before, after = (f"{s.reserved} of {s.quantity}" if s else "not known" for s in (trace.before, trace.after))
-    words = (("stock: reserved ", DIM), before, (" → ", DIM), after)
-    if trace.moved is None:
-        return line(*words)
-    good = trace.moved == trace.quantity
-    return line(*words, (f"  {'✓' if good else '✗'} change {trace.moved:+d}", OK if good else BAD))
 
 
 def _evidence(trace: Trace) -> list[tuple[str, tuple[Line, ...]]]:

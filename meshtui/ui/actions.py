@@ -214,9 +214,7 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("checkout.other", "tab", "app.focus_next", "Diagram, text", "to the diagram, to the text", shown=False),
     Action("journey.run", "r", "go", "Run", "run the journey under the cursor"),
-    Action(
-        "journey.other", "tab", "app.focus_next", "List, diagram, text", "to the list, the diagram, the text", shown=False
-    ),
+    Action("journey.other", "tab", "app.focus_next", "List, diagram, text", "to the list, the diagram, the text", shown=False),
     Action("acceptance.again", "r", "again", "Try again", "try all criteria again", change=Change.CRITERIA),
     Action("acceptance.checkout", "b", "app.checkout", "Buy", "buy a book, and see each step"),
     Action("flow.back", "escape", "back", "Back", "to the fields, then to the screen below"),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from textual import on
 from textual.app import ComposeResult
+from textual.containers import Vertical
 from textual.events import Resize
 from textual.widgets import Footer, Static
 
@@ -20,7 +21,7 @@ from meshtui.ui.widgets.picture import PictureView
 from meshtui.ui.widgets.sequence_view import SequenceView
 from meshtui.ui.widgets.status import StatusBar
 
-_SAID = 2
+_WIDE = 140
 _LEAST_TEXT = 5
 """The rows that are left for the text below the diagram."""
 
@@ -31,15 +32,19 @@ class DiagramScreen(BuyingScreen):
     def compose(self) -> ComposeResult:
         """Header, diagram, gauges, text, footer."""
         yield StatusBar(id="status")
-        yield SequenceView(id="sequence")
-        yield Static(id="said")
-        yield GaugeView(id="gauge")
-        yield DocumentView(id="text")
+        yield from self.compose_run()
         yield Footer(show_command_palette=False, compact=True)
 
-    def on_mount(self) -> None:
-        """Begin, with the cursor in the diagram."""
-        super().on_mount()
+    def compose_run(self) -> ComposeResult:
+        """The diagram and what stands below it."""
+        with Vertical(id="run"):
+            yield SequenceView(id="sequence")
+            yield Static(id="said")
+            yield GaugeView(id="gauge")
+            yield DocumentView(id="text")
+
+    def focus_first(self) -> None:
+        """Begin with the cursor in the diagram."""
         self.query_one(SequenceView).focus()
 
     def open_link(self, link: Link) -> None:
@@ -50,16 +55,24 @@ class DiagramScreen(BuyingScreen):
         """Give the diagram the rows that it needs at this size."""
         del event
         self._fit()
+        self.call_after_refresh(self._fit)  # the room beside a list isn't known before
 
     def _show_run(self, diagram: Diagram, gauges: Sequence[Gauge]) -> None:
         """Show a run as it is now."""
         for view in self.query(SequenceView):  # none, while the screen is being closed
+            appears = not view.display and bool(diagram.steps)
             view.display = bool(diagram.steps)
             view.show(diagram)
+            if appears:
+                self._appears(view)
         for shown in self.query(GaugeView):
             shown.show(gauges if diagram.steps else ())
         self._fit()
         self._say_item()
+
+    def _appears(self, view: SequenceView) -> None:
+        """Give the focus to a diagram that wasn't there before."""
+        view.focus()
 
     def _follow(self) -> None:
         """Let the cursor follow a new run."""
@@ -68,10 +81,11 @@ class DiagramScreen(BuyingScreen):
 
     def _fit(self) -> None:
         for view in self.query(SequenceView):
-            gauges = self.query_one(GaugeView)
-            taken = 2 + _SAID + _LEAST_TEXT + 2 * len(gauges.gauges)
-            view.fit(self.size.width, self.size.height - taken)
+            gauges, room = self.query_one(GaugeView), self.query_one("#run").size
+            said = 1 if room.width >= _WIDE else 2
+            self.query_one("#said").styles.height = said
             gauges.styles.height = 2 * len(gauges.gauges)
+            view.fit(room.width, room.height - said - _LEAST_TEXT - 2 * len(gauges.gauges))
 
     @on(PictureView.Moved)
     def _moved(self) -> None:

@@ -16,6 +16,8 @@ from meshtui.ui.text import clean
 KEPT, MORE, LESS, FREE = "█", "▓", "▒", "░"
 """The cells of what was there before and still is, of what was added, of what was taken, and of what is left."""
 _UNKNOWN = "?"
+_ROOM = 1.25
+"""A bar without a whole is so much longer than its greatest value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +106,13 @@ def _bar(canvas: Canvas, gauge: Gauge, y: int, length: int) -> None:
     x = canvas.put(0, y, KEPT * low, PLAIN)
     tone = WARN if gauge.right is False else OK
     x = canvas.put(x, y, (MORE if after > before else LESS) * (high - low), tone)
-    canvas.put(x, y, FREE * (length - high), DIM)
+    if gauge.whole is not None:
+        canvas.put(x, y, FREE * (length - high), DIM)
 
 
 def _whole(gauge: Gauge, before: float, after: float) -> float:
     """The number at the right end of the bar; above 0."""
-    values = [before, after]
+    values = [before, after] if gauge.whole is not None else [_ROOM * before, _ROOM * after]
     if gauge.whole is not None:
         values += [value for value in (gauge.whole.before, gauge.whole.after) if value is not None and _is_known(value)]
     return max(values) if max(values) > 0 else 1.0

@@ -458,13 +458,14 @@ def _without_lines(data: Diagram, width: int, height: int) -> Picture:
 # ---- words
 
 
-def arrow_in_words(data: Diagram, arrow: Arrow) -> str:
-    """An arrow in a line: who calls whom, with what, secured how, as whom."""
+def arrow_in_words(data: Diagram, arrow: Arrow, step: Step | None = None) -> str:
+    """An arrow in a line: who calls whom, how that ended (of its step: with what status, how long), how secured, as whom."""
     names = {party.id: clean(party.name) or "?" for party in data.parties}
     secured = {True: "mTLS", False: "plaintext", None: ""}[arrow.mtls]
     ends = f"{names.get(arrow.source, arrow.source)} → {names.get(arrow.target, arrow.target)}"
     state = "" if arrow.state is State.DONE else arrow.state.value
-    return ", ".join(each for each in (ends, state, clean(arrow.says), secured, clean(arrow.who)) if each)
+    ended = [clean(step.status), clean(step.took)] if step is not None else []
+    return ", ".join(each for each in (ends, state, *ended, secured, clean(arrow.who), clean(arrow.says)) if each)
 
 
 def step_in_words(data: Diagram, step: Step) -> list[Line]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from textual import events
 
+from meshtui.model.flow import Flow
 from meshtui.ui.document import DIM, Line, line
+from meshtui.ui.links import Link
 from meshtui.ui.pictures.canvas import Picture
 from meshtui.ui.pictures.sequence import Diagram, State, arrow_in_words, draw_sequence, step_in_words
 from meshtui.ui.widgets.picture import PictureView
@@ -22,6 +24,10 @@ class SequenceView(PictureView):
         """Show a diagram."""
         self.data = data
         self.redraw()
+
+    def redraw(self) -> None:
+        """Lay the diagram out again, and follow the run."""
+        super().redraw()
         newest = self._newest()
         if self._follows and newest and newest != (self.item.id if self.item else ""):
             self.select(newest)
@@ -46,21 +52,21 @@ class SequenceView(PictureView):
         kind, _, name = (item.id if item is not None else "").partition(" ")
         for step in self.data.steps:
             if kind in {"step", "stop"} and step.id == name:
-                return step_in_words(self.data, step)[0 if kind == "step" else -1]
+                return (*step_in_words(self.data, step)[0 if kind == "step" else -1], *line(*_opens(step.stopper)))
             for arrow in step.arrows:
                 if kind == "arrow" and arrow.id == name:
-                    facts = ", ".join(each for each in (step.status, step.took) if each)
-                    return line(f"{step.title}: {arrow_in_words(self.data, arrow)}", (f", {facts}" if facts else "", DIM))
+                    return line(f"{step.title}: {arrow_in_words(self.data, arrow, step)}", *_opens(arrow.link))
         party = next((each for each in self.data.parties if kind == "party" and each.id == name), None)
-        return line(str(party.link or party.name)) if party is not None else line()
+        return line(str(party.link or party.name), *_opens(party.link)) if party is not None else line()
 
     def _newest(self) -> str:
-        """The id of the item to follow: what failed first, else what is in progress or came last."""
+        """The id of the item to follow: what failed first, else what came last; at the end, the call that stands out."""
         begun = [step for step in self.data.steps if step.arrows]
-        inner = [step for step in begun if step.state is State.FAILED and step.inner]
-        failed = [*inner, *(step for step in begun if step.state is State.FAILED)]
-        step = failed[0] if failed else begun[-1] if begun else None
-        return f"arrow {step.arrows[-1].id}" if step is not None else ""
+        failed = [step for step in begun if step.state is State.FAILED]
+        over = all(step.state in {State.DONE, State.SKIPPED} for step in self.data.steps)
+        strong = [step for step in begun if over and any(arrow.strong for arrow in step.arrows)]
+        chosen = [*(step for step in failed if step.inner), *failed, *strong, *begun[-1:]]
+        return f"arrow {chosen[0].arrows[-1].id}" if chosen else ""
 
     def action_walk(self, right: int, down: int) -> None:
         """Move the cursor, which doesn't follow the run any more."""
@@ -76,3 +82,8 @@ class SequenceView(PictureView):
         """A click moves the cursor too."""
         del event
         self._follows = False
+
+
+def _opens(link: Link | None) -> list[tuple[str, str]]:
+    """What Enter does on an item."""
+    return [] if link is None else [(" · Enter: Why?" if isinstance(link, Flow) else " · Enter: YAML", DIM)]
