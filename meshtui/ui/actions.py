@@ -64,7 +64,7 @@ class Action:
 
 
 WIDGETS: Mapping[str, tuple[str, ...]] = {
-    "acceptance": ("text",),
+    "acceptance": ("picture", "text"),
     "checkout": ("picture", "text"),
     "choose_flow": (),
     "confirm": ("text",),
@@ -216,6 +216,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("journey.run", "r", "go", "Run", "run the journey under the cursor"),
     Action("journey.other", "tab", "app.focus_next", "List, diagram, text", "to the list, the diagram, the text", shown=False),
     Action("acceptance.again", "r", "again", "Try again", "try all criteria again", change=Change.CRITERIA),
+    Action("acceptance.other", "tab", "app.focus_next", "Tiles, evidence", "to the tiles, to the evidence", shown=False),
     Action("acceptance.checkout", "b", "app.checkout", "Buy", "buy a book, and see each step"),
     Action("flow.back", "escape", "back", "Back", "to the fields, then to the screen below"),
     Action("flow.next", "tab", "next_field", "Complete, next field", "complete this field", priority=True),

@@ -16,14 +16,16 @@ from meshtui.ui.actions import ACTIONS, WIDGETS, Change, by_id, checked, keys_of
 from meshtui.ui.panes import panes
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.grid import Grid
+from meshtui.ui.widgets.picture import PictureView
 from meshtui.ui.widgets.prompt import Prompt
 from meshtui.ui.widgets.table import ObjectTable
 
-WIDGET_CLASSES = {"table": ObjectTable, "grid": Grid, "text": DocumentView, "prompt": Prompt}
+WIDGET_CLASSES = {"table": ObjectTable, "grid": Grid, "text": DocumentView, "picture": PictureView, "prompt": Prompt}
 FROM_TEXTUAL = {"app.focus_next", "app.focus_previous", "screen.copy_text"}
 """What every Textual screen binds: Tab, Shift-Tab, and copying selected text."""
 SAME_KEY_TWICE = {
     ("probe", "enter"),  # the table's Enter probes, too
+    ("checkout", "enter"),  # the diagram's Enter opens what the cursor is on
     ("probe", "space"),  # the tour's Space, which exists only on the tour
     ("main", "escape"),  # the prompt's Escape, while something is typed
     ("denials", "escape"),
@@ -46,6 +48,11 @@ def screen_classes():
     return found
 
 
+def kinds_of(widget):
+    """A widget's class and all that are derived from it."""
+    return [widget, *(each for kind in widget.__subclasses__() for each in kinds_of(kind))]
+
+
 CLASSES = {**screen_classes(), **WIDGET_CLASSES, "app": MeshtuiApp}
 
 
@@ -55,7 +62,11 @@ def test_every_screen_is_in_the_table_with_its_widgets():
         source = "".join(
             inspect.getsource(inspect.getmodule(base)) for base in cls.__mro__ if base.__module__.startswith("meshtui.")
         )
-        there = {name for name, widget in WIDGET_CLASSES.items() if f"yield {widget.__name__}(" in source}
+        there = {
+            name
+            for name, widget in WIDGET_CLASSES.items()
+            if any(f"yield {each.__name__}(" in source for each in kinds_of(widget) if each is widget or each.can_focus)
+        }
         if "yield Detail(" in source:  # a text
             there.add("text")
         assert set(WIDGETS[place]) == there, place
