@@ -176,7 +176,7 @@ def _question(session: Session, gateway: Gateway, entries: Sequence[Entry]) -> D
 
 
 def criteria_document(criteria: Sequence[Criterion], message: tuple[str, str], here: str) -> Document:
-    """How many are met, the evidence of the one with the id ``here`` (or the first), then that of the others, failed ones first."""
+    """How many are met, the evidence of the one with the id ``here`` (or the first), then that of the others, worst first."""
     count = {state: sum(each.state is state for each in criteria) for state in State}
     done = f"{count[State.PASS]} passed, {count[State.FAIL]} failed, {count[State.SKIP]} skipped, of {len(criteria)}"
     tone = BAD if count[State.FAIL] else OK if count[State.PASS] == len(criteria) else PLAIN

@@ -188,6 +188,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("main.back", "escape", "back", "Back", "clear the filter, then the namespace", shown=False),
     Action("matrix.ports", "a", "ports", "Declared/all ports", "which ports count"),
     Action("matrix.namespace", "n", "namespace", "Namespace", "one namespace, or all"),
+    Action("matrix.workloads", "w", "workloads", "All workloads", "all workloads by namespace; again: namespaces"),
     Action("matrix.turn", "t", "turn", "Swap from/to", "swap sources and destinations"),
     Action("probe.mark", "space", "mark", "Mark", "mark the flow under the cursor"),
     Action("probe.all", "a", "mark_all", "All/none", "mark all flows, or none"),

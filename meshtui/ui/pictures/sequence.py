@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -13,6 +12,7 @@ from meshtui.ui.columns import level, shorten
 from meshtui.ui.document import BAD, DIM, OK, PLAIN, STRONG, WARN, Document, Line, Section, line
 from meshtui.ui.links import Link
 from meshtui.ui.pictures.canvas import Canvas, Picture, widest
+from meshtui.ui.pictures.names import short_names
 from meshtui.ui.text import clean
 
 LOCK, OPEN = "⚿", "!"
@@ -360,7 +360,7 @@ def _lanes(data: Diagram, left: int, width: int) -> _Lanes:
     sizes = level([max(_LANE, cell_len(name) + 5) for name in names], _LANE, room)
     over = room - sum(sizes)
     sizes = [size + over // len(sizes) + (index < over % len(sizes)) for index, size in enumerate(sizes)]
-    short = _short_names(names, [size - 1 for size in sizes])
+    short = short_names(names, [size - 1 for size in sizes])
     at: dict[str, int] = {}
     placed: list[tuple[Party, str, int, int]] = []
     x = left
@@ -373,36 +373,6 @@ def _lanes(data: Diagram, left: int, width: int) -> _Lanes:
         legend.append((names[-1], ", ".join(clean(party.name) or "?" for party in rest)))
         at |= dict.fromkeys((party.id for party in rest), at["…"])
     return _Lanes(at, tuple(placed), tuple(legend))
-
-
-def _short_names(names: Sequence[str], widths: Sequence[int]) -> list[str]:
-    """Names that fit, no two alike: whole, else shortened so that they begin no other name, else a number."""
-    taken = {name for name, width in zip(names, widths, strict=True) if cell_len(name) <= width}
-    found = []
-    for number, (name, width) in enumerate(zip(names, widths, strict=True), 1):
-        short = name
-        if cell_len(name) > width:
-            others = [each for each in names if each != name]
-            fitting = (each for each in _ways(name, number) if cell_len(each) <= width and each not in taken)
-            short = next(each for each in fitting if not any(other.startswith(each) for other in others))
-        taken.add(short)
-        found.append(short)
-    return found
-
-
-def _ways(name: str, number: int) -> Iterator[str]:
-    """Short forms of a name, the best first: without its last words, the beginnings of some, initials."""
-    words = [word for word in re.split(r"[-/.]", name) if word]
-    for count in range(len(words) - 1, 0, -1):
-        yield "-".join(words[:count])
-    if len(words) > 1:
-        yield f"{words[0][:3]}-{words[-1][:4]}"
-        yield f"{words[0][:2]}-{words[-1][:2]}"
-        yield "".join(word[0] for word in words)
-    elif words:
-        yield from (words[0][:count] for count in (6, 5, 4, 3))
-    yield f"#{number}"
-    yield from (f"#{number}{extra}" for extra in "abcdefgh")
 
 
 def _rows_of(step: Step, lanes: _Lanes) -> list[list[Arrow]]:
