@@ -41,7 +41,7 @@ def test_criteria(snap_compare, frozen_app: MeshtuiApp, size: tuple[int, int]) -
 
 
 def test_waiting(snap_compare, frozen_app: MeshtuiApp, size: tuple[int, int]) -> None:
-    assert snap_compare(frozen_app, terminal_size=size, run_before=tried({name: (State.WAITING, ()) for name in SEEN}))
+    assert snap_compare(frozen_app, terminal_size=size, run_before=tried(dict.fromkeys(SEEN, (State.WAITING, ()))))
 
 
 def test_all_met(snap_compare, frozen_app: MeshtuiApp, size: tuple[int, int]) -> None:
