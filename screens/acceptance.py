@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
-from textual import work
+from textual import on, work
+from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.events import Resize
+from textual.widgets import Footer
 
 from meshtui.engine.expect.expectations import Entry, Expected, expand
 from meshtui.journeys.bookstore.acceptance import Acceptance, Gateway, look_for_gateway
@@ -20,22 +23,29 @@ from meshtui.sources.kubernetes.writes import Confirmation
 from meshtui.ui.actions import bindings
 from meshtui.ui.buying import BuyingScreen, may_buy
 from meshtui.ui.document import BAD, DIM, OK, PLAIN, STRONG, WARN, Document, Line, Section, facts, line
+from meshtui.ui.pictures import tiles
+from meshtui.ui.pictures.tiles import Tile
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.picture import PictureView
+from meshtui.ui.widgets.status import StatusBar
+from meshtui.ui.widgets.tiles_view import TilesView
 
 ReadEntries = Callable[[], list[Entry]]
 """Reads the expectations; raises MeshtuiError."""
 
-_MARKS = {
-    State.WAITING: ("  waiting", DIM),
-    State.RUNNING: ("… running", WARN),
-    State.PASS: ("✓ pass   ", OK),
-    State.FAIL: ("✗ FAIL   ", BAD),
-    State.SKIP: ("– skip   ", WARN),
+_STATES = {
+    State.WAITING: tiles.State.WAITING,
+    State.RUNNING: tiles.State.RUNNING,
+    State.PASS: tiles.State.PASS,
+    State.FAIL: tiles.State.FAIL,
+    State.SKIP: tiles.State.SKIP,
 }
-"""A criterion's glyph, word and tone."""
+_LEAST_TEXT = 7
+"""The rows that are left for the evidence below the tiles."""
 
 
 class AcceptanceScreen(BuyingScreen):
-    """Tries all criteria, after a confirmation (not in the sandbox)."""
+    """Tries all criteria, after a confirmation (not in the sandbox). Below the tiles is the evidence of one of them."""
 
     PLACE = "acceptance"
     BINDINGS: ClassVar[list[BindingType]] = bindings("acceptance")
@@ -50,6 +60,34 @@ class AcceptanceScreen(BuyingScreen):
         """The criteria on the screen."""
         return self._criteria
 
+    def compose(self) -> ComposeResult:
+        """Header, tiles, evidence, footer."""
+        yield StatusBar(id="status")
+        yield TilesView(id="tiles")
+        yield DocumentView(id="text")
+        yield Footer(show_command_palette=False, compact=True)
+
+    def focus_first(self) -> None:
+        """Begin with the cursor on the tiles."""
+        self.query_one(TilesView).focus()
+
+    def on_resize(self, event: Resize) -> None:
+        """Give the tiles the rows that they need at this size."""
+        del event
+        self._fit()
+
+    def _fit(self) -> None:
+        for view in self.query(TilesView):
+            view.fit(self.size.width, self.size.height - 2 - _LEAST_TEXT)
+
+    @on(PictureView.Moved)
+    def _moved(self) -> None:
+        self._show_evidence()
+
+    @on(PictureView.Chosen)
+    def _chosen(self) -> None:
+        self.query_one(DocumentView).focus()
+
     def begin(self) -> None:
         """The first run."""
         self.action_again()
@@ -57,6 +95,8 @@ class AcceptanceScreen(BuyingScreen):
     def action_again(self) -> None:
         """Find the gateway, ask, try everything."""
         if not self._runs("acceptance"):
+            for view in self.query(TilesView):
+                view.follow()
             self._try()
 
     @work(group="acceptance")
@@ -101,7 +141,15 @@ class AcceptanceScreen(BuyingScreen):
 
     def draw(self) -> None:
         """Show what is known now."""
-        self._show_document(criteria_document(self._criteria, self._message))
+        for view in self.query(TilesView):  # none, while the screen is being closed
+            view.show([Tile(each.id, each.id, each.title, _STATES[each.state]) for each in self._criteria])
+        self._fit()
+        self._show_evidence()
+
+    def _show_evidence(self) -> None:
+        for view in self.query(TilesView):
+            here = view.item.id if view.item is not None else ""
+            self._show_document(criteria_document(self._criteria, self._message, here))
 
 
 def _plan(session: Session, expected: Sequence[Expected]) -> Plan:
@@ -127,17 +175,22 @@ def _question(session: Session, gateway: Gateway, entries: Sequence[Entry]) -> D
     return Document("Try the acceptance criteria?", (Section("", where), Section("", (warning,))))
 
 
-def criteria_document(criteria: Sequence[Criterion], message: tuple[str, str]) -> Document:
-    """The criteria, one per line; then the evidence of each, failed ones first."""
+def criteria_document(criteria: Sequence[Criterion], message: tuple[str, str], here: str) -> Document:
+    """How many are met, the evidence of the one with the id ``here`` (or the first), then that of the others, worst first."""
     count = {state: sum(each.state is state for each in criteria) for state in State}
     done = f"{count[State.PASS]} passed, {count[State.FAIL]} failed, {count[State.SKIP]} skipped, of {len(criteria)}"
     tone = BAD if count[State.FAIL] else OK if count[State.PASS] == len(criteria) else PLAIN
-    rungs = tuple(line(_MARKS[each.state], (f"  {number} ", DIM), each.title) for number, each in enumerate(criteria, 1))
-    sections = [Section("", (line((done, tone)), line(message))), Section("", rungs)]
-    shown = [each for each in enumerate(criteria, 1) if each[1].evidence]
-    shown.sort(key=lambda item: item[1].state is State.PASS)
-    sections += [Section(f"{number} {_MARKS[each.state][0].strip()}: {each.title}", _evidence(each)) for number, each in shown]
-    return Document("Acceptance", tuple(sections))
+    number, chosen = next(((n, each) for n, each in enumerate(criteria, 1) if each.id == here), (1, criteria[0]))
+    glyph, how = tiles.MARKS[_STATES[chosen.state]]
+    state = line((f"{glyph} {_STATES[chosen.state].value}", how))
+    evidence = _evidence(chosen) or (line(("no evidence yet", DIM)),)
+    summary = line((done, tone), (f" · {message[0]}" if message[0] else "", message[1]))
+    sections = [Section("", (state, *evidence)), Section("", (summary,))]
+    others = [(n, each) for n, each in enumerate(criteria, 1) if each.evidence and each is not chosen]
+    for n, each in sorted(others, key=lambda item: item[1].state is State.PASS):
+        glyph, _ = tiles.MARKS[_STATES[each.state]]
+        sections.append(Section(f"{n} {glyph} {each.title}", _evidence(each)))
+    return Document(f"{number} {chosen.title}", tuple(sections))
 
 
 def _evidence(criterion: Criterion) -> tuple[Line, ...]:

@@ -10,18 +10,28 @@ from textual.binding import BindingType
 
 from meshtui.journeys.bookstore.builds import BOOKSTORE
 from meshtui.journeys.bookstore.buy import Buyer
+from meshtui.journeys.bookstore.data import checkout_journey
 from meshtui.journeys.bookstore.evidence import gather
 from meshtui.journeys.bookstore.shop import find_gateway
 from meshtui.journeys.bookstore.trace import RESERVE, Explanation, StepReport, StepState, Trace
+from meshtui.journeys.bookstore.values import values
+from meshtui.journeys.run import values_of
 from meshtui.model.errors import MeshtuiError
+from meshtui.model.ids import ObjectRef
 from meshtui.model.redact import redact
 from meshtui.screens.confirm import ConfirmScreen
+from meshtui.screens.follow import follow
 from meshtui.session import Session
 from meshtui.settings import Settings
 from meshtui.sources.kubernetes.writes import Confirmation
 from meshtui.ui.actions import bindings
-from meshtui.ui.buying import BuyingScreen, may_buy
+from meshtui.ui.buying import may_buy
+from meshtui.ui.diagram_screen import DiagramScreen
 from meshtui.ui.document import BAD, DIM, OK, PLAIN, STRONG, WARN, Document, Line, Section, facts, line
+from meshtui.ui.links import Link
+from meshtui.ui.pictures.gauge import Gauge, Level
+from meshtui.ui.pictures.sequence import Diagram
+from meshtui.ui.sequences import Plan, diagram_of, plan_of, stoppers
 
 _MARKS = {
     StepState.WAITING: ("  waiting", DIM),
@@ -36,7 +46,7 @@ _MOST = 100
 _OPENED = 9
 
 
-class CheckoutScreen(BuyingScreen):
+class CheckoutScreen(DiagramScreen):
     """Buys a book at the cluster's bookstore, after a confirmation (not in the sandbox)."""
 
     PLACE = "checkout"
@@ -46,6 +56,7 @@ class CheckoutScreen(BuyingScreen):
         super().__init__(session)
         self._quantity = session.settings.checkout.quantity
         self._trace: Trace | None = None
+        self._plan: Plan | None = None
 
     @property
     def trace(self) -> Trace | None:
@@ -59,7 +70,8 @@ class CheckoutScreen(BuyingScreen):
     def action_buy(self) -> None:
         """Find the gateway, ask, buy. A purchase that is finished doesn't keep the next one waiting."""
         if (self._trace is not None and self._trace.finished) or not self._runs("buy"):
-            self._trace = None
+            self._trace = self._plan = None
+            self._follow()
             self._buy()
 
     @work(group="buy")
@@ -75,7 +87,7 @@ class CheckoutScreen(BuyingScreen):
                 return
             confirmation = await self._confirmed(gateway, settings)
             if confirmation is None:
-                self._say("nothing was bought; r asks again", WARN)
+                self._say("nothing was bought; b asks again", WARN)
                 return
             await Buyer(gateway, settings, engine, session.api(), self._show).run(confirmation)
             self._gather(settings)
@@ -101,6 +113,10 @@ class CheckoutScreen(BuyingScreen):
         self._quantity = min(_MOST, max(1, self._quantity + change))
         self.draw()
 
+    def open_link(self, link: Link) -> None:
+        """Explain a flow, or show an object."""
+        follow(self, self._session, link)
+
     def action_look(self, number: int) -> None:
         """Open an object of the explanation as YAML."""
         from meshtui.screens.yaml import YamlScreen
@@ -120,11 +136,43 @@ class CheckoutScreen(BuyingScreen):
         """Show what is known now."""
         checkout = self._session.settings.checkout
         next_one = f"next purchase: {self._quantity} of book {checkout.book}"
-        if self._trace is None:
+        trace = self._trace
+        if trace is None:
             document = Document("Checkout", (Section("", (line(self._message),)), Section("", (line((next_one, DIM)),))))
         else:
-            document = trace_document(self._trace, next_one)
+            document = trace_document(trace, next_one)
         self._show_document(document)
+        shown = trace or Trace("", checkout.host, checkout.book, self._quantity)
+        plan = self._planned()
+        self._show_run(diagram_of(plan, shown.steps, stopped(shown)) if plan is not None else Diagram(), stock_gauges(shown))
+
+    def _planned(self) -> Plan | None:
+        """The plan of the purchase, made once for each; None while the cluster isn't known, or without ends in the settings."""
+        session = self._session
+        if self._plan is None and session.snapshot.pods:
+            with suppress(MeshtuiError):
+                journey = checkout_journey()
+                self._plan = plan_of(session.engine, journey, values_of(journey, {**values(session.settings), "token": ""}))
+        return self._plan
+
+
+def stopped(trace: Trace) -> dict[str, ObjectRef]:
+    """The policy that stopped the purchase, by the name of the step that it stopped."""
+    failed = trace.step(RESERVE) if trace.step(RESERVE).state is StepState.FAILED else trace.failed_step
+    if trace.explanation is None or failed is None:
+        return {}
+    return stoppers({failed.name: trace.explanation.look_at})
+
+
+def stock_gauges(trace: Trace) -> tuple[Gauge, ...]:
+    """The stock as a gauge."""
+    before, after = trace.before, trace.after
+    reserved = Level("reserved", before.reserved if before else None, after.reserved if after else None)
+    quantity = Level("quantity", before.quantity if before else None, after.quantity if after else None)
+    moved = trace.moved
+    right = None if moved is None else moved == trace.quantity
+    verdict = "" if moved is None else f"change {moved:+d}" + ("" if right else f", bought {trace.quantity}")
+    return (Gauge(f"Stock of {trace.book_title}" if trace.book_title else "Stock", reserved, quantity, verdict, right),)
 
 
 def _with_quantity(settings: Settings, quantity: int) -> Settings:
@@ -146,8 +194,8 @@ def _question(gateway: str, settings: Settings, context: str) -> Document:
 
 
 def trace_document(trace: Trace, next_one: str) -> Document:
-    """A purchase as a document: result and stock, the reason, the steps, and the evidence."""
-    top = (_headline(trace), _stock(trace), line((f"{next_one} · r buys, + and - change how many", DIM)))
+    """A purchase as a document: its result, the reason, the steps, and the evidence. The gauge has the stock."""
+    top = (_headline(trace), line((f"{next_one} · b buys, + and - change how many", DIM)))
     sections = [Section("", (*top, *(line((note, WARN)) for note in trace.notes)))]
     if trace.explanation is not None:
         sections.append(Section("Why", _why(trace.explanation)))
@@ -197,16 +245,6 @@ def _rung(step: StepReport) -> list[Line]:
 def _short(identity: str) -> str:
     """A SPIFFE id without its scheme. The evidence has it in full."""
     return identity.removeprefix("spiffe://")
-
-
-def _stock(trace: Trace) -> Line:
-    """The stock before and after, and whether it changed as expected."""
-    before, after = (f"{s.reserved} of {s.quantity}" if s else "not known" for s in (trace.before, trace.after))
-    words = (("stock: reserved ", DIM), before, (" → ", DIM), after)
-    if trace.moved is None:
-        return line(*words)
-    good = trace.moved == trace.quantity
-    return line(*words, (f"  {'✓' if good else '✗'} change {trace.moved:+d}", OK if good else BAD))
 
 
 def _evidence(trace: Trace) -> list[tuple[str, tuple[Line, ...]]]:

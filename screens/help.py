@@ -21,7 +21,7 @@ _MARKS = (
     ("◇", "a pair in the matrix that depends on the request: its method, path, headers or token"),
     ("✗   !   i", "the worst finding about an object: error, warning, information; 5 lists them, f there shows the fix"),
     ("≠", "reality disagrees with the prediction"),
-    ("DENIED →3 ←2   3 ~2", "in ten minutes: sent, received; by a policy that the log names, by a predicted one (~)"),
+    ("DENIED →3 ←2   3 ~2", "in 15 minutes: sent, received; by a policy that the log names, by a predicted one (~)"),
     ("D  S", "a workload runs as ServiceAccount default; shares its ServiceAccount with unlike workloads"),
     ("…  ⊘  ∅  ⚠  ✗", "a kind is loading, forbidden, not installed, stale, unreachable"),
     ("HBONE 15008", "the port between ambient pods: where it is closed, connections time out whatever else is open"),

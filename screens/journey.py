@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import ClassVar
 
 from textual import on, work
@@ -23,13 +24,19 @@ from meshtui.journeys.run import Runner, entrance_of, refusal, requests_in_words
 from meshtui.model.errors import ConfigError, MeshtuiError, ReadOnlyError
 from meshtui.model.redact import redact
 from meshtui.screens.confirm import ConfirmScreen
+from meshtui.screens.follow import follow
 from meshtui.session import Session
 from meshtui.sources.kubernetes.writes import Confirmation
 from meshtui.ui.actions import bindings
-from meshtui.ui.buying import BuyingScreen, settled
+from meshtui.ui.buying import settled
+from meshtui.ui.diagram_screen import DiagramScreen
 from meshtui.ui.document import BAD, DIM, OK, PLAIN, STRONG, WARN, Document, Line, Section, facts, line
+from meshtui.ui.links import Link
+from meshtui.ui.pictures.gauge import Gauge, Level
+from meshtui.ui.pictures.sequence import Diagram
+from meshtui.ui.sequences import Plan, diagram_of, plan_of, stoppers
 from meshtui.ui.text import clean
-from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.sequence_view import SequenceView
 from meshtui.ui.widgets.status import StatusBar
 
 _MARKS = {
@@ -44,7 +51,7 @@ _MTLS = {True: ("mTLS", OK), False: ("plaintext", WARN), None: ("mTLS not seen",
 _NARROW = 100
 
 
-class JourneyScreen(BuyingScreen):
+class JourneyScreen(DiagramScreen):
     """Runs the chosen journey; one that changes something asks first, unless it is the sandbox."""
 
     PLACE = "journey"
@@ -55,6 +62,7 @@ class JourneyScreen(BuyingScreen):
         self._read = read
         self._catalogue = Catalogue()
         self._report: Report | None = None
+        self._plan: Plan | None = None
 
     @property
     def report(self) -> Report | None:
@@ -66,11 +74,11 @@ class JourneyScreen(BuyingScreen):
         yield StatusBar(id="status")
         with Horizontal(id="body"):
             yield OptionList(id="journeys")
-            yield DocumentView(id="text")
+            yield from self.compose_run()
         yield Footer(show_command_palette=False, compact=True)
 
     def on_resize(self, event: Resize) -> None:
-        """Put the list above the text where there is no room beside it."""
+        """Put the list above the text where there is no room beside it. The base class handles the event too."""
         self.set_class(event.size.width < _NARROW, "-narrow")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -101,7 +109,7 @@ class JourneyScreen(BuyingScreen):
     @on(OptionList.OptionHighlighted)
     def _moved(self) -> None:
         if not any(worker.group == "journey" and not worker.is_finished for worker in self.workers):
-            self._report, self._message = None, ("", PLAIN)
+            self._report, self._plan, self._message = None, None, ("", PLAIN)
             self.draw()
 
     @on(OptionList.OptionSelected)
@@ -117,7 +125,8 @@ class JourneyScreen(BuyingScreen):
     @work(group="journey")
     async def _go(self, known: Known) -> None:
         session, journey = self._session, known.journey
-        self._report = None
+        self._report = self._plan = None
+        self._follow()
         self._say("… looking for the gateway", WARN)
         try:
             refused = refusal(journey, session.read_only)
@@ -146,6 +155,16 @@ class JourneyScreen(BuyingScreen):
         yes = await self.app.push_screen_wait(ConfirmScreen(question, yes="Run"))
         return Confirmation("answered on the screen") if yes else None
 
+    def open_link(self, link: Link) -> None:
+        """Explain a flow, or show an object."""
+        follow(self, self._session, link)
+
+    def focus_first(self) -> None:
+        """Begin in the list, which gets the focus when it is filled."""
+
+    def _appears(self, view: SequenceView) -> None:
+        """Leave the focus in the list."""
+
     # ---- drawing
 
     def _show(self, report: Report) -> None:
@@ -154,13 +173,37 @@ class JourneyScreen(BuyingScreen):
 
     def draw(self) -> None:
         """Show what is known now."""
-        if self._report is not None:
-            self._show_document(report_document(self._report))
-        elif (known := self.chosen) is not None:
+        report, known = self._report, self.chosen
+        plan = self._planned(known) if report is not None and known is not None else None
+        if report is not None:
+            self._show_document(report_document(report))
+        elif known is not None:
             asks = not self._session.label.sandbox
             self._show_document(journey_document(known, self._message, self._catalogue, asks=asks))
         else:
             self._show_document(_nothing(self._message, self._catalogue))
+        if report is not None and plan is not None:
+            looks = {failure.name: failure.look_at for failure in report.failures}
+            self._show_run(diagram_of(plan, report.steps, stoppers(looks)), tuple(map(gauge_of, report.gauges)))
+        else:
+            self._show_run(Diagram(), ())
+
+    def _planned(self, known: Known) -> Plan | None:
+        """The plan of the run on the screen, made once; None where the journey can't run."""
+        if self._plan is None:
+            with suppress(MeshtuiError):
+                self._plan = plan_of(self._session.engine, known.journey, values_of(known.journey, known.given))
+        return self._plan
+
+
+def gauge_of(reading: Reading) -> Gauge:
+    """A gauge of a journey."""
+    change = reading.change
+    if change is None:
+        return Gauge(reading.title, Level(reading.title, reading.before, reading.after))
+    should = "" if reading.right else f", should be {number(reading.wanted)}"
+    level = Level(reading.title, reading.before, reading.after)
+    return Gauge("Gauge", level, None, f"change {number(change)}{should}", reading.right)
 
 
 def _question(journey: Journey, gateway: str, values: Mapping[str, Scalar], context: str) -> Document:
@@ -210,9 +253,8 @@ def _problems(catalogue: Catalogue) -> list[Section]:
 
 
 def report_document(report: Report) -> Document:
-    """A run as a document: how it ended, the gauges, what a failure means, the ladder, and the evidence."""
-    top = (_headline(report), *map(_gauge, report.gauges), *(line((note, WARN)) for note in report.notes))
-    sections = [Section("", top)]
+    """A run as a document: how it ended, what a failure means, the ladder, and the evidence. The gauges are pictures."""
+    sections = [Section("", (_headline(report), *(line((note, WARN)) for note in report.notes)))]
     if report.failures:
         sections.append(Section("What it means", tuple(part for failure in report.failures for part in _meaning(failure))))
     sections.append(Section("Steps", tuple(part for step in report.steps for part in _rung(step))))
@@ -230,15 +272,6 @@ def _headline(report: Report) -> Line:
     if report.ok:
         return line(("✓ ok: r runs it again", OK))
     return line((f"✗ FAILED: {report.failures[0].says if report.failures else 'see the steps'}", BAD))
-
-
-def _gauge(gauge: Reading) -> Line:
-    before, after = (f"{value:g}" if value is not None else "not known" for value in (gauge.before, gauge.after))
-    words = ((f"{gauge.title}: ", DIM), before, (" → ", DIM), after)
-    if gauge.change is None:
-        return line(*words)
-    should = "" if gauge.right else f", should be {number(gauge.wanted)}"
-    return line(*words, (f"  {'✓' if gauge.right else '✗'} change {number(gauge.change)}{should}", OK if gauge.right else BAD))
 
 
 def _meaning(failure: Failure) -> list[Line]:

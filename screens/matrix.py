@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -9,6 +10,7 @@ from typing import ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.events import Resize
 from textual.widgets import Footer, Static
 
 from meshtui.engine.decision.conclude import decided_of
@@ -37,6 +39,9 @@ from meshtui.ui.widgets.grid import Grid, Label, Mark, Place
 from meshtui.ui.widgets.status import StatusBar
 
 _SAID_LINES = 4
+"""The lines below the grid, at least."""
+_MOST_WORKLOADS = 1000
+"""So many workloads are shown all at once: a million pairs."""
 _SHORT = {"some ports or pods": "some", ON_REQUEST: "depends on request"}
 """Shorter words of marks, for the line below the grid."""
 _POLICIES = ("NetworkPolicy", "AuthorizationPolicy", "PeerAuthentication")
@@ -74,7 +79,7 @@ class MatrixScreen(ActionScreen):
         """Header, title, grid, what the mark under the cursor means, footer."""
         yield StatusBar(id="status")
         yield Static(id="title")
-        yield Grid([Mark(glyph, tone) for glyph, _, tone in MARKS], id="grid")
+        yield Grid([Mark(glyph, tone) for glyph, _, tone in MARKS], below=4 + _SAID_LINES, id="grid")
         yield DocumentView(id="state")
         yield Static(id="said")
         yield Static(id="message")
@@ -205,7 +210,9 @@ class MatrixScreen(ActionScreen):
 
     def _title(self) -> Line:
         view = self.view
-        if not view.source:
+        if view.workloads:
+            what = "all workloads, by namespace"
+        elif not view.source:
             what = "namespaces → namespaces"
         elif view.source == view.destination:
             what = f"workloads of {view.source}"
@@ -225,6 +232,12 @@ class MatrixScreen(ActionScreen):
             words += [(glyph, tone), (f" {_SHORT.get(word, word)}  ", DIM)]
         return line(*words, ("* changed", WARN))
 
+    def on_resize(self, event: Resize) -> None:
+        """Use the room of the grid, and that below it."""
+        del event
+        self.query_one(Grid).fit()
+        self.call_after_refresh(self._say)
+
     @on(Grid.Highlighted)
     def _moved(self) -> None:
         self._say()
@@ -243,6 +256,7 @@ class MatrixScreen(ActionScreen):
             self._update("#said")
             return
         (row, column), source, destination = pair
+        room = max(_SAID_LINES, self.query_one("#said").size.height)
         glyph, word, tone = MARKS[shown.codes[row][column]]
         cell = shown.cells[row][column]
         head: list[str | tuple[str, str]] = [(source, STRONG), " → ", (destination, STRONG), "  ", (f"{glyph} {word}", tone)]
@@ -253,8 +267,8 @@ class MatrixScreen(ActionScreen):
         if (row, column) in shown.judged:
             lines += [_flow_line(flow, verdict) for flow, verdict in shown.judged[row, column]]
         elif cell is not None:
-            lines += cell_lines(cell, shown.ports[column], _SAID_LINES - len(lines))
-        self._update("#said", *lines[:_SAID_LINES])
+            lines += cell_lines(cell, shown.ports[column], room - len(lines))
+        self._update("#said", *lines[:room])
 
     def _changed_words(self, changed: _Changed) -> Line:
         was = " ".join(MARKS[changed.before][:2])
@@ -271,7 +285,7 @@ class MatrixScreen(ActionScreen):
         if pair is None:
             return
         (_row, _column), source, destination = pair
-        if self.view.source:
+        if self.view.by == "workload":
             open_pair(self, self.session, source, destination)
         else:
             self._above.append((self.view, (source, destination)))
@@ -294,6 +308,18 @@ class MatrixScreen(ActionScreen):
         """Swap sources and destinations."""
         if self.view.source != self.view.destination:
             self._go(View(self.view.destination, self.view.source))
+
+    def action_workloads(self) -> None:
+        """Show all workloads, by namespace; again: the namespaces."""
+        if self.view.workloads:
+            self._go(View())
+            return
+        count = len(self.session.snapshot.workloads)
+        if count > _MOST_WORKLOADS:
+            self.notify(f"{count} workloads are too many at once: n chooses a namespace", severity="warning", markup=False)
+            return
+        self._above.clear()
+        self._go(View(workloads=True))
 
     def action_namespace(self) -> None:
         """Choose whose workloads to show, or all namespaces."""
@@ -354,10 +380,17 @@ def _flow_line(flow: Flow, verdict: Verdict) -> Line:
 
 
 def _labels(names: tuple[str, ...]) -> list[Label]:
-    """Short names: the workload's own, with its kind if two kinds share the name."""
+    """Short names, by namespace: the workload's own, with its kind if two kinds in the namespace share the name."""
     last = [name.rpartition("/")[2] for name in names]
-    twice = {name for name in last if last.count(name) > 1} if len(set(last)) < len(last) else set()
+    pairs = Counter((name.partition("/")[0], short) for name, short in zip(names, last, strict=True))
     return [
-        Label(name, f"{short} ({name.split('/')[1]})" if short in twice and name.count("/") > 1 else short)
+        Label(
+            name, _named(name, short, twice=pairs[name.partition("/")[0], short] > 1), name.rpartition("/")[0].partition("/")[0]
+        )
         for name, short in zip(names, last, strict=True)
     ]
+
+
+def _named(name: str, short: str, *, twice: bool) -> str:
+    """A workload's label; two with the same name are told apart by their kinds."""
+    return f"{short} ({name.split('/')[1]})" if twice and name.count("/") > 1 else short

@@ -123,7 +123,7 @@ async def _of_mesh(snapshot: Snapshot, source: LiveSource) -> tuple[Snapshot, di
 
 
 async def _denied(snapshot: Snapshot, source: LiveSource) -> Recent:
-    """Read the denials of the last 10 minutes in the proxies' logs. Raises ClusterError if no ztunnel's log can be read."""
+    """Read the denials of the last 15 minutes in the proxies' logs. Raises ClusterError if no ztunnel's log can be read."""
     from datetime import UTC, datetime, timedelta
 
     from meshtui.cli.notes import note

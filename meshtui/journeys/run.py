@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from meshtui.engine import Engine
-from meshtui.engine.path.references import parse_flow
 from meshtui.journeys import judge
 from meshtui.journeys.gateway import Answer, GatewayClient
-from meshtui.journeys.hops import Entrance, Hop, gateway_hop, hop_of, read_lines
+from meshtui.journeys.hops import Entrance, Hop, read_lines
 from meshtui.journeys.model import Call, Expect, Gauge, Journey, Request, Scalar, Step, Variable
 from meshtui.journeys.observe import Observer
+from meshtui.journeys.plan import AFTER, BEFORE, call_hop, planned, request_hop, requests_of
 from meshtui.journeys.report import Reading, Report, StepReport, StepState, all_over
 from meshtui.journeys.shorten import shortened
 from meshtui.journeys.variables import Template, UnsetError, Variables, as_text, at, in_path, names_in, usable
@@ -29,14 +29,11 @@ from meshtui.sources.kubernetes.writes import Confirmation, read_only_reason
 Tell = Callable[[Report], None]
 """A function that is called with the report after every change."""
 
-BEFORE, AFTER = "before", "after"
 SETTLE_S = 0.6
 """The time to wait for lines of connections that may not have been made."""
 _GIVES_UP_S = 11.5
 """ztunnel's timeout for a connection is 10 s (istio/ztunnel src/proxy.rs); it logs the line then."""
 _LATE = {"timeout", "http_502", "http_503", "http_504"}
-_UNKNOWN = "x"
-"""A placeholder for unknown values when only the route matters."""
 
 
 def values_of(journey: Journey, given: Mapping[str, Scalar]) -> dict[str, Scalar]:
@@ -120,12 +117,6 @@ def ladder(journey: Journey) -> tuple[StepReport, ...]:
     return (*gauges(BEFORE), *steps, *gauges(AFTER))
 
 
-def _requests_of(journey: Journey) -> dict[str, Request]:
-    """The requests by the names of the steps that send them."""
-    found = {f"{gauge.name}_{when}": gauge.request for gauge in journey.gauge for when in (BEFORE, AFTER)}
-    return found | {step.name: step.request for step in journey.step if step.request is not None}
-
-
 @dataclass(frozen=True, slots=True)
 class _Rendered:
     method: str
@@ -161,7 +152,7 @@ class Runner:
         self.secrets = secrets_of(journey, values)
         self.entrance, _ = entrance_of(journey, values)
         self._client = GatewayClient(gateway, self.entrance.host, settings)
-        self._requests = _requests_of(journey)
+        self._requests = requests_of(journey)
         self._calls = {call.name: call for step in journey.step for call in step.call}
         self._gauges = {gauge.name: gauge for gauge in journey.gauge}
         self._hops: dict[str, Hop] = {}
@@ -169,8 +160,8 @@ class Runner:
         self._began: dict[str, float] = {}
         self._used: set[str] = set()
         for name, request in self._requests.items():
-            self._route(name, request, Variables({**dict.fromkeys(self._taken_later(), _UNKNOWN), **values}))
-        self._call_hops = {name: self._hop_of(call) for name, call in self._calls.items()}
+            self._route(name, request, planned(journey, values))
+        self._call_hops = {name: call_hop(engine, call, self.variables) for name, call in self._calls.items()}
         self.observer = Observer(api, [*self._call_hops.values(), *self._hops.values()])
         gauges = tuple(Reading(gauge.name, gauge.title or gauge.name) for gauge in journey.gauge)
         self.report = Report(journey.name, journey.title, redact(gateway), self.entrance.host, ladder(journey), gauges)
@@ -388,10 +379,6 @@ class Runner:
                 raise _CannotSendError(f"the value of header {name} can't be sent")
         return _Rendered(request.method, path, headers, variables.data(request.json), form)
 
-    def _taken_later(self) -> set[str]:
-        """The names of variables without a value at the start."""
-        return {name for step in self.journey.step for name in step.take} - set(self.journey.variables)
-
     def _shown_header(self, name: str, value: str) -> str:
         shown = redact(value, self.secrets)
         return HIDDEN if is_secret(name) and shown == value else shown
@@ -420,12 +407,6 @@ class Runner:
         self.change(name, note="waiting for the source's ztunnel, which gives up after 10 s")
         return await self.lines_of(name, max(SETTLE_S, _GIVES_UP_S - (time.monotonic() - began)))
 
-    def _hop_of(self, call: Call) -> Hop:
-        try:
-            return hop_of(self._engine, parse_flow(self.variables.text(call.source), self.variables.text(call.to)))
-        except UnsetError as error:
-            raise UsageError(f"call {call.name}: variable {str(error)!r} has no value") from error
-
     def _identity(self, template: str) -> str:
         try:
             namespace, _, account = self.variables.text(template).partition("/")
@@ -435,11 +416,7 @@ class Runner:
 
     def _route(self, name: str, request: Request, variables: Variables) -> None:
         """Determine the backend to which the gateway sends a request."""
-        try:
-            path = variables.text(request.path, in_path).partition("?")[0]
-        except UnsetError:
-            return
-        hop = gateway_hop(self._engine, self.entrance, request.method, path)
+        hop = request_hop(self._engine, self.entrance, request, variables)
         if hop is not None:
             self._hops[name] = hop
 

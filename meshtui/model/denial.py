@@ -9,7 +9,7 @@ from enum import Enum
 from meshtui.model.flow import Flow, FlowEndpoint, HttpRequest
 from meshtui.model.verdict import Decider
 
-WINDOW_S = 600
+WINDOW_S = 900
 """The denials in a table's column are those of the last so many seconds."""
 BUCKET_S = 10
 """Recent denials are counted in time slots of so many seconds."""

@@ -64,8 +64,8 @@ class Action:
 
 
 WIDGETS: Mapping[str, tuple[str, ...]] = {
-    "acceptance": ("text",),
-    "checkout": ("text",),
+    "acceptance": ("picture", "text"),
+    "checkout": ("picture", "text"),
     "choose_flow": (),
     "confirm": ("text",),
     "denials": ("table", "text", "picture", "prompt"),
@@ -74,7 +74,7 @@ WIDGETS: Mapping[str, tuple[str, ...]] = {
     "flow": ("text",),
     "help": ("text",),
     "journal": ("text", "prompt"),
-    "journey": ("text",),
+    "journey": ("picture", "text"),
     "logs": ("text", "prompt"),
     "main": ("table", "text", "picture", "prompt"),
     "map": ("picture",),
@@ -227,6 +227,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("main.back", "escape", "back", "Back", "clear the filter, then the namespace", shown=False),
     Action("matrix.ports", "a", "ports", "Declared/all ports", "which ports count"),
     Action("matrix.namespace", "n", "namespace", "Namespace", "one namespace, or all"),
+    Action("matrix.workloads", "w", "workloads", "All workloads", "all workloads by namespace; again: namespaces"),
     Action("matrix.turn", "t", "turn", "Swap from/to", "swap sources and destinations"),
     Action("probe.mark", "space", "mark", "Mark", "mark the flow under the cursor"),
     Action("probe.all", "a", "mark_all", "All/none", "mark all flows, or none"),
@@ -252,7 +253,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("fix.undo", "u", "undo", "Undo", "restore the old objects, after a question", change=Change.OBJECTS),
     Action("fix.again", "r", "again", "Again", "probe again; before applying: compute again"),
     Action("fix.yaml", "y", "yaml", "YAML", "the first object as YAML"),
-    Action("checkout.buy", "r", "buy", "Buy again", "buy a book, and see each step", change=Change.PURCHASE),
+    Action("checkout.buy", "b,r", "buy", "Buy again", "buy a book, and see each step", change=Change.PURCHASE),
     Action("checkout.more", "plus,equals_sign", "quantity(1)", "More", "more books in the next purchase"),
     Action("checkout.fewer", "minus", "quantity(-1)", "Fewer", "fewer books in the next purchase"),
     Action("checkout.look", "o,enter", "look(1)", "Look at the object", "the first of the explanation"),
@@ -260,10 +261,12 @@ ACTIONS: tuple[Action, ...] = (
         Action(f"checkout.look{n}", str(n), f"look({n})", f"Look at {n}", "the object with this number as YAML", shown=False)
         for n in range(1, 10)
     ),
+    Action("checkout.other", "tab", "app.focus_next", "Diagram, text", "to the diagram, to the text", shown=False),
     Action("journey.run", "r", "go", "Run", "run the journey under the cursor"),
-    Action("journey.other", "tab", "app.focus_next", "List, text", "to the list, to the text", shown=False),
+    Action("journey.other", "tab", "app.focus_next", "List, diagram, text", "to the list, the diagram, the text", shown=False),
     Action("acceptance.again", "r", "again", "Try again", "try all criteria again", change=Change.CRITERIA),
-    Action("acceptance.checkout", "c", "app.checkout", "Checkout", "buy a book, and see each step"),
+    Action("acceptance.other", "tab", "app.focus_next", "Tiles, evidence", "to the tiles, to the evidence", shown=False),
+    Action("acceptance.checkout", "b", "app.checkout", "Buy", "buy a book, and see each step"),
     Action("flow.back", "escape", "back", "Back", "to the fields, then to the screen below"),
     Action("flow.next", "tab", "next_field", "Complete, next field", "complete this field", priority=True),
     Action("back", "escape,q", "back", "Back", "one step back", places=_LEFT_BY_ESCAPE_OR_Q),

@@ -36,12 +36,16 @@ class BuyingScreen(ActionScreen):
         """Follow the session, and begin."""
         self._stop_listening = self._session.listen(self._show_status)
         self._show_status()
-        self.query_one(DocumentView).focus()
+        self.focus_first()
         self.begin()
 
     def on_unmount(self) -> None:
         """Stop following."""
         self._stop_listening()
+
+    def focus_first(self) -> None:
+        """Give something the focus when the screen opens."""
+        self.query_one(DocumentView).focus()
 
     def begin(self) -> None:
         """Start a run."""

@@ -12,12 +12,13 @@ from meshtui.model.denial import DenialKind
 from meshtui.model.ids import ObjectRef
 from meshtui.session import Session
 from meshtui.ui.document import BAD, DIM, OK, STRONG, WARN, Document, Line, Section, facts, line
+from meshtui.ui.pictures.spark import spark
 from meshtui.ui.text import age
 from meshtui.ui.verdicts import VERDICTS
 from meshtui.ui.widgets.table import Cell, Column, Row
 
 DENIED = Column("DENIED", keep=6, least=3, right=True)
-"""The column in other tables: the number of denials in the last ten minutes (``WINDOW_S``)."""
+"""The column in other tables: the number of denials in the last 15 minutes (``WINDOW_S``), and a block for each 90 s of them."""
 COLUMNS = (
     Column("LAST", keep=10, least=4, right=True),
     Column("COUNT", keep=8, least=5, right=True),
@@ -63,7 +64,10 @@ _NOT_READ, _NONE = Cell("-", DIM), Cell("0", DIM)
 
 
 def denied_cell(denied: Mapping[ObjectRef, DeniedCount] | None, ref: ObjectRef) -> Cell:
-    """Recent denials: of a workload as ``→sent ←received``, of a policy as ``logged ~predicted``; ``-`` if no log is read."""
+    """Recent denials: of a workload as ``→sent ←received``, of a policy as ``logged ~predicted``; ``-`` if no log is read.
+
+    If there is room, blocks behind the numbers show when they were.
+    """
     if denied is None:
         return _NOT_READ
     count = denied.get(ref)
@@ -74,7 +78,10 @@ def denied_cell(denied: Mapping[ObjectRef, DeniedCount] | None, ref: ObjectRef) 
         for mark, number in (("→", count.outgoing), ("←", count.incoming), ("", count.logged), ("~", count.predicted))
         if number
     ]
-    return Cell(" ".join(parts), BAD) if parts else _NONE
+    if not parts:
+        return _NONE
+    numbers = " ".join(parts)
+    return Cell(f"{numbers} {spark(count.slots)}".rstrip(), BAD, short=numbers)
 
 
 def group_of(each: JudgedDenial) -> str:
@@ -218,6 +225,6 @@ def face(session: Session, needle: str) -> Document:
     if log is None or not log.readable:
         return Document("… Reading the logs", (Section("", (line(("the ztunnels' logs are on their way", DIM)),)),))
     where = f" in namespace {session.namespace}" if session.namespace else ""
-    lines = [line((f"the logs of {sum(state.reading for state in log.logs)} proxies are followed, ten minutes back", DIM))]
+    lines = [line((f"the logs of {sum(state.reading for state in log.logs)} proxies are followed, 15 minutes back", DIM))]
     lines += [line((f"there may be more: {problem}", WARN)) for problem in log.problems]
     return Document(f"✓ Nothing denied{where}", (Section("", tuple(lines)),))

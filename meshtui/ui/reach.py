@@ -44,15 +44,16 @@ Port = tuple[int, str]
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """All namespaces, or the workloads of one namespace (as sources) and of another (as destinations)."""
+    """All namespaces, or the workloads of one namespace (as sources) and of another (as destinations), or all ``workloads``."""
 
     source: str = ""
     destination: str = ""
+    workloads: bool = False
 
     @property
     def by(self) -> str:
         """What rows and columns are: workloads or namespaces."""
-        return "workload" if self.source else "namespace"
+        return "workload" if self.source or self.workloads else "namespace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,8 @@ def reach(matrix: Matrix, view: View, *, declared: bool = True, memo: Memo | Non
         table = list(_between(proxied, sources, targets))
     else:
         sources = targets = groups
-        table = [tuple(cells) for _, cells in pairs(proxied.rows(), groups)]
+        found = {group.name: tuple(cells) for group, cells in pairs(proxied.rows(), groups)}
+        table = [found[group.name] for group in groups]
     ports = _declared(matrix.snapshot, view, targets)
     looked_at = ports if declared else tuple(() for _ in ports)
     known: dict[tuple[Cell, tuple[Port, ...]], int] = {}
@@ -117,7 +119,7 @@ def _declared(snapshot: Snapshot, view: View, targets: Sequence[Group]) -> tuple
     """The ports that the containers of each destination declare."""
     found: dict[str, set[Port]] = {group.name: set() for group in targets}
     for ref, workload in snapshot.workloads.items():
-        declared = found.get(f"{ref.namespace}/{ref.kind}/{ref.name}" if view.source else ref.namespace)
+        declared = found.get(f"{ref.namespace}/{ref.kind}/{ref.name}" if view.by == "workload" else ref.namespace)
         if declared is not None:
             declared.update((p.number, p.protocol) for pod in workload.pods if not pod.completed for p in pod.ports)
     return tuple(tuple(sorted(found[group.name])) for group in targets)
@@ -183,7 +185,7 @@ def settled(found: Reach, resolver: Resolver, judge: Callable[[Flow], Verdict]) 
 
     The matrix covers connections to pod addresses; the engine evaluates connections through Services, flow by flow.
     """
-    if not found.view.source:
+    if found.view.by != "workload":
         return found
     judged: dict[tuple[int, int], tuple[tuple[Flow, Verdict], ...]] = {}
     codes = [bytearray(row) for row in found.codes]
@@ -205,9 +207,9 @@ def settled(found: Reach, resolver: Resolver, judge: Callable[[Flow], Verdict]) 
 
 
 def _proxied(snapshot: Snapshot, resolver: Resolver, namespace: str) -> set[ObjectRef]:
-    """The workloads of a namespace that are behind a Service with a waypoint."""
+    """The workloads of a namespace (empty: of all) that are behind a Service with a waypoint."""
     found: set[ObjectRef] = set()
     for service in services_with_waypoint(snapshot):
-        if service.meta.namespace == namespace:
+        if namespace in {"", service.meta.namespace}:
             found.update(snapshot.owner_of(pod) for pod in resolver.backends(service))
     return found

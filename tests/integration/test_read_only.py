@@ -78,7 +78,7 @@ WAYS = {
     "flow": ("f",),
     "denials": ("D",),
     "fix": ("5", "f"),
-    "checkout": ("c",),
+    "checkout": ("b",),
     "journeys": ("J",),
     "acceptance": ("A",),
     "yaml": ("2", "y"),
@@ -128,7 +128,7 @@ async def test_no_key_changes_anything(tmp_path, way):
 @pytest.mark.parametrize("scenario", ["missing-egress", "as-found"])
 async def test_no_drill_changes_anything(tmp_path, scenario):
     async with opened(tmp_path, READ_ONLY[0], scenario) as (proxy, _, pilot):
-        for key in ("f3", "f3", "space", "5", "f", "a", "y", "escape", "p", "enter", "y", "escape", "c", "A", "f2"):
+        for key in ("f3", "f3", "space", "5", "f", "a", "y", "escape", "p", "enter", "y", "escape", "b", "A", "f2"):
             await pilot.press(key)
             await settled(pilot)
         only_looked(proxy)

@@ -1,4 +1,4 @@
-"""The key c: buys in the sandbox at once, asks anywhere else, and every way out works."""
+"""The key b: buys in the sandbox at once, asks anywhere else, and every way out works."""
 
 import asyncio
 import time
@@ -13,11 +13,14 @@ from meshtui.sandbox.run import running_sandbox
 from meshtui.screens.checkout import CheckoutScreen
 from meshtui.screens.confirm import ConfirmScreen
 from meshtui.screens.main import MainScreen
+from meshtui.screens.why import WhyScreen
 from meshtui.screens.yaml import YamlScreen
 from meshtui.session import Session
 from meshtui.settings import Checkout, Settings
 from meshtui.sources.kubernetes.live import LiveSource
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.gauge_view import GaugeView
+from meshtui.ui.widgets.sequence_view import SequenceView
 from tests.fakes.settled import settled
 from tests.fakes.shop import running_shop
 
@@ -48,16 +51,16 @@ def finished(app):
 
 @pytest.mark.sandbox
 @pytest.mark.parametrize("size", [(80, 24), (200, 50)])
-async def test_c_buys_in_the_sandbox(size):
+async def test_b_buys_in_the_sandbox(size):
     async with running_sandbox("healthy") as sandbox:
         assert await sandbox.wait_ready() == []
         async with driven(sandbox.kubeconfig, size) as (app, pilot):
             await until(pilot, lambda: app.session.label.sandbox)
-            await pilot.press("c")
+            await pilot.press("b")
             await until(pilot, lambda: finished(app))
             assert app.screen.trace.ok, shown(app)
             assert "✓ ok: order" in shown(app)
-            assert "✓ change +1" in shown(app)
+            assert app.screen.query_one(GaugeView).picture.plain().count("✓ change +1") == 1
             await pilot.press("plus", "plus", "minus")
             assert "next purchase: 2 of book" in shown(app)
             first = app.screen.trace.order_id
@@ -75,10 +78,14 @@ async def test_a_failure_names_the_object_and_a_key_opens_it():
         assert await sandbox.wait_ready() == []
         async with driven(sandbox.kubeconfig) as (app, pilot):
             await until(pilot, lambda: app.session.label.sandbox)
-            await pilot.press("c")
+            await pilot.press("b")
             await until(pilot, lambda: finished(app))
             assert "✗ FAILED: The reserve call was closed by AuthorizationPolicy" in shown(app)
-            await pilot.press("o")
+            diagram = app.screen.query_one(SequenceView)
+            assert diagram.item.id == "arrow reserve", "the cursor is on what failed"
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(app.screen, WhyScreen) and "inventory-service" in shown(app))
+            await pilot.press("escape", "o")
             await until(pilot, lambda: isinstance(app.screen, YamlScreen) and "inventory-service-policy" in shown(app))
             await pilot.press("escape", "2")
             await until(pilot, lambda: isinstance(app.screen, YamlScreen) and "kind: Deployment" in shown(app))
@@ -104,7 +111,7 @@ async def test_a_finished_purchase_does_not_keep_the_next_one_waiting(monkeypatc
 
     monkeypatch.setattr("meshtui.screens.checkout.gather", slowly)
     async with production() as (shop, app, pilot):
-        await pilot.press("c")
+        await pilot.press("b")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         await pilot.press("y")
         await until(pilot, lambda: finished(app) and reading.is_set())
@@ -117,7 +124,7 @@ async def test_a_finished_purchase_does_not_keep_the_next_one_waiting(monkeypatc
 
 async def test_elsewhere_it_asks_first_and_no_buys_nothing():
     async with production() as (shop, app, pilot):
-        await pilot.press("c")
+        await pilot.press("b")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         await until(pilot, lambda: shop.url in shown(app))
         await pilot.press("n")
@@ -134,7 +141,7 @@ async def test_elsewhere_it_asks_first_and_no_buys_nothing():
 
 async def test_read_only_buys_nothing_and_says_why():
     async with production(read_only=True) as (shop, app, pilot):
-        await pilot.press("c")
+        await pilot.press("b")
         await until(pilot, lambda: "nothing is bought: read-only mode" in shown(app))
         assert shop.requests == []
 
@@ -142,7 +149,7 @@ async def test_read_only_buys_nothing_and_says_why():
 async def test_leaving_stops_a_purchase_that_hangs():
     stock = ("GET", f"/inven/stock/{Checkout().book}")
     async with production({stock: "hang"}) as (shop, app, pilot):
-        await pilot.press("c")
+        await pilot.press("b")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         await pilot.press("y")
         await until(pilot, lambda: stock in shop.requests)
@@ -158,7 +165,7 @@ async def test_whoever_leaves_at_once_breaks_nothing():
         chosen = Settings(kubeconfig=str(api.kubeconfig), checkout=Checkout(gateway=shop.url))
         app = MeshtuiApp(Session(LiveSource(chosen), chosen))
         async with app.run_test(size=(80, 24)) as pilot:
-            for key in ("c", "A", "c", "A"):
+            for key in ("b", "A", "b", "A"):
                 await pilot.press(key)
                 app.pop_screen()
             await until(pilot, lambda: app.session.settled)

@@ -58,7 +58,7 @@ def text(pilot: Pilot[Any]) -> str:
 
 async def buy(pilot: Pilot[Any]) -> None:
     """Buy a book from the main screen, and come back."""
-    await pilot.press("c")
+    await pilot.press("b")
     await until(pilot, lambda: isinstance(pilot.app.screen, CheckoutScreen))
     screen = pilot.app.screen
     assert isinstance(screen, CheckoutScreen)

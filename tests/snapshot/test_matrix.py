@@ -1,4 +1,4 @@
-"""The matrix at each size: namespaces, and the workloads of a pair."""
+"""The matrix at each size: namespaces, the workloads of a pair, and all workloads."""
 
 from __future__ import annotations
 
@@ -12,3 +12,7 @@ def test_namespaces(snap_compare, frozen_app: MeshtuiApp, size: tuple[int, int])
 
 def test_workloads(snap_compare, frozen_app: MeshtuiApp, size: tuple[int, int]) -> None:
     assert snap_compare(frozen_app, terminal_size=size, run_before=pressing("m", "l", "l", "l", "enter", "j"))
+
+
+def test_all_workloads(snap_compare, frozen_app: MeshtuiApp, size: tuple[int, int]) -> None:
+    assert snap_compare(frozen_app, terminal_size=size, run_before=pressing("m", "w", "l", "l", "l"))

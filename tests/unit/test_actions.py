@@ -28,6 +28,7 @@ FROM_TEXTUAL = {"app.focus_next", "app.focus_previous", "screen.copy_text"}
 """What every Textual screen binds: Tab, Shift-Tab, and copying selected text."""
 SAME_KEY_TWICE = {
     ("probe", "enter"),  # the table's Enter probes, too
+    ("checkout", "enter"),  # the diagram's Enter opens what the cursor is on
     ("probe", "space"),  # the tour's Space, which exists only on the tour
     ("main", "escape"),  # the prompt's Escape, while something is typed
     ("denials", "escape"),
@@ -55,6 +56,11 @@ def screen_classes():
             if issubclass(cls, Screen) and cls.__module__ == module.__name__ and info.name not in WITHOUT_KEYS:
                 found[info.name] = cls
     return found
+
+
+def kinds_of(widget):
+    """A widget's class and all that are derived from it."""
+    return [widget, *(each for kind in widget.__subclasses__() for each in kinds_of(kind))]
 
 
 CLASSES = {**screen_classes(), **WIDGET_CLASSES, "app": MeshtuiApp}

@@ -46,7 +46,7 @@ PARAMS = [
     value("--write-baseline", "FILE", "write the findings of today into a file", shell_complete=files),
     value("--fix-dir", "DIR", "write the objects that fixes change or create into a new folder", shell_complete=files),
     switch("--no-observe", "ask no application: only what the cluster's API says"),
-    switch("--denials", "read the proxies' logs too: denials of the last 10 minutes make a finding more severe"),
+    switch("--denials", "read the proxies' logs too: denials of the last 15 minutes make a finding more severe"),
 ]
 
 

@@ -11,7 +11,7 @@ from meshtui.engine.explain.wording import in_words
 from meshtui.engine.path.relations import workload_of
 from meshtui.kinds.registry import MODELLED_POLICIES, objects_in
 from meshtui.model.constants import HBONE_PORT, NETWORK_LAYERS
-from meshtui.model.denial import Denial, DenialKind
+from meshtui.model.denial import BUCKET_S, WINDOW_S, Denial, DenialKind
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind, FlowEndpoint
 from meshtui.model.ids import ObjectRef, spiffe_id
@@ -253,6 +253,12 @@ class DeniedCount:
     incoming: int = 0
     logged: int = 0
     predicted: int = 0
+    slots: tuple[int, ...] = ()
+    """All of them by time: equal parts of ``WINDOW_S`` seconds, the oldest first."""
+
+
+SLOTS = 10
+"""So many parts of the time are counted apart."""
 
 
 def count_by_object(judged: Iterable[JudgedDenial], since: datetime) -> dict[ObjectRef, DeniedCount]:
@@ -260,14 +266,17 @@ def count_by_object(judged: Iterable[JudgedDenial], since: datetime) -> dict[Obj
     found: dict[ObjectRef, DeniedCount] = {}
 
     def add(ref: ObjectRef, outgoing: int = 0, incoming: int = 0, logged: int = 0, predicted: int = 0) -> None:
-        old = found.get(ref, DeniedCount())
-        found[ref] = DeniedCount(old.outgoing + outgoing, old.incoming + incoming, old.logged + logged, old.predicted + predicted)
+        old = found.get(ref, DeniedCount(slots=(0,) * SLOTS))
+        slots = tuple(map(sum, zip(old.slots, times, strict=True)))
+        numbers = old.outgoing + outgoing, old.incoming + incoming, old.logged + logged, old.predicted + predicted
+        found[ref] = DeniedCount(*numbers, slots)
 
     for each in judged:
         denial = each.denial
         number = denial.since(since)
         if not number or not (denial.kind.certain or each.agreement is Agreement.AGREES):
             continue
+        times = _by_slot(denial, since)
         for end, outgoing in ((denial.source, True), (denial.destination, False)):
             if end is not None and end.kind in {EndpointKind.POD, EndpointKind.WORKLOAD}:
                 ref = ObjectRef(end.owner_kind or "Pod", end.namespace, end.name)
@@ -275,3 +284,12 @@ def count_by_object(judged: Iterable[JudgedDenial], since: datetime) -> dict[Obj
         if each.decided_by is not None:
             add(each.decided_by.ref, logged=number * each.from_log, predicted=number * (not each.from_log))
     return found
+
+
+def _by_slot(denial: Denial, since: datetime) -> tuple[int, ...]:
+    """The denials since a moment, in ``SLOTS`` parts of the window."""
+    slots, start = [0] * SLOTS, since.timestamp()
+    for at, number in denial.recent:
+        if at > start - BUCKET_S:
+            slots[min(SLOTS - 1, max(0, int((at - start) * SLOTS // WINDOW_S)))] += number
+    return tuple(slots)

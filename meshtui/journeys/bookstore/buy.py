@@ -28,8 +28,9 @@ from meshtui.journeys.bookstore.trace import (
 )
 from meshtui.journeys.bookstore.values import values
 from meshtui.journeys.gateway import Answer
+from meshtui.journeys.plan import AFTER, BEFORE
 from meshtui.journeys.report import Report
-from meshtui.journeys.run import AFTER, BEFORE, SETTLE_S, Runner, values_of
+from meshtui.journeys.run import SETTLE_S, Runner, values_of
 from meshtui.logs.ztunnel import AccessLine
 from meshtui.model.redact import redact
 from meshtui.settings import Settings

@@ -33,13 +33,13 @@ def raised(one, denied=DENIED):
 def test_a_policy_that_denied_something_is_worse_than_one_that_may():
     found = raised(finding(POLICY.ref, ECOM))
     assert found.severity is Severity.ERROR
-    assert found.why == f"what it causes; 3 connections were denied by {POLICY.ref} in the last 10 minutes"
+    assert found.why == f"what it causes; 3 connections were denied by {POLICY.ref} in the last 15 minutes"
 
 
 def test_a_workload_whose_connections_are_denied_is_worse_than_one_that_calls_nobody():
     found = raised(finding(ECOM, severity=Severity.INFO))
     assert found.severity is Severity.WARNING
-    assert found.why.endswith(f"3 connections were denied from or to {ECOM} in the last 10 minutes")
+    assert found.why.endswith(f"3 connections were denied from or to {ECOM} in the last 15 minutes")
 
 
 def test_denials_of_others_are_no_evidence():
