@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 import threading
 from asyncio import AbstractEventLoop, get_running_loop
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
+from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.events import Key
@@ -44,6 +47,14 @@ _FIRST_STYLES: list[str | PurePath] = [STYLES / "base.tcss", STYLES / "main.tcss
 """What the first frame needs."""
 
 
+@dataclass(frozen=True, slots=True)
+class Contexts:
+    """The contexts of the kubeconfig: ``names`` lists them, ``open`` opens a session on one (it raises MeshtuiError)."""
+
+    names: Callable[[], list[str]]
+    open: Callable[[str], Session]
+
+
 def _no_expectations() -> list[Entry]:
     raise UsageError("no expectations are loaded", "meshtui acceptance has them")
 
@@ -62,7 +73,10 @@ class MeshtuiApp(App[None], inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
 
     def __init__(
-        self, session: Session | Callable[[], Session], read_entries: Callable[[], list[Entry]] = _no_expectations
+        self,
+        session: Session | Callable[[], Session],
+        read_entries: Callable[[], list[Entry]] = _no_expectations,
+        contexts: Contexts | None = None,
     ) -> None:
         super().__init__(css_path=_FIRST_STYLES if callable(session) else None)
         self._session: Session | None = None
@@ -74,6 +88,7 @@ class MeshtuiApp(App[None], inherit_bindings=False):
             self._take(session)
         self.failed: MeshtuiError | None = None
         self._read_entries = read_entries
+        self._contexts = contexts
         self._guide: Guide | None = None
         self._guided_by: tuple[Drill | Tour, bool] | None = None
 
@@ -257,6 +272,32 @@ class MeshtuiApp(App[None], inherit_bindings=False):
             self.notify("stopped; Ctrl-C again quits", severity="warning", timeout=3)
             return
         await self.action_quit()
+
+    def contexts(self) -> list[str]:
+        """The names of the contexts that can be switched to."""
+        return self._contexts.names() if self._contexts is not None and not self.session.label.sandbox else []
+
+    @work(exclusive=True, group="context")
+    async def switch_context(self, name: str) -> None:
+        """Show another context: what belonged to the old one is closed, and every screen with it."""
+        from meshtui.screens.main import MainScreen
+
+        contexts, old = self._contexts, self.session
+        if contexts is None or name not in self.contexts():
+            known = ", ".join(self.contexts()) or "none"
+            self.notify(f"no context {name!r}: known are {known}", severity="warning", markup=False)
+            return
+        try:
+            new = await asyncio.to_thread(contexts.open, name)
+        except MeshtuiError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        while len(self.screen_stack) > 2:  # Textual's own, and the main screen
+            await self.pop_screen()
+        self._take(new)
+        await self.switch_screen(MainScreen(new))
+        self._follow()
+        await old.stop()
 
     def action_help(self) -> None:
         """Open the help for the top screen."""

@@ -192,7 +192,7 @@ class LinkScreen(ActionScreen):
         self.app.copy_to_clipboard(text)
         self.notify(f"copied {what}: {text.splitlines()[0][:60] if text else ''}", timeout=3, markup=False)
 
-    def save(self, text: str, name: str, suffix: str) -> None:
+    def write_file(self, text: str, name: str, suffix: str) -> None:
         """Save a text as a file, and say where."""
         try:
             path = saved(text, name, suffix, self._session.clock())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Protocol, runtime_checkable
 
 from textual import events, on, work
 from textual.app import ComposeResult
@@ -37,6 +37,7 @@ from meshtui.ui.panes import Pane, pane_called, panes, tabbed
 from meshtui.ui.panes.findings import finding_of
 from meshtui.ui.related import related, uids_of
 from meshtui.ui.saving import table_text
+from meshtui.ui.sorting import letters_of
 from meshtui.ui.view import View
 from meshtui.ui.widgets.detail import Detail
 from meshtui.ui.widgets.document_view import DocumentView
@@ -60,6 +61,23 @@ _NEXT_AFTER_S = 0.02
 """After a change, the panes without the focus are renewed one after the other, so many seconds apart."""
 
 
+_WITH_NAMES = frozenset({"ns", "namespace", "ctx", "context"})
+"""The words after ``:`` that take a name."""
+
+
+@runtime_checkable
+class HasContexts(Protocol):
+    """The program, if it can switch to another context."""
+
+    def contexts(self) -> list[str]:
+        """The names of the contexts."""
+        ...
+
+    def switch_context(self, name: str) -> object:
+        """Show another context."""
+        ...
+
+
 class MainScreen(LinkScreen):
     """The first screen. Other screens are pushed on top of it."""
 
@@ -78,6 +96,11 @@ class MainScreen(LinkScreen):
         self._stale: list[PaneBox] = []
         self._renewing: Timer | None = None
         self._denied: Mapping[ObjectRef, DeniedCount] | None = None
+
+    @property
+    def crumb(self) -> str:
+        """What the header calls this screen."""
+        return self.pane.title
 
     def compose(self) -> ComposeResult:
         """Header, tabs, the panes beside the detail, prompt, footer."""
@@ -431,7 +454,7 @@ class MainScreen(LinkScreen):
         """Save the table as CSV."""
         table = self.table
         text = table_text([c.title for c in table.columns], [[cell.text for cell in row.cells] for row in table.rows])
-        self.save(text, f"{self.session.label.context}-{self.pane.id}", "csv")
+        self.write_file(text, f"{self.session.label.context}-{self.pane.id}", "csv")
 
     def action_pane(self, order: int) -> None:
         """Go to the pane with this number."""
@@ -483,7 +506,12 @@ class MainScreen(LinkScreen):
         aliases = [pane.aliases for pane in panes()]
         words = [action.words for action in on_place(self.PLACE) if action.words]
         usual = [each[0] for each in (*aliases, *words)]
-        self.query_one(Prompt).ask(":", [*usual, *(word for each in (*aliases, *words) for word in each)], "")
+        names = [word for each in (*aliases, *words) for word in each]
+        spaces = [f"ns {name}" for name in sorted(self.session.snapshot.namespace_by_name)]
+        self.query_one(Prompt).ask(":", [*usual, *names, *spaces, *(f"ctx {name}" for name in self._contexts())], "")
+
+    def _contexts(self) -> list[str]:
+        return self.app.contexts() if isinstance(self.app, HasContexts) else []
 
     def action_filter(self) -> None:
         """Open the prompt for the filter."""
@@ -506,6 +534,11 @@ class MainScreen(LinkScreen):
             self._focus_body()
             self._filter(event.text)
             return
+        word, _, name = event.text.strip().lower().partition(" ")
+        if word in _WITH_NAMES and (name or word not in {"ns", "namespace"}):
+            self._focus_body()
+            self._go_by_name(word, event.text.strip().partition(" ")[2].strip())
+            return
         word = event.text.strip().lower()
         action = typed(self.PLACE, word)
         if action is not None:
@@ -519,6 +552,19 @@ class MainScreen(LinkScreen):
         if action is None and word:
             known = ", ".join(sorted(pane.aliases[0] for pane in panes()))
             self.notify(f"no kind {word!r}: try {known}", severity="warning", markup=False)
+
+    def _go_by_name(self, word: str, name: str) -> None:
+        """``ns NAME`` shows a namespace, ``ctx NAME`` another context."""
+        if word in {"ctx", "context"}:
+            if not name:
+                known = ", ".join(self._contexts()) or "only this one"
+                self.notify(f"contexts: {known}; type :ctx NAME", timeout=6, markup=False)
+            elif isinstance(self.app, HasContexts):
+                self.app.switch_context(name)
+        elif name in self.session.snapshot.namespace_by_name:
+            self._to_namespace(name)
+        else:
+            self.notify(f"no namespace {name!r}", severity="warning", markup=False)
 
     @on(Prompt.Left)
     def _left(self, event: Prompt.Left) -> None:
@@ -534,8 +580,19 @@ class MainScreen(LinkScreen):
     def action_sort(self) -> None:
         """Sort by the time of the last change, or by name."""
         self.box.by_change = not self.box.by_change
+        self.box.sort = ""
         self.refresh_data()
         self.table.cursor = 0
+
+    def action_sort_by(self, letter: str) -> None:
+        """Sort by the column with this letter; again: in reverse."""
+        title = next((title for title, each in letters_of(self.table.columns).items() if each == letter), "")
+        if title:
+            self.box.sort_by(title)
+
+    @on(ObjectTable.HeaderChosen)
+    def _sorted(self, event: ObjectTable.HeaderChosen) -> None:
+        next(box for box in self._boxes if box.table is event.table).sort_by(event.title)
 
     def action_namespace(self) -> None:
         """Choose a namespace, or all."""

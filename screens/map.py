@@ -30,6 +30,11 @@ class MapScreen(LinkScreen):
         super().__init__(session)
         self._refs = [ref]
 
+    @property
+    def crumb(self) -> str:
+        """What the header calls this screen."""
+        return f"Map of {self._refs[-1].name}"
+
     def compose(self) -> ComposeResult:
         """Header, map, footer."""
         yield StatusBar(id="status")

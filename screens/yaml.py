@@ -33,6 +33,11 @@ class YamlScreen(TextScreen):
         self._text = ""
         self._unfolded = False
 
+    @property
+    def crumb(self) -> str:
+        """What the header calls this screen."""
+        return f"YAML of {self._ref.name}"
+
     def on_mount(self) -> None:
         """Read the object."""
         self.query_one(StatusBar).show(self._session)

@@ -37,7 +37,7 @@ def run_tui(
         read_settings(warnings.append)  # what is wrong with them is said first
         raise UsageError("this is not a terminal", "commands that print text: meshtui --help")
     try:
-        from meshtui.app import MeshtuiApp
+        from meshtui.app import Contexts, MeshtuiApp
     except ModuleNotFoundError as error:
         hint = "install meshtui with its dependencies (docs/guide/installing.md)"
         raise UsageError(f"the terminal program needs {error.name}", hint) from error
@@ -55,7 +55,20 @@ def run_tui(
 
         return read_expectations(*find(app.session.settings.checkout.expectations))
 
-    app = MeshtuiApp(open_session() if stdin_first else open_session, read_entries)
+    def open_context(name: str) -> Session:
+        from meshtui.cli.source import source_for
+        from meshtui.session import Session
+
+        settings = app.session.settings.model_copy(update={"context": name})
+        return Session(source_for(settings), settings)
+
+    def names() -> list[str]:
+        from meshtui.cli.completing import contexts_of
+
+        settings = app.session.settings
+        return [] if settings.filenames else contexts_of(settings.kubeconfig)
+
+    app = MeshtuiApp(open_session() if stdin_first else open_session, read_entries, Contexts(names, open_context))
     if guided_by is not None:
         app.guided_by(guided_by, offered=offered)
     watch()

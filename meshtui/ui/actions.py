@@ -86,6 +86,9 @@ WIDGETS: Mapping[str, tuple[str, ...]] = {
 }
 """All screens, and for each the widgets in it that have keys."""
 
+SORT_LETTERS = "BCEFHIKLNOQRSTUVWXYZ"
+"""The letters that may stand for a column: capitals without another meaning on the main screen, or in a table."""
+
 _LEFT_BY_ESCAPE_OR_Q = (
     "acceptance",
     "checkout",
@@ -289,6 +292,7 @@ ACTIONS: tuple[Action, ...] = (
         shown=False,
         places=_SEARCHED,
     ),
+    Action("text_screen.save", "ctrl+s", "save", "Save", "save the text as a file", shown=False, places=_SEARCHED),
     Action("yaml.unfold", "o,enter", "unfold", "Unfold", "what kubectl repeats: whole, or one line"),
     Action("yaml.reload", "r", "reload", "Read again", "read the object again"),
     Action(
@@ -307,6 +311,17 @@ ACTIONS: tuple[Action, ...] = (
     Action("main.logs", "l", "logs", "Log", "what the ztunnels log of this workload", palette="ztunnel log"),
     Action("main.yaml", "y", "yaml", "YAML", "this object as YAML", palette="YAML"),
     Action("main.sort", "s", "sort", "By change", "newest change first, or by name", palette="Sort by last change"),
+    *(
+        Action(
+            f"main.sort_{letter.lower()}",
+            letter,
+            f"sort_by('{letter}')",
+            f"Sort by {letter}",
+            "sort by the column with this letter underlined; again: reverse",
+            shown=False,
+        )
+        for letter in SORT_LETTERS
+    ),
     # Dialogs.
     Action("close", "escape", "dismiss(None)", "Back", "close, and choose nothing", places=("choose_flow", "namespace")),
     Action("choose_flow.close", "q", "dismiss(None)", "Back", "close, and choose nothing", shown=False),
@@ -326,6 +341,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("table.down", "down,j", "move(1)", "Down", "a row up, down", shown=False),
     Action("table.page_up", "pageup,ctrl+b", "page(-1)", "Page up", "a page up, down", shown=False),
     Action("table.page_down", "pagedown,ctrl+f", "page(1)", "Page down", "a page up, down", shown=False),
+    Action("table.half_up", "ctrl+u", "page(-0.5)", "Half a page up", "half a page up, down", shown=False),
+    Action("table.half_down", "ctrl+d", "page(0.5)", "Half a page down", "half a page up, down", shown=False),
     Action("table.first", "home,g", "edge(0)", "First", "the first, the last row", shown=False),
     Action("table.last", "end,G", "edge(-1)", "Last", "the first, the last row", shown=False),
     Action("table.open", "enter", "choose", "Open", "open; on a namespace: its workloads", shown=False),
@@ -345,6 +362,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("text.open", "enter", "follow", "Open", "open the link under the cursor", shown=False),
     Action("text.page_up", "pageup", "page_up", "Page up", "a page up, down in a text", shown=False),
     Action("text.page_down", "pagedown", "page_down", "Page down", "a page up, down in a text", shown=False),
+    Action("text.half_up", "ctrl+u", "half_page(-1)", "Half a page up", "half a page up, down in a text", shown=False),
+    Action("text.half_down", "ctrl+d", "half_page(1)", "Half a page down", "half a page up, down in a text", shown=False),
     Action("text.top", "home,g", "scroll_home", "Top", "the beginning, the end of a text", shown=False),
     Action("text.end", "end,G", "scroll_end", "End", "the beginning, the end of a text", shown=False),
     Action("picture.left", "left", "walk(-1,0)", "Left", "to what is at the left, at the right", shown=False),

@@ -159,6 +159,10 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
         if not self._walk(by):
             self.scroll_relative(y=by, animate=False)
 
+    def action_half_page(self, by: int) -> None:
+        """Half a page down or up."""
+        self.scroll_relative(y=by * max(1, self.size.height // 2), animate=False)
+
     def action_follow(self) -> None:
         """Open the link that the cursor rests on; without one, the key is the screen's."""
         if self.link is None:

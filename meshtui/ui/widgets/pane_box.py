@@ -13,6 +13,7 @@ from meshtui.ui.filters import parse
 from meshtui.ui.frame import LOADING_MARK
 from meshtui.ui.labels import labels_by_uid
 from meshtui.ui.panes import Pane
+from meshtui.ui.sorting import letters_of, order_of
 from meshtui.ui.view import View
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.table import Column, ObjectTable, Row
@@ -45,6 +46,9 @@ class PaneBox(Vertical):
         self.error = ""
         """What is wrong with the filter."""
         self.by_change = False
+        self.sort = ""
+        """The title of the column by which the rows are sorted; empty: in the pane's own order."""
+        self.reverse = False
         self.total = 0
         self._parts: tuple[dict[str, tuple[Row, Row]], tuple[int, ...]] = {}, ()
 
@@ -81,6 +85,7 @@ class PaneBox(Vertical):
         table.display = document is None
         if document is not None:
             self.document.show(document)
+        table.sorted_by(self.sort, reverse=self.reverse, letters=letters_of(columns))
         table.show(columns, rows, complete=session.settled)
         self._entitle()
 
@@ -133,7 +138,21 @@ class PaneBox(Vertical):
         if self.by_change:
             changes = self._view.session.changes()
             rows = sorted(rows, key=lambda row: changes.get(row.uid, 0.0), reverse=True)
+        place = next((index for index, column in enumerate(self.pane.columns) if column.title and column.title == self.sort), -1)
+        if place >= 0:
+            rows = sorted(rows, key=lambda row: order_of(row.cells[place]), reverse=self.reverse)
         return rows
+
+    def sort_by(self, title: str) -> None:
+        """Sort by a column; again: in reverse; a third time: in the pane's own order."""
+        if self.sort != title:
+            self.sort, self.reverse = title, False
+        elif not self.reverse:
+            self.reverse = True
+        else:
+            self.sort, self.reverse = "", False
+        self.by_change = False
+        self.refresh_rows()
 
     def _face(self, rows: list[Row]) -> Document | None:
         session, pane = self._view.session, self.pane

@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from meshtui.model.snapshot import KindStatus
 from meshtui.session import Session
+from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.columns import level, shorten
 from meshtui.ui.document import BAD, DIM, WARN
 from meshtui.ui.finding_marks import Marks
@@ -71,6 +72,9 @@ class StatusBar(Static):
                 parts.append(_Part(value, name="" if terse else f"{name} ", cut=cut))
         if session.namespace:
             parts.append(_Part(session.namespace, name="namespace ", cut=1))
+        way = [screen.crumb for screen in self.app.screen_stack if isinstance(screen, ActionScreen)]
+        if len(way) > 1:
+            parts.append(_Part(" ▸ ".join(way), "$text-accent", cut=1))
         seen = session.snapshot.kind_state("Pod").scope or session.snapshot.kind_state("Namespace").scope
         if seen:
             names = seen.split(", ")
@@ -132,12 +136,33 @@ def banner(session: Session) -> tuple[str, ...]:
         return f"✗ NOT LIVE: {', '.join(session.stopped)} stopped, and stay as they are; start meshtui again", f"  {name}: {why}"
     broken = _in_state(session, KindStatus.BROKEN)
     if not broken:
-        return _sandbox_trouble(session)
+        return _lost(session) or _sandbox_trouble(session)
     names = ", ".join(broken[:_NAMES]) + (f" and {len(broken) - _NAMES} more" if len(broken) > _NAMES else "")
     states = [session.snapshot.kind_state(name) for name in broken]
     since, now = min((state.since for state in states if state.since), default=None), session.clock()
     when = f" since {since.astimezone(now.tzinfo):%H:%M:%S} ({age((now - since).total_seconds())})" if since else ""
     return f"✗ NOT LIVE: {names} can't be read{when}, what is shown of it is older; r tries now", f"  {states[0].message}"
+
+
+def _lost(session: Session) -> tuple[str, ...]:
+    """The banner of a lost connection, or of an expired login: since when, and how old is what is shown."""
+    health = session.health()
+    words = {
+        KindStatus.STALE: "the connection is lost",
+        KindStatus.UNREACHABLE: "the API server can't be reached",
+        KindStatus.EXPIRED: "the login has expired",
+    }
+    if health.status not in words or session.loading:
+        return ()
+    now = session.clock()
+    since = (
+        f" since {health.since.astimezone(now.tzinfo):%H:%M:%S} ({age((now - health.since).total_seconds())})"
+        if health.since
+        else ""
+    )
+    known = f"what is shown was known {_age(session)}" if session.snapshot.taken_at else "nothing was read before"
+    said = (f"  {health.message}",) if health.message else ()
+    return f"✗ NOT LIVE: {words[health.status]}{since}; {known}; r tries now", *said
 
 
 def _sandbox_trouble(session: Session) -> tuple[str, ...]:

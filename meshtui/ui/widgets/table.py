@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -110,6 +110,7 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._clock = clock
         self._gutter = int(gutter)
         self.headed = True
+        self._sorting: tuple[str, bool, Mapping[str, str]] = ("", False, {})
         self._related: frozenset[str] = frozenset()
         self.columns: tuple[Column, ...] = tuple(columns)
         self.rows: list[Row] = []
@@ -131,6 +132,20 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
             self.headed = shown
             self.virtual_size = Size(0, len(self.rows) + self.headed)
             self._keep_visible()
+            self.refresh()
+
+    class HeaderChosen(Message):
+        """A click on the title of a column."""
+
+        def __init__(self, table: ObjectTable, title: str) -> None:
+            super().__init__()
+            self.table = table
+            self.title = title
+
+    def sorted_by(self, title: str, *, reverse: bool, letters: Mapping[str, str]) -> None:
+        """Say in the header by which column the rows are sorted (empty: by none), and underline the letter of each column."""
+        if (title, reverse, letters) != self._sorting:
+            self._sorting = title, reverse, letters
             self.refresh()
 
     def relate(self, uids: frozenset[str]) -> None:
@@ -267,9 +282,7 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         """A line of the whole table: 0 is the header."""
         width = self.size.width
         if line == 0:
-            style = self.get_component_rich_style("table--header")
-            words = [column.title for column in self.columns]
-            return self._strip([Cell(word) for word in words], style, {}, width)
+            return self._header(width)
         index = line - 1
         if not 0 <= index < len(self.rows):
             return Strip.blank(width, self.get_component_rich_style("table--row"))
@@ -282,6 +295,43 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
             base = self.get_component_rich_style("table--marked")
         tones = {} if here else {cell.tone: self._tone(cell.tone, base) for cell in row.cells if cell.tone}
         return self._strip(row.cells, base, tones, width, related=row.uid in self._related)
+
+    def _header(self, width: int) -> Strip:
+        """The titles, each with its letter underlined; an arrow says by which the rows are sorted."""
+        base = self.get_component_rich_style("table--header")
+        chosen, reverse, letters = self._sorting
+        segments = [Segment(" " * self._gutter, base)] if self._gutter else []
+        for column, size in zip(self.columns, self._widths, strict=False):
+            if size <= 0:
+                continue
+            arrow = ("↓" if reverse else "↑") if column.title and column.title == chosen else ""
+            room = size + (1 if arrow else 0)  # an arrow may stand in the gap
+            title = (
+                column.title if len(column.title) + len(arrow) <= room else f"{column.title[: max(0, room - 1 - len(arrow))]}…"
+            )
+            text = title + arrow
+            before = " " * max(0, size - len(text)) if column.right else ""
+            place = title.find(letters.get(column.title, "\0"))
+            if place >= 0:
+                segments += [
+                    Segment(before + text[:place], base),
+                    Segment(text[place], base + Style(underline=True)),
+                    Segment(text[place + 1 :], base),
+                ]
+            else:
+                segments.append(Segment(before + text, base))
+            segments.append(Segment(" " * (size + GAP - len(before) - len(text)), base))
+        return Strip(segments).adjust_cell_length(width, base).crop(0, width)
+
+    def _title_at(self, x: int) -> str:
+        """The title of the column at a cell of the header, or empty."""
+        start = self._gutter
+        for column, size in zip(self.columns, self._widths, strict=False):
+            if size > 0:
+                if start <= x < start + size + GAP:
+                    return column.title
+                start += size + GAP
+        return ""
 
     def _tone(self, tone: str, base: Style) -> Style:
         style = self.get_component_rich_style(f"table--{tone}")
@@ -331,9 +381,9 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         """Up or down."""
         self.cursor += by
 
-    def action_page(self, by: int) -> None:
-        """A screen up or down."""
-        self.cursor += by * max(1, self.size.height - self.headed - 1)
+    def action_page(self, by: float) -> None:
+        """A screen up or down, or half of one."""
+        self.cursor += round(by * max(2, self.size.height - self.headed - 1))
 
     def action_edge(self, index: int) -> None:
         """First or last row."""
@@ -345,7 +395,11 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
             self.post_message(self.Chosen(self, self.uid))
 
     def on_click(self, event: events.Click) -> None:
-        """A click moves the cursor; one on the cursor opens."""
+        """A click moves the cursor; one on the cursor opens; one on a title sorts."""
+        if event.y == 0 and self.headed:
+            if title := self._title_at(event.x):
+                self.post_message(self.HeaderChosen(self, title))
+            return
         index = self._line_at(event.y) - 1
         if not 0 <= index < len(self.rows):
             return
