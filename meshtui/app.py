@@ -17,11 +17,14 @@ from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.events import Key
 from textual.screen import Screen
+from textual.theme import Theme
 from textual.widgets import Input
 from textual.worker import WorkerFailed
 
 from meshtui import styles
 from meshtui.model.errors import MeshtuiError, UsageError
+from meshtui.remembered import Remembered
+from meshtui.ui import themes
 from meshtui.ui.actions import bindings, checked, commands, on
 from meshtui.ui.text import clean
 
@@ -51,9 +54,10 @@ def _no_expectations() -> list[Entry]:
 class MeshtuiApp(App[None], inherit_bindings=False):
     """One session on the screen. ``read_entries`` reads the expectations that acceptance verifies.
 
-    Raises ConfigError where the setting ``keys`` is wrong. Where ``session`` is a function, a first frame is drawn at once;
-    then the rest of the program is imported and the session opened, in a thread. A MeshtuiError that this raises ends the
-    app, and stands in ``failed``.
+    ``theme`` was asked for on the command line; ``remembered`` is from the last time, and without it nothing is remembered.
+    Raises ConfigError where the setting ``keys`` is wrong, UsageError for an unknown theme. Where ``session`` is a function, a
+    first frame is drawn at once; then the rest of the program is imported and the session opened, in a thread. A MeshtuiError
+    that this raises ends the app, and stands in ``failed``.
     """
 
     TITLE = "meshtui"
@@ -62,9 +66,20 @@ class MeshtuiApp(App[None], inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
 
     def __init__(
-        self, session: Session | Callable[[], Session], read_entries: Callable[[], list[Entry]] = _no_expectations
+        self,
+        session: Session | Callable[[], Session],
+        read_entries: Callable[[], list[Entry]] = _no_expectations,
+        *,
+        theme: str = "",
+        remembered: Remembered | None = None,
     ) -> None:
         super().__init__(css_path=_FIRST_STYLES if callable(session) else None)
+        for each in themes.THEMES:
+            self.register_theme(each)
+        self.remembered = remembered or Remembered()
+        self._theme_asked = themes.checked(theme)
+        known = themes.remembered(self.remembered.theme)
+        self._theme_given = self._theme_asked or known or themes.default(no_color=self.no_color)
         self._session: Session | None = None
         self._open: Callable[[], Session] | None = None
         self._keymap_chosen: Mapping[str, str] = {}
@@ -82,6 +97,7 @@ class MeshtuiApp(App[None], inherit_bindings=False):
 
         session.applications = session.applications or applications()
         self._keymap_chosen = checked(session.settings.keys)
+        self._theme_given = self._theme_asked or themes.checked(session.settings.theme) or self._theme_given
         self._session = session
 
     def guided_by(self, what: Drill | Tour, *, offered: bool = False) -> None:
@@ -90,7 +106,8 @@ class MeshtuiApp(App[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Show the main screen first, then start to read; or the first frame, then import what the main screen needs."""
-        self.theme = "textual-dark"
+        self.theme = self._theme_given
+        self.theme_changed_signal.subscribe(self, self._remember_theme)
         if self._open is None:
             from meshtui.screens.main import MainScreen
 
@@ -101,6 +118,17 @@ class MeshtuiApp(App[None], inherit_bindings=False):
             from meshtui.screens.opening import OpeningScreen
 
             self.push_screen(OpeningScreen(partial(self._open_apart, self._open)))
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """The variables of meshtui's own that the stylesheets use."""
+        return themes.variables(no_color=self.no_color)
+
+    def _remember_theme(self, theme: Theme) -> None:
+        """Keep a theme that the person has chosen, not one that flags or settings ask for."""
+        if theme.name != self._theme_given:
+            self._theme_given = ""  # from now on everything is a choice
+            self.remembered.theme = theme.name
+            self.remembered.save()
 
     @property
     def session(self) -> Session:
@@ -141,6 +169,7 @@ class MeshtuiApp(App[None], inherit_bindings=False):
             from meshtui.screens.main import MainScreen
             from meshtui.screens.opening import OpeningScreen
 
+            self.theme = self._theme_given
             self.stylesheet.read_all([Path(path) for path in self.CSS_PATH])
             self.stylesheet.parse()
             opening = next(screen for screen in self.screen_stack if isinstance(screen, OpeningScreen))

@@ -10,11 +10,11 @@ from meshtui.ui.text import clean
 
 OK, BAD, WARN, DIM, STRONG, PLAIN = "ok", "bad", "warn", "dim", "strong", ""
 
-_STYLES = {
+STYLES = {
     OK: "$text-success",
-    BAD: "bold $text-error",
-    WARN: "$text-warning",
-    DIM: "dim",
+    BAD: "$bad-style $text-error",
+    WARN: "$warn-style $text-warning",
+    DIM: "$foreground-muted",
     STRONG: "bold $text-primary",
     PLAIN: "",
 }
@@ -55,7 +55,7 @@ class Document:
             if section.title:
                 parts.append(Content.styled(clean(section.title), "bold"))
             for line in section.lines:
-                styled = [Content.styled(clean(word.text), _STYLES[word.tone]) for word in line]
+                styled = [Content.styled(clean(word.text), STYLES[word.tone]) for word in line]
                 parts.append(Content("  " if section.title else "").append(Content("").join(styled)))
         return parts
 
