@@ -20,11 +20,14 @@ from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.events import Key
 from textual.screen import Screen
+from textual.theme import Theme
 from textual.widgets import Input
 from textual.worker import WorkerFailed
 
 from meshtui import styles
 from meshtui.model.errors import MeshtuiError, UsageError
+from meshtui.remembered import Remembered
+from meshtui.ui import themes
 from meshtui.ui.actions import bindings, checked, commands, on
 from meshtui.ui.text import clean
 
@@ -62,9 +65,10 @@ def _no_expectations() -> list[Entry]:
 class MeshtuiApp(App[None], inherit_bindings=False):
     """One session on the screen. ``read_entries`` reads the expectations that acceptance verifies.
 
-    Raises ConfigError where the setting ``keys`` is wrong. Where ``session`` is a function, a first frame is drawn at once;
-    then the rest of the program is imported and the session opened, in a thread. A MeshtuiError that this raises ends the
-    app, and stands in ``failed``.
+    ``theme`` was asked for on the command line; ``remembered`` is from the last time, and without it nothing is remembered.
+    Raises ConfigError where the setting ``keys`` is wrong, UsageError for an unknown theme. Where ``session`` is a function, a
+    first frame is drawn at once; then the rest of the program is imported and the session opened, in a thread. A MeshtuiError
+    that this raises ends the app, and stands in ``failed``.
     """
 
     TITLE = "meshtui"
@@ -76,9 +80,18 @@ class MeshtuiApp(App[None], inherit_bindings=False):
         self,
         session: Session | Callable[[], Session],
         read_entries: Callable[[], list[Entry]] = _no_expectations,
+        *,
         contexts: Contexts | None = None,
+        theme: str = "",
+        remembered: Remembered | None = None,
     ) -> None:
         super().__init__(css_path=_FIRST_STYLES if callable(session) else None)
+        for each in themes.THEMES:
+            self.register_theme(each)
+        self.remembered = remembered or Remembered()
+        self._theme_asked = themes.checked(theme)
+        known = themes.remembered(self.remembered.theme)
+        self._theme_given = self._theme_asked or known or themes.default(no_color=self.no_color)
         self._session: Session | None = None
         self._open: Callable[[], Session] | None = None
         self._keymap_chosen: Mapping[str, str] = {}
@@ -97,6 +110,7 @@ class MeshtuiApp(App[None], inherit_bindings=False):
 
         session.applications = session.applications or applications()
         self._keymap_chosen = checked(session.settings.keys)
+        self._theme_given = self._theme_asked or themes.checked(session.settings.theme) or self._theme_given
         self._session = session
 
     def guided_by(self, what: Drill | Tour, *, offered: bool = False) -> None:
@@ -105,17 +119,29 @@ class MeshtuiApp(App[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Show the main screen first, then start to read; or the first frame, then import what the main screen needs."""
-        self.theme = "textual-dark"
+        self.theme = self._theme_given
+        self.theme_changed_signal.subscribe(self, self._remember_theme)
         if self._open is None:
             from meshtui.screens.main import MainScreen
 
             self.set_keymap(self._keymap_chosen)
-            self.push_screen(MainScreen(self.session))
+            self.push_screen(MainScreen(self.session, self.remembered))
             self._follow()
         else:
             from meshtui.screens.opening import OpeningScreen
 
             self.push_screen(OpeningScreen(partial(self._open_apart, self._open)))
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """The variables of meshtui's own that the stylesheets use."""
+        return themes.variables(no_color=self.no_color)
+
+    def _remember_theme(self, theme: Theme) -> None:
+        """Keep a theme that the person has chosen, not one that flags or settings ask for."""
+        if theme.name != self._theme_given:
+            self._theme_given = ""  # from now on everything is a choice
+            self.remembered.theme = theme.name
+            self.remembered.save()
 
     @property
     def session(self) -> Session:
@@ -156,13 +182,14 @@ class MeshtuiApp(App[None], inherit_bindings=False):
             from meshtui.screens.main import MainScreen
             from meshtui.screens.opening import OpeningScreen
 
+            self.theme = self._theme_given
             self.stylesheet.read_all([Path(path) for path in self.CSS_PATH])
             self.stylesheet.parse()
             opening = next(screen for screen in self.screen_stack if isinstance(screen, OpeningScreen))
             while self.screen is not opening:  # the palette was opened, which has no commands yet
                 await self.pop_screen()
             self.set_keymap(self._keymap_chosen)
-            await self.switch_screen(MainScreen(result))
+            await self.switch_screen(MainScreen(result, self.remembered))
             self._follow()
             for key in opening.keys:
                 self.post_message(Key(key.key, key.character))
@@ -295,7 +322,7 @@ class MeshtuiApp(App[None], inherit_bindings=False):
         while len(self.screen_stack) > 2:  # Textual's own, and the main screen
             await self.pop_screen()
         self._take(new)
-        await self.switch_screen(MainScreen(new))
+        await self.switch_screen(MainScreen(new, self.remembered))
         self._follow()
         await old.stop()
 

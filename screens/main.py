@@ -22,6 +22,7 @@ from meshtui.model.finding import Finding
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus
+from meshtui.remembered import Remembered
 from meshtui.screens.acting import LinkScreen, place_of
 from meshtui.session import Session
 from meshtui.ui import layout
@@ -84,12 +85,13 @@ class MainScreen(LinkScreen):
     PLACE = "main"
     BINDINGS: ClassVar[list[BindingType]] = bindings("main")
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, remembered: Remembered | None = None) -> None:
         super().__init__(session)
         self.session = session
         self.view = View(session)
         self.pane = panes()[1]
-        self.zoom = Zoom.NORMAL
+        self._remembered = remembered or Remembered()
+        self.zoom = next((zoom for zoom in Zoom if zoom.value == self._remembered.zoom), Zoom.NORMAL)
         self.wide = False
         self._due = False
         self._history = History()
@@ -123,6 +125,9 @@ class MainScreen(LinkScreen):
         """Follow the session, and update the header every second."""
         self._stop_listening = self.session.listen(self._changed)
         self.set_interval(1.0, self._second)
+        for box in self._boxes:
+            wanted = self._remembered.sort.get(box.pane.id, "")
+            box.sort, box.reverse = wanted.removeprefix("-"), wanted.startswith("-")
         self._detail.border_title = "Detail"
         self._strip.border_title = "Lately"
         self._arrange()
@@ -496,6 +501,8 @@ class MainScreen(LinkScreen):
     def action_zoom(self) -> None:
         """Show the pane with the focus larger: half of the screen, all of it, then as before."""
         self.zoom = self.zoom.next()
+        self._remembered.zoom = self.zoom.value
+        self._remembered.save()
         self._arrange()
         self.box.focus_inside()
 
@@ -588,11 +595,17 @@ class MainScreen(LinkScreen):
         """Sort by the column with this letter; again: in reverse."""
         title = next((title for title, each in letters_of(self.table.columns).items() if each == letter), "")
         if title:
-            self.box.sort_by(title)
+            self._sort(self.box, title)
 
     @on(ObjectTable.HeaderChosen)
     def _sorted(self, event: ObjectTable.HeaderChosen) -> None:
-        next(box for box in self._boxes if box.table is event.table).sort_by(event.title)
+        self._sort(next(box for box in self._boxes if box.table is event.table), event.title)
+
+    def _sort(self, box: PaneBox, title: str) -> None:
+        """Sort a pane, and remember how."""
+        box.sort_by(title)
+        self._remembered.sort[box.pane.id] = f"{'-' if box.reverse else ''}{box.sort}"
+        self._remembered.save()
 
     def action_namespace(self) -> None:
         """Choose a namespace, or all."""

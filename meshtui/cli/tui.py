@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meshtui.cli.hangup import watch
@@ -25,12 +27,13 @@ def run_tui(
     *,
     offered: bool = False,
     stdin_first: bool = False,
+    theme: str = "",
 ) -> int:
     """Run the TUI until the person quits; in the sandbox, with a drill or the tour beside it.
 
     Settings are read, and the source and session are made, once the first frame is drawn; before it where manifests come
     from standard input, which is the terminal's keys then. Warnings about settings are written when the terminal is
-    restored. Raises MeshtuiError.
+    restored. ``theme`` is the one that was asked for on the command line. Raises MeshtuiError.
     """
     warnings: list[str] = []
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -68,7 +71,15 @@ def run_tui(
         settings = app.session.settings
         return [] if settings.filenames else contexts_of(settings.kubeconfig)
 
-    app = MeshtuiApp(open_session() if stdin_first else open_session, read_entries, Contexts(names, open_context))
+    from meshtui.remembered import Remembered
+
+    app = MeshtuiApp(
+        open_session() if stdin_first else open_session,
+        read_entries,
+        contexts=Contexts(names, open_context),
+        theme=theme or _theme_set(),
+        remembered=Remembered.load(),
+    )
     if guided_by is not None:
         app.guided_by(guided_by, offered=offered)
     watch()
@@ -78,3 +89,22 @@ def run_tui(
     if app.failed is not None:
         raise app.failed
     return app.return_code or 0
+
+
+def _theme_set() -> str:
+    """The theme in the environment or the configuration file, for the first frame: other settings are read behind it.
+
+    Whatever is wrong with them is said then.
+    """
+    import tomllib
+
+    from platformdirs import user_config_path
+
+    if os.environ.get("MESHTUI_THEME"):
+        return os.environ["MESHTUI_THEME"]
+    try:
+        known = tomllib.loads(Path(os.environ.get("MESHTUI_CONFIG") or user_config_path("meshtui") / "config.toml").read_text())
+    except (OSError, ValueError):
+        return ""
+    theme = known.get("theme", "")
+    return theme if isinstance(theme, str) else ""

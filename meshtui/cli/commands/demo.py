@@ -60,7 +60,7 @@ def _run(words: Words, settings: Settings) -> int:
     with _folder() as folder, _sandbox(scenario, folder) as kubeconfig:
         chosen = settings.model_copy(update={"kubeconfig": str(kubeconfig), "context": "", "filenames": ()})
         guided_by = tour() if scenario == _HEALTHY else drill(scenario)
-        return run_tui(lambda _: chosen, guided_by, offered=scenario == _HEALTHY and not touring)
+        return run_tui(lambda _: chosen, guided_by, offered=scenario == _HEALTHY and not touring, theme=settings.theme)
 
 
 @contextlib.contextmanager
@@ -130,5 +130,6 @@ COMMAND = command(
     Words,
     _run,
     refused=("kubeconfig", "context", "impersonate", "impersonate_groups", "filenames"),
+    terminal=True,
     exits={3: "something that the sandbox needs is missing, or can't be started"},
 )

@@ -281,7 +281,9 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         name = number + _fitted(clean(self.rows[row].text), self._left - 1 - len(number)) + " "
         codes, shown = self._codes[row], self._shown()
         base = self.rich_style
-        styles = [base + Style(color=s.color, bold=s.bold or None) for s in map(self._tone, self._marks)]
+        styles = [
+            base + Style(color=s.color, bold=s.bold or None, underline=s.underline or None) for s in map(self._tone, self._marks)
+        ]
         before = " " * self._heads.before
         plain = [set_cell_size(f"{before}{mark.glyph}", width) for mark in self._marks]
         pieces = [(styles[code], plain[code]) for code in codes[shown.start : shown.stop]]

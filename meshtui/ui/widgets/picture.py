@@ -134,7 +134,7 @@ class PictureView(ScrollView, can_focus=True, inherit_bindings=False):
         if tone == PLAIN:
             return base
         style = self.get_component_rich_style(f"picture--{tone}")
-        return base + Style(color=style.color, bold=style.bold or None, dim=style.dim or None)
+        return base + Style(color=style.color, bold=style.bold or None, underline=style.underline or None)
 
     # ---- moving
 

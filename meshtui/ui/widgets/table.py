@@ -335,7 +335,7 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
 
     def _tone(self, tone: str, base: Style) -> Style:
         style = self.get_component_rich_style(f"table--{tone}")
-        return base + Style(color=style.color, bold=style.bold or None)
+        return base + Style(color=style.color, bold=style.bold or None, underline=style.underline or None)
 
     def _strip(self, cells: Sequence[Cell], base: Style, tones: dict[str, Style], width: int, *, related: bool = False) -> Strip:
         segments = [Segment(RELATED if related else " ", base)] if self._gutter else []
@@ -347,7 +347,10 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
                 text = shorten(self._text(cell, short=True), size)
             elif column.right:
                 text = " " * (size - cell_len(text)) + text
-            segments.append(Segment(set_cell_size(text, size) + " " * GAP, tones.get(cell.tone, base)))
+            text = set_cell_size(text, size)
+            toned = text.rstrip() if cell.tone in tones else ""  # an underline ends with its text
+            segments += [Segment(toned, tones[cell.tone])] if toned else []
+            segments.append(Segment(text[len(toned) :] + " " * GAP, base))
         return Strip(segments).adjust_cell_length(width, base).crop(0, width)
 
     # ---- moving
