@@ -14,8 +14,8 @@ from meshtui.ui.document import PLAIN
 from meshtui.ui.links import Link
 from meshtui.ui.text import clean
 
-_NARROW = re.compile("[ -~\u00a0-\u02ff\u2500-\u259f]*")
-"""Characters that have one cell each: Latin letters, lines, blocks."""
+_NARROW = re.compile("[ -~\u00a0-\u00ac\u00ae-\u02ff\u2500-\u259f]*")
+"""Characters that have one cell each and are shown as they are: Latin letters, lines, blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +90,12 @@ class Canvas:
 
     def put(self, x: int, y: int, text: str, tone: str = PLAIN) -> int:
         """Write a text, cleaned, and return the cell after it."""
+        if _NARROW.fullmatch(text):
+            return self._put_narrow(self._cells[y], x, text, tone) if 0 <= y < self.height else x + len(text)
         text = clean(text)
         if not 0 <= y < self.height:
-            return x + cell_len(text)
+            return x + sum(map(cell_len, text))
         row = self._cells[y]
-        if _NARROW.fullmatch(text):
-            return self._put_narrow(row, x, text, tone)
         for character in text:
             size = cell_len(character)
             if size == 0:
