@@ -7,7 +7,7 @@ from rich.cells import cell_len
 from meshtui.ui.pictures.canvas import Canvas
 from meshtui.ui.text import clean
 
-TEXTS = st.text(st.one_of(st.sampled_from("ab ─╮▶✗注文é"), st.characters()), max_size=8)
+TEXTS = st.text(st.one_of(st.sampled_from("ab ─╮▶✗注文é1❤👍\ufe0f\u20e3\u0301\U0001f3fd"), st.characters()), max_size=8)
 TONES = st.sampled_from(["", "dim", "ok"])
 
 
@@ -20,7 +20,8 @@ def test_cells_never_shift(writes):
         at = 0
         for mark in row:
             assert mark.x >= at
-            at = mark.x + sum(map(cell_len, mark.text))
+            assert mark.width == sum(map(cell_len, mark.text))
+            at = mark.x + mark.width
         assert at <= 12
 
 
@@ -40,3 +41,15 @@ def test_what_lies_outside_is_cut_off():
     canvas.put(0, 5, "xx")
     canvas.put(3, 0, "注")
     assert canvas.picture().plain() == "cdef"
+
+
+def test_what_has_no_cell_of_its_own_stays_with_what_is_before_it():
+    canvas = Canvas(6, 1)
+    canvas.put(0, 0, "e\u0301注\u0301x")
+    assert canvas.picture().plain() == "e\u0301注\u0301x"
+
+
+def test_a_character_does_not_become_wider():
+    canvas = Canvas(4, 1)
+    canvas.put(0, 0, "❤\ufe0fab")
+    assert canvas.picture().plain() == "❤ab"

@@ -99,8 +99,7 @@ class Canvas:
         for character in text:
             size = cell_len(character)
             if size == 0:
-                if 0 < x <= self.width:
-                    row[x - 1] = (row[x - 1][0] + character, row[x - 1][1])
+                self._join(row, x - 1, character)
                 continue
             if x >= 0 and x + size <= self.width:
                 self._clear(row, x)
@@ -120,6 +119,15 @@ class Canvas:
                 row[end] = (" ", row[end][1])
             row[start:end] = [(character, tone) for character in text[start - x : end - x]]
         return x + len(text)
+
+    def _join(self, row: list[tuple[str, str]], x: int, character: str) -> None:
+        """Add a character without a cell of its own to the one before it, unless that becomes wider by it."""
+        if 0 < x < self.width and row[x][0] == "":
+            x -= 1  # the first half of a wide one
+        if 0 <= x < self.width:
+            old, tone = row[x]
+            if cell_len(old + character) == cell_len(old):
+                row[x] = (old + character, tone)
 
     @staticmethod
     def _clear(row: list[tuple[str, str]], x: int) -> None:
