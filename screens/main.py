@@ -18,7 +18,7 @@ from textual.worker import get_current_worker
 from meshtui.engine.explain.denials import DeniedCount
 from meshtui.engine.path.relations import PROBED, flows_from_all
 from meshtui.model.errors import MeshtuiError
-from meshtui.model.finding import Finding
+from meshtui.model.finding import Finding, Severity
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus
@@ -357,9 +357,16 @@ class MainScreen(LinkScreen):
     def _walked(self) -> None:
         """The path is that of the edge under the cursor, else of the worst one."""
         link, data = self._map.link, self._map.map
-        flow = link if isinstance(link, Flow) else worst_flow(data) if data is not None else None
+        flow = link if isinstance(link, Flow) else worst_flow(data, self._suspects()) if data is not None else None
         self._path.of(flow)
         self._arrange()
+
+    def _suspects(self) -> frozenset[ObjectRef]:
+        """The objects of findings about the object of the map, or about a policy that selects it."""
+        about = self._map.about
+        near = {about, *related(self.session.snapshot, about)} if about is not None else set()
+        serious = (f for f in self.session.findings if f.severity is not Severity.INFO and not f.ignored)
+        return frozenset(ref for finding in serious if near & set(finding.objects) for ref in finding.objects)
 
     @on(PictureView.Chosen)
     def _picked(self, event: PictureView.Chosen) -> None:
@@ -497,6 +504,17 @@ class MainScreen(LinkScreen):
     def action_previous_pane(self) -> None:
         """Go to the pane before."""
         self._stop(-1)
+
+    def action_aside(self, right: int) -> None:
+        """From the pane to what is beside it: the map, else the detail; and back."""
+        if right < 0:
+            self._focus_body()
+        elif self.focused in (self.box.table, self.box.document) and self.query_one("#right").display:
+            self.set_focus(self._map if self._map.display else self._detail)
+            flow = self._path.about
+            edge = next((item for item in self._map.picture.items if item.link == flow), None) if flow is not None else None
+            if edge is not None:
+                self._map.select(edge.id)
 
     def action_zoom(self) -> None:
         """Show the pane with the focus larger: half of the screen, all of it, then as before."""

@@ -192,6 +192,8 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("main.next", "tab", "next_pane", "Next pane", "the next pane, or part at the right", shown=False),
     Action("main.previous", "shift+tab", "previous_pane", "Previous pane", "the pane, or part, before", shown=False),
+    Action("main.right", "right", "aside(1)", "To the map", "from the pane to the map, and back", shown=False),
+    Action("main.left", "left", "aside(-1)", "To the pane", "from the pane to the map, and back", shown=False),
     Action("main.zoom", "plus,equals_sign", "zoom", "Larger", "this pane larger: half, the whole screen, as before", shown=False),
     Action("main.all", "0", "all_namespaces", "All namespaces", "show all namespaces", shown=False),
     Action("main.last", "minus", "last_view", "Last view", "the view before this one, and back", shown=False),

@@ -85,7 +85,7 @@ class Beside:
         fixed = labels + tight
         self._names, self._fixed = names, labels + (tight if self._tight else easy)
         self.fits = sum(names) + fixed <= width
-        self.possible = sum(min(LEAST_NAME + 4, each) for each in names) + fixed <= width
+        self.possible = sum(min(LEAST_NAME + 2, each) for each in names) + fixed <= width
 
     def draw(self, note: int) -> Canvas:
         """Draw it. ``note``: how many rows to leave at the bottom."""

@@ -28,6 +28,8 @@ MARKS = {
     KindStatus.BROKEN: "✗",
 }
 """How a title says in which state its kind is."""
+_NOTHING = frozenset({"", "-", "0"})
+"""Cells that are left out of a narrow pane, if a whole column has no others."""
 NARROW_BELOW = 64
 """With fewer cells, a pane shows only the columns for a glance."""
 
@@ -106,7 +108,7 @@ class PaneBox(Vertical):
             place
             for place, column in enumerate(pane.columns)
             if not (session.namespace and column.title == "NAMESPACE")
-            and not (glance and column.title not in glance)
+            and not (glance and (column.title not in glance or _says_nothing(rows, place)))
             and (column.usual is None or any(row.cells[place].text != column.usual for row in rows))
         ]
         rows = self._chosen(rows)
@@ -181,6 +183,10 @@ class PaneBox(Vertical):
         if self.by_change:
             parts.append("↓ change")
         return Content(" · ".join(part for part in parts if part)).markup
+
+
+def _says_nothing(rows: list[Row], place: int) -> bool:
+    return all(row.cells[place].text in _NOTHING and row.cells[place].since is None for row in rows)
 
 
 def amount(view: View, pane: Pane) -> str:
