@@ -40,6 +40,8 @@ SAME_KEY_TWICE = {
     ("yaml", "enter"),  # without a link under the cursor, Enter is the screen's
     ("checkout", "enter"),
     ("main", "tab"),  # the prompt's Tab, while something is typed
+    ("main", "left"),  # in a picture, until there is nothing further left
+    ("main", "right"),
 }
 
 
