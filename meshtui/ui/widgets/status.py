@@ -73,7 +73,7 @@ class StatusBar(Static):
             parts.append(_Part(session.namespace, name="namespace ", cut=1))
         way = [screen.crumb for screen in self.app.screen_stack if isinstance(screen, ActionScreen)]
         if len(way) > 1:
-            parts.append(_Part(" ▸ ".join(way), "$text-accent", cut=1))
+            parts.append(_Part(" ▸ ".join(way), "$text-accent"))
         seen = session.snapshot.kind_state("Pod").scope or session.snapshot.kind_state("Namespace").scope
         if seen:
             names = seen.split(", ")
