@@ -58,7 +58,7 @@ def denied_lane(each: JudgedDenial, now: datetime) -> Lane:
         Agreement.UNKNOWN: ("~ can't tell", DIM),
     }[each.agreement]
     ago = f"{age((now - denial.last).total_seconds())} ago"
-    word = f"{denial.kind.value.replace('_', ' ')}{times} by the {denial.proxy}"
+    word = f"{denial.kind.value.replace('_', ' ')}{times}, says the {denial.proxy}"
     return Lane("observed", glyph, word, tone, ago, note, note_tone)
 
 

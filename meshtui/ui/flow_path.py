@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from meshtui.engine.explain.denials import JudgedDenial
+from meshtui.engine.explain.wording import in_words
 from meshtui.engine.path.relations import workload_of
 from meshtui.model.constants import GATEWAY_NAME, HBONE_PORT, NETWORK_LAYERS, SENDS_HBONE
 from meshtui.model.enrolment import Capture
@@ -19,7 +20,7 @@ from meshtui.model.snapshot import GATEWAY_LABELS, Snapshot
 from meshtui.model.verdict import Decision, Layer, PairVerdict, Step, StepResult, Verdict
 from meshtui.model.workload import MeshMode, Pod
 from meshtui.ui.flow_lanes import denied_lane, expected_lane, observed_lane, predicted_lane, promised_lane
-from meshtui.ui.path_steps import MOST_REFS, ports_seen, reasons_within, refs_of, side_of
+from meshtui.ui.path_steps import MOST_REFS, is_undecided, ports_seen, reasons_within, refs_of, side_of
 from meshtui.ui.pictures.path import PathData, State, Station, Way
 from meshtui.ui.short_reasons import in_short
 
@@ -108,7 +109,7 @@ def _differing(verdict: Verdict) -> PairVerdict | None:
 
 def _note(verdict: Verdict, pair: PairVerdict | None) -> str:
     if pair is None:
-        return ""
+        return f"? {in_words(verdict.notes[0])}" if verdict.notes and is_undecided(verdict) else ""
     same = sum(each.verdict.decision is pair.verdict.decision for each in verdict.pairs)
     return f"± {same} of {len(verdict.pairs)} pairs: {_name(pair.source)} → {_name(pair.destination)}"
 
@@ -146,7 +147,10 @@ class _Path:
             self._place(step, self._verdict.steps[number + 1 :], self._verdict.steps[:number])
         order = self._ordered()
         stop = self._stop(order)
-        stations = [self._source(), *self._made(order, stop), self._end(stopped=stop is not None)]
+        made = list(self._made(order, stop))
+        if stop is not None and is_undecided(self._verdict):
+            made[stop] = replace(made[stop], state=State.UNKNOWN, says=f"{made[stop].says}, perhaps")
+        stations = [self._source(), *made, self._end(stopped=stop is not None)]
         return tuple(stations), None if stop is None else stop + 1
 
     def _place(self, step: Step, later: Sequence[Step], earlier: Sequence[Step]) -> None:
@@ -256,7 +260,10 @@ class _Path:
             if each.near and not pending:  # the next connection begins: that of a waypoint or gateway
                 pending, sender = True, each.end
             elif not each.near and pending:
-                way, pending = self._way(sender, each, order[max(0, index - 2) : index + 1], order[index:]), False
+                start = index
+                while start and order[start - 1].near:
+                    start -= 1
+                way, pending = self._way(sender, each, order[start : index + 1], order[index:]), False
             yield self._station(each, way, is_stop=index == stop)
 
     def _station(self, each: _Found, way: Way, *, is_stop: bool) -> Station:
@@ -315,8 +322,9 @@ class _Path:
 
     def _way(self, sender: str, to: _Found, around: Sequence[_Found], later: Sequence[_Found]) -> Way:
         """The line of a connection: what its steps say of it, else what its ends' modes say."""
-        seen = {port for each in around for step in each.steps if step.layer in NETWORK_LAYERS for port in ports_seen(step)}
-        if HBONE_PORT in seen:
+        steps = [step for each in around for step in each.steps if step.layer in NETWORK_LAYERS]
+        seen = [] if self._is_to_tunnel() else [port.number for step in steps for port in ports_seen(step)]
+        if HBONE_PORT in seen or any(port.tunnelled for step in steps for port in ports_seen(step)):
             return Way.HBONE
         if self._flow.protocol != "TCP" or not self._verdict.steps or self._has_open_membership():
             return Way.LOCAL
@@ -333,10 +341,20 @@ class _Path:
         return Way.HBONE if tunnelled else Way.LOCAL
 
     def _to_sidecar(self, beside: _Found) -> Way:
-        """Mutual TLS, if the sidecar's steps know the caller."""
+        """A tunnel or mutual TLS, by who the source is, if the sidecar's steps know the caller."""
         modes = {self._snapshot.mesh_mode(pod) for pod in self._sources}
-        plain = any(step.reason.code in _PLAIN or step.result is StepResult.UNKNOWN for step in beside.steps)
-        return Way.LOCAL if plain or not modes & {MeshMode.SIDECAR, MeshMode.GATEWAY} else Way.MUTUAL_TLS
+        if any(step.reason.code in _PLAIN or step.result is StepResult.UNKNOWN for step in beside.steps):
+            return Way.LOCAL
+        if modes == {MeshMode.AMBIENT}:
+            return Way.HBONE
+        return Way.MUTUAL_TLS if modes and modes <= {MeshMode.SIDECAR, MeshMode.GATEWAY} else Way.LOCAL
+
+    def _is_to_tunnel(self) -> bool:
+        """Whether the flow itself asks for HBONE's port: then a step with this port says nothing of a tunnel."""
+        end = _object("Service", self._flow.destination)
+        service = next((s for s in self._snapshot.services.values() if s.meta.ref == end), None)
+        ports = (port.target for port in service.ports) if service is not None else ()
+        return HBONE_PORT in {self._flow.port, *ports}
 
     def _has_open_membership(self) -> bool:
         return any(step.reason.code is Code.MEMBERSHIP_NOT_KNOWN for step in self._verdict.steps)

@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterator, Sequence
 from meshtui.model.constants import NETWORK_LAYERS
 from meshtui.model.ids import ObjectRef
 from meshtui.model.reason import Code, PortSeen, Reason
-from meshtui.model.verdict import Layer, Step, StepResult, Verdict
+from meshtui.model.verdict import Decision, Layer, Step, StepResult, Verdict
 
 MOST_REFS = 3
 """How many objects a station names at most."""
@@ -56,14 +56,17 @@ def reasons_within(value: Hashable) -> Iterator[Reason]:
             yield from reasons_within(each)
 
 
-def ports_seen(step: Step) -> Iterator[int]:
+def is_undecided(verdict: Verdict) -> bool:
+    """Whether a verdict is unknown although none of its steps is: its notes say why, such as that two IP families differ."""
+    return verdict.decision is Decision.UNKNOWN and all(step.result is not StepResult.UNKNOWN for step in verdict.steps)
+
+
+def ports_seen(step: Step) -> Iterator[PortSeen]:
     """The ports that a step of network policy compares."""
     if step.hop is not None:
-        yield step.hop.port
+        yield PortSeen(step.hop.protocol, step.hop.port)
     for reason in (step.reason, *reasons_within(step.reason)):
-        for _, each in reason.fields:
-            if isinstance(each, PortSeen):
-                yield each.number
+        yield from (each for _, each in reason.fields if isinstance(each, PortSeen))
 
 
 def refs_of(step: Step, verdict: Verdict, *, several: bool) -> tuple[ObjectRef, ...]:

@@ -42,6 +42,7 @@ def stations(draw):
     )
 
 
+NOTES = ["", "± 1 of 3 pairs: a/x → b/y", f"? {'which of the two is meant is not known; ' * 8}"]
 LANES = st.builds(
     Lane,
     st.sampled_from(["predicted", "observed", "expected"]),
@@ -58,7 +59,7 @@ def paths(draw):
     stops = [index for index, station in enumerate(found) if station.state in {State.BLOCK, State.UNKNOWN}]
     stop = draw(st.none() | st.sampled_from(stops)) if stops else None
     lanes = tuple(draw(st.lists(LANES, max_size=3)))
-    return PathData("a → b:80", found, stop, lanes, draw(st.sampled_from(["", "± 1 of 3 pairs: a/x → b/y"])))
+    return PathData("a → b:80", found, stop, lanes, draw(st.sampled_from(NOTES)))
 
 
 WIDTHS, HEIGHTS = st.integers(40, 200), st.integers(1, 40)
@@ -145,6 +146,7 @@ def test_the_line_breaks_once_and_only_at_the_station_that_blocks(data, width, h
 @settings(max_examples=60, deadline=None)
 def test_what_stations_and_lanes_say_is_there_whole(data, width, height):
     text = bare(draw_path(data, width, height).plain())
+    assert bare(data.note) in text
     for lane in data.lanes:
         assert bare(f"{lane.glyph} {lane.word}") in text
         assert lane.age in draw_path(data, width, height).plain()

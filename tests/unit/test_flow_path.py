@@ -6,20 +6,23 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from meshtui.engine import Engine
+from meshtui.engine.explain.denials import Times
 from meshtui.engine.path.references import parse_flow
 from meshtui.engine.path.relations import flows_from_all
+from meshtui.model.denial import DenialKind
 from meshtui.model.enrolment import Capture, Enrolment, Evidence, Seen
 from meshtui.model.ids import ObjectRef
 from meshtui.model.observation import Observation
 from meshtui.model.reason import Code, because
 from meshtui.model.verdict import Decision, Layer, Step, StepResult, Verdict
-from meshtui.ui.flow_path import path_of, path_of_fix
+from meshtui.ui.flow_path import path_of, path_of_denial, path_of_fix
 from meshtui.ui.pictures.path import State, Way, path_in_words
 from tests.fakes import cilium
 from tests.fakes.frozen import bookstore
 from tests.fakes.requests import http
 from tests.fakes.snapshots import ambient, namespace, pod, policy, snapshot_of
 from tests.unit import test_calico_policies, test_gateway_rules, test_sidecar, test_waypoint
+from tests.unit import test_denials_judged as denials
 from tests.unit.test_admin_priorities import admin
 
 NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
@@ -97,6 +100,21 @@ def test_udp_passes_no_ztunnel():
     flow = parse_flow("a/web", "b/api:53", protocol="UDP")
     data = path_of(flow, Engine(snapshot).judge(flow), snapshot)
     assert drawn(data) == ["· web", "– egress policy", "– ingress policy", "· api:53/UDP"]
+
+
+def test_a_flow_to_port_15008_itself_is_no_tunnel():
+    shut = policy("b/in", "{podSelector: {}, ingress: [{ports: [{port: 80}]}]}")
+    assert drawn(path([*BASE, shut], "out/plain > b/api:15008"))[2] == "╳ ✗ ingress policy"
+    assert drawn(path([*BASE, shut], "a/web > b/api:15008"))[3] == "═ ╳ ✗ ingress policy"
+
+
+def test_where_two_ip_families_differ_the_line_does_not_break():
+    both = pod("b/api", "10.0.0.2 fd00::2", [80], account="api", node="n2")
+    four = policy("b/four", "{action: DENY, rules: [{to: [{operation: {ports: ['80']}}], when: "
+                  "[{key: destination.ip, values: [10.0.0.2]}]}]}", kind="AuthorizationPolicy")  # fmt: skip
+    data = path([*BASE[:3], pod("a/web", "10.0.0.1 fd00::1", account="web"), both, four])
+    assert data.note.startswith("? the pods have IPv4 and IPv6 addresses")
+    assert (data.breaks, data.stations[data.stop].says) == (False, "rules[0] denies it, perhaps")
 
 
 def test_a_pod_to_itself_passes_nothing():
@@ -239,6 +257,29 @@ def test_a_fix_says_what_it_promises():
     data = path_of_fix(flow, Decision.ALLOW, Engine(snapshot).judge(flow), snapshot)
     assert [lane.name for lane in data.lanes] == ["predicted", "expected"]
     assert (data.lanes[1].word, data.lanes[1].note) == ("allow", "once the fix is applied")
+
+
+@pytest.mark.parametrize(
+    ("one", "verdict", "said"),
+    [
+        pytest.param(denials.denial(), None, "observed ✗ rejected ×3, says the ztunnel, 12s ago  ≠ DISAGREES", id="allowed"),
+        pytest.param(denials.denial(count=1), denials.DENY, "observed ✗ rejected, says the ztunnel, 12s ago  = agrees",
+                     id="once"),
+        pytest.param(
+            denials.denial(kind=DenialKind.TIMED_OUT), denials.DROP,
+            "observed ? timed out ×3, says the ztunnel, 12s ago  = agrees", id="not certain",
+        ),
+    ],
+)  # fmt: skip
+def test_of_a_denial_the_log_is_the_observed_lane(one, verdict, said):
+    times = Times(watched=denials.NOW - timedelta(hours=1))
+    data = path_of_denial(denials.judged(one, verdict, times), denials.SNAPSHOT, denials.NOW + timedelta(seconds=12))
+    assert "".join(word.text for word in data.lanes[1].line()) == said
+
+
+def test_a_denial_of_which_nobody_knows_the_ends_has_no_path():
+    unknown = replace(denials.denial(), source=None)
+    assert path_of_denial(denials.judged(unknown, denials.DENY), denials.SNAPSHOT, denials.NOW) is None
 
 
 # ---- every verdict that other tests know

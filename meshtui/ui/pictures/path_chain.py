@@ -11,6 +11,7 @@ from meshtui.ui.pictures.canvas import Picture
 from meshtui.ui.pictures.path_data import PathData, State, Way, ref_id
 from meshtui.ui.pictures.path_sheet import Sheet, put_wrapped, rail
 from meshtui.ui.pictures.path_words import SHORT, Words, lanes_of
+from meshtui.ui.text import clean
 
 
 def chain(data: PathData, stations: Sequence[Words], width: int) -> Picture | None:
@@ -24,7 +25,7 @@ def chain(data: PathData, stations: Sequence[Words], width: int) -> Picture | No
     if max(map(cell_len, texts)) > width - 2:
         return None
     sheet, x = Sheet(width), 0
-    y = sheet.text(0, 0, data.note, WARN) if data.note else 0
+    y = sheet.text(0, 0, clean(data.note), WARN) if data.note else 0
     deciding = _deciding(data)
     for index, (words, text) in enumerate(zip(stations, texts, strict=True)):
         if index:

@@ -13,6 +13,7 @@ from meshtui.ui.pictures.path_chain import chain
 from meshtui.ui.pictures.path_data import PathData, ref_id
 from meshtui.ui.pictures.path_sheet import Sheet, put_wrapped, rail
 from meshtui.ui.pictures.path_words import NAME, SHORT, WHOLE, Words, lanes_of
+from meshtui.ui.text import clean
 
 _LABELLED = 60
 """From this width on, what stands on the line beside a column stands there, too; in a narrower one it gets its own row."""
@@ -33,7 +34,7 @@ def column(data: PathData, stations: Sequence[Words], width: int, height: int) -
 
 def _in_column(data: PathData, stations: Sequence[Words], width: int, height: int, *, between: bool) -> Picture:
     sheet = Sheet(width)
-    y = sheet.text(0, 0, data.note, WARN) if data.note else 0
+    y = sheet.text(0, 0, clean(data.note), WARN) if data.note else 0
     beside = 0 if between or width < _LABELLED else max(len(rail(data, i, w)[0]) - 2 for i, w in enumerate(stations))
     left = 0 if between else max(0, beside) + 2
     columns = _columns(stations, left, width)
