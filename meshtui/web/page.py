@@ -9,6 +9,19 @@ STATIC = "/static/"
 FONTS = ("RobotoMono-VariableFont_wght.ttf", "RobotoMono-Italic-VariableFont_wght.ttf")
 FONT_SIZES = range(8, 41)
 
+OWN = "/page.js"
+SCRIPT = """addEventListener("load", () => {
+  const shown = new MutationObserver(() => {
+    if (document.body.classList.contains("-first-byte")) {
+      shown.disconnect();
+      document.querySelector(".xterm-helper-textarea")?.focus();
+    }
+  });
+  shown.observe(document.body, { attributes: true });
+});
+"""
+"""Keys go to the terminal as soon as it shows something, without a click."""
+
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -31,6 +44,7 @@ body { font: 16px "Roboto Mono", monospace; }
 a { color: #c3dcff; }
 </style>
 <script src="@static@js/textual.js"></script>
+<script src="@own@"></script>
 </head>
 <body>
 <div id="opening" class="said">meshtui is opening @title@ <b>…</b> <i id="start"></i></div>
@@ -44,7 +58,15 @@ a { color: #c3dcff; }
 def page(title: str, socket: str, font_size: int) -> str:
     """The page, for a WebSocket's address and a font size in pixels."""
     size = min(max(font_size, FONT_SIZES.start), FONT_SIZES.stop - 1)
-    words = {"title": title, "socket": socket, "size": str(size), "static": STATIC, "upright": FONTS[0], "italic": FONTS[1]}
+    words = {
+        "title": title,
+        "socket": socket,
+        "size": str(size),
+        "static": STATIC,
+        "own": OWN,
+        "upright": FONTS[0],
+        "italic": FONTS[1],
+    }
     text = _PAGE
     for name, value in words.items():
         text = text.replace(f"@{name}@", escape(value))

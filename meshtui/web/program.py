@@ -70,7 +70,8 @@ class Program(AppService):
             with suppress(TimeoutError):
                 async with asyncio.timeout(TERM_S):
                     await process.wait()
-                    return
+                    break
+        process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001  (its pipes, which a child may have kept open)
 
 
 def clamped(size: int, sizes: range) -> int:

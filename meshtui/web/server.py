@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -13,7 +14,7 @@ import textual_serve
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from meshtui.web.guard import ADDRESS, Guard
-from meshtui.web.page import STATIC, headers, page
+from meshtui.web.page import OWN, SCRIPT, STATIC, headers, page
 from meshtui.web.program import QUIT_S, TERM_S, Program
 
 MOST_SESSIONS = 4
@@ -46,7 +47,9 @@ class Server:
             return await self._guarded(request, handler)
 
         made = web.Application(middlewares=[guarded])
-        made.add_routes([web.get("/", self._page), web.get("/ws", self._terminal), web.static(STATIC, _STATIC)])
+        made.add_routes(
+            [web.get("/", self._page), web.get(OWN, self._script), web.get("/ws", self._terminal), web.static(STATIC, _STATIC)]
+        )
         made.on_response_prepare.append(self._with_headers)
         made.on_shutdown.append(self._close)
         return made
@@ -79,6 +82,10 @@ class Server:
         size = _number(request.query.get("fontsize", ""), _FONT_SIZE)
         text = page(self._title, f"{self._guard.origin.replace('http:', 'ws:')}/ws", size)
         return web.Response(text=text, content_type="text/html")
+
+    async def _script(self, request: web.Request) -> web.Response:
+        del request
+        return web.Response(text=SCRIPT, content_type="text/javascript")
 
     async def _terminal(self, request: web.Request) -> web.WebSocketResponse:
         """One session: as long as the page is open, or until the program quits."""
@@ -138,7 +145,7 @@ def _number(text: str, otherwise: int) -> int:
 async def serve(
     argv: Sequence[str], title: str, *, port: int, most: int, ready: Callable[[str], None], token: str | None = None
 ) -> None:
-    """Serve until it is cancelled; then every program has ended. Raises OSError if the port can't be bound.
+    """Serve until it is cancelled, or Ctrl-C; then every program has ended. Raises OSError if the port can't be bound.
 
     ``port`` 0 takes a free one. ``ready`` is called with the address to open. Without a ``token`` one is drawn.
     """
@@ -152,6 +159,14 @@ async def serve(
     try:
         await web.SockSite(runner, bound).start()
         ready(guard.url)
-        await asyncio.Event().wait()
+        await _told_to_end()
     finally:
         await runner.cleanup()
+
+
+async def _told_to_end() -> None:
+    """Wait for Ctrl-C, or for one of the signals that mean the same."""
+    loop, told = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, told.set)
+    await told.wait()  # the handlers stay: a second Ctrl-C doesn't leave programs behind

@@ -119,7 +119,7 @@ def argv(settings: Settings, *, writes: bool) -> list[str]:
         else:
             values = said if flag.kind == "many" else [said]
             words += [f"{flag.long}={each}" for each in values or () if each]
-    return [*words, f"--request-timeout={0 if isinf(limit) else limit}s"]
+    return [*words, f"--request-timeout={0 if isinf(limit) else f'{limit}s'}"]
 
 
 COMMAND = command(
