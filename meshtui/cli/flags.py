@@ -56,7 +56,13 @@ FLAGS = (
     Flag("verbose", ("-v", "--verbose"), "switch", "with -f: list what was skipped and which kinds weren't read"),
     Flag("read_only", ("--read-only",), "switch", "never change anything in the cluster"),
     Flag("write", ("--write",), "switch", "fixes may be applied, each after a confirmation (the sandbox has it)"),
-    Flag("theme", ("--theme",), "one", "colours of the terminal program: meshtui-dark, meshtui-light, meshtui-mono …", "NAME"),
+    Flag(
+        "theme",
+        ("--theme",),
+        "one",
+        "colours of the terminal program: meshtui-dark, meshtui-light, meshtui-mono, or one of Textual's",
+        "NAME",
+    ),
 )
 """The flags that choose the cluster, and what may be changed there."""
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meshtui.cli.hangup import watch
+from meshtui.cli.terminal import has_terminal
 from meshtui.model.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def run_tui(
     restored. ``theme`` is the one that was asked for on the command line. Raises MeshtuiError.
     """
     warnings: list[str] = []
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not has_terminal():
         read_settings(warnings.append)  # what is wrong with them is said first
         raise UsageError("this is not a terminal", "commands that print text: meshtui --help")
     try:
