@@ -112,7 +112,7 @@ async def _of_mesh(snapshot: Snapshot, source: LiveSource) -> tuple[Snapshot, di
     from meshtui.cli.notes import note
     from meshtui.findings.base import MESH
 
-    if not snapshot.has_istio:
+    if not snapshot.has_ambient:
         return snapshot, {}
     report, snapshot = await look_again(source, snapshot, logs=False)
     for text in (*report.missing, *(f"{each.node}: {problem}" for each in report.nodes for problem in each.problems)):

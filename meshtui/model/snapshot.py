@@ -16,6 +16,7 @@ from meshtui.model.enrolment import Capture, Enrolment
 from meshtui.model.gateway import Gateway, GatewayClass, HTTPRoute, OtherRoute, ReferenceGrant
 from meshtui.model.ids import ObjectRef, Principal, Uid, principal
 from meshtui.model.membership import (
+    DATAPLANE_MODE,
     Installation,
     Membership,
     asks_for_mesh,
@@ -421,6 +422,16 @@ class Snapshot:
             or any(policy.names_port(_TUNNEL) for policy in self.network_policies.values())
         )
 
+    @cached_property
+    def has_ambient(self) -> bool:
+        """Whether anything shows that a ztunnel carries pods, or should: one of its pods, its DaemonSet, or a label."""
+        namespaces, pods = self.namespaces.values(), self.pods.values()
+        return (
+            any(_shows_ambient(namespace.labels) for namespace in namespaces)
+            or any(_shows_ambient(pod.labels) or was_captured(pod) for pod in pods)
+            or any(_shows_ambient(each.template.labels) for each in self.controllers.values())
+        )
+
     def principal_of(self, pod: Pod) -> Principal:
         """The pod's identity in the mesh. Whether it is used depends on the pod's mesh mode."""
         return principal(self.mesh.trust_domain, pod.namespace, pod.service_account)
@@ -450,6 +461,10 @@ def sorted_refs(refs: Iterable[ObjectRef]) -> list[ObjectRef]:
 def is_top(controller: Controller) -> bool:
     """Whether a controller has no controller itself, and runs pods, directly or (like a CronJob) through Jobs."""
     return controller.meta.kind != "CronJob" and not any(owner.controller for owner in controller.owners)
+
+
+def _shows_ambient(labels: Mapping[str, str]) -> bool:
+    return labels.get(DATAPLANE_MODE) == "ambient" or labels.get("app") == "ztunnel"
 
 
 def _shows_istio(pod: Pod) -> bool:

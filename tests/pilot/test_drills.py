@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from textual.app import App, ComposeResult
 from textual.pilot import Pilot
+from textual.screen import Screen
 
 from meshtui.app import MeshtuiApp
 from meshtui.sandbox import drills, scenarios
@@ -20,8 +24,9 @@ from meshtui.screens.main import MainScreen
 from meshtui.session import Session
 from meshtui.settings import load_settings
 from meshtui.sources.kubernetes.live import LiveSource
-from meshtui.ui.drill.panel import DrillPanel
+from meshtui.ui.drill.panel import DrillPanel, Guide
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.table import ObjectTable
 from tests.fakes.bookstore import KUBECTL, needs_kubectl
 from tests.fakes.screens import table_of
 from tests.fakes.settled import settled
@@ -215,6 +220,38 @@ async def test_the_tour_is_offered_in_one_line_and_takes_no_key_before() -> None
         assert "F2 starts a tour" in panel(pilot)
         await pilot.press("f2")
         await until(pilot, lambda: "1 of 9" in panel(pilot))
+
+
+class Opening(Screen[None]):
+    """A screen with a table, of which nothing is there before it is mounted."""
+
+    table = property(lambda screen: screen.query_one(ObjectTable))
+
+    def compose(self) -> ComposeResult:
+        yield ObjectTable()
+
+
+async def test_a_look_while_a_screen_opens_or_the_program_ends_does_nothing() -> None:
+    what = drills.drill("node-behind")
+    assert what is not None
+    app: App[None] = App()
+    session: Any = SimpleNamespace(
+        settled=True, snapshot=SimpleNamespace(pods={"a": "b"}), findings=(), clock=lambda: datetime.now(UTC)
+    )
+    guide = Guide(app, session, what, lambda _station: None)
+    guide.look()
+    async with app.run_test() as pilot:
+        app.push_screen(Opening())
+        assert not app.screen.is_mounted
+        guide.look()
+        assert guide.progress.began is None
+        await until(pilot, lambda: app.screen.is_mounted)
+        guide.look()
+        assert guide.progress.began is not None
+        assert app.screen.query(DrillPanel)
+        ended = guide.progress
+    guide.look()
+    assert guide.progress is ended
 
 
 def test_every_scenario_but_the_healthy_one_has_a_drill() -> None:

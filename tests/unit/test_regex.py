@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from meshtui.engine.matching.regex import LONGEST, matcher
@@ -34,11 +34,15 @@ def test_it_matches_as_pythons_own_does(pattern, text):
 
 
 @given(st.text("ab()[]{}*+?|\\^$.,-12:P<>id", max_size=12), texts)
+@example(r"\$", "")
+@example(r"\$", "$")
+@example(r"a\\$", "a\\")
+@example(r"a\\\$", "a\\$")
 def test_what_is_read_is_read_as_pythons_own(pattern, text):
     matches = matcher(pattern)
     if matches is None:
         return
-    assert matches(text) is (re.fullmatch(pattern.removesuffix("$") or "", text, re.ASCII) is not None), (pattern, text)
+    assert matches(text) is (re.fullmatch(pattern, text, re.ASCII) is not None), (pattern, text)
 
 
 @pytest.mark.parametrize(
@@ -63,6 +67,11 @@ def test_what_re2_may_read_otherwise_is_not_known(pattern):
         ("GET|POST", "POST", True),
         ("GET|POST", "POSTS", False),
         (r"/path2\.json", "/path2xjson", False),
+        (r"/price/5\$", "/price/5$", True),
+        (r"/price/5\$", "/price/5", False),
+        (r"C:\\$", "C:\\", True),
+        (r"C:\\\$", "C:\\$", True),
+        (r"C:\\\$", "C:\\", False),
         ("", "", True),
     ],
 )

@@ -102,8 +102,10 @@ class _Parser:
             raise _NotReadError
         if self._text.startswith("^") and "|" not in self._text:
             self._at = 1
-        if self._text.endswith("$") and not self._text.endswith("\\$") and "|" not in self._text:
-            self._text = self._text[:-1]
+        before = self._text.removesuffix("$")
+        escaped = (len(before) - len(before.rstrip("\\"))) % 2  # RE2: a backslash before punctuation makes it literal, ``\\`` too
+        if not escaped and "|" not in self._text:
+            self._text = before
         program = self._either()
         if self._at < len(self._text):
             raise _NotReadError

@@ -97,8 +97,10 @@ class Guide:
     # ---- looking
 
     def look(self) -> None:
-        """Evaluate the conditions on the current state, and update the panel."""
+        """Evaluate the conditions on the current state, and update the panel; not while a screen opens or all end."""
         session = self._session
+        if not self._app.is_running or not self._app.screen.is_mounted:
+            return
         if session.settled and session.snapshot.pods:
             if isinstance(self._what, Drill):
                 facts = self._facts()
@@ -126,7 +128,7 @@ class Guide:
 
     def _draw(self) -> None:
         screen = self._app.screen
-        if isinstance(screen, ModalScreen) or not screen.is_mounted:
+        if isinstance(screen, ModalScreen) or not screen.is_mounted:  # a key may have opened it just now
             return
         panels = screen.query(DrillPanel)
         if not panels:
