@@ -385,7 +385,7 @@ ACTIONS: tuple[Action, ...] = (
         "ctrl+c",
         "interrupt",
         "Copy, stop, quit",
-        "copy what the mouse has selected; else stop what runs; else quit, and clean up",
+        "copy the selection; else stop what runs; else quit",
         shown=False,
         priority=True,
     ),

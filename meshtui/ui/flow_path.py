@@ -225,8 +225,7 @@ class _Path:
             ztunnel = _Found("source ztunnel", "ztunnel", near=True)
         if ztunnel is None or not self._runs_a_ztunnel(ztunnel):
             return [*first, *rest]
-        behind = 1 if rest and rest[0].near and rest[0].key.startswith("egress policy") else 0
-        return [*first, *rest[:behind], ztunnel, *rest[behind:]]
+        return [*first, ztunnel, *rest]  # a pod's ztunnel is inside of the pod, before the CNI's egress policy
 
     def _runs_a_ztunnel(self, ztunnel: _Found) -> bool:
         return bool(ztunnel.steps) or any(True for _ in self._sources)

@@ -66,27 +66,27 @@ def drawn(data):
 
 ENDS = ("· web", "· api:80")
 CASES = [
-    pytest.param([], FLOW, ["· web", "– egress policy", "· ztunnel", "═ – ingress policy", "– ztunnel", "· api:80"],
+    pytest.param([], FLOW, ["· web", "· ztunnel", "– egress policy", "═ – ingress policy", "– ztunnel", "· api:80"],
                  id="nothing selects it"),
-    pytest.param([NO_EGRESS], FLOW, ["· web", "╳ ✗ egress policy", "· ztunnel", "═ – ingress policy", "– ztunnel", "· api:80"],
+    pytest.param([NO_EGRESS], FLOW, ["· web", "· ztunnel", "╳ ✗ egress policy", "═ – ingress policy", "– ztunnel", "· api:80"],
                  id="egress NetworkPolicy"),
-    pytest.param([ONLY_80], FLOW, ["· web", "– egress policy", "· ztunnel", "═ ╳ ✗ ingress policy", "– ztunnel", "· api:80"],
+    pytest.param([ONLY_80], FLOW, ["· web", "· ztunnel", "– egress policy", "═ ╳ ✗ ingress policy", "– ztunnel", "· api:80"],
                  id="ingress NetworkPolicy without 15008"),
-    pytest.param([NOBODY], FLOW, ["· web", "– egress policy", "· ztunnel", "═ – ingress policy", "╳ ✗ ztunnel", "· api:80"],
+    pytest.param([NOBODY], FLOW, ["· web", "· ztunnel", "– egress policy", "═ – ingress policy", "╳ ✗ ztunnel", "· api:80"],
                  id="the destination's ztunnel"),
     pytest.param([NO_EGRESS, NOBODY], FLOW,
-                 ["· web", "╳ ✗ egress policy", "· ztunnel", "═ – ingress policy", "✗ ztunnel", "· api:80"],
+                 ["· web", "· ztunnel", "╳ ✗ egress policy", "═ – ingress policy", "✗ ztunnel", "· api:80"],
                  id="the first that blocks"),
     pytest.param([STRICT], PLAIN, ["· plain", "– egress policy", "– ingress policy", "╳ ✗ ztunnel", "· api:80"],
                  id="a source in plaintext"),
     pytest.param([admin("x", "Deny")], FLOW,
-                 ["· web", "– egress policy", "· ztunnel", "═ ╳ ✗ ingress policy", "– ztunnel", "· api:80"], id="admin tier"),
+                 ["· web", "· ztunnel", "– egress policy", "═ ╳ ✗ ingress policy", "– ztunnel", "· api:80"], id="admin tier"),
     pytest.param([admin("x", "Pass")], FLOW,
-                 ["· web", "– egress policy", "· ztunnel", "═ – ingress policy", "– ztunnel", "· api:80"], id="admin tier: Pass"),
+                 ["· web", "· ztunnel", "– egress policy", "═ – ingress policy", "– ztunnel", "· api:80"], id="admin tier: Pass"),
     pytest.param([admin("default", "Deny", kind="BaselineAdminNetworkPolicy")], FLOW,
-                 ["· web", "– egress policy", "· ztunnel", "═ ╳ ✗ ingress policy", "– ztunnel", "· api:80"], id="baseline tier"),
+                 ["· web", "· ztunnel", "– egress policy", "═ ╳ ✗ ingress policy", "– ztunnel", "· api:80"], id="baseline tier"),
     pytest.param([admin("x", "Allow"), admin("y", "Deny")], FLOW,
-                 ["· web", "– egress policy", "· ztunnel", "═ ? ? ingress policy", "– ztunnel", "· api:80"], id="unknown"),
+                 ["· web", "· ztunnel", "– egress policy", "═ ? ? ingress policy", "– ztunnel", "· api:80"], id="unknown"),
 ]  # fmt: skip
 
 
@@ -124,7 +124,7 @@ def test_a_pod_to_itself_passes_nothing():
 def test_a_waypoint_stands_between_two_connections():
     data = path([*test_waypoint.WORLD, test_waypoint.policy([])], test_waypoint.FLOW, "GET /")
     assert drawn(data) == [
-        "· web", "– egress policy", "· ztunnel", "═ – ingress policy", "╳ ✗ waypoint",
+        "· web", "· ztunnel", "– egress policy", "═ – ingress policy", "╳ ✗ waypoint",
         "– egress policy", "═ – ingress policy", "– ztunnel", "· api:80",
     ]  # fmt: skip
     waypoint = data.stations[4]
@@ -158,9 +158,9 @@ def test_a_gateway_stands_between_two_connections():
 @pytest.mark.parametrize(
     ("capture", "flow", "stations"),
     [
-        (None, FLOW, ["· web", "– egress policy", "· ztunnel", "═ – ingress policy", "– ztunnel", "· api:80"]),
-        (Capture.UNPROVEN, FLOW, ["· web", "– egress policy", "· ztunnel", "═ – ingress policy", "– ztunnel", "· api:80"]),
-        (Capture.PROVEN, FLOW, ["· web", "– egress policy", "✓ ztunnel", "═ – ingress policy", "– ztunnel", "· api:80"]),
+        (None, FLOW, ["· web", "· ztunnel", "– egress policy", "═ – ingress policy", "– ztunnel", "· api:80"]),
+        (Capture.UNPROVEN, FLOW, ["· web", "· ztunnel", "– egress policy", "═ – ingress policy", "– ztunnel", "· api:80"]),
+        (Capture.PROVEN, FLOW, ["· web", "✓ ztunnel", "– egress policy", "═ – ingress policy", "– ztunnel", "· api:80"]),
         (Capture.LOST, FLOW, ["· web", "? ? ztunnel", "· api:80"]),
         (Capture.LOST, "b/api > a/web:80", ["· api", "· ztunnel", "? ? ztunnel", "· web:80"]),
         (Capture.PENDING, FLOW, ["· web", "? ? ztunnel", "· api:80"]),
@@ -181,7 +181,7 @@ def test_only_a_proof_lets_the_source_be_captured(capture, flow, stations):
 
 def test_what_a_node_runs_and_an_identity_are_links():
     data = path([*BASE, NOBODY])
-    source, _, ours, _, theirs, end = data.stations
+    source, ours, _, _, theirs, end = data.stations
     assert source.refs == (ObjectRef("ServiceAccount", "a", "web"),)
     assert (ours.at, ours.link) == ("on n1", ObjectRef("Node", "", "n1"))
     assert (theirs.at, theirs.link) == ("on n2", ObjectRef("Node", "", "n2"))
