@@ -42,6 +42,7 @@ class MeshWatch:
         self._raw: MeshReport | None = None
         self._task: asyncio.Task[None] | None = None
         self._ask = asyncio.Event()
+        self._ztunnels = frozenset[Uid]()
         self.report = MeshReport()
         self.enrolments: Mapping[Uid, Enrolment] = {}
         """What is known of the capture of pods; empty before the first look."""
@@ -61,8 +62,13 @@ class MeshWatch:
         return self.report.at is not None
 
     def renew(self) -> None:
-        """Start to look if the sandbox or the settings ask for it."""
+        """Start to look if the sandbox or the settings ask for it; look soon after ztunnels were replaced, which repairs much."""
         label = self._host.label
+        ztunnels = _ready_ztunnels(self._host.snapshot)
+        if ztunnels and ztunnels != self._ztunnels:  # in a rollout one after the other isn't ready: its end counts
+            if self._ztunnels and self._task is not None:
+                self._ask.set()
+            self._ztunnels = ztunnels
         if self._host.running and (label.sandbox or (label.changeable and self._host.settings.mesh.follow)):
             self._start()
 
@@ -194,6 +200,12 @@ class MeshWatch:
             self.enrolments = report.enrolments
         self.report = report
         self._host.seen_of_mesh(report)
+
+
+def _ready_ztunnels(snapshot: Snapshot) -> frozenset[Uid]:
+    """The ztunnels, if all of them are ready; else none."""
+    pods = [pod for pod in snapshot.pods.values() if pod.labels.get("app") == "ztunnel" and not pod.completed]
+    return frozenset(pod.uid for pod in pods) if all(pod.ready and not pod.deleting for pod in pods) else frozenset()
 
 
 def _states(enrolments: Mapping[Uid, Enrolment]) -> dict[Uid, object]:

@@ -121,6 +121,30 @@ async def test_looks_in_quick_succession_are_confirmed_by_the_first_of_them(look
     assert made.mesh.report.at == NOW + timedelta(seconds=16)
 
 
+@pytest.mark.parametrize(
+    ("name", "ready", "looks_again"),
+    [("another", "True", True), ("another", "False", False), ("ztunnel-a", "True", False)],
+    ids=["replaced", "not ready yet", "the same one"],
+)
+async def test_a_ztunnel_that_was_replaced_is_looked_at_soon(looks, monkeypatch, name, ready, looks_again):
+    monkeypatch.setattr("meshtui.session.mesh._SANDBOX_S", 3600)
+    other = ztunnel(ready=ready)
+    other["metadata"] |= {"name": name, "uid": name}
+    after = snapshot_of([MESH, pod("web"), pod("catalog"), other], live=True)
+    desired = {table.value: list(entries.values()) for table, entries in plain_tables(after).items()}
+    looks += [(0, SOUND), (1, dump(pods=[WEB, CATALOG], certificates=HELD, **desired))]
+    made = session()
+    made.start()
+    try:
+        await until(lambda: made.mesh.looked and not made.mesh.looking)
+        made.publish(after)
+        assert made.mesh._ask.is_set() is looks_again
+        if looks_again:
+            await until(lambda: made.mesh.report.at == NOW + timedelta(seconds=1))
+    finally:
+        await made.stop()
+
+
 async def test_two_looks_too_near_each_other_confirm_nothing(looks):
     looks += [(0, *ODD), (3, *ODD), (6, SOUND)]
     made = session()
