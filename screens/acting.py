@@ -236,6 +236,9 @@ def place_of(view: View, ref: ObjectRef) -> tuple[str, str] | None:
     if ref.kind == "Namespace":
         namespace = snapshot.namespace_by_name.get(ref.name)
         return ("namespaces", namespace.meta.uid) if namespace is not None else None
+    if ref.kind == "Service":
+        found = next((s for s in snapshot.services.values() if s.meta.ref == ref), None)
+        return ("services", found.meta.uid) if found is not None else None
     if ref.kind == "Node":
         return "mesh", ref.name
     if ref in snapshot.workloads:

@@ -345,7 +345,9 @@ class MainScreen(LinkScreen):
     def _mapped(self) -> ObjectRef | None:
         """The object of which the map is shown: that under the cursor, of a finding its first one that has a map."""
         link = self._row_link()
-        refs = link.objects if isinstance(link, Finding) else (link,)
+        refs: tuple[Link | None, ...] = (link,)
+        if isinstance(link, Finding):
+            refs = (*link.objects, *(ObjectRef("Namespace", "", ref.namespace) for ref in link.objects if ref.namespace))
         return next((ref for ref in refs if isinstance(ref, ObjectRef) and has_map(self.session.snapshot, ref)), None)
 
     @on(PictureView.Moved, "#path")
