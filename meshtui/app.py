@@ -18,7 +18,7 @@ from rich.text import Text
 from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
-from textual.events import Key
+from textual.events import AppBlur, Key
 from textual.screen import Screen
 from textual.theme import Theme
 from textual.widgets import Input
@@ -131,6 +131,11 @@ class MeshtuiApp(App[None], inherit_bindings=False):
             from meshtui.screens.opening import OpeningScreen
 
             self.push_screen(OpeningScreen(partial(self._open_apart, self._open)))
+
+    def on_app_blur(self, event: AppBlur) -> None:
+        """In a browser the program always has the focus: Textual begins without it, and the page may give it before that."""
+        if self.is_web:
+            event.prevent_default()
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         """The variables of meshtui's own that the stylesheets use."""

@@ -31,9 +31,8 @@ FLAGS = (
 START_S = 60.0
 
 
-def found() -> str:
-    """The path of Chromium: $MESHTUI_CHROMIUM, else ``chromium`` on the path; empty if there is none."""
-    return os.environ.get("MESHTUI_CHROMIUM") or shutil.which("chromium") or ""
+CHROMIUM = os.environ.get("MESHTUI_CHROMIUM") or shutil.which("chromium") or ""
+"""The path of Chromium: $MESHTUI_CHROMIUM, else ``chromium`` on the path; empty if there is none."""
 
 
 class Page:
@@ -104,7 +103,7 @@ class Page:
 @contextlib.asynccontextmanager
 async def chromium(folder: Path, width: int, height: int) -> AsyncIterator[Page]:
     """A page in a new Chromium, whose profile is in a folder."""
-    arguments = [found(), *FLAGS, f"--user-data-dir={folder}", f"--window-size={width},{height}", "about:blank"]
+    arguments = [CHROMIUM, *FLAGS, f"--user-data-dir={folder}", f"--window-size={width},{height}", "about:blank"]
     process = await asyncio.create_subprocess_exec(*arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         number, path = await asyncio.to_thread(_address, folder / "DevToolsActivePort")

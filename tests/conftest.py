@@ -28,5 +28,5 @@ def _no_settings_of_this_machine(monkeypatch, request, tmp_path_factory):
         return
     monkeypatch.setenv("MESHTUI_CONFIG", os.devnull)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
-    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
+    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "MESHTUI_CHROMIUM"):  # the last one is for a test
         monkeypatch.delenv(name, raising=False)
