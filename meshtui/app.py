@@ -21,6 +21,7 @@ from textual.binding import BindingType
 from textual.events import AppBlur, Key
 from textual.screen import Screen
 from textual.theme import Theme
+from textual.widget import Widget
 from textual.widgets import Input
 from textual.worker import WorkerFailed
 
@@ -104,6 +105,7 @@ class MeshtuiApp(App[None], inherit_bindings=False):
         self._contexts = contexts
         self._guide: Guide | None = None
         self._guided_by: tuple[Drill | Tour, bool] | None = None
+        self._switching = False
 
     def _take(self, session: Session) -> None:
         from meshtui.journeys import applications
@@ -291,8 +293,9 @@ class MeshtuiApp(App[None], inherit_bindings=False):
             await main.run_action(station.open)
 
     async def action_interrupt(self) -> None:
-        """Copy what the mouse has selected; without that, stop what the screen is doing; without that, quit."""
-        selected = self.screen.get_selected_text()
+        """Copy what is selected; without that, stop what the screen is doing; without that, quit."""
+        field = self.focused
+        selected = self.screen.get_selected_text() or (field.selected_text if isinstance(field, Input) else "")
         if selected:
             self.copy_to_clipboard(selected)
             self.screen.clear_selection()
@@ -309,9 +312,19 @@ class MeshtuiApp(App[None], inherit_bindings=False):
         """The names of the contexts that can be switched to."""
         return self._contexts.names() if self._contexts is not None and not self.session.label.sandbox else []
 
-    @work(exclusive=True, group="context")
+    @work(group="context")
     async def switch_context(self, name: str) -> None:
         """Show another context: what belonged to the old one is closed, and every screen with it."""
+        if self._switching:
+            self.notify("another context is being opened: a moment", severity="warning", timeout=3)
+            return
+        self._switching = True
+        try:
+            await self._switch(name)
+        finally:
+            self._switching = False
+
+    async def _switch(self, name: str) -> None:
         from meshtui.screens.main import MainScreen
 
         contexts, old = self._contexts, self.session
@@ -324,11 +337,17 @@ class MeshtuiApp(App[None], inherit_bindings=False):
         except MeshtuiError as error:
             self.notify(str(error), severity="error", markup=False)
             return
+        busy = [worker for worker in self.workers if isinstance(worker.node, Widget)]
         while len(self.screen_stack) > 2:  # Textual's own, and the main screen
             await self.pop_screen()
+        self._stop_waiting()
         self._take(new)
         await self.switch_screen(MainScreen(new, self.remembered))
         self._follow()
+        for worker in busy:
+            worker.cancel()
+        # a probe that is stopped removes its pods, and needs the connection for it
+        await asyncio.gather(*(worker.wait() for worker in busy), return_exceptions=True)
         await old.stop()
 
     def action_help(self) -> None:

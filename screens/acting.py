@@ -15,9 +15,8 @@ from meshtui.model.finding import Finding
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import Snapshot
-from meshtui.remediate.editing import by_hand
 from meshtui.ui.action_screen import ActionScreen
-from meshtui.ui.copying import command_of
+from meshtui.ui.copying import MOST_COPIED, command_of
 from meshtui.ui.links import Link
 from meshtui.ui.saving import saved
 from meshtui.ui.view import View
@@ -115,28 +114,32 @@ class LinkScreen(ActionScreen):
         else:
             self.notify("nothing here is an object", severity="warning")
 
-    @work
+    @work(exclusive=True, group="edit")
     async def action_edit_object(self) -> None:
-        """Edit the object, and show the change as a fix: dry run, what it opens and closes, a question."""
+        """Edit the object, and show the change as a fix: dry run, what it opens and closes, a question.
+
+        A text that can't be used is saved, so that nobody has to write it again.
+        """
         from meshtui.screens.fix import FixScreen
-        from meshtui.sources.manifest_yaml import yaml_documents
-        from meshtui.ui.editing import edited_text
+        from meshtui.ui.editing import changed_by_hand, edited_text
 
         ref = self._object()
         if ref is None or self._session.cannot_apply:
             why = self._session.cannot_apply if ref is not None else "nothing here is an object"
             self.notify(f"nothing is edited: {why}", severity="error", markup=False)
             return
+        changed = text = ""
         try:
-            text = await self._session.source.manifest(ref)
+            text = changed = await self._session.source.manifest(ref)
             with self.app.suspend():
-                changed = edited_text(text, f"{ref.kind}-{ref.name}"[:100])
-            before, after = (yaml_documents("manifest", each.encode()) for each in (text, changed))
-            finding = by_hand(ref, before[0], after[0] if len(after) == 1 else None)
+                changed = edited_text(text, f"{ref.kind}-{ref.name}")
+            finding = changed_by_hand(ref, text, changed, await self._session.source.manifest(ref))
         except SuspendNotSupported:
             self.notify("nothing is edited: no editor can be opened from here", severity="error")
         except MeshtuiError as error:
             self.notify(str(error), severity="error", markup=False)
+            if changed != text:
+                self.write_file(changed, f"{ref.kind}-{ref.name}", "yaml")
         else:
             if finding is None:
                 self.notify("nothing was changed", timeout=3)
@@ -188,7 +191,11 @@ class LinkScreen(ActionScreen):
         self.copy(text, what)
 
     def copy(self, text: str, what: str) -> None:
-        """Copy a text through the terminal, and say what was copied."""
+        """Copy a text through the terminal, and say what was copied. One that is too long for that is saved."""
+        if len(text.encode()) > MOST_COPIED:
+            self.notify(f"{what} is too long for a terminal's clipboard", severity="warning", markup=False)
+            self.write_file(text, what, "txt")
+            return
         self.app.copy_to_clipboard(text)
         self.notify(f"copied {what}: {text.splitlines()[0][:60] if text else ''}", timeout=3, markup=False)
 
@@ -213,10 +220,14 @@ class LinkScreen(ActionScreen):
                 self.app.push_screen(FixScreen(self._session, link))
             elif link.objects:
                 self.describe(link.objects[0])
+            else:
+                self.notify(f"{link.rule} names no object", severity="warning", markup=False)
         else:
             flow = link.flow if isinstance(link, Denial) else link
             if flow is not None:
                 self.app.push_screen(WhyScreen(self._session, flow))
+            else:
+                self.notify("the ends of this denial aren't known: D shows what the log says", severity="warning")
 
 
 def workload_ref(snapshot: Snapshot, end: FlowEndpoint) -> ObjectRef | None:

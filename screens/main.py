@@ -38,7 +38,8 @@ from meshtui.ui.panes import Pane, pane_called, panes, tabbed
 from meshtui.ui.panes.findings import finding_of
 from meshtui.ui.related import related, uids_of
 from meshtui.ui.saving import table_text
-from meshtui.ui.sorting import letters_of
+from meshtui.ui.sorting import letters_of, written
+from meshtui.ui.text import titled
 from meshtui.ui.view import View
 from meshtui.ui.widgets.detail import Detail
 from meshtui.ui.widgets.document_view import DocumentView
@@ -58,6 +59,8 @@ _STRIP_LINES = 30
 """So many lines the strip has at most."""
 SMALLEST = (60, 12)
 """Minimum size of the terminal: columns and rows."""
+_RELATED_AFTER_S = 0.06
+"""What belongs to an object is looked for so many seconds after the cursor has moved, so that moving isn't slowed down."""
 _NEXT_AFTER_S = 0.02
 """After a change, the panes without the focus are renewed one after the other, so many seconds apart."""
 
@@ -98,6 +101,7 @@ class MainScreen(LinkScreen):
         self._stale: list[PaneBox] = []
         self._renewing: Timer | None = None
         self._denied: Mapping[ObjectRef, DeniedCount] | None = None
+        self._relating: Timer | None = None
 
     @property
     def crumb(self) -> str:
@@ -229,6 +233,8 @@ class MainScreen(LinkScreen):
         right.display = not full and (self.wide or self.box.table.display)
         self._arrange_right(height)
         self._show_tabs()
+        if self.focused is not None and not all(each.display for each in self.focused.ancestors_with_self):
+            self._focus_body()  # a part that is hidden now can't have the focus
 
     def _arrange_right(self, height: int) -> None:
         """Share the right side between map, path, detail and strip; a small terminal has only the detail."""
@@ -240,7 +246,7 @@ class MainScreen(LinkScreen):
             return
         about = self._map.about
         mapped = about is not None
-        self._map.border_title = f"Map · {named(about)}" if about is not None else "Map"
+        self._map.border_title = titled("Map", named(about) if about is not None else "")
         path = self._path.rows_for(self._room()[0] - layout.left_width(self._room()[0], self.zoom) - _FRAME)
         events = max(1, len(self._strip.plain.splitlines()))
         sizes = layout.right_of(height, events, mapped=mapped, path=path)
@@ -392,9 +398,13 @@ class MainScreen(LinkScreen):
         return True
 
     def _relate(self) -> None:
-        """Mark what belongs to the object under the cursor."""
-        if self.wide:
-            self._find_related(self.pane, self._row_link())
+        """Mark what belongs to the object under the cursor, once the cursor rests."""
+        if self.wide and self._relating is None:
+            self._relating = self.set_timer(_RELATED_AFTER_S, self._relate_now)
+
+    def _relate_now(self) -> None:
+        self._relating = None
+        self._find_related(self.pane, self._row_link())
 
     @work(thread=True, exclusive=True, group="related")
     def _find_related(self, pane: Pane, link: Link | None) -> None:
@@ -467,7 +477,7 @@ class MainScreen(LinkScreen):
     def action_save(self) -> None:
         """Save the table as CSV."""
         table = self.table
-        text = table_text([c.title for c in table.columns], [[cell.text for cell in row.cells] for row in table.rows])
+        text = table_text([c.title for c in table.columns], [[written(cell) for cell in row.cells] for row in table.rows])
         self.write_file(text, f"{self.session.label.context}-{self.pane.id}", "csv")
 
     def action_pane(self, order: int) -> None:
@@ -721,6 +731,13 @@ class MainScreen(LinkScreen):
             self._prove(self.box.uid)
         else:
             super().action_probe()
+
+    def interrupt(self) -> bool:
+        """Stop asking the pods of a node. Returns whether that was running."""
+        running = bool(self.session.mesh.proving)
+        if running:
+            self.workers.cancel_group(self, "prove")
+        return running
 
     def action_probe_all(self) -> None:
         """Probe the flows of all workloads of the chosen namespace, or of the cluster."""

@@ -22,6 +22,11 @@ def letters_of(columns: Sequence[Column]) -> Mapping[str, str]:
     return found
 
 
+def written(cell: Cell) -> str:
+    """The text of a cell in a file: an age, which a file doesn't have, is the time since when."""
+    return cell.text if cell.since is None else f"{cell.since.isoformat(timespec='seconds')}{cell.text}"
+
+
 def order_of(cell: Cell) -> tuple[object, ...]:
     """What a cell is sorted by: ages by their time, newest first, then texts, with the numbers in them as numbers."""
     if cell.since is not None:

@@ -13,8 +13,10 @@ from meshtui.ui.frame import loading
 __all__ = ["empty", "face", "failed", "loading"]
 
 
-def empty(kind: str, namespace: str, needle: str, nothing: str = "") -> Document:
-    """The API server says that there are no such objects. ``nothing`` replaces that text."""
+def empty(kind: str, namespace: str, needle: str, nothing: str = "", *, wrong: str = "") -> Document:
+    """The API server says that there are no such objects. ``nothing`` replaces that text; ``wrong``: what the filter is."""
+    if needle and wrong:
+        return Document("✗ Not a filter", (Section("", (line((wrong, BAD)), line("Esc clears the filter"))),))
     if needle:
         return Document(f"No {kind} matches “{needle}”", (Section("", (line("Esc clears the filter"),)),))
     where = f"in namespace {namespace}" if namespace else "in this cluster"

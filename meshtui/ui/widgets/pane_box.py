@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.content import Content
 
 from meshtui.model.snapshot import KindStatus
 from meshtui.ui import state
@@ -14,6 +13,7 @@ from meshtui.ui.frame import LOADING_MARK
 from meshtui.ui.labels import labels_by_uid
 from meshtui.ui.panes import Pane
 from meshtui.ui.sorting import letters_of, order_of
+from meshtui.ui.text import titled
 from meshtui.ui.view import View
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.table import Column, ObjectTable, Row
@@ -82,9 +82,12 @@ class PaneBox(Vertical):
         session = self._view.session
         columns, rows = self._columns_and_rows()
         document = self._face(rows)
-        self.document.display = document is not None
         table = self.table
+        focused = self.is_attached and self.screen.focused in (table, self.document)
+        self.document.display = document is not None
         table.display = document is None
+        if focused:
+            self.focus_inside()  # what takes the place of the other has its focus, too
         if document is not None:
             self.document.show(document)
         table.sorted_by(self.sort, reverse=self.reverse, letters=letters_of(columns))
@@ -132,6 +135,7 @@ class PaneBox(Vertical):
 
     def _chosen(self, rows: list[Row]) -> list[Row]:
         """The rows that the filter leaves, in the order that was chosen."""
+        self.error = ""
         if self.needle:
             wanted = parse(self.needle)
             labels = labels_by_uid(self._view.session.snapshot) if wanted.labelled else {}
@@ -167,14 +171,14 @@ class PaneBox(Vertical):
             drawn = state.face(pane.title, kind, session.clock())
             if drawn is not None:
                 return drawn
-        return None if rows else state.empty(pane.title, session.namespace, self.needle, pane.nothing)
+        return None if rows else state.empty(pane.title, session.namespace, self.needle, pane.nothing, wrong=self.error)
 
     # ---- the title
 
     def _entitle(self) -> None:
-        self.border_title = self._title()
+        self.border_title = titled(*self._title())
 
-    def _title(self) -> str:
+    def _title(self) -> list[str]:
         pane = self.pane
         parts = [f"{pane.order} {pane.title}"] if pane.tab else [pane.title]
         parts += [amount(self._view, pane)]
@@ -182,7 +186,7 @@ class PaneBox(Vertical):
             parts.append(f"/{self.needle} {len(self.table.rows)} of {self.total}")
         if self.by_change:
             parts.append("↓ change")
-        return Content(" · ".join(part for part in parts if part)).markup
+        return parts
 
 
 def _says_nothing(rows: list[Row], place: int) -> bool:

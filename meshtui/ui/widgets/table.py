@@ -120,6 +120,7 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._widths: list[int] = []
         self._needs: list[Need] = []
         self._measured: dict[str, tuple[Row, list[tuple[int, int]]]] = {}
+        self._just_focused = self._focused_by_click = False
 
     @property
     def uid(self) -> str:
@@ -398,7 +399,9 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
             self.post_message(self.Chosen(self, self.uid))
 
     def on_click(self, event: events.Click) -> None:
-        """A click moves the cursor; one on the cursor opens; one on a title sorts."""
+        """A click moves the cursor; one on the cursor opens, if the table has had the focus; one on a title sorts."""
+        if self.screen.selections:
+            return  # the end of a selection
         if event.y == 0 and self.headed:
             if title := self._title_at(event.x):
                 self.post_message(self.HeaderChosen(self, title))
@@ -406,13 +409,22 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         index = self._line_at(event.y) - 1
         if not 0 <= index < len(self.rows):
             return
-        if index == self.cursor:
+        if index == self.cursor and not self._focused_by_click:
             self.action_choose()
         self.cursor = index
 
+    def on_mouse_down(self) -> None:
+        """Note whether it is this press that gave the focus."""
+        self._focused_by_click = self._just_focused
+
     def on_focus(self) -> None:
         """Draw the cursor as focused."""
+        self._just_focused = True
+        self.call_later(self._used_to_focus)  # behind the press of the mouse that gave the focus, if one did
         self.refresh()
+
+    def _used_to_focus(self) -> None:
+        self._just_focused = False
 
     def on_blur(self) -> None:
         """Draw the cursor as not focused."""
