@@ -621,6 +621,11 @@ class MainScreen(LinkScreen):
         self.refresh_data()
         self.table.cursor = 0
 
+    def action_columns(self) -> None:
+        """Show all columns of the pane, also where it is narrow; or the usual ones."""
+        self.box.all_columns = not self.box.all_columns
+        self.box.refresh_rows()
+
     def action_sort_by(self, letter: str) -> None:
         """Sort by the column with this letter; again: in reverse."""
         title = next((title for title, each in letters_of(self.table.columns).items() if each == letter), "")

@@ -195,6 +195,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("main.right", "right", "aside(1)", "To the map", "from the pane to the map, and back", shown=False),
     Action("main.left", "left", "aside(-1)", "To the pane", "from the pane to the map, and back", shown=False),
     Action("main.zoom", "plus,equals_sign", "zoom", "Larger", "this pane larger: half, the whole screen, back", shown=False),
+    Action("main.columns", "ctrl+w", "columns", "All columns", "all columns in a narrow pane, or the usual ones", shown=False),
     Action("main.all", "0", "all_namespaces", "All namespaces", "show all namespaces", shown=False),
     Action("main.last", "minus", "last_view", "Last view", "the view before this one, and back", shown=False),
     Action("main.backward", "left_square_bracket", "walk_back(-1)", "Backward", "one view back, forward", shown=False),

@@ -48,6 +48,8 @@ class PaneBox(Vertical):
         self.error = ""
         """What is wrong with the filter."""
         self.by_change = False
+        self.all_columns = False
+        """Whether also a narrow pane shows all columns, as far as there is room."""
         self.sort = ""
         """The title of the column by which the rows are sorted; empty: in the pane's own order."""
         self.reverse = False
@@ -106,7 +108,7 @@ class PaneBox(Vertical):
         pane, session = self.pane, self._view.session
         rows = pane.rows(self._view)
         self.total = len(rows)
-        glance = pane.glance if 0 < self.size.width < NARROW_BELOW else ()
+        glance = pane.glance if 0 < self.size.width < NARROW_BELOW and not self.all_columns else ()
         shown = [
             place
             for place, column in enumerate(pane.columns)
