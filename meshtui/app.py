@@ -20,7 +20,6 @@ from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.events import AppBlur, Key
 from textual.screen import Screen
-from textual.theme import Theme
 from textual.widget import Widget
 from textual.widgets import Input
 from textual.worker import WorkerFailed
@@ -73,6 +72,7 @@ class MeshtuiApp(App[None], inherit_bindings=False):
     """
 
     TITLE = "meshtui"
+    _choosing = False
     CSS_PATH: ClassVar[list[str | Path]] = sorted(STYLES.glob("*.tcss"))  # type: ignore[assignment]  # a narrower list type
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
@@ -121,8 +121,7 @@ class MeshtuiApp(App[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Show the main screen first, then start to read; or the first frame, then import what the main screen needs."""
-        self.theme = self._theme_given
-        self.theme_changed_signal.subscribe(self, self._remember_theme)
+        self._show_theme()
         if self._open is None:
             from meshtui.screens.main import MainScreen
 
@@ -143,11 +142,16 @@ class MeshtuiApp(App[None], inherit_bindings=False):
         """The variables of meshtui's own that the stylesheets use."""
         return themes.variables(no_color=self.no_color)
 
-    def _remember_theme(self, theme: Theme) -> None:
-        """Keep a theme that the person has chosen, not one that flags or settings ask for."""
-        if theme.name != self._theme_given:
-            self._theme_given = ""  # from now on everything is a choice
-            self.remembered.theme = theme.name
+    def _show_theme(self) -> None:
+        """Show the theme that flags, settings or the last time ask for. From then on, each change is somebody's choice."""
+        self._choosing = False
+        self.theme = self._theme_given
+        self._choosing = True
+
+    def watch_theme(self, theme: str) -> None:
+        """Remember a theme that was chosen."""
+        if self._choosing:
+            self.remembered.theme = theme
             self.remembered.save()
 
     @property
@@ -189,7 +193,7 @@ class MeshtuiApp(App[None], inherit_bindings=False):
             from meshtui.screens.main import MainScreen
             from meshtui.screens.opening import OpeningScreen
 
-            self.theme = self._theme_given
+            self._show_theme()
             self.stylesheet.read_all([Path(path) for path in self.CSS_PATH])
             self.stylesheet.parse()
             opening = next(screen for screen in self.screen_stack if isinstance(screen, OpeningScreen))

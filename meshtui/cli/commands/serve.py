@@ -69,13 +69,16 @@ def _run(words: Words, settings: Settings) -> int:
             else ", ".join(settings.filenames) or settings.context or settings.kubeconfig or "the current context"
         )
 
+        stdout = sys.stdout
+
         def ready(url: str) -> None:
-            sys.stdout.write(f"{url}\n")
-            sys.stdout.flush()
+            stdout.write(f"{url}\n")
+            stdout.flush()
             sys.stderr.write(f"{_said(demo=demo, writes=writes, asked=settings.write)}\nCtrl-C ends it.\n")
 
         try:
-            asyncio.run(serve(argv(chosen, writes=writes), title, port=words.port, most=words.sessions, ready=ready))
+            with contextlib.redirect_stdout(sys.stderr):  # where the errors of the programs behind the pages are written
+                asyncio.run(serve(argv(chosen, writes=writes), title, port=words.port, most=words.sessions, ready=ready))
         except OSError as error:
             raise UsageError(f"port {words.port} can't be used: {error.strerror or error}", "leave --port out") from error
     return 0
