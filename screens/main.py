@@ -86,6 +86,7 @@ class MainScreen(LinkScreen):
     """The first screen. Other screens are pushed on top of it."""
 
     PLACE = "main"
+    AUTO_FOCUS = ""  # the pane that is shown first, and not the first one
     BINDINGS: ClassVar[list[BindingType]] = bindings("main")
 
     def __init__(self, session: Session, remembered: Remembered | None = None) -> None:
@@ -135,7 +136,7 @@ class MainScreen(LinkScreen):
         self._detail.border_title = "Detail"
         self._strip.border_title = "Lately"
         self._arrange()
-        self.table.focus()
+        self._focus_body()
         self.refresh_data()
 
     def on_unmount(self) -> None:
@@ -256,6 +257,8 @@ class MainScreen(LinkScreen):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """The pane that gets the focus grows."""
+        if event.widget is not self.focused:
+            return  # the focus has gone on since
         box = next((each for each in event.widget.ancestors_with_self if isinstance(each, PaneBox)), None)
         if box is not None and box.pane is not self.pane:
             self._turn_to(box.pane)

@@ -85,7 +85,8 @@ class PaneBox(Vertical):
         columns, rows = self._columns_and_rows()
         document = self._face(rows)
         table = self.table
-        focused = self.is_attached and self.screen.focused in (table, self.document)
+        hidden = table if document is not None else self.document
+        focused = self.is_attached and self.screen.focused is hidden
         self.document.display = document is not None
         table.display = document is None
         if focused:
