@@ -79,7 +79,7 @@ class LinkScreen(ActionScreen):
         elif workload is not None:
             self._probe(str(workload.ref), flows_from(snapshot, workload, PROBED))
         elif isinstance(ref, ObjectRef) and ref.kind == "Namespace":
-            self._probe(str(ref), flows_from_all(snapshot, ref.name, PROBED))
+            self._probe(str(ref), flows_from_all(snapshot, ref.name, PROBED), at_once=True)
         else:
             self.notify(
                 "probes start from a flow, a workload, a namespace or a node: 2, 1 or 6, then p; P probes all", severity="warning"

@@ -21,9 +21,9 @@ COLUMNS = (
     Column("", keep=11, least=1),
     Column("TO", keep=8, least=12),
     Column("PORT", keep=9, least=4, right=True),
-    Column("PREDICTED", keep=10, least=9),
+    Column("PREDICTED", keep=11, least=9, stays=True),
     Column("OBSERVED", keep=10, least=9),
-    Column("REALITY", keep=11, least=11),
+    Column("REALITY", keep=12, least=12, stays=True),
     Column("BY", keep=4, least=12),
     Column("AGE", keep=2, least=4),
 )
@@ -151,11 +151,11 @@ _MOST_SHOWN = 30
 def question(plan: Plan, context: str) -> Document:
     """The confirmation: what would be done. Long lists are cut, with their length."""
     pods = [
-        line(f"in {b.namespace} as ", (b.service_account, STRONG), f", like {b.stands_for}: {len(b.targets)} flow(s)")
+        line(f"in {b.namespace} as ", (b.service_account, STRONG), f", like {b.stands_for}: {_flows(len(b.targets))}")
         for b in plan.batches
     ]
     sections = [
-        Section("", (line("context ", (context, STRONG), f": {plan.flows} flow(s), up to {plan.seconds} s"),)),
+        Section("", (line("context ", (context, STRONG), f", up to {plan.seconds} s"),)),
         Section("Pods that will be made, and removed again", _first(pods) or (line(("none", DIM)),)),
         Section("Namespaces", (line(", ".join(plan.namespaces) or "none"),)),
     ]
@@ -164,13 +164,17 @@ def question(plan: Plan, context: str) -> Document:
         sections.append(Section("Left out", _first(left_out)))
     if plan.warnings:
         sections.append(Section("Note", tuple(line((warning, DIM)) for warning in plan.warnings)))
-    return Document("Launch the probe?", tuple(sections))
+    return Document(f"Probe {_flows(plan.flows)}?", tuple(sections))
 
 
 def question_of_capture(asked: CapturePlan, node: str, context: str) -> Document:
     """The confirmation of a probe of port 15008: how many pods it asks, and where the probe pods run."""
     plan = asked.plan
-    words = line("context ", (context, STRONG), f": port 15008 of {len(asked.pods)} pod(s) of {node}, up to {plan.seconds} s")
+    words = line(
+        "context ",
+        (context, STRONG),
+        f": port 15008 of {len(asked.pods)} {'pod' if len(asked.pods) == 1 else 'pods'} of {node}, up to {plan.seconds} s",
+    )
     pods = [line(in_words_of_batch(batch)) for batch in plan.batches]
     sections = [
         Section("", (words,)),
@@ -208,7 +212,12 @@ def summary(observations: list[Observation]) -> Line:
 
 
 def progress(done: int, total: int, elapsed_s: float, most_s: int) -> Line:
-    """The progress of a run and the remaining time: estimated from the elapsed time, at most the maximum of the plan."""
+    """The flows that are answered, and the remaining time: estimated from the elapsed time, at most the maximum of the plan."""
     rest = max(0.0, most_s - elapsed_s)
     left_s = min(rest, elapsed_s / done * (total - done)) if done else rest
-    return line((f"probing: {done} of {total} flow(s), about {left_s:.0f} s left; Esc stops and cleans up", WARN))
+    keys = "Ctrl-C stops it, Esc stops and leaves"
+    return line((f"probing: {done} of {_flows(total)} answered, about {left_s:.0f} s left; {keys}", WARN))
+
+
+def _flows(number: int) -> str:
+    return f"{number} flow" if number == 1 else f"{number} flows"
