@@ -8,18 +8,17 @@ from textual import on, work
 from textual.app import SuspendNotSupported
 
 from meshtui.engine.path.relations import PROBED, flows_from, flows_from_all, workload_endpoint
-from meshtui.engine.policy.own import policies_of_network
 from meshtui.model.denial import Denial
 from meshtui.model.errors import MeshtuiError
 from meshtui.model.finding import Finding
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import Snapshot
+from meshtui.screens.follow import describe, follow
 from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.copying import MOST_COPIED, command_of
 from meshtui.ui.links import Link
 from meshtui.ui.saving import saved
-from meshtui.ui.view import View
 from meshtui.ui.widgets.document_view import DocumentView
 
 
@@ -150,22 +149,7 @@ class LinkScreen(ActionScreen):
         """Everything about the object."""
         ref = self._object()
         if ref is not None:
-            self.describe(ref)
-
-    def describe(self, ref: ObjectRef) -> None:
-        """Open everything about an object: its pane's detail where a pane has it, else its YAML."""
-        from meshtui.screens.describe import DescribeScreen
-        from meshtui.screens.yaml import YamlScreen
-
-        view = View(self._session)
-        found = place_of(view, ref)
-        if found is None:
-            self.app.push_screen(YamlScreen(self._session, ref))
-        else:
-            pane_id, uid = found
-            from meshtui.ui.panes import panes
-
-            self.app.push_screen(DescribeScreen(view, next(pane for pane in panes() if pane.id == pane_id), uid))
+            describe(self, self._session, ref)
 
     def action_logs(self) -> None:
         """Show the ztunnels' log lines about the workload; of a flow, about its source."""
@@ -209,25 +193,8 @@ class LinkScreen(ActionScreen):
         self.notify(f"saved {path}", timeout=6, markup=False)
 
     def open_link(self, link: Link) -> None:
-        """Open a link: a flow explained, an object described, a finding's fix."""
-        from meshtui.screens.fix import FixScreen
-        from meshtui.screens.why import WhyScreen
-
-        if isinstance(link, ObjectRef):
-            self.describe(link)
-        elif isinstance(link, Finding):
-            if link.fix is not None:
-                self.app.push_screen(FixScreen(self._session, link))
-            elif link.objects:
-                self.describe(link.objects[0])
-            else:
-                self.notify(f"{link.rule} names no object", severity="warning", markup=False)
-        else:
-            flow = link.flow if isinstance(link, Denial) else link
-            if flow is not None:
-                self.app.push_screen(WhyScreen(self._session, flow))
-            else:
-                self.notify("the ends of this denial aren't known: D shows what the log says", severity="warning")
+        """Open what a link leads to."""
+        follow(self, self._session, link)
 
 
 def workload_ref(snapshot: Snapshot, end: FlowEndpoint) -> ObjectRef | None:
@@ -238,29 +205,4 @@ def workload_ref(snapshot: Snapshot, end: FlowEndpoint) -> ObjectRef | None:
     if end.kind is EndpointKind.POD:
         pod = snapshot.pod_by_key.get(f"{end.namespace}/{end.name}")
         return snapshot.owner_of(pod) if pod is not None else None
-    return None
-
-
-def place_of(view: View, ref: ObjectRef) -> tuple[str, str] | None:
-    """The pane that has an object, and the UID of its row there; None if no pane has it."""
-    snapshot = view.session.snapshot
-    if ref.kind == "Namespace":
-        namespace = snapshot.namespace_by_name.get(ref.name)
-        return ("namespaces", namespace.meta.uid) if namespace is not None else None
-    if ref.kind == "Service":
-        found = next((s for s in snapshot.services.values() if s.meta.ref == ref), None)
-        return ("services", found.meta.uid) if found is not None else None
-    if ref.kind == "Node":
-        return "mesh", ref.name
-    if ref in snapshot.workloads:
-        return "workloads", snapshot.workloads[ref].uid
-    for policy in snapshot.authorization_policies.values():
-        if policy.meta.ref == ref:
-            return "authorizationpolicies", policy.meta.uid
-    for other in policies_of_network(snapshot):
-        if other.meta.ref == ref:
-            return "networkpolicies", other.meta.uid
-    if ref.kind == "Pod":
-        pod = snapshot.pod_by_key.get(f"{ref.namespace}/{ref.name}")
-        return place_of(view, snapshot.owner_of(pod)) if pod is not None else None
     return None

@@ -23,7 +23,8 @@ from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus
 from meshtui.remembered import Remembered
-from meshtui.screens.acting import LinkScreen, place_of
+from meshtui.screens.acting import LinkScreen
+from meshtui.screens.follow import place_of
 from meshtui.session import Session
 from meshtui.ui import layout
 from meshtui.ui.actions import bindings, typed
@@ -389,7 +390,7 @@ class MainScreen(LinkScreen):
 
     def _go_to(self, ref: ObjectRef) -> bool:
         """Move the cursor to an object, in its pane. Returns False if no pane shows it."""
-        found = place_of(self.view, ref)
+        found = place_of(self.session.snapshot, ref)
         if found is None:
             return False
         pane = next(pane for pane in panes() if pane.id == found[0])

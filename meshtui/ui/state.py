@@ -8,9 +8,21 @@ from datetime import datetime
 from meshtui.model.errors import ConfigError, MeshtuiError
 from meshtui.model.snapshot import KindState, KindStatus
 from meshtui.ui.document import BAD, DIM, STRONG, WARN, Document, Section, line
-from meshtui.ui.frame import loading
+from meshtui.ui.frame import LOADING_MARK, loading
 
-__all__ = ["empty", "face", "failed", "loading"]
+__all__ = ["MARKS", "empty", "face", "failed", "loading"]
+
+
+MARKS = {
+    KindStatus.LOADING: LOADING_MARK,
+    KindStatus.FORBIDDEN: "⊘",
+    KindStatus.NOT_INSTALLED: "∅",
+    KindStatus.STALE: "⚠",
+    KindStatus.EXPIRED: "✗",
+    KindStatus.UNREACHABLE: "✗",
+    KindStatus.BROKEN: "✗",
+}
+"""How a title says in which state its kind is."""
 
 
 def empty(kind: str, namespace: str, needle: str, nothing: str = "", *, wrong: str = "") -> Document:

@@ -9,25 +9,15 @@ from meshtui.model.snapshot import KindStatus
 from meshtui.ui import state
 from meshtui.ui.document import Document
 from meshtui.ui.filters import parse
-from meshtui.ui.frame import LOADING_MARK
 from meshtui.ui.labels import labels_by_uid
 from meshtui.ui.panes import Pane
 from meshtui.ui.sorting import letters_of, order_of
+from meshtui.ui.state import MARKS
 from meshtui.ui.text import titled
 from meshtui.ui.view import View
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.table import Column, ObjectTable, Row
 
-MARKS = {
-    KindStatus.LOADING: LOADING_MARK,
-    KindStatus.FORBIDDEN: "⊘",
-    KindStatus.NOT_INSTALLED: "∅",
-    KindStatus.STALE: "⚠",
-    KindStatus.EXPIRED: "✗",
-    KindStatus.UNREACHABLE: "✗",
-    KindStatus.BROKEN: "✗",
-}
-"""How a title says in which state its kind is."""
 _NOTHING = frozenset({"", "-", "0"})
 """Cells that are left out of a narrow pane, if a whole column has no others."""
 NARROW_BELOW = 64
