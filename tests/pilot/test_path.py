@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from meshtui.engine.path.references import parse_flow
 from meshtui.model.ids import ObjectRef
+from meshtui.screens.describe import DescribeScreen
 from meshtui.screens.probe import ProbeScreen
 from meshtui.screens.why import WhyScreen
-from meshtui.screens.yaml import YamlScreen
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.path_view import PathView
 from meshtui.ui.widgets.table import ObjectTable
@@ -32,8 +32,8 @@ async def test_tab_goes_to_the_path_and_enter_opens_the_policy_that_decides():
         await until(pilot, lambda: path(pilot).item is not None)
         assert path(pilot).link == ObjectRef("NetworkPolicy", "ecom", "ecom-netpol")
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(pilot.app.screen, YamlScreen))
-        assert pilot.app.screen._ref == ObjectRef("NetworkPolicy", "ecom", "ecom-netpol")
+        await until(pilot, lambda: isinstance(pilot.app.screen, DescribeScreen))
+        assert pilot.app.screen.crumb == "ecom-netpol"
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, WhyScreen))
         await pilot.press("tab")
