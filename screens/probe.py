@@ -37,6 +37,7 @@ from meshtui.ui.widgets.status import StatusBar
 from meshtui.ui.widgets.table import ObjectTable, Row
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_DECIDER_FROM = 110
 _BESIDE_FROM, _SEVERAL_FROM = 110, 150
 """The width from which the detail stands beside the table; with a column for sources the table needs more."""
 _MOST_SPINNING = 100
@@ -108,6 +109,7 @@ class ProbeScreen(LinkScreen):
     def on_resize(self) -> None:
         """Hide the detail if there is no room beside the table."""
         self.set_class(self.size.width < (_SEVERAL_FROM if self._several else _BESIDE_FROM), "-narrow")
+        self._refresh()
 
     # ---- showing
 
@@ -134,15 +136,28 @@ class ProbeScreen(LinkScreen):
         self.query_one("#title", Static).update(_content(line(*words)))
 
     def _show_rows(self) -> None:
-        columns = probing.COLUMNS if not self._several else (probing.COLUMNS[0], probing.FROM, *probing.COLUMNS[1:])
+        columns = probing.columns(with_source=self._several, with_decider=self._with_decider)
         self.query_one(ObjectTable).show(columns, [self._row(flow) for flow in self._flows])
+
+    @property
+    def _with_decider(self) -> bool:
+        """Whether there is room for the deciding policy: with sources on a narrow screen, names need it, and the detail has it."""
+        return not self._several or self.size.width >= _DECIDER_FROM
 
     def _row(self, flow: Flow) -> Row:
         turning = _SPINNER[self._frame] if len(self._pending) <= _MOST_SPINNING else "…"
         running = turning if flow in self._pending else ""
         marked = flow in self._marked
         verdict = self._verdicts[flow]
-        return probing.row_of(self._session, flow, verdict, marked=marked, running=running, with_source=self._several)
+        return probing.row_of(
+            self._session,
+            flow,
+            verdict,
+            marked=marked,
+            running=running,
+            with_source=self._several,
+            with_decider=self._with_decider,
+        )
 
     @on(ObjectTable.Highlighted)
     def _moved(self) -> None:

@@ -17,6 +17,7 @@ from meshtui.ui.verdicts import VERDICTS, agreement, seen_ago
 from meshtui.ui.widgets.table import Cell, Column, Row
 
 FROM = Column("FROM", keep=8, least=12)
+_BY = Column("BY", keep=4, least=12)
 COLUMNS = (
     Column("", keep=11, least=1),
     Column("TO", keep=8, least=12),
@@ -24,7 +25,7 @@ COLUMNS = (
     Column("PREDICTED", keep=11, least=9, stays=True),
     Column("OBSERVED", keep=10, least=9),
     Column("REALITY", keep=12, least=12, stays=True),
-    Column("BY", keep=4, least=12),
+    _BY,
     Column("AGE", keep=2, least=4),
 )
 LAYER_HINTS = {
@@ -63,7 +64,22 @@ def order(session: Session, flow: Flow, verdict: Verdict) -> tuple[bool, int, st
     return not disagrees, _ORDER.index(verdict.decision), str(flow.source), str(flow.destination), str(flow.port)
 
 
-def row_of(session: Session, flow: Flow, verdict: Verdict, *, marked: bool, running: str, with_source: bool) -> Row:
+def columns(*, with_source: bool, with_decider: bool) -> tuple[Column, ...]:
+    """The columns of the table, with or without the source and the deciding policy."""
+    found = (COLUMNS[0], FROM, *COLUMNS[1:]) if with_source else COLUMNS
+    return tuple(column for column in found if with_decider or column is not _BY)
+
+
+def row_of(  # noqa: PLR0913  (what a row shows)
+    session: Session,
+    flow: Flow,
+    verdict: Verdict,
+    *,
+    marked: bool,
+    running: str,
+    with_source: bool,
+    with_decider: bool = True,
+) -> Row:
     """A flow's row; ``running`` is the mark of a probe in progress."""
     observation = session.observations.get(flow)
     word, tone = VERDICTS[verdict.decision]
@@ -85,7 +101,7 @@ def row_of(session: Session, flow: Flow, verdict: Verdict, *, marked: bool, runn
         Cell(f"{word}{was}", tone, short=f"{word} *" if change else ""),
         observed,
         reality,
-        Cell(by, DIM),
+        *((Cell(by, DIM),) if with_decider else ()),
         age,
     )
     sources = (_end(str(flow.source)),) if with_source else ()
