@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -19,7 +20,7 @@ from meshtui.sandbox.images import images_for
 from meshtui.sandbox.runtime import Runtime
 from meshtui.sandbox.user import as_user, give_folder, open_folder
 
-pytestmark = [pytest.mark.sandbox]
+pytestmark = [pytest.mark.sandbox, pytest.mark.xdist_group("postgres")]  # one process: they share a template and a server
 
 PASSWORD = 'it\'s a "secret" \\ one'
 
@@ -136,25 +137,38 @@ def test_a_killed_wrapper_takes_the_server_along_and_the_next_start_works(pod: D
         assert connection.execute("select 1").fetchone() == (1,)
 
 
+@pytest.fixture(scope="module")
+def kept_template(machine: Runtime) -> Iterator[Path]:
+    """A cache with a whole template, which its tests copy."""
+    with tempfile.TemporaryDirectory(prefix="bkp") as folder:
+        it = DatabasePod(Path(folder), machine)
+        it.make_template()
+        yield it.cache
+
+
 @pytest.mark.parametrize("damage", ["missing", "empty", "cut", "no checksum", "same size"])
-def test_a_broken_template_is_made_anew(pod: DatabasePod, damage: str) -> None:
-    whole = pod.make_template().read_bytes()
+def test_a_broken_template_is_made_anew(pod: DatabasePod, kept_template: Path, damage: str) -> None:
+    shutil.copytree(kept_template, pod.cache)
     (kept,) = pod.cache.glob("*.tar")
+    whole = kept.read_bytes()
     if damage == "missing":
         kept.unlink()
     elif damage == "no checksum":
         kept.with_suffix(".sha256").unlink()
     else:
         kept.write_bytes({"empty": b"", "cut": whole[:-512], "same size": bytes(len(whole))}[damage])
-    assert len(pod.make_template().read_bytes()) > 10_000_000
-    assert kept.read_bytes() == pod.make_template().read_bytes()
+    made = pod.make_template().read_bytes()
+    assert len(made) > 10_000_000
+    assert made != whole, "each has an identifier of its own"
+    assert kept.read_bytes() == made == pod.make_template().read_bytes()
     pod.start()
+    assert "the template can't be used" not in pod.log()
     with pod.connect() as connection:
         assert connection.execute("select 1").fetchone() == (1,)
 
 
-def test_one_template_a_version_is_kept_and_unused_ones_go(pod: DatabasePod, tmp_path: Path) -> None:
-    pod.make_template()
+def test_one_template_a_version_is_kept_and_unused_ones_go(pod: DatabasePod, kept_template: Path, tmp_path: Path) -> None:
+    shutil.copytree(kept_template, pod.cache)
     (kept,) = pod.cache.glob("*.tar")
     old, recent = pod.cache / "postgres-18-0.1-1.tar", pod.cache / "postgres-18-0.2-1.tar"
     for other in (old, recent):
