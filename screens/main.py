@@ -578,7 +578,8 @@ class MainScreen(LinkScreen):
         usual = [each[0] for each in (*aliases, *words)]
         names = [word for each in (*aliases, *words) for word in each]
         spaces = [f"ns {name}" for name in sorted(self.session.snapshot.namespace_by_name)]
-        self.query_one(Prompt).ask(":", [*usual, *names, *spaces, *(f"ctx {name}" for name in self._contexts())], "")
+        contexts = [f"ctx {name}" for name in self._contexts()]
+        self.query_one(Prompt).ask(":", [*usual, *names, *spaces, *(["ctx"] if contexts else []), *contexts], "")
 
     def _contexts(self) -> list[str]:
         return self.app.contexts() if isinstance(self.app, HasContexts) else []
