@@ -104,6 +104,11 @@ class MainScreen(LinkScreen):
         self._renewing: Timer | None = None
         self._denied: Mapping[ObjectRef, DeniedCount] | None = None
         self._relating: Timer | None = None
+        self._boxes: list[PaneBox] = [PaneBox(pane, self.view) for pane in panes()]
+        self._news = 0
+        """How often the session has said that it knows something new."""
+        self._made_of: dict[str, tuple[object, ...]] = {}
+        """Of what the rows of each pane were made last."""
 
     @property
     def crumb(self) -> str:
@@ -116,8 +121,7 @@ class MainScreen(LinkScreen):
         yield KindTabs(id="tabs")
         with Horizontal(id="body"):
             with Vertical(id="left"):
-                for pane in panes():
-                    yield PaneBox(pane, self.view)
+                yield from self._boxes
             with Vertical(id="right"):
                 yield LiveMap(self.session, id="map")
                 yield LivePath(self.session, id="path", share=1.0)
@@ -149,7 +153,10 @@ class MainScreen(LinkScreen):
     @property
     def box(self) -> PaneBox:
         """The pane that has the focus, or had it last."""
-        return self.query_one(f"#pane-{self.pane.id}", PaneBox)
+        return self._box_of(self.pane)
+
+    def _box_of(self, pane: Pane) -> PaneBox:
+        return next(box for box in self._boxes if box.pane is pane)
 
     @property
     def table(self) -> ObjectTable:
@@ -162,8 +169,9 @@ class MainScreen(LinkScreen):
         return self.box.needle
 
     @property
-    def _boxes(self) -> list[PaneBox]:
-        return list(self.query(PaneBox))
+    def _is_there(self) -> bool:
+        """Whether the panes are mounted: not before the first frame, and not after the last one."""
+        return self.is_attached and all(box.is_attached for box in self._boxes)
 
     @property
     def _detail(self) -> Detail:
@@ -203,7 +211,7 @@ class MainScreen(LinkScreen):
 
     def _arrange(self) -> None:
         """Set sizes and visibility of all parts."""
-        if not self.query(PaneBox):
+        if not self._is_there:
             return
         size = self.app.size
         panel = size.width - self._room()[0] if self.has_class("-drilled") else 0
@@ -248,13 +256,17 @@ class MainScreen(LinkScreen):
             return
         about = self._map.about
         mapped = about is not None
-        self._map.border_title = titled("Map", named(about) if about is not None else "")
+        self._entitle_map()
         path = self._path.rows_for(self._room()[0] - layout.left_width(self._room()[0], self.zoom) - _FRAME)
         events = max(1, len(self._strip.plain.splitlines()))
         sizes = layout.right_of(height, events, mapped=mapped, path=path)
         for part, rows in zip(parts, (sizes.map, sizes.path, sizes.detail, sizes.strip), strict=True):
             part.display = rows > 0
             part.styles.height = rows
+
+    def _entitle_map(self) -> None:
+        about = self._map.about
+        self._map.border_title = titled("Map", named(about) if about is not None else "")
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """The pane that gets the focus grows."""
@@ -268,14 +280,27 @@ class MainScreen(LinkScreen):
         """Make a pane the one whose object is shown."""
         self.pane = pane
         pane.opened(self.session)
-        self.box.refresh_rows()
+        box = self.box
+        if self._made_of.get(pane.id) != self._making(box):
+            self._make(box)
         self._arrange()
         self._point()
+
+    def _making(self, box: PaneBox) -> tuple[object, ...]:
+        """What the rows of a pane are made of."""
+        order = (box.needle, box.sort, box.reverse, box.by_change)
+        return self._news, self.session.namespace, *order
+
+    def _make(self, box: PaneBox) -> None:
+        """Make the rows of a pane of what the session knows now."""
+        self._made_of[box.pane.id] = self._making(box)
+        box.refresh_rows()
 
     # ---- showing
 
     def _changed(self) -> None:
         """Schedule a refresh, unless one is already scheduled."""
+        self._news += 1
         if not self._due:
             self._due = True
             self.call_later(self._show_news)
@@ -286,9 +311,9 @@ class MainScreen(LinkScreen):
 
     def refresh_data(self) -> None:
         """Show what the session knows now: the pane with the focus at once, the others soon."""
-        if not self.query(PaneBox):
+        if not self._is_there:
             return
-        self.box.refresh_rows()
+        self._make(self.box)
         self._stale = [box for box in self._boxes if box.display and box.pane is not self.pane]
         self._renew_next()
         self.query_one(StatusBar).show(self.session)
@@ -316,7 +341,7 @@ class MainScreen(LinkScreen):
             box = self._stale.pop(0)
             if box.display:
                 before = box.rows_wanted
-                box.refresh_rows()
+                self._make(box)
                 if before != box.rows_wanted:
                     self._arrange()
                 break
@@ -332,9 +357,12 @@ class MainScreen(LinkScreen):
         denied = self.session.denials.by_object()
         if denied != self._denied:
             self._denied = denied
+            self._news += 1
             self.refresh_data()
 
     def _show_tabs(self) -> None:
+        if self.wide:
+            return  # the panes themselves show it
         known = None if not self.session.loading else KindStatus.LOADING  # no 0 before there is an answer
         states = self.session.snapshot.kind_state
         entries = [(pane, pane.count(self.view), known or states(pane.kind).status) for pane in tabbed()]
@@ -348,8 +376,12 @@ class MainScreen(LinkScreen):
     def _point(self) -> None:
         """Show what is under the cursor: its detail, and what belongs to it."""
         self._detail.of(self.pane, self.box.uid)
+        before = self._map.about
         self._map.of(self._mapped())
-        self._arrange()
+        if (before is None) != (self._map.about is None):
+            self._arrange()
+        elif before != self._map.about:
+            self._entitle_map()
         self._relate()
 
     def _mapped(self) -> ObjectRef | None:
@@ -394,7 +426,7 @@ class MainScreen(LinkScreen):
         if found is None:
             return False
         pane = next(pane for pane in panes() if pane.id == found[0])
-        if not self.query_one(f"#pane-{pane.id}", PaneBox).table.select(found[1]):
+        if not self._box_of(pane).table.select(found[1]):
             return False
         self._note()
         self._turn_to(pane)
@@ -428,6 +460,7 @@ class MainScreen(LinkScreen):
             self._note()
             self.session.namespace = ref.name if ref else ""
             self.show_pane(panes()[1])
+            self.refresh_data()
         else:
             self.action_describe()
 
@@ -437,7 +470,6 @@ class MainScreen(LinkScreen):
         """Go to a pane. Its cursor is where it was left."""
         self._note()
         self._turn_to(pane)
-        self.refresh_data()
         self._focus_body()
         self._note()
 
@@ -452,7 +484,7 @@ class MainScreen(LinkScreen):
             return
         self.session.namespace = place.namespace
         pane = next(pane for pane in panes() if pane.id == place.pane)
-        self.query_one(f"#pane-{pane.id}", PaneBox).needle = place.needle
+        self._box_of(pane).needle = place.needle
         self._turn_to(pane)
         self.refresh_data()
         self.table.select(place.uid)
@@ -491,7 +523,7 @@ class MainScreen(LinkScreen):
     def visit(self, pane_id: str, name: str = "") -> None:
         """Go to a pane, with the cursor on an object (``Kind NS/NAME``) if it exists."""
         pane = next(pane for pane in panes() if pane.id == pane_id)
-        self.query_one(f"#pane-{pane_id}", PaneBox).needle = ""
+        self._box_of(pane).needle = ""
         self.show_pane(pane)
         for row in self.table.rows:
             if name and str(self.pane.ref_of(self.view, row.uid)) == name:
@@ -500,7 +532,7 @@ class MainScreen(LinkScreen):
 
     def _stops(self) -> list[Widget]:
         """What Tab goes through: the panes, then the parts at the right."""
-        found: list[Widget] = [self.query_one(f"#pane-{pane.id}") for pane in tabbed()]
+        found: list[Widget] = [self._box_of(pane) for pane in tabbed()]
         right = (self._map, self._path, self._detail, self._strip) if self.query_one("#right").display else ()
         return [*found, *(part for part in right if part.display)]
 
@@ -549,7 +581,8 @@ class MainScreen(LinkScreen):
         usual = [each[0] for each in (*aliases, *words)]
         names = [word for each in (*aliases, *words) for word in each]
         spaces = [f"ns {name}" for name in sorted(self.session.snapshot.namespace_by_name)]
-        self.query_one(Prompt).ask(":", [*usual, *names, *spaces, *(f"ctx {name}" for name in self._contexts())], "")
+        contexts = [f"ctx {name}" for name in self._contexts()]
+        self.query_one(Prompt).ask(":", [*usual, *names, *spaces, *(["ctx"] if contexts else []), *contexts], "")
 
     def _contexts(self) -> list[str]:
         return self.app.contexts() if isinstance(self.app, HasContexts) else []
@@ -561,7 +594,9 @@ class MainScreen(LinkScreen):
     def _filter(self, needle: str) -> None:
         if needle != self.box.needle:
             self.box.needle = needle
-            self.refresh_data()
+            self._make(self.box)
+            self._arrange()
+            self._point()
 
     @on(Input.Changed, "#prompt-input")
     def _typing(self, event: Input.Changed) -> None:
@@ -586,7 +621,7 @@ class MainScreen(LinkScreen):
             self._focus_body()
             self.app.call_later(self.run_action, action.call)
         elif (pane := pane_called(word)) is not None:
-            self.query_one(f"#pane-{pane.id}", PaneBox).needle = pane.kinds.get(word, "")
+            self._box_of(pane).needle = pane.kinds.get(word, "")
             self.show_pane(pane)
             return
         self._focus_body()

@@ -28,7 +28,7 @@ def parse(needle: str) -> Filter:
         return _by_labels(text[2:].strip())
     if text.startswith("-f"):
         letters = "".join(text[2:].split())
-        return Filter(lambda row, _: bool(rank(letters, (row,))))
+        return Filter(lambda row, _: not letters or bool(rank(letters, row.split())))  # all in one word: in a row are many
     if text.startswith("!"):
         words = text[1:].lower().split()
         return Filter(lambda row, _: not words or not all(word in row for word in words))

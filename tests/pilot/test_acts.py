@@ -102,7 +102,7 @@ async def test_a_capital_and_a_click_on_a_title_sort_and_the_arrow_says_so() -> 
         assert screen._remembered.sort["workloads"] == "-NAME"
         await pilot.press("N")
         await until(pilot, lambda: names(screen) == by_pane)
-        place = table._line_of(0).text.index("NAME")
+        place = table._line_of(0).text.index("NAME ")
         await pilot.click(table, offset=(place + 1, 0))
         await until(pilot, lambda: names(screen) == sorted(by_pane))
         assert pilot.app.screen is screen
@@ -253,7 +253,7 @@ async def test_an_object_that_somebody_else_changes_meanwhile_is_not_overwritten
 async def test_e_is_refused_where_nothing_may_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     editor(tmp_path, f"touch {tmp_path}/was-run", monkeypatch)
     async with bookstore_app(WIDE) as (_, pilot, screen):
-        screen.session.settings.read_only = True
+        screen.session.settings = screen.session.settings.model_copy(update={"read_only": True})
         await pilot.press("4", "e")
         await until(pilot, lambda: any("nothing is changed" in text or "nothing is edited" in text for text in said(pilot)))
         assert not (tmp_path / "was-run").exists()

@@ -21,7 +21,6 @@ from tests.fakes.cilium import ccnp, cnp
 from tests.fakes.screens import table_of
 from tests.fakes.snapshots import namespace, pod, policy
 from tests.pilot.test_keys import until
-from tests.pilot.test_opening import rows_of
 
 CALICO = "projectcalico.org/v3"
 
@@ -191,4 +190,4 @@ async def test_without_tiers_it_says_whose_they_are(tmp_path: Path) -> None:
     async with program(tmp_path, PODS, "cilium") as pilot:
         screen = await at(pilot, "tiers")
         assert not cells(screen)
-        assert "they are Calico's" in "\n".join(rows_of(pilot, 0, 12))
+        assert "they are Calico's" in screen.box.document.plain

@@ -9,6 +9,7 @@ import meshtui.styles
 from meshtui.model.ids import ObjectRef
 from meshtui.session import Session
 from meshtui.settings import Settings
+from meshtui.ui import themes
 from meshtui.ui.mapping import map_of_policy, map_of_workload
 from meshtui.ui.widgets.map_view import MapView
 from tests.fakes.frozen import NOW, FrozenSource, bookstore
@@ -23,8 +24,15 @@ class MapApp(App[None]):
 
     def __init__(self, data):
         super().__init__()
+        for each in themes.THEMES:
+            self.register_theme(each)
+        self.theme = themes.OWN[0]
         self.data = data
         self.chosen = []
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """meshtui's own variables."""
+        return themes.variables(no_color=False)
 
     def compose(self) -> ComposeResult:
         """Only the map."""

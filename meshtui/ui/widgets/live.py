@@ -105,6 +105,7 @@ class LivePath(PathView):
     def __init__(self, session: Session, *, id: str | None = None, share: float = 0.5) -> None:  # noqa: A002  (as above)
         super().__init__(id=id, share=share)
         self._session = session
+        self._rows_at: tuple[PathData, int, int] | None = None
         self._about: Flow | None = None
         self._pace = _Pace()
 
@@ -115,7 +116,11 @@ class LivePath(PathView):
 
     def rows_for(self, width: int) -> int:
         """The rows of the picture at a width; 0 without one."""
-        return draw_path(self.data, width, _ROOMY).height if self.data is not None and width > 0 else 0
+        if self.data is None or width <= 0:
+            return 0
+        if self._rows_at is None or self._rows_at[0] is not self.data or self._rows_at[1] != width:
+            self._rows_at = self.data, width, draw_path(self.data, width, _ROOMY).height
+        return self._rows_at[2]
 
     def of(self, flow: Flow | None) -> None:
         """Show the path of another flow."""

@@ -30,6 +30,7 @@ class PaneBox(Vertical):
     def __init__(self, pane: Pane, view: View) -> None:
         super().__init__(id=f"pane-{pane.id}", classes="pane")
         self.pane = pane
+        self.border_title = titled(f"{pane.order} {pane.title}" if pane.tab else pane.title)
         self._view = view
         self.table = ObjectTable(id=f"table-{pane.id}", clock=view.session.clock, gutter=True)
         self.document = DocumentView(id=f"state-{pane.id}", classes="state")
@@ -44,6 +45,7 @@ class PaneBox(Vertical):
         """The title of the column by which the rows are sorted; empty: in the pane's own order."""
         self.reverse = False
         self.total = 0
+        self._narrow = False
         self._parts: tuple[dict[str, tuple[Row, Row]], tuple[int, ...]] = {}, ()
 
     def compose(self) -> ComposeResult:
@@ -88,8 +90,9 @@ class PaneBox(Vertical):
         self._entitle()
 
     def on_resize(self) -> None:
-        """Another width may have other columns."""
-        if self.display:
+        """Another width may have other columns. (The table itself fits those that it has)."""
+        narrow = 0 < self.size.width < NARROW_BELOW
+        if self.display and narrow != self._narrow:
             self.refresh_rows()
 
     # ---- rows
@@ -99,7 +102,8 @@ class PaneBox(Vertical):
         pane, session = self.pane, self._view.session
         rows = pane.rows(self._view)
         self.total = len(rows)
-        glance = pane.glance if 0 < self.size.width < NARROW_BELOW and not self.all_columns else ()
+        self._narrow = 0 < self.size.width < NARROW_BELOW
+        glance = pane.glance if self._narrow and not self.all_columns else ()
         shown = [
             place
             for place, column in enumerate(pane.columns)
