@@ -45,6 +45,7 @@ fresh:  ## clone into a folder that others can't enter; venv, demo and sandbox t
 
 screenshots: $(STAMP)  ## the README's pictures, taken from the sandbox
 	$(BIN)/python -m tests.screenshots
+	$(BIN)/python -m tests.incident
 
 sarif: $(STAMP)  ## what check writes for scanners against the standard's own schema (fetched)
 	$(BIN)/python -m tests.sarif_schema

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 import threading
 from asyncio import AbstractEventLoop, get_running_loop
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.text import Text
+from textual import work
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
-from textual.events import Key
+from textual.events import AppBlur, Key
 from textual.screen import Screen
+from textual.widget import Widget
 from textual.widgets import Input
 from textual.worker import WorkerFailed
 
 from meshtui import styles
 from meshtui.model.errors import MeshtuiError, UsageError
+from meshtui.remembered import Remembered
+from meshtui.ui import themes
 from meshtui.ui.actions import bindings, checked, commands, on
 from meshtui.ui.text import clean
 
@@ -44,6 +50,14 @@ _FIRST_STYLES: list[str | PurePath] = [STYLES / "base.tcss", STYLES / "main.tcss
 """What the first frame needs."""
 
 
+@dataclass(frozen=True, slots=True)
+class Contexts:
+    """The contexts of the kubeconfig: ``names`` lists them, ``open`` opens a session on one (it raises MeshtuiError)."""
+
+    names: Callable[[], list[str]]
+    open: Callable[[str], Session]
+
+
 def _no_expectations() -> list[Entry]:
     raise UsageError("no expectations are loaded", "meshtui acceptance has them")
 
@@ -51,20 +65,34 @@ def _no_expectations() -> list[Entry]:
 class MeshtuiApp(App[None], inherit_bindings=False):
     """One session on the screen. ``read_entries`` reads the expectations that acceptance verifies.
 
-    Raises ConfigError where the setting ``keys`` is wrong. Where ``session`` is a function, a first frame is drawn at once;
-    then the rest of the program is imported and the session opened, in a thread. A MeshtuiError that this raises ends the
-    app, and stands in ``failed``.
+    ``theme`` was asked for on the command line; ``remembered`` is from the last time, and without it nothing is remembered.
+    Raises ConfigError where the setting ``keys`` is wrong, UsageError for an unknown theme. Where ``session`` is a function, a
+    first frame is drawn at once; then the rest of the program is imported and the session opened, in a thread. A MeshtuiError
+    that this raises ends the app, and stands in ``failed``.
     """
 
     TITLE = "meshtui"
+    _choosing = False
     CSS_PATH: ClassVar[list[str | Path]] = sorted(STYLES.glob("*.tcss"))  # type: ignore[assignment]  # a narrower list type
     ENABLE_COMMAND_PALETTE = True
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
 
     def __init__(
-        self, session: Session | Callable[[], Session], read_entries: Callable[[], list[Entry]] = _no_expectations
+        self,
+        session: Session | Callable[[], Session],
+        read_entries: Callable[[], list[Entry]] = _no_expectations,
+        *,
+        contexts: Contexts | None = None,
+        theme: str = "",
+        remembered: Remembered | None = None,
     ) -> None:
         super().__init__(css_path=_FIRST_STYLES if callable(session) else None)
+        for each in themes.THEMES:
+            self.register_theme(each)
+        self.remembered = remembered or Remembered()
+        self._theme_asked = themes.checked(theme)
+        known = themes.remembered(self.remembered.theme)
+        self._theme_given = self._theme_asked or known or themes.default(no_color=self.no_color)
         self._session: Session | None = None
         self._open: Callable[[], Session] | None = None
         self._keymap_chosen: Mapping[str, str] = {}
@@ -74,14 +102,17 @@ class MeshtuiApp(App[None], inherit_bindings=False):
             self._take(session)
         self.failed: MeshtuiError | None = None
         self._read_entries = read_entries
+        self._contexts = contexts
         self._guide: Guide | None = None
         self._guided_by: tuple[Drill | Tour, bool] | None = None
+        self._switching = False
 
     def _take(self, session: Session) -> None:
         from meshtui.journeys import applications
 
         session.applications = session.applications or applications()
         self._keymap_chosen = checked(session.settings.keys)
+        self._theme_given = self._theme_asked or themes.checked(session.settings.theme) or self._theme_given
         self._session = session
 
     def guided_by(self, what: Drill | Tour, *, offered: bool = False) -> None:
@@ -90,17 +121,38 @@ class MeshtuiApp(App[None], inherit_bindings=False):
 
     def on_mount(self) -> None:
         """Show the main screen first, then start to read; or the first frame, then import what the main screen needs."""
-        self.theme = "textual-dark"
+        self._show_theme()
         if self._open is None:
             from meshtui.screens.main import MainScreen
 
             self.set_keymap(self._keymap_chosen)
-            self.push_screen(MainScreen(self.session))
+            self.push_screen(MainScreen(self.session, self.remembered))
             self._follow()
         else:
             from meshtui.screens.opening import OpeningScreen
 
             self.push_screen(OpeningScreen(partial(self._open_apart, self._open)))
+
+    def on_app_blur(self, event: AppBlur) -> None:
+        """In a browser the program always has the focus: Textual begins without it, and the page may give it before that."""
+        if self.is_web:
+            event.prevent_default()
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        """The variables of meshtui's own that the stylesheets use."""
+        return themes.variables(no_color=self.no_color)
+
+    def _show_theme(self) -> None:
+        """Show the theme that flags, settings or the last time ask for. From then on, each change is somebody's choice."""
+        self._choosing = False
+        self.theme = self._theme_given
+        self._choosing = True
+
+    def watch_theme(self, theme: str) -> None:
+        """Remember a theme that was chosen."""
+        if self._choosing:
+            self.remembered.theme = theme
+            self.remembered.save()
 
     @property
     def session(self) -> Session:
@@ -141,13 +193,14 @@ class MeshtuiApp(App[None], inherit_bindings=False):
             from meshtui.screens.main import MainScreen
             from meshtui.screens.opening import OpeningScreen
 
+            self._show_theme()
             self.stylesheet.read_all([Path(path) for path in self.CSS_PATH])
             self.stylesheet.parse()
             opening = next(screen for screen in self.screen_stack if isinstance(screen, OpeningScreen))
             while self.screen is not opening:  # the palette was opened, which has no commands yet
                 await self.pop_screen()
             self.set_keymap(self._keymap_chosen)
-            await self.switch_screen(MainScreen(result))
+            await self.switch_screen(MainScreen(result, self.remembered))
             self._follow()
             for key in opening.keys:
                 self.post_message(Key(key.key, key.character))
@@ -244,8 +297,9 @@ class MeshtuiApp(App[None], inherit_bindings=False):
             await main.run_action(station.open)
 
     async def action_interrupt(self) -> None:
-        """Copy what the mouse has selected; without that, stop what the screen is doing; without that, quit."""
-        selected = self.screen.get_selected_text()
+        """Copy what is selected; without that, stop what the screen is doing; without that, quit."""
+        field = self.focused
+        selected = self.screen.get_selected_text() or (field.selected_text if isinstance(field, Input) else "")
         if selected:
             self.copy_to_clipboard(selected)
             self.screen.clear_selection()
@@ -257,6 +311,48 @@ class MeshtuiApp(App[None], inherit_bindings=False):
             self.notify("stopped; Ctrl-C again quits", severity="warning", timeout=3)
             return
         await self.action_quit()
+
+    def contexts(self) -> list[str]:
+        """The names of the contexts that can be switched to."""
+        return self._contexts.names() if self._contexts is not None and not self.session.label.sandbox else []
+
+    @work(group="context")
+    async def switch_context(self, name: str) -> None:
+        """Show another context: what belonged to the old one is closed, and every screen with it."""
+        if self._switching:
+            self.notify("another context is being opened: a moment", severity="warning", timeout=3)
+            return
+        self._switching = True
+        try:
+            await self._switch(name)
+        finally:
+            self._switching = False
+
+    async def _switch(self, name: str) -> None:
+        from meshtui.screens.main import MainScreen
+
+        contexts, old = self._contexts, self.session
+        if contexts is None or name not in self.contexts():
+            known = ", ".join(self.contexts()) or "none"
+            self.notify(f"no context {name!r}: known are {known}", severity="warning", markup=False)
+            return
+        try:
+            new = await asyncio.to_thread(contexts.open, name)
+        except MeshtuiError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        busy = [worker for worker in self.workers if isinstance(worker.node, Widget)]
+        while len(self.screen_stack) > 2:  # Textual's own, and the main screen
+            await self.pop_screen()
+        self._stop_waiting()
+        self._take(new)
+        await self.switch_screen(MainScreen(new, self.remembered))
+        self._follow()
+        for worker in busy:
+            worker.cancel()
+        # a probe that is stopped removes its pods, and needs the connection for it
+        await asyncio.gather(*(worker.wait() for worker in busy), return_exceptions=True)
+        await old.stop()
 
     def action_help(self) -> None:
         """Open the help for the top screen."""

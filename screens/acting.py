@@ -8,19 +8,17 @@ from textual import on, work
 from textual.app import SuspendNotSupported
 
 from meshtui.engine.path.relations import PROBED, flows_from, flows_from_all, workload_endpoint
-from meshtui.engine.policy.own import policies_of_network
 from meshtui.model.denial import Denial
 from meshtui.model.errors import MeshtuiError
 from meshtui.model.finding import Finding
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import Snapshot
-from meshtui.remediate.editing import by_hand
+from meshtui.screens.follow import describe, follow
 from meshtui.ui.action_screen import ActionScreen
-from meshtui.ui.copying import command_of
+from meshtui.ui.copying import MOST_COPIED, command_of
 from meshtui.ui.links import Link
 from meshtui.ui.saving import saved
-from meshtui.ui.view import View
 from meshtui.ui.widgets.document_view import DocumentView
 
 
@@ -80,7 +78,7 @@ class LinkScreen(ActionScreen):
         elif workload is not None:
             self._probe(str(workload.ref), flows_from(snapshot, workload, PROBED))
         elif isinstance(ref, ObjectRef) and ref.kind == "Namespace":
-            self._probe(str(ref), flows_from_all(snapshot, ref.name, PROBED))
+            self._probe(str(ref), flows_from_all(snapshot, ref.name, PROBED), at_once=True)
         else:
             self.notify(
                 "probes start from a flow, a workload, a namespace or a node: 2, 1 or 6, then p; P probes all", severity="warning"
@@ -115,28 +113,32 @@ class LinkScreen(ActionScreen):
         else:
             self.notify("nothing here is an object", severity="warning")
 
-    @work
+    @work(exclusive=True, group="edit")
     async def action_edit_object(self) -> None:
-        """Edit the object, and show the change as a fix: dry run, what it opens and closes, a question."""
+        """Edit the object, and show the change as a fix: dry run, what it opens and closes, a question.
+
+        A text that can't be used is saved, so that nobody has to write it again.
+        """
         from meshtui.screens.fix import FixScreen
-        from meshtui.sources.manifest_yaml import yaml_documents
-        from meshtui.ui.editing import edited_text
+        from meshtui.ui.editing import changed_by_hand, edited_text
 
         ref = self._object()
         if ref is None or self._session.cannot_apply:
             why = self._session.cannot_apply if ref is not None else "nothing here is an object"
             self.notify(f"nothing is edited: {why}", severity="error", markup=False)
             return
+        changed = text = ""
         try:
-            text = await self._session.source.manifest(ref)
+            text = changed = await self._session.source.manifest(ref)
             with self.app.suspend():
-                changed = edited_text(text, f"{ref.kind}-{ref.name}"[:100])
-            before, after = (yaml_documents("manifest", each.encode()) for each in (text, changed))
-            finding = by_hand(ref, before[0], after[0] if len(after) == 1 else None)
+                changed = edited_text(text, f"{ref.kind}-{ref.name}")
+            finding = changed_by_hand(ref, text, changed, await self._session.source.manifest(ref))
         except SuspendNotSupported:
             self.notify("nothing is edited: no editor can be opened from here", severity="error")
         except MeshtuiError as error:
             self.notify(str(error), severity="error", markup=False)
+            if changed != text:
+                self.write_file(changed, f"{ref.kind}-{ref.name}", "yaml")
         else:
             if finding is None:
                 self.notify("nothing was changed", timeout=3)
@@ -147,22 +149,7 @@ class LinkScreen(ActionScreen):
         """Everything about the object."""
         ref = self._object()
         if ref is not None:
-            self.describe(ref)
-
-    def describe(self, ref: ObjectRef) -> None:
-        """Open everything about an object: its pane's detail where a pane has it, else its YAML."""
-        from meshtui.screens.describe import DescribeScreen
-        from meshtui.screens.yaml import YamlScreen
-
-        view = View(self._session)
-        found = place_of(view, ref)
-        if found is None:
-            self.app.push_screen(YamlScreen(self._session, ref))
-        else:
-            pane_id, uid = found
-            from meshtui.ui.panes import panes
-
-            self.app.push_screen(DescribeScreen(view, next(pane for pane in panes() if pane.id == pane_id), uid))
+            describe(self, self._session, ref)
 
     def action_logs(self) -> None:
         """Show the ztunnels' log lines about the workload; of a flow, about its source."""
@@ -188,11 +175,15 @@ class LinkScreen(ActionScreen):
         self.copy(text, what)
 
     def copy(self, text: str, what: str) -> None:
-        """Copy a text through the terminal, and say what was copied."""
+        """Copy a text through the terminal, and say what was copied. One that is too long for that is saved."""
+        if len(text.encode()) > MOST_COPIED:
+            self.notify(f"{what} is too long for a terminal's clipboard", severity="warning", markup=False)
+            self.write_file(text, what, "txt")
+            return
         self.app.copy_to_clipboard(text)
         self.notify(f"copied {what}: {text.splitlines()[0][:60] if text else ''}", timeout=3, markup=False)
 
-    def save(self, text: str, name: str, suffix: str) -> None:
+    def write_file(self, text: str, name: str, suffix: str) -> None:
         """Save a text as a file, and say where."""
         try:
             path = saved(text, name, suffix, self._session.clock())
@@ -202,21 +193,8 @@ class LinkScreen(ActionScreen):
         self.notify(f"saved {path}", timeout=6, markup=False)
 
     def open_link(self, link: Link) -> None:
-        """Open a link: a flow explained, an object described, a finding's fix."""
-        from meshtui.screens.fix import FixScreen
-        from meshtui.screens.why import WhyScreen
-
-        if isinstance(link, ObjectRef):
-            self.describe(link)
-        elif isinstance(link, Finding):
-            if link.fix is not None:
-                self.app.push_screen(FixScreen(self._session, link))
-            elif link.objects:
-                self.describe(link.objects[0])
-        else:
-            flow = link.flow if isinstance(link, Denial) else link
-            if flow is not None:
-                self.app.push_screen(WhyScreen(self._session, flow))
+        """Open what a link leads to."""
+        follow(self, self._session, link)
 
 
 def workload_ref(snapshot: Snapshot, end: FlowEndpoint) -> ObjectRef | None:
@@ -227,26 +205,4 @@ def workload_ref(snapshot: Snapshot, end: FlowEndpoint) -> ObjectRef | None:
     if end.kind is EndpointKind.POD:
         pod = snapshot.pod_by_key.get(f"{end.namespace}/{end.name}")
         return snapshot.owner_of(pod) if pod is not None else None
-    return None
-
-
-def place_of(view: View, ref: ObjectRef) -> tuple[str, str] | None:
-    """The pane that has an object, and the UID of its row there; None if no pane has it."""
-    snapshot = view.session.snapshot
-    if ref.kind == "Namespace":
-        namespace = snapshot.namespace_by_name.get(ref.name)
-        return ("namespaces", namespace.meta.uid) if namespace is not None else None
-    if ref.kind == "Node":
-        return "mesh", ref.name
-    if ref in snapshot.workloads:
-        return "workloads", snapshot.workloads[ref].uid
-    for policy in snapshot.authorization_policies.values():
-        if policy.meta.ref == ref:
-            return "authorizationpolicies", policy.meta.uid
-    for other in policies_of_network(snapshot):
-        if other.meta.ref == ref:
-            return "networkpolicies", other.meta.uid
-    if ref.kind == "Pod":
-        pod = snapshot.pod_by_key.get(f"{ref.namespace}/{ref.name}")
-        return place_of(view, snapshot.owner_of(pod)) if pod is not None else None
     return None

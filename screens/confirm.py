@@ -7,12 +7,26 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.geometry import Size
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from meshtui.ui.actions import bindings
 from meshtui.ui.document import Document
 from meshtui.ui.widgets.document_view import DocumentView
+
+
+class Answer(Button):
+    """One of the answers; the one that Enter gives is marked."""
+
+    def render(self) -> Content:
+        """The words, with the mark before them."""
+        return Content("▸ " if self.has_focus else "  ").append(str(self.label))
+
+    def get_content_width(self, container: Size, viewport: Size) -> int:
+        """The width with the mark."""
+        return super().get_content_width(container, viewport) + 2
 
 
 class ConfirmScreen(ModalScreen[bool]):
@@ -30,8 +44,8 @@ class ConfirmScreen(ModalScreen[bool]):
         with Vertical(id="dialog"):
             yield DocumentView(id="what")
             with Horizontal(id="buttons"):
-                yield Button(f"{self._yes} (y)", id="yes", variant="warning", compact=True)
-                yield Button("No (n, Esc)", id="no", variant="primary", compact=True)
+                yield Answer(f"{self._yes} (y)", id="yes", compact=True)
+                yield Answer("No (n, Esc)", id="no", compact=True)
             yield Static("← → moves · Enter presses", classes="hint")
 
     def on_mount(self) -> None:

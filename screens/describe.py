@@ -29,6 +29,12 @@ class DescribeScreen(TextScreen):
         self._pane = pane
         self._uid = uid
 
+    @property
+    def crumb(self) -> str:
+        """What the header calls this screen."""
+        ref = self._pane.ref_of(self._view, self._uid)
+        return ref.name if ref is not None else self._pane.title
+
     def on_mount(self) -> None:
         """Follow the session."""
         self._stop_listening = self._view.session.listen(self._refresh)

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.suggester import Suggester
 from textual.widgets import Footer, Input, Static
 from textual.worker import get_current_worker
 
 from meshtui.engine.path.references import parse_flow, parse_reference
 from meshtui.engine.path.relations import workload_endpoint
 from meshtui.model.errors import UsageError
-from meshtui.model.flow import Flow, HttpRequest
+from meshtui.model.flow import EndpointKind, Flow, HttpRequest
 from meshtui.model.snapshot import Snapshot
 from meshtui.session import Session
 from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.actions import bindings
 from meshtui.ui.advising import Adviser
-from meshtui.ui.document import BAD, DIM, STRONG, Document, Line, Section, line
+from meshtui.ui.document import BAD, DIM, Document, Section, line
+from meshtui.ui.fuzzy import rank
 from meshtui.ui.ladder import why
+from meshtui.ui.widgets.choices import MOST, Choices, Ends
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.status import StatusBar
 
-_MOST_NAMES = 8
+_AROUND = 9
+"""The rows of the screen that names leave to the rest."""
 _FIELDS = (
     ("from", "FROM", "ecom/deploy/ecom-service, a pod NS/NAME, an address, external"),
     ("to", "TO:PORT", "inventory/svc/inventory-service:8000"),
@@ -49,7 +50,8 @@ def source_names(snapshot: Snapshot) -> Iterator[str]:
 def destination_names(snapshot: Snapshot) -> Iterator[str]:
     """Possible destinations of a flow, as references: Services with their ports, workloads and pods with theirs."""
     services = snapshot.services.values()
-    yield from sorted(f"{s.meta.namespace}/svc/{s.meta.name}:{port.number}" for s in services for port in s.ports)
+    named = (f"{s.meta.namespace}/svc/{s.meta.name}:{port.number}" for s in services for port in s.ports)
+    yield from sorted(named, key=lambda name: name.replace(":", "\0"))  # a name before those that it begins
     for ref, workload in snapshot.workloads.items():
         if ref.kind != "Pod":
             ports = sorted({p.number for pod in workload.pods if not pod.completed for p in pod.ports})
@@ -64,43 +66,23 @@ class _Names:
         self._session = session
         self._read = names
         self._of: Snapshot | None = None
-        self._ordered: list[str] = []
-        self._sorted: list[tuple[str, int]] = []
+        self._ordered: dict[str, None] = {}
 
-    def _refresh(self) -> None:
+    @property
+    def all(self) -> Mapping[str, None]:
+        """The names in the order of the kinds, each once."""
         if self._of is not self._session.snapshot:
             self._of = self._session.snapshot
-            self._ordered = list(dict.fromkeys(self._read(self._of)))
-            self._sorted = sorted((name, index) for index, name in enumerate(self._ordered))
+            self._ordered = dict.fromkeys(self._read(self._of))
+        return self._ordered
 
-    def beginning(self, text: str) -> str | None:
-        """The first name with a prefix, in the order of the kinds."""
-        self._refresh()
-        at = bisect_left(self._sorted, (text, -1))
-        best: int | None = None
-        while at < len(self._sorted) and self._sorted[at][0].startswith(text):
-            best = self._sorted[at][1] if best is None else min(best, self._sorted[at][1])
-            at += 1
-        return None if best is None else self._ordered[best]
-
-    def holding(self, text: str) -> list[str]:
-        """Some names that contain every part of a text."""
-        self._refresh()
-        words = [word for word in re.split(r"[\s/:]+", text.lower()) if word]
-        found = (name for name in self._ordered if all(word in name for word in words))
-        return [name for name, _ in zip(found, range(_MOST_NAMES), strict=False)]
+    def meant(self, text: str) -> list[str]:
+        """The names that may be meant by a text, best first; a workload is looked for by its own name first."""
+        return rank(text, self.all, _last_part)
 
 
-class _Completion(Suggester):
-    """Completes names in an input."""
-
-    def __init__(self, names: _Names) -> None:
-        super().__init__(use_cache=False, case_sensitive=True)
-        self._names = names
-
-    async def get_suggestion(self, value: str) -> str | None:
-        """A name with the typed prefix."""
-        return self._names.beginning(value) if value else None
+def _last_part(reference: str) -> str:
+    return reference.rpartition("/")[2]
 
 
 class FlowScreen(ActionScreen):
@@ -115,22 +97,23 @@ class FlowScreen(ActionScreen):
         self._given = {"from": source, "to": destination}
         self._names = {"from": _Names(session, source_names), "to": _Names(session, destination_names)}
         self._flow: Flow | None = None
+        self._explained: Flow | None = None
+        """The flow whose verdict is shown."""
         self._adviser = Adviser(session.clock)
         self._unwatch: Callable[[], None] = lambda: None
 
     def compose(self) -> ComposeResult:
-        """Header, three inputs, the ladder, footer."""
+        """Header, three inputs, the names that may be meant, the ladder, footer."""
         yield StatusBar(id="status")
-        with Horizontal(id="ends"):
+        with Ends(id="ends"):
             for field, title, hint in _FIELDS:
                 with Horizontal(classes="end -small" if field == "request" else "end"):
                     yield Static(title.removesuffix(" /PATH"), classes="label", markup=False)
-                    names = self._names.get(field)
-                    completion = _Completion(names) if names else None
-                    box = Input(self._given.get(field, ""), placeholder=hint, id=field, suggester=completion)
+                    box = Input(self._given.get(field, ""), placeholder=hint, id=field)
                     box.border_title = title
                     box.set_class(field == ("to" if self._given["from"] else "from"), "-first")
                     yield box
+        yield Choices(id="choices")
         yield DocumentView(id="said")
         yield Footer(show_command_palette=False, compact=True)
 
@@ -148,6 +131,7 @@ class FlowScreen(ActionScreen):
     def on_resize(self) -> None:
         """Put each field on its own line if they don't fit side by side."""
         self.set_class(self.size.width < 110, "-narrow")
+        self.call_after_refresh(self._offer)
 
     def _field(self, name: str) -> Input:
         return self.query_one(f"#{name}", Input)
@@ -161,6 +145,7 @@ class FlowScreen(ActionScreen):
 
     @on(Input.Changed)
     def _typed(self) -> None:
+        self.query_one(Choices).forget()
         self._judge_typed()
 
     def _judge_typed(self) -> None:
@@ -172,9 +157,13 @@ class FlowScreen(ActionScreen):
             flow = self._read()
         except _NotYetError as error:
             self._watch(None)
-            self.query_one(DocumentView).show(error.document)
+            self._explained = None
+            self._offer()
+            offered = error.field is not None and error.field == self._asked()
+            self.query_one(DocumentView).show(Document(error.title, _said("" if offered else error.wrong)))
             return
         self._watch(flow)
+        self._offer()
         self._judge(flow)
 
     def _watch(self, flow: Flow | None) -> None:
@@ -186,27 +175,60 @@ class FlowScreen(ActionScreen):
     def _read(self) -> Flow:
         source, destination = self._field("from").value.strip(), self._field("to").value.strip()
         if not source:
-            raise _NotYetError("Explain a flow", self._offer("from", source))
+            raise _NotYetError("Explain a flow")
         try:
             parse_reference(source)
         except UsageError as error:
-            raise _NotYetError("FROM isn't complete yet", self._offer("from", source, error)) from error
+            raise _NotYetError("FROM isn't complete yet", str(error), "from") from error
         if not destination:
-            raise _NotYetError("Where to?", self._offer("to", destination))
+            raise _NotYetError("Where to?")
         try:
             parse_reference(destination)
             return parse_flow(source, destination, http=_request(self._field("request").value))
         except UsageError as error:
-            raise _NotYetError("TO:PORT isn't complete yet", self._offer("to", destination, error)) from error
+            raise _NotYetError("TO:PORT isn't complete yet", str(error), "to") from error
 
-    def _offer(self, field: str, text: str, error: UsageError | None = None) -> tuple[Section, ...]:
-        """The error, and names that match."""
-        lines: list[Line] = [line((str(error), BAD))] if error and text else []
-        names = self._names[field].holding(text) if field == "from" or text else self._names[field].holding("svc")
-        title = "Names that fit" if text else "For example"
-        offered = tuple(line((name, STRONG)) for name in names) or (line(("none", DIM)),)
-        hint = line(("→ at the end of a field takes the completion, Tab goes on, Enter goes to the answer, Esc goes back", DIM))
-        return (Section("", (*lines, hint)), Section(title, offered))
+    # ---- the names that may be meant
+
+    def _naming(self) -> Input | None:
+        """The field in which a name is typed that isn't complete yet."""
+        box = self.focused
+        explained = self._flow is not None and self._explained == self._flow
+        if not isinstance(box, Input) or box.id not in self._names or explained:
+            return None
+        text = box.value.strip()
+        return None if text in self._names[box.id].all or _is_address(text) else box
+
+    @on(events.DescendantFocus)
+    @on(events.DescendantBlur)
+    def _offer(self) -> None:
+        """Show the names that may be meant in the field with the focus."""
+        if not self.query(Choices):
+            return
+        box = self._naming()
+        names = self._names[box.id or ""].meant(box.value) if box is not None else []
+        indent = box.content_region.x - 1 if box is not None else 0
+        top = 0 if box is not None and box.value.strip() else -1
+        self.query_one(Choices).offer(names, top, indent, min(MOST, self.size.height - _AROUND))
+
+    def _asked(self) -> str | None:
+        """The field below which names are shown."""
+        box = self._naming()
+        return box.id if box is not None and self.query_one(Choices).names else None
+
+    def _take(self, name: str) -> bool:
+        """Write a name into the field in which it is typed. Returns whether there was one."""
+        box = self._naming()
+        if box is None or not name:
+            return False
+        box.value = name
+        box.cursor_position = len(name)
+        return True
+
+    @on(Choices.Clicked)
+    def _clicked(self, event: Choices.Clicked) -> None:
+        if self._take(event.name):
+            self.focus_next()
 
     @work(thread=True, exclusive=True, group="flow")
     def _judge(self, flow: Flow) -> None:
@@ -221,17 +243,15 @@ class FlowScreen(ActionScreen):
             document = why(flow, verdict, advice, session.clock(), observation, change, old=old)
         except UsageError as error:
             known = False
-            wanted = "to" if str(flow.destination) in str(error) or flow.destination.name in str(error) else "from"
-            document = Document("Not in this cluster", self._offer(wanted, self._text_of(flow, wanted), error))
+            document = Document("Not in this cluster", _said(str(error)))
         if not worker.is_cancelled:
             self.app.call_from_thread(self._judged, flow, document, known)
-
-    def _text_of(self, flow: Flow, field: str) -> str:
-        return str(flow.source if field == "from" else flow.destination)
 
     def _judged(self, flow: Flow, document: Document, known: bool) -> None:
         if not self.query(DocumentView) or flow != self._flow:
             return
+        self._explained = flow if known else None
+        self._offer()
         if known:
             stop = self._session.watch((flow,))
             self._unwatch()
@@ -242,20 +262,23 @@ class FlowScreen(ActionScreen):
 
     @on(Input.Submitted)
     def _submitted(self) -> None:
-        if self._flow is not None:
-            self.query_one(DocumentView).focus()
+        """Take the name that is chosen, or on top; with both ends complete, go to the answer."""
+        self._take(self.query_one(Choices).chosen)
+        try:
+            self._read()
+        except _NotYetError:
+            self.focus_next()
         else:
-            self.action_next_field()
+            self.query_one(DocumentView).focus()
 
     def action_next_field(self) -> None:
-        """Take the completion of this field, and go to the next."""
-        box = self.focused
-        if isinstance(box, Input) and box.id in self._names and box.value:
-            whole = self._names[box.id].beginning(box.value)
-            if whole is not None:
-                box.value = whole
-                box.cursor_position = len(whole)
+        """Take the name that is chosen, or on top, and go to the next field. An empty field stays empty without a choice."""
+        self._take(self.query_one(Choices).chosen)
         self.focus_next()
+
+    @on(Ends.Moved)
+    def _moved(self, event: Ends.Moved) -> None:
+        self.query_one(Choices).choose(event.by)
 
     def action_back(self) -> None:
         """From the answer to the fields, from the fields to the screen below."""
@@ -266,11 +289,27 @@ class FlowScreen(ActionScreen):
 
 
 class _NotYetError(Exception):
-    """The fields don't describe a flow yet."""
+    """The fields don't describe a flow yet: what is wrong, and in which field."""
 
-    def __init__(self, title: str, sections: tuple[Section, ...]) -> None:
+    def __init__(self, title: str, wrong: str = "", field: str | None = None) -> None:
         super().__init__(title)
-        self.document = Document(title, sections)
+        self.title, self.wrong, self.field = title, wrong, field
+
+
+def _said(error: str) -> tuple[Section, ...]:
+    """What is wrong with what is typed, and the keys."""
+    wrong = (line((error, BAD)),) if error else ()
+    hint = line(("↓ ↑ choose a name, Tab or Enter takes it and goes on; Enter on complete ends explains, Esc goes back", DIM))
+    return (Section("", (*wrong, hint)),)
+
+
+def _is_address(text: str) -> bool:
+    """Whether a text is an IP address or a host, which no name completes."""
+    try:
+        end, _ = parse_reference(text)
+    except UsageError:
+        return False
+    return end.kind in {EndpointKind.IP, EndpointKind.HOST}
 
 
 def _request(text: str) -> HttpRequest | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Protocol, runtime_checkable
 
 from textual import events, on, work
 from textual.app import ComposeResult
@@ -18,11 +18,13 @@ from textual.worker import get_current_worker
 from meshtui.engine.explain.denials import DeniedCount
 from meshtui.engine.path.relations import PROBED, flows_from_all
 from meshtui.model.errors import MeshtuiError
-from meshtui.model.finding import Finding
+from meshtui.model.finding import Finding, Severity
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus
-from meshtui.screens.acting import LinkScreen, place_of
+from meshtui.remembered import Remembered
+from meshtui.screens.acting import LinkScreen
+from meshtui.screens.follow import place_of
 from meshtui.session import Session
 from meshtui.ui import layout
 from meshtui.ui.actions import bindings, typed
@@ -37,6 +39,8 @@ from meshtui.ui.panes import Pane, pane_called, panes, tabbed
 from meshtui.ui.panes.findings import finding_of
 from meshtui.ui.related import related, uids_of
 from meshtui.ui.saving import table_text
+from meshtui.ui.sorting import letters_of, written
+from meshtui.ui.text import titled
 from meshtui.ui.view import View
 from meshtui.ui.widgets.detail import Detail
 from meshtui.ui.widgets.document_view import DocumentView
@@ -56,28 +60,55 @@ _STRIP_LINES = 30
 """So many lines the strip has at most."""
 SMALLEST = (60, 12)
 """Minimum size of the terminal: columns and rows."""
+_RELATED_AFTER_S = 0.06
+"""What belongs to an object is looked for so many seconds after the cursor has moved, so that moving isn't slowed down."""
 _NEXT_AFTER_S = 0.02
 """After a change, the panes without the focus are renewed one after the other, so many seconds apart."""
+
+
+_WITH_NAMES = frozenset({"ns", "namespace", "ctx", "context"})
+"""The words after ``:`` that take a name."""
+
+
+@runtime_checkable
+class HasContexts(Protocol):
+    """The program, if it can switch to another context."""
+
+    def contexts(self) -> list[str]:
+        """The names of the contexts."""
+        ...
+
+    def switch_context(self, name: str) -> object:
+        """Show another context."""
+        ...
 
 
 class MainScreen(LinkScreen):
     """The first screen. Other screens are pushed on top of it."""
 
     PLACE = "main"
+    AUTO_FOCUS = ""  # the pane that is shown first, and not the first one
     BINDINGS: ClassVar[list[BindingType]] = bindings("main")
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, remembered: Remembered | None = None) -> None:
         super().__init__(session)
         self.session = session
         self.view = View(session)
         self.pane = panes()[1]
-        self.zoom = Zoom.NORMAL
+        self._remembered = remembered or Remembered()
+        self.zoom = next((zoom for zoom in Zoom if zoom.value == self._remembered.zoom), Zoom.NORMAL)
         self.wide = False
         self._due = False
         self._history = History()
         self._stale: list[PaneBox] = []
         self._renewing: Timer | None = None
         self._denied: Mapping[ObjectRef, DeniedCount] | None = None
+        self._relating: Timer | None = None
+
+    @property
+    def crumb(self) -> str:
+        """What the header calls this screen."""
+        return self.pane.title
 
     def compose(self) -> ComposeResult:
         """Header, tabs, the panes beside the detail, prompt, footer."""
@@ -100,10 +131,13 @@ class MainScreen(LinkScreen):
         """Follow the session, and update the header every second."""
         self._stop_listening = self.session.listen(self._changed)
         self.set_interval(1.0, self._second)
+        for box in self._boxes:
+            wanted = self._remembered.sort.get(box.pane.id, "")
+            box.sort, box.reverse = wanted.removeprefix("-"), wanted.startswith("-")
         self._detail.border_title = "Detail"
         self._strip.border_title = "Lately"
         self._arrange()
-        self.table.focus()
+        self._focus_body()
         self.refresh_data()
 
     def on_unmount(self) -> None:
@@ -201,6 +235,8 @@ class MainScreen(LinkScreen):
         right.display = not full and (self.wide or self.box.table.display)
         self._arrange_right(height)
         self._show_tabs()
+        if self.focused is not None and not all(each.display for each in self.focused.ancestors_with_self):
+            self._focus_body()  # a part that is hidden now can't have the focus
 
     def _arrange_right(self, height: int) -> None:
         """Share the right side between map, path, detail and strip; a small terminal has only the detail."""
@@ -212,7 +248,7 @@ class MainScreen(LinkScreen):
             return
         about = self._map.about
         mapped = about is not None
-        self._map.border_title = f"Map · {named(about)}" if about is not None else "Map"
+        self._map.border_title = titled("Map", named(about) if about is not None else "")
         path = self._path.rows_for(self._room()[0] - layout.left_width(self._room()[0], self.zoom) - _FRAME)
         events = max(1, len(self._strip.plain.splitlines()))
         sizes = layout.right_of(height, events, mapped=mapped, path=path)
@@ -222,6 +258,8 @@ class MainScreen(LinkScreen):
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """The pane that gets the focus grows."""
+        if event.widget is not self.focused:
+            return  # the focus has gone on since
         box = next((each for each in event.widget.ancestors_with_self if isinstance(each, PaneBox)), None)
         if box is not None and box.pane is not self.pane:
             self._turn_to(box.pane)
@@ -317,7 +355,9 @@ class MainScreen(LinkScreen):
     def _mapped(self) -> ObjectRef | None:
         """The object of which the map is shown: that under the cursor, of a finding its first one that has a map."""
         link = self._row_link()
-        refs = link.objects if isinstance(link, Finding) else (link,)
+        refs: tuple[Link | None, ...] = (link,)
+        if isinstance(link, Finding):
+            refs = (*link.objects, *(ObjectRef("Namespace", "", ref.namespace) for ref in link.objects if ref.namespace))
         return next((ref for ref in refs if isinstance(ref, ObjectRef) and has_map(self.session.snapshot, ref)), None)
 
     @on(PictureView.Moved, "#path")
@@ -329,9 +369,16 @@ class MainScreen(LinkScreen):
     def _walked(self) -> None:
         """The path is that of the edge under the cursor, else of the worst one."""
         link, data = self._map.link, self._map.map
-        flow = link if isinstance(link, Flow) else worst_flow(data) if data is not None else None
+        flow = link if isinstance(link, Flow) else worst_flow(data, self._suspects()) if data is not None else None
         self._path.of(flow)
         self._arrange()
+
+    def _suspects(self) -> frozenset[ObjectRef]:
+        """The objects of findings about the object of the map, or about a policy that selects it."""
+        about = self._map.about
+        near = {about, *related(self.session.snapshot, about)} if about is not None else set()
+        serious = (f for f in self.session.findings if f.severity is not Severity.INFO and not f.ignored)
+        return frozenset(ref for finding in serious if near & set(finding.objects) for ref in finding.objects)
 
     @on(PictureView.Chosen)
     def _picked(self, event: PictureView.Chosen) -> None:
@@ -343,7 +390,7 @@ class MainScreen(LinkScreen):
 
     def _go_to(self, ref: ObjectRef) -> bool:
         """Move the cursor to an object, in its pane. Returns False if no pane shows it."""
-        found = place_of(self.view, ref)
+        found = place_of(self.session.snapshot, ref)
         if found is None:
             return False
         pane = next(pane for pane in panes() if pane.id == found[0])
@@ -355,9 +402,13 @@ class MainScreen(LinkScreen):
         return True
 
     def _relate(self) -> None:
-        """Mark what belongs to the object under the cursor."""
-        if self.wide:
-            self._find_related(self.pane, self._row_link())
+        """Mark what belongs to the object under the cursor, once the cursor rests."""
+        if self.wide and self._relating is None:
+            self._relating = self.set_timer(_RELATED_AFTER_S, self._relate_now)
+
+    def _relate_now(self) -> None:
+        self._relating = None
+        self._find_related(self.pane, self._row_link())
 
     @work(thread=True, exclusive=True, group="related")
     def _find_related(self, pane: Pane, link: Link | None) -> None:
@@ -430,8 +481,8 @@ class MainScreen(LinkScreen):
     def action_save(self) -> None:
         """Save the table as CSV."""
         table = self.table
-        text = table_text([c.title for c in table.columns], [[cell.text for cell in row.cells] for row in table.rows])
-        self.save(text, f"{self.session.label.context}-{self.pane.id}", "csv")
+        text = table_text([c.title for c in table.columns], [[written(cell) for cell in row.cells] for row in table.rows])
+        self.write_file(text, f"{self.session.label.context}-{self.pane.id}", "csv")
 
     def action_pane(self, order: int) -> None:
         """Go to the pane with this number."""
@@ -470,9 +521,22 @@ class MainScreen(LinkScreen):
         """Go to the pane before."""
         self._stop(-1)
 
+    def action_aside(self, right: int) -> None:
+        """From the pane to what is beside it: the map, else the detail; and back."""
+        if right < 0:
+            self._focus_body()
+        elif self.focused in (self.box.table, self.box.document) and self.query_one("#right").display:
+            self.set_focus(self._map if self._map.display else self._detail)
+            flow = self._path.about
+            edge = next((item for item in self._map.picture.items if item.link == flow), None) if flow is not None else None
+            if edge is not None:
+                self._map.select(edge.id)
+
     def action_zoom(self) -> None:
         """Show the pane with the focus larger: half of the screen, all of it, then as before."""
         self.zoom = self.zoom.next()
+        self._remembered.zoom = self.zoom.value
+        self._remembered.save()
         self._arrange()
         self.box.focus_inside()
 
@@ -483,7 +547,12 @@ class MainScreen(LinkScreen):
         aliases = [pane.aliases for pane in panes()]
         words = [action.words for action in on_place(self.PLACE) if action.words]
         usual = [each[0] for each in (*aliases, *words)]
-        self.query_one(Prompt).ask(":", [*usual, *(word for each in (*aliases, *words) for word in each)], "")
+        names = [word for each in (*aliases, *words) for word in each]
+        spaces = [f"ns {name}" for name in sorted(self.session.snapshot.namespace_by_name)]
+        self.query_one(Prompt).ask(":", [*usual, *names, *spaces, *(f"ctx {name}" for name in self._contexts())], "")
+
+    def _contexts(self) -> list[str]:
+        return self.app.contexts() if isinstance(self.app, HasContexts) else []
 
     def action_filter(self) -> None:
         """Open the prompt for the filter."""
@@ -506,6 +575,11 @@ class MainScreen(LinkScreen):
             self._focus_body()
             self._filter(event.text)
             return
+        word, _, name = event.text.strip().lower().partition(" ")
+        if word in _WITH_NAMES and (name or word not in {"ns", "namespace"}):
+            self._focus_body()
+            self._go_by_name(word, event.text.strip().partition(" ")[2].strip())
+            return
         word = event.text.strip().lower()
         action = typed(self.PLACE, word)
         if action is not None:
@@ -519,6 +593,19 @@ class MainScreen(LinkScreen):
         if action is None and word:
             known = ", ".join(sorted(pane.aliases[0] for pane in panes()))
             self.notify(f"no kind {word!r}: try {known}", severity="warning", markup=False)
+
+    def _go_by_name(self, word: str, name: str) -> None:
+        """``ns NAME`` shows a namespace, ``ctx NAME`` another context."""
+        if word in {"ctx", "context"}:
+            if not name:
+                known = ", ".join(self._contexts()) or "only this one"
+                self.notify(f"contexts: {known}; type :ctx NAME", timeout=6, markup=False)
+            elif isinstance(self.app, HasContexts):
+                self.app.switch_context(name)
+        elif name in self.session.snapshot.namespace_by_name:
+            self._to_namespace(name)
+        else:
+            self.notify(f"no namespace {name!r}", severity="warning", markup=False)
 
     @on(Prompt.Left)
     def _left(self, event: Prompt.Left) -> None:
@@ -534,8 +621,30 @@ class MainScreen(LinkScreen):
     def action_sort(self) -> None:
         """Sort by the time of the last change, or by name."""
         self.box.by_change = not self.box.by_change
+        self.box.sort = ""
         self.refresh_data()
         self.table.cursor = 0
+
+    def action_columns(self) -> None:
+        """Show all columns of the pane, also where it is narrow; or the usual ones."""
+        self.box.all_columns = not self.box.all_columns
+        self.box.refresh_rows()
+
+    def action_sort_by(self, letter: str) -> None:
+        """Sort by the column with this letter; again: in reverse."""
+        title = next((title for title, each in letters_of(self.table.columns).items() if each == letter), "")
+        if title:
+            self._sort(self.box, title)
+
+    @on(ObjectTable.HeaderChosen)
+    def _sorted(self, event: ObjectTable.HeaderChosen) -> None:
+        self._sort(next(box for box in self._boxes if box.table is event.table), event.title)
+
+    def _sort(self, box: PaneBox, title: str) -> None:
+        """Sort a pane, and remember how."""
+        box.sort_by(title)
+        self._remembered.sort[box.pane.id] = f"{'-' if box.reverse else ''}{box.sort}"
+        self._remembered.save()
 
     def action_namespace(self) -> None:
         """Choose a namespace, or all."""
@@ -631,6 +740,13 @@ class MainScreen(LinkScreen):
             self._prove(self.box.uid)
         else:
             super().action_probe()
+
+    def interrupt(self) -> bool:
+        """Stop asking the pods of a node. Returns whether that was running."""
+        running = bool(self.session.mesh.proving)
+        if running:
+            self.workers.cancel_group(self, "prove")
+        return running
 
     def action_probe_all(self) -> None:
         """Probe the flows of all workloads of the chosen namespace, or of the cluster."""

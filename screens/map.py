@@ -14,7 +14,7 @@ from meshtui.screens.acting import LinkScreen
 from meshtui.session import Session
 from meshtui.ui.actions import bindings
 from meshtui.ui.links import Link
-from meshtui.ui.mapping import map_of
+from meshtui.ui.mapped import has_map
 from meshtui.ui.widgets.live import LiveMap
 from meshtui.ui.widgets.picture import PictureView
 from meshtui.ui.widgets.status import StatusBar
@@ -29,6 +29,11 @@ class MapScreen(LinkScreen):
     def __init__(self, session: Session, ref: ObjectRef) -> None:
         super().__init__(session)
         self._refs = [ref]
+
+    @property
+    def crumb(self) -> str:
+        """What the header calls this screen."""
+        return f"Map of {self._refs[-1].name}"
 
     def compose(self) -> ComposeResult:
         """Header, map, footer."""
@@ -64,7 +69,7 @@ class MapScreen(LinkScreen):
     @on(PictureView.Chosen)
     def _chosen(self, event: PictureView.Chosen) -> None:
         link = event.item.link if event.item is not None else None
-        if isinstance(link, ObjectRef) and link != self._refs[-1] and map_of(self._session, link) is not None:
+        if isinstance(link, ObjectRef) and link != self._refs[-1] and has_map(self._session.snapshot, link):
             self._refs.append(link)
             self._map.of(link)
         elif link is not None:

@@ -11,6 +11,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from meshtui.ui import frame
+from meshtui.ui.document import STYLES, WARN
 
 
 class OpeningScreen(Screen[None]):
@@ -26,7 +27,7 @@ class OpeningScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Header, tabs, body."""
-        yield Static(Content(" · ").join([frame.NAME, Content.styled(frame.LOADING_WORDS, "$text-warning")]), id="status")
+        yield Static(Content(" · ").join([frame.NAME, Content.styled(frame.LOADING_WORDS, STYLES[WARN])]), id="status")
         yield Static(id="tabs")
         yield Static(frame.loading(frame.TITLES[frame.FIRST - 1]).content(), id="state")
 

@@ -37,6 +37,9 @@ from meshtui.ui.widgets.status import StatusBar
 from meshtui.ui.widgets.table import ObjectTable, Row
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_DECIDER_FROM = 110
+_BESIDE_FROM, _SEVERAL_FROM = 110, 150
+"""The width from which the detail stands beside the table; with a column for sources the table needs more."""
 _MOST_SPINNING = 100
 """Up to this number of rows each shows a spinner; with more, only the message line shows the progress."""
 
@@ -48,7 +51,7 @@ class ProbeScreen(LinkScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings("probe")
 
     def __init__(self, session: Session, about: str, flows: Iterable[Flow], *, at_once: bool = False) -> None:
-        """``about`` says where the flows come from; ``at_once``: ask immediately to probe them."""
+        """``about`` says where the flows come from; ``at_once``: ask immediately to probe all of them, where that is allowed."""
         super().__init__(session)
         most = session.settings.probe.max_flows
         found = list(islice(flows, most + 1))
@@ -58,7 +61,11 @@ class ProbeScreen(LinkScreen):
         self._flows: list[Flow] = found[:most]
         self._several = len({flow.source for flow in self._flows}) > 1
         self._marked: set[Flow] = set()
+        self._marked_last: Flow | None = None
         self._pending: set[Flow] = set()
+        """The flows without an Observation from this run."""
+        self._answered: set[Flow] = set()
+        """Those of them that are answered: their pods haven't ended yet."""
         self._verdicts: dict[Flow, Verdict] = {}
         self._run_of: tuple[float, int, int] = (0.0, 0, 0)
         self._frame = 0
@@ -80,14 +87,14 @@ class ProbeScreen(LinkScreen):
         """Predict, and follow the session."""
         self._stop_watching = self._session.watch(self._flows)
         self._stop_listening = self._session.listen(self._refresh)
-        hint = "Space marks a flow, a all; Enter probes the marked flows, or the current one"
+        hint = "Space marks a flow, Ctrl-Space up to here, a all; Enter probes the marked flows, or the current one"
         self._say(line((hint, DIM) if self._flows else ("no workload runs there: nothing to probe", WARN)))
         self.query_one(ObjectTable).focus()
         self._ticker = self.set_interval(0.12, self._tick, pause=True)
         self.set_interval(1.0, self._refresh)
         self._refresh()
-        if self._at_once:
-            self.call_after_refresh(self.action_probe)
+        if self._at_once and not self._session.read_only:
+            self._ask(self._flows)
 
     @property
     def link(self) -> Link | None:
@@ -101,7 +108,8 @@ class ProbeScreen(LinkScreen):
 
     def on_resize(self) -> None:
         """Hide the detail if there is no room beside the table."""
-        self.set_class(self.size.width < 110, "-narrow")
+        self.set_class(self.size.width < (_SEVERAL_FROM if self._several else _BESIDE_FROM), "-narrow")
+        self._refresh()
 
     # ---- showing
 
@@ -128,15 +136,28 @@ class ProbeScreen(LinkScreen):
         self.query_one("#title", Static).update(_content(line(*words)))
 
     def _show_rows(self) -> None:
-        columns = probing.COLUMNS if not self._several else (probing.COLUMNS[0], probing.FROM, *probing.COLUMNS[1:])
+        columns = probing.columns(with_source=self._several, with_decider=self._with_decider)
         self.query_one(ObjectTable).show(columns, [self._row(flow) for flow in self._flows])
+
+    @property
+    def _with_decider(self) -> bool:
+        """Whether there is room for the deciding policy: on a narrow screen with sources, names need it; the detail has it."""
+        return not self._several or self.size.width >= _DECIDER_FROM
 
     def _row(self, flow: Flow) -> Row:
         turning = _SPINNER[self._frame] if len(self._pending) <= _MOST_SPINNING else "…"
         running = turning if flow in self._pending else ""
         marked = flow in self._marked
         verdict = self._verdicts[flow]
-        return probing.row_of(self._session, flow, verdict, marked=marked, running=running, with_source=self._several)
+        return probing.row_of(
+            self._session,
+            flow,
+            verdict,
+            marked=marked,
+            running=running,
+            with_source=self._several,
+            with_decider=self._with_decider,
+        )
 
     @on(ObjectTable.Highlighted)
     def _moved(self) -> None:
@@ -166,7 +187,8 @@ class ProbeScreen(LinkScreen):
     def _tick(self) -> None:
         self._frame = (self._frame + 1) % len(_SPINNER)
         began, total, most_s = self._run_of
-        self._say(probing.progress(total - len(self._pending), total, monotonic() - began, most_s))
+        done = total - len(self._pending - self._answered)
+        self._say(probing.progress(done, total, monotonic() - began, most_s))
         if len(self._pending) <= _MOST_SPINNING:
             self._show_rows()
 
@@ -177,8 +199,19 @@ class ProbeScreen(LinkScreen):
         flow = self._current()
         if flow is not None:
             self._marked ^= {flow}
+            self._marked_last = flow
             self._refresh()
             self.query_one(ObjectTable).cursor += 1
+
+    def action_mark_range(self) -> None:
+        """Mark the flows from the last one that was marked to the one under the cursor; without one, only this."""
+        flow = self._current()
+        if flow is not None:
+            start = self._marked_last if self._marked_last in self._flows else flow
+            first, last = sorted((self._flows.index(start or flow), self._flows.index(flow)))
+            self._marked |= set(self._flows[first : last + 1])
+            self._marked_last = flow
+            self._refresh()
 
     def action_mark_all(self) -> None:
         """Mark all flows, or none."""
@@ -204,7 +237,7 @@ class ProbeScreen(LinkScreen):
 
     def _ask(self, flows: list[Flow]) -> None:
         if self._pending:
-            self.notify("a probe is running: Esc stops it", severity="warning")
+            self.notify("a probe is running: Ctrl-C stops it", severity="warning")
             return
         if not flows:
             return
@@ -228,7 +261,9 @@ class ProbeScreen(LinkScreen):
         if self._ticker:
             self._ticker.resume()
         try:
-            done = await self._session.probe(plan, Confirmation("confirmed on the probe screen"), self._one_done)
+            done = await self._session.probe(
+                plan, Confirmation("confirmed on the probe screen"), self._one_done, self._answered.add
+            )
         except MeshtuiError as error:
             self._say(line((f"✗ {error}", BAD)))
         except asyncio.CancelledError:
@@ -238,6 +273,7 @@ class ProbeScreen(LinkScreen):
             self._say(probing.summary(done))
         finally:
             self._pending.clear()
+            self._answered.clear()
             self._marked.clear()  # Enter then probes what is under the cursor, and not all of them again
             if self._ticker:
                 self._ticker.pause()

@@ -61,6 +61,12 @@ class TextScreen(LinkScreen):
         self.query_one(DocumentView).focus()
         self._search("")
 
+    def action_save(self) -> None:
+        """Save the text as a file."""
+        view = self.query_one(DocumentView)
+        name = view.plain.split("\n", 1)[0] or self.PLACE
+        self.write_file(f"{view.plain}\n", f"{self.PLACE}-{name}", "yaml" if self.PLACE == "yaml" else "txt")
+
     def action_search_next(self, by: int) -> None:
         """Show the next match, or the one before."""
         self.query_one(DocumentView).step(by)

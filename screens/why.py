@@ -39,6 +39,11 @@ class WhyScreen(LinkScreen):
         self._flow = flow
         self._adviser = Adviser(session.clock)
 
+    @property
+    def crumb(self) -> str:
+        """What the header calls this screen."""
+        return "Why?"
+
     def compose(self) -> ComposeResult:
         """Header, the flow's path, text, footer."""
         yield StatusBar(id="status")

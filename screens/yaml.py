@@ -11,6 +11,7 @@ from textual.screen import Screen
 
 from meshtui.model.errors import MeshtuiError
 from meshtui.model.ids import ObjectRef
+from meshtui.screens.follow import follow
 from meshtui.screens.text import TextScreen
 from meshtui.session import Session
 from meshtui.ui.actions import bindings, by_id, keys_of
@@ -32,6 +33,11 @@ class YamlScreen(TextScreen):
         self._ref = ref
         self._text = ""
         self._unfolded = False
+
+    @property
+    def crumb(self) -> str:
+        """What the header calls this screen."""
+        return f"YAML of {self._ref.name}"
 
     def on_mount(self) -> None:
         """Read the object."""
@@ -71,6 +77,6 @@ class YamlScreen(TextScreen):
 
 
 def open_link(screen: Screen[None], session: Session, item: Item | None) -> None:
-    """Open what the item under the cursor of a picture leads to: an object as YAML."""
-    if item is not None and isinstance(item.link, ObjectRef):
-        screen.app.push_screen(YamlScreen(session, item.link))
+    """Open what the item under the cursor of a picture leads to."""
+    if item is not None and item.link is not None:
+        follow(screen, session, item.link)

@@ -22,10 +22,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 
 @pytest.fixture(autouse=True)
-def _no_settings_of_this_machine(monkeypatch, request):
-    """Tests never read the kubeconfig or settings of whoever runs them."""
+def _no_settings_of_this_machine(monkeypatch, request, tmp_path_factory):
+    """Tests never read the kubeconfig or settings of whoever runs them, nor read or write what meshtui remembers for them."""
     if "e2e" in request.keywords:
         return
     monkeypatch.setenv("MESHTUI_CONFIG", os.devnull)
-    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST"):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / "state"))
+    for name in ("KUBECONFIG", "KUBERNETES_SERVICE_HOST", "MESHTUI_CHROMIUM"):  # the last one is for a test
         monkeypatch.delenv(name, raising=False)

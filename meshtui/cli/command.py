@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 import click
@@ -28,13 +28,14 @@ class About(TypedDict, total=False):
 
     ``outputs`` are its output formats, the default first. ``exits`` describes its exit codes; every command has 0, 2, 130 and
     70. ``refused`` names shared flags that don't apply to it: they are errors, not ignored. ``more`` is printed at the end of
-    its help.
+    its help. ``terminal``: it opens the terminal program, whose flags it takes.
     """
 
     outputs: Sequence[str]
     exits: Mapping[int, str]
     refused: Sequence[str]
     more: str
+    terminal: bool
 
 
 class Command(click.Command):
@@ -58,6 +59,7 @@ class Command(click.Command):
         self.exits = dict(about.get("exits", {}))
         refused = frozenset(about.get("refused", ()))
         self.refused = refused | flags.OF_FILES if "filenames" in refused else refused
+        self.refused |= frozenset() if about.get("terminal") else flags.OF_THE_PROGRAM
         self.more = about.get("more", "")
 
     def invoke(self, ctx: click.Context) -> int:
@@ -109,7 +111,7 @@ class Command(click.Command):
         if rows:
             with formatter.section("Options"):
                 formatter.write_dl(rows)
-        shared_options(formatter, ctx, self.outputs)
+        shared_options(formatter, ctx, self.outputs, self.refused & flags.OF_THE_PROGRAM)
         if self.exits:
             with formatter.section("Exit codes"):
                 formatter.write_dl([(str(code), words) for code, words in sorted({**COMMON_EXITS, **self.exits}.items())])
@@ -125,9 +127,12 @@ COMMON_EXITS: Mapping[int, str] = {AS_EXPECTED: "as expected", BAD_USAGE: "bad u
 """Exit codes of every command, in addition to 130 (interrupted) and 70 (a fault in meshtui itself)."""
 
 
-def shared_options(formatter: click.HelpFormatter, ctx: click.Context, outputs: Sequence[str]) -> None:
-    """Write the help on the shared flags."""
-    rows = [record for flag in flags.FLAGS if (record := flag.option().get_help_record(ctx))]
+def shared_options(
+    formatter: click.HelpFormatter, ctx: click.Context, outputs: Sequence[str], left_out: Collection[str] = ()
+) -> None:
+    """Write the help on the shared flags, without those that are ``left_out``."""
+    shown = [flag for flag in flags.FLAGS if flag.name not in left_out]
+    rows = [record for flag in shown if (record := flag.option().get_help_record(ctx))]
     with formatter.section("Where the cluster comes from (before or after the command)"):
         formatter.write_dl(rows)
     with formatter.section("The answer"):

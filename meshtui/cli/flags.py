@@ -56,11 +56,21 @@ FLAGS = (
     Flag("verbose", ("-v", "--verbose"), "switch", "with -f: list what was skipped and which kinds weren't read"),
     Flag("read_only", ("--read-only",), "switch", "never change anything in the cluster"),
     Flag("write", ("--write",), "switch", "fixes may be applied, each after a confirmation (the sandbox has it)"),
+    Flag(
+        "theme",
+        ("--theme",),
+        "one",
+        "colours of the terminal program: meshtui-dark, meshtui-light, meshtui-mono, or one of Textual's",
+        "NAME",
+    ),
 )
 """The flags that choose the cluster, and what may be changed there."""
 
 OF_FILES = frozenset({"filenames", "render", "skip_unreadable", "verbose"})
 """The flags about files. A command that reads none refuses all of them."""
+
+OF_THE_PROGRAM = frozenset({"theme"})
+"""The flags of the terminal program. Commands that don't open it refuse them, and their help leaves them out."""
 
 OUTPUT = Flag("output", ("-o", "--output"), "one", "how to answer", "FORMAT", output_formats)
 """The flag for the output format. Each command has its own formats."""

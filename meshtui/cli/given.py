@@ -65,6 +65,7 @@ OFFLINE_DEFAULTS: Mapping[str, Any] = {
     "context": "",
     "read_only": False,
     "read_only_contexts": (),
+    "theme": "",
 }
 """The settings that commands on manifests use, and those used before the first paint. A test compares them with Settings."""
 

@@ -61,7 +61,7 @@ class Meshtui(click.Group):
         from meshtui.cli.tui import run_tui
 
         from_stdin = "-" in given.get("filenames", ())
-        return run_tui(lambda warn: settings_from(given, warn=warn), stdin_first=from_stdin)
+        return run_tui(lambda warn: settings_from(given, warn=warn), stdin_first=from_stdin, theme=given.get("theme", ""))
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands first, then the shared flags."""

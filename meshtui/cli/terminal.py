@@ -9,6 +9,8 @@ import textwrap
 from typing import TextIO
 
 _NARROWEST = 40
+_IN_A_BROWSER = "textual.drivers.web_driver:WebDriver"
+"""What ``meshtui serve`` sets, as Textual wants it."""
 
 
 def width() -> int | None:
@@ -31,3 +33,8 @@ def wrapped(text: str, first: str = "", rest: str = "") -> list[str]:
     return textwrap.wrap(
         text, columns, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
     ) or [first.rstrip()]
+
+
+def has_terminal() -> bool:
+    """Whether the terminal program can be shown: on a terminal, or on the page of a browser, which the environment says."""
+    return os.environ.get("TEXTUAL_DRIVER") == _IN_A_BROWSER or (sys.stdin.isatty() and sys.stdout.isatty())

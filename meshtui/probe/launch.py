@@ -42,6 +42,11 @@ _START_FAILURES = {"CreateContainerConfigError", "CreateContainerError", "RunCon
 _GONE = "the probe pod was evicted or deleted before it was done"
 
 Progress = Callable[[Observation], None]
+Answered = Callable[[Flow], None]
+
+
+def _nobody(_: Flow) -> None:
+    """What is called with a flow's answer where nobody asks."""
 
 
 def needed(plan: Plan) -> list[Access]:
@@ -79,13 +84,18 @@ async def check_access(plan: Plan, writes: Writes) -> None:
 
 
 class Launcher:
-    """One run of a plan on one cluster. ``progress`` is called with each Observation as soon as it is settled."""
+    """One run of a plan on one cluster. ``progress`` is called with each Observation as soon as it is settled.
 
-    def __init__(self, api: Api, writes: Writes, settings: Settings, progress: Progress) -> None:
+    ``answered`` is called with a flow once its last attempt is known: the Observation follows when its pod has ended, with what
+    the ztunnels logged.
+    """
+
+    def __init__(self, api: Api, writes: Writes, settings: Settings, progress: Progress, answered: Answered = _nobody) -> None:
         self._api = api
         self._writes = writes
         self._settings = settings
         self._progress = progress
+        self._answered = answered
         self._slots = asyncio.Semaphore(settings.probe.max_pods)
         self._made: list[tuple[str, str]] = []
         self._looks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
@@ -217,12 +227,13 @@ class Launcher:
             await asyncio.sleep(_POLL_S)
 
     async def _read(self, pod: Pod, batch: Batch, who: ProbePod, evidence: Evidence, started: datetime) -> list[Observation]:
-        """Follow the pod's output, and report each flow as soon as its last attempt was printed."""
+        """Follow the pod's output, tell of each flow that has its last attempt, and report all when the pod has ended."""
         attempts: dict[str, list[Attempt]] = {target.id: [] for target in batch.targets}
+        waiting = {target.id: target.flow for target in batch.targets}
         ended = ""
         path = f"/api/v1/namespaces/{batch.namespace}/pods/{who.name}"
         try:
-            while not await self._follow(path, attempts):
+            while not await self._follow(path, attempts, waiting):
                 pod = await self._get(path)
                 if pod.phase in {"Succeeded", "Failed"}:
                     ended = _GONE if pod.status == "Evicted" else ""
@@ -241,8 +252,11 @@ class Launcher:
             for target in batch.targets
         ]
 
-    async def _follow(self, path: str, attempts: dict[str, list[Attempt]]) -> bool:
-        """Read the pod's output from its beginning while the stream lasts. Returns whether its last line was read."""
+    async def _follow(self, path: str, attempts: dict[str, list[Attempt]], waiting: dict[str, Flow]) -> bool:
+        """Read the pod's output from its beginning while the stream lasts. Returns whether its last line was read.
+
+        Flows with their last attempt are taken from ``waiting``.
+        """
         for seen in attempts.values():
             seen.clear()
         params = {"follow": "true"}
@@ -251,6 +265,8 @@ class Launcher:
                 attempt = parse_attempt(line)
                 if attempt is not None and attempt.id in attempts:
                     attempts[attempt.id].append(attempt)
+                    if attempt.id in waiting and podspec.is_last_attempt(attempts[attempt.id]):
+                        self._answered(waiting.pop(attempt.id))
                 if is_last_line(line):
                     return True
         return False

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from meshtui.model.own_probe import job_name, labels
 from meshtui.probe.plan import PARALLEL, Batch, Target
-from meshtui.probe.protocols import PROTOCOLS
+from meshtui.probe.protocols import PROTOCOLS, Attempt
 
 if TYPE_CHECKING:
     from meshtui.settings import Probe
@@ -18,6 +19,7 @@ NEVER_READY = "meshtui.dev/never-ready"
 """The condition of a readiness gate that is never met: the pod runs, but never becomes a ready endpoint."""
 _TTL_MARGIN_S = 120
 """PostgreSQL's SSLRequest: length 8, code 80877103 (PostgreSQL: Frontend/Backend Protocol, message formats)."""
+_MOST_ATTEMPTS = 5
 
 
 def job(run: str, namespace: str, settings: Probe, now: datetime) -> dict[str, Any]:
@@ -160,7 +162,7 @@ say() {
 }
 try() {
   last=; n=0; limit=2
-  while [ "$n" -lt 5 ]; do
+  while [ "$n" -lt MOST_ATTEMPTS ]; do
     n=$((n + 1))
     out=$("$2"); code=${out##*|}
     say "$1" "$n" "$code" "$out"
@@ -170,7 +172,15 @@ try() {
     case $code in 0) sleep 0.2;; *) sleep 1;; esac
   done
 }
-""".strip()
+""".strip().replace("MOST_ATTEMPTS", str(_MOST_ATTEMPTS))
+
+
+def is_last_attempt(attempts: Sequence[Attempt]) -> bool:
+    """Whether the script tries a flow no more after these attempts: two have the same result, or there are five."""
+    if len(attempts) >= _MOST_ATTEMPTS:
+        return True
+    last = [(attempt.exit_code, attempt.first) for attempt in attempts[-2:]]
+    return len(last) == 2 and last[0] == last[1]
 
 
 def _attempt(target: Target) -> str:

@@ -13,6 +13,8 @@ BY_HAND = "edit"
 """The rule's name of a change that answers no finding."""
 _FIXED = (("apiVersion",), ("kind",), ("metadata", "name"), ("metadata", "namespace"), ("metadata", "uid"))
 """The fields that make an object another one."""
+_OF_THE_SERVER = ("creationTimestamp", "deletionTimestamp", "generation", "managedFields", "resourceVersion", "selfLink")
+"""The fields of the metadata that the API server sets (Kubernetes API reference, ObjectMeta)."""
 
 
 def by_hand(ref: ObjectRef, before: Mapping[str, Any], after: object) -> Finding | None:
@@ -25,6 +27,11 @@ def by_hand(ref: ObjectRef, before: Mapping[str, Any], after: object) -> Finding
     for path in _FIXED:
         if _at(before, path) != _at(after, path):
             raise UsageError(f"nothing is changed: {'.'.join(path)} can't be edited", "it would be another object")
+    for name in _OF_THE_SERVER:
+        if _at(before, ("metadata", name)) != _at(after, ("metadata", name)):
+            raise UsageError(
+                f"nothing is changed: metadata.{name} belongs to the API server", "edit labels, annotations and spec"
+            )
     if before.get("status") != after.get("status"):
         raise UsageError("nothing is changed: the status belongs to controllers", "edit metadata and spec")
     operations = tuple(_operations(before, after, ()))
@@ -43,7 +50,11 @@ def _at(manifest: Mapping[str, Any], path: tuple[str, ...]) -> object:
 
 
 def _operations(before: Any, after: Any, path: tuple[str | int, ...]) -> Iterator[Operation]:
-    """The operations that make ``after`` of ``before``; lists of another length are replaced as a whole."""
+    """The operations that make ``after`` of ``before``; lists of another length are removed and added as a whole.
+
+    Replacing one would be sent as a server-side apply, which keeps those items of a list of type map that others own
+    (Kubernetes documentation, Server-Side Apply, Merge strategy).
+    """
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         for key in before:
             if key not in after:
@@ -56,5 +67,8 @@ def _operations(before: Any, after: Any, path: tuple[str | int, ...]) -> Iterato
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for index, (old, new) in enumerate(zip(before, after, strict=True)):
             yield from _operations(old, new, (*path, index))
+    elif isinstance(before, list) and isinstance(after, list):
+        yield Operation("remove", path)
+        yield Operation("add", path, after)
     elif before != after or type(before) is not type(after):
         yield Operation("replace", path, after)

@@ -326,9 +326,16 @@ class Session:
         return {ref: content_of(self._policies[1][ref]) for ref in refs if ref in self._policies[1]}
 
     async def probe(
-        self, plan: Plan, confirmation: Confirmation, progress: Callable[[Observation], None] = lambda _: None
+        self,
+        plan: Plan,
+        confirmation: Confirmation,
+        progress: Callable[[Observation], None] = lambda _: None,
+        answered: Callable[[Flow], None] = lambda _: None,
     ) -> list[Observation]:
-        """Run a plan. Each Observation is stored, and listeners are notified, as it arrives. Raises the launcher's errors."""
+        """Run a plan. Each Observation is stored, and listeners are notified, as it arrives. Raises the launcher's errors.
+
+        ``answered`` hears of each flow as soon as it is answered, before its pod has ended.
+        """
         from meshtui.probe.launch import Launcher
 
         judges = {flow: self._judges(self.verdict(flow)) for flow in plan.asked}
@@ -344,7 +351,7 @@ class Session:
         urls += gateway_urls(self.snapshot, checkout.gateway_namespace, checkout.gateway_name)
         what = f"probed {plan.flows} flow{'s' if plan.flows != 1 else ''}"
         try:
-            found = await Launcher(api, writes, self.settings, seen).run(plan, confirmation, urls)
+            found = await Launcher(api, writes, self.settings, seen, answered).run(plan, confirmation, urls)
         except MeshtuiError as error:
             self.note(what, str(error), failed=True)
             raise

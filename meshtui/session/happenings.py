@@ -45,6 +45,7 @@ class Happenings:
         self.items: deque[Happening] = deque(maxlen=_KEPT)
         self._tasks: set[asyncio.Task[None]] = set()
         self._settled = False
+        self._one_by_one = asyncio.Lock()
 
     def renew(self, old: Snapshot) -> None:
         """Compare the new Snapshot with the one before. What is read for the first time isn't a change."""
@@ -66,12 +67,16 @@ class Happenings:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _turn(self, old: Snapshot, found: Iterable[Happening]) -> None:
-        engine = self._host.engine
-        for each in found:
-            turned = await asyncio.to_thread(turned_by, Engine(old), engine, each.cause.ref)
-            each.turned = Counter(decision for _, decision in turned)
-            each.flow = turned[0][0] if turned else None
-        self._host.tell()
+        """Compute it for those that are still remembered, one after the other: a cluster may change faster than that."""
+        before, after = Engine(old), self._host.engine
+        async with self._one_by_one:
+            for each in found:
+                if not any(each is kept for kept in self.items):
+                    continue
+                turned = await asyncio.to_thread(turned_by, before, after, each.cause.ref)
+                each.turned = Counter(decision for _, decision in turned)
+                each.flow = turned[0][0] if turned else None
+                self._host.tell()
 
 
 def turned_by(before: Engine, after: Engine, policy: ObjectRef) -> list[tuple[Flow, Decision]]:

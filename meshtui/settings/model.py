@@ -174,6 +174,9 @@ class Settings(_Group):
     """Allow fixes to be applied; the sandbox always allows it. ``read_only`` takes precedence. ``--write``."""
     read_only_contexts: Words = ()
     """Contexts (glob patterns) in which every change is refused."""
+    theme: str = ""
+    """The colours of the terminal program: ``meshtui-dark``, ``meshtui-light``, ``meshtui-mono`` or a theme of Textual. Empty:
+    the one that was chosen last. ``--theme``."""
     keys: KeysById = {}
     """Other keys for actions, by the action's id (docs/guide/keys.md)."""
     timeouts: Timeouts = Timeouts()

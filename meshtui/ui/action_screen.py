@@ -21,10 +21,17 @@ class ActionScreen(Screen[None]):
     """
 
     PLACE: ClassVar[str]
+    CRUMB: ClassVar[str] = ""
+    """Its name in the way that the header shows; empty: it follows from ``PLACE``."""
 
     def __init__(self, session: Session) -> None:
         super().__init__()
         self._session = session
+
+    @property
+    def crumb(self) -> str:
+        """What the header calls this screen."""
+        return self.CRUMB or self.PLACE.capitalize()
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:

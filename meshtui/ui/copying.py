@@ -10,17 +10,21 @@ from meshtui.model.flow import Flow
 from meshtui.session import Session
 from meshtui.sources.edits import edit_to_yaml
 from meshtui.ui.links import Link, named
+from meshtui.ui.text import clean
+
+MOST_COPIED = 74_000
+"""The bytes of a text that every terminal takes (OSC 52: xterm and others stop at 100,000 in base64)."""
 
 
 def command_of(link: Link, session: Session) -> tuple[str, str]:
     """The text for a link, and in a word or two what it is."""
     if isinstance(link, Denial):
-        return (flow_command(link.flow, session), "the command") if link.flow is not None else (link.raw, "the log line")
+        return (flow_command(link.flow, session), "the command") if link.flow is not None else (clean(link.raw), "the log line")
     if isinstance(link, Flow):
         return flow_command(link, session), "the command"
     if isinstance(link, Finding) and link.fix is not None:
         return "---\n".join(edit_to_yaml(edit) for edit in link.fix.edits), "the patch"
-    return named(link), "the name"
+    return clean(named(link)), "the name"
 
 
 def flow_command(flow: Flow, session: Session) -> str:
@@ -41,4 +45,4 @@ def flow_command(flow: Flow, session: Session) -> str:
         words += ["--kubeconfig", session.settings.kubeconfig]
     if session.label.context and not session.settings.filenames and not session.label.sandbox:
         words += ["--context", session.label.context]
-    return shlex.join(words)
+    return shlex.join(map(clean, words))  # what is pasted can't press keys in a terminal

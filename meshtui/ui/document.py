@@ -12,11 +12,11 @@ from meshtui.ui.text import clean
 
 OK, BAD, WARN, DIM, STRONG, PLAIN = "ok", "bad", "warn", "dim", "strong", ""
 
-_STYLES = {
+STYLES = {
     OK: "$text-success",
-    BAD: "bold $text-error",
-    WARN: "$text-warning",
-    DIM: "dim",
+    BAD: "$bad-style $text-error",
+    WARN: "$warn-style $text-warning",
+    DIM: "$foreground-muted",
     STRONG: "bold $text-primary",
     PLAIN: "",
 }
@@ -82,7 +82,7 @@ class Document:
                         lead = len(text) - len(text.lstrip())
                         spots.append(Spot(len(parts), at + lead, at + len(text.rstrip()), word.link))
                     at += len(text)
-                    styled.append(Content.styled(text, _STYLES[word.tone]))
+                    styled.append(Content.styled(text, STYLES[word.tone]))
                 parts.append(Content(indent).append(Content("").join(styled)))
         return parts, spots
 

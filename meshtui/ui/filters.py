@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from meshtui.ui.fuzzy import rank
 
-_TERM = re.compile(r"^(?P<key>[^!=\s,]+)\s*(?P<sign>==|=|!=)\s*(?P<value>[^,\s]*)$")
+_TERM = re.compile(r"^(?P<key>[^!=\s,]+)\s*(?P<sign>==|=|!=)\s*(?P<value>[^!=,\s]*)$")
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from meshtui.engine.expect.verification import Status, by_observation, by_prediction
-from meshtui.engine.explain.denials import Agreement, JudgedDenial
+from meshtui.engine.explain.denials import JudgedDenial
+from meshtui.engine.explain.wording import in_words
 from meshtui.engine.path.relations import workload_of
 from meshtui.model.constants import GATEWAY_NAME, HBONE_PORT, NETWORK_LAYERS, SENDS_HBONE
 from meshtui.model.enrolment import Capture
@@ -15,17 +15,15 @@ from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.ids import ObjectRef
 from meshtui.model.observation import Observation
-from meshtui.model.reason import Code, PortSeen, Reason
+from meshtui.model.reason import Code
 from meshtui.model.snapshot import GATEWAY_LABELS, Snapshot
-from meshtui.model.verdict import CONNECTED, Decision, Layer, PairVerdict, Step, StepResult, Verdict
+from meshtui.model.verdict import Decision, Layer, PairVerdict, Step, StepResult, Verdict
 from meshtui.model.workload import MeshMode, Pod
-from meshtui.ui.document import BAD, DIM, OK, WARN
-from meshtui.ui.pictures.path import Lane, PathData, State, Station, Way
+from meshtui.ui.flow_lanes import denied_lane, expected_lane, observed_lane, predicted_lane, promised_lane
+from meshtui.ui.path_steps import MOST_REFS, is_undecided, ports_seen, reasons_within, refs_of, side_of
+from meshtui.ui.pictures.path import PathData, State, Station, Way
 from meshtui.ui.short_reasons import in_short
-from meshtui.ui.text import age
-from meshtui.ui.verdicts import VERDICTS, agreement, seen_ago
 
-_MOST_REFS = 3
 _STATES = {
     StepResult.BLOCK: State.BLOCK,
     StepResult.UNKNOWN: State.UNKNOWN,
@@ -41,9 +39,6 @@ _MODES = {
     MeshMode.NONE: "not in the mesh",
 }
 _PLAIN = frozenset({Code.PLAINTEXT_ACCEPTED, Code.PLAINTEXT_REFUSED, Code.PORT_NOT_CAPTURED})
-_BY_NONE = frozenset({Code.NO_NETWORK_RULE_ALLOWS, Code.NO_RULE_ALLOWS, Code.OWN_TIER_END})
-"""The reasons with which several objects together decide: none of them has a rule that allows."""
-_EGRESS, _INGRESS = "CNI, egress of ", "CNI, ingress to "
 _AT_ZTUNNEL = "ztunnel on "
 _OF_SOURCE = ("ztunnel of ", "the proxy of ")
 
@@ -66,11 +61,11 @@ def path_of(
     shown = pair.verdict if pair is not None else verdict
     path = _Path(flow, shown, snapshot, pair)
     stations, stop = path.stations()
-    lanes = [_predicted(verdict, shown, stations, stop)]
+    lanes = [predicted_lane(verdict, shown, stations, stop)]
     if observation is not None:
-        lanes.append(_observed(observation, now, old=old))
+        lanes.append(observed_lane(observation, now, old=old))
     if expected:
-        lanes.append(_expected(expected, verdict, None if old else observation))
+        lanes.append(expected_lane(expected, verdict, None if old else observation))
     return PathData(title_of(flow), stations, stop, tuple(lanes), _note(verdict, pair))
 
 
@@ -80,25 +75,13 @@ def path_of_denial(each: JudgedDenial, snapshot: Snapshot, now: datetime) -> Pat
     if denial.flow is None or each.verdict is None:
         return None
     data = path_of(denial.flow, each.verdict, snapshot)
-    times = f" ×{denial.count}" if denial.count > 1 else ""
-    glyph, tone = ("✗", BAD) if denial.kind.certain else ("?", WARN)
-    note, note_tone = {
-        Agreement.AGREES: ("= agrees", OK),
-        Agreement.DISAGREES: ("≠ DISAGREES", BAD),
-        Agreement.CHANGED: ("* changed since", WARN),
-        Agreement.UNKNOWN: ("~ can't tell", DIM),
-    }[each.agreement]
-    ago = f"{age((now - denial.last).total_seconds())} ago"
-    word = f"{denial.kind.value.replace('_', ' ')}{times} by the {denial.proxy}"
-    return replace(data, lanes=(*data.lanes, Lane("observed", glyph, word, tone, ago, note, note_tone)))
+    return replace(data, lanes=(*data.lanes, denied_lane(each, now)))
 
 
 def path_of_fix(flow: Flow, promised: Decision, now: Verdict, snapshot: Snapshot) -> PathData:
     """The path of a flow that a fix changes, with what the fix promises as the expected lane."""
-    sign, _, word = VERDICTS[promised][0].partition(" ")
     data = path_of(flow, now, snapshot)
-    lane = Lane("expected", sign, word, VERDICTS[promised][1], note="once the fix is applied", note_tone=DIM)
-    return replace(data, lanes=(*data.lanes, lane))
+    return replace(data, lanes=(*data.lanes, promised_lane(promised)))
 
 
 def title_of(flow: Flow) -> str:
@@ -126,7 +109,7 @@ def _differing(verdict: Verdict) -> PairVerdict | None:
 
 def _note(verdict: Verdict, pair: PairVerdict | None) -> str:
     if pair is None:
-        return ""
+        return f"? {in_words(verdict.notes[0])}" if verdict.notes and is_undecided(verdict) else ""
     same = sum(each.verdict.decision is pair.verdict.decision for each in verdict.pairs)
     return f"± {same} of {len(verdict.pairs)} pairs: {_name(pair.source)} → {_name(pair.destination)}"
 
@@ -164,7 +147,10 @@ class _Path:
             self._place(step, self._verdict.steps[number + 1 :], self._verdict.steps[:number])
         order = self._ordered()
         stop = self._stop(order)
-        stations = [self._source(), *self._made(order, stop), self._end(stopped=stop is not None)]
+        made = list(self._made(order, stop))
+        if stop is not None and is_undecided(self._verdict):
+            made[stop] = replace(made[stop], state=State.UNKNOWN, says=f"{made[stop].says}, perhaps")
+        stations = [self._source(), *made, self._end(stopped=stop is not None)]
         return tuple(stations), None if stop is None else stop + 1
 
     def _place(self, step: Step, later: Sequence[Step], earlier: Sequence[Step]) -> None:
@@ -178,7 +164,7 @@ class _Path:
         """A step's station: key, name, whether it is on the source's side, where it runs, and the pod that it is about."""
         where = step.where
         if step.layer in NETWORK_LAYERS:
-            egress, end = _side(step, later, earlier)
+            egress, end = side_of(step, later, earlier)
             name = "egress policy" if egress else "ingress policy"
             return f"{name} {end}", name, egress, f"of {_name(end)}" if self._is_proxy(end) else "", end
         if step.layer is Layer.ZTUNNEL:
@@ -239,8 +225,7 @@ class _Path:
             ztunnel = _Found("source ztunnel", "ztunnel", near=True)
         if ztunnel is None or not self._runs_a_ztunnel(ztunnel):
             return [*first, *rest]
-        behind = 1 if rest and rest[0].near and rest[0].key.startswith("egress policy") else 0
-        return [*first, *rest[:behind], ztunnel, *rest[behind:]]
+        return [*first, ztunnel, *rest]  # a pod's ztunnel is inside of the pod, before the CNI's egress policy
 
     def _runs_a_ztunnel(self, ztunnel: _Found) -> bool:
         return bool(ztunnel.steps) or any(True for _ in self._sources)
@@ -274,14 +259,17 @@ class _Path:
             if each.near and not pending:  # the next connection begins: that of a waypoint or gateway
                 pending, sender = True, each.end
             elif not each.near and pending:
-                way, pending = self._way(sender, each, order[max(0, index - 2) : index + 1], order[index:]), False
+                start = index
+                while start and order[start - 1].near:
+                    start -= 1
+                way, pending = self._way(sender, each, order[start : index + 1], order[index:]), False
             yield self._station(each, way, is_stop=index == stop)
 
     def _station(self, each: _Found, way: Way, *, is_stop: bool) -> Station:
         if not each.steps:
             return replace(self._capture(), way=way)
         deciding = self._deciding(each.steps)
-        refs = _refs(deciding, self._verdict, several=is_stop)
+        refs = refs_of(deciding, self._verdict, several=is_stop)
         says = in_short(deciding)
         link = self._gateway(each.steps) if each.key in {"waypoint", "gateway"} else None
         at, state = each.at, _STATES[deciding.result]
@@ -303,7 +291,7 @@ class _Path:
         pod = self._snapshot.pod_by_key.get(each.end)
         node = ObjectRef("Node", "", pod.node) if pod is not None and pod.node else None
         at = station.at or (f"on {node.name}" if node else "")
-        codes = {step.reason.code, *(why.code for why in _within(step.reason))}
+        codes = {step.reason.code, *(why.code for why in reasons_within(step.reason))}
         lost, waits = Code.CAPTURE_LOST in codes, Code.CAPTURE_PENDING in codes
         says = "capture lost" if lost else "capture pending" if waits else station.says
         return replace(station, at=at, link=node, says=says)
@@ -333,8 +321,9 @@ class _Path:
 
     def _way(self, sender: str, to: _Found, around: Sequence[_Found], later: Sequence[_Found]) -> Way:
         """The line of a connection: what its steps say of it, else what its ends' modes say."""
-        seen = {port for each in around for step in each.steps if step.layer in NETWORK_LAYERS for port in _ports(step)}
-        if HBONE_PORT in seen:
+        steps = [step for each in around for step in each.steps if step.layer in NETWORK_LAYERS]
+        seen = [] if self._is_to_tunnel() else [port.number for step in steps for port in ports_seen(step)]
+        if HBONE_PORT in seen or any(port.tunnelled for step in steps for port in ports_seen(step)):
             return Way.HBONE
         if self._flow.protocol != "TCP" or not self._verdict.steps or self._has_open_membership():
             return Way.LOCAL
@@ -351,10 +340,20 @@ class _Path:
         return Way.HBONE if tunnelled else Way.LOCAL
 
     def _to_sidecar(self, beside: _Found) -> Way:
-        """Mutual TLS, if the sidecar's steps know the caller."""
+        """A tunnel or mutual TLS, by who the source is, if the sidecar's steps know the caller."""
         modes = {self._snapshot.mesh_mode(pod) for pod in self._sources}
-        plain = any(step.reason.code in _PLAIN or step.result is StepResult.UNKNOWN for step in beside.steps)
-        return Way.LOCAL if plain or not modes & {MeshMode.SIDECAR, MeshMode.GATEWAY} else Way.MUTUAL_TLS
+        if any(step.reason.code in _PLAIN or step.result is StepResult.UNKNOWN for step in beside.steps):
+            return Way.LOCAL
+        if modes == {MeshMode.AMBIENT}:
+            return Way.HBONE
+        return Way.MUTUAL_TLS if modes and modes <= {MeshMode.SIDECAR, MeshMode.GATEWAY} else Way.LOCAL
+
+    def _is_to_tunnel(self) -> bool:
+        """Whether the flow itself asks for HBONE's port: then a step with this port says nothing of a tunnel."""
+        end = _object("Service", self._flow.destination)
+        service = next((s for s in self._snapshot.services.values() if s.meta.ref == end), None)
+        ports = (port.target for port in service.ports) if service is not None else ()
+        return HBONE_PORT in {self._flow.port, *ports}
 
     def _has_open_membership(self) -> bool:
         return any(step.reason.code is Code.MEMBERSHIP_NOT_KNOWN for step in self._verdict.steps)
@@ -372,7 +371,7 @@ class _Path:
         modes = {snapshot.mesh_mode(pod) for pod in self._sources}
         accounts = dict.fromkeys((pod.namespace, pod.service_account) for pod in self._sources)
         meshed = modes <= {MeshMode.AMBIENT, MeshMode.SIDECAR, MeshMode.GATEWAY}
-        refs = tuple(ObjectRef("ServiceAccount", *each) for each in list(accounts)[:_MOST_REFS]) if meshed else ()
+        refs = tuple(ObjectRef("ServiceAccount", *each) for each in list(accounts)[:MOST_REFS]) if meshed else ()
         says = _MODES[next(iter(modes))] if len(modes) == 1 else "several mesh modes" if modes else ""
         return Station("source", _short(flow.source), says, State.PLACE, refs, link=_ref(snapshot, flow.source))
 
@@ -430,93 +429,3 @@ def _ref(snapshot: Snapshot, end: FlowEndpoint) -> ObjectRef | None:
 
 def _name(key: str) -> str:
     return key.rpartition("/")[2]
-
-
-def _side(step: Step, later: Sequence[Step], earlier: Sequence[Step]) -> tuple[bool, str]:
-    """Whether a step of network policy is about egress, and of which pod; a doubt stands before the step that it is about."""
-    for each in (step, *_near(later), *reversed(list(_near(earlier, last=True)))):
-        if each.where.startswith(_EGRESS):
-            return True, each.where.removeprefix(_EGRESS)
-        if each.where.startswith(_INGRESS):
-            return False, each.where.removeprefix(_INGRESS)
-        if each is step and step.layer in {Layer.EGRESS_POLICY, Layer.INGRESS_POLICY}:
-            egress = step.layer is Layer.EGRESS_POLICY
-            start = _EGRESS if egress else _INGRESS
-            named = (one.where.removeprefix(start) for one in (*later, *earlier) if one.where.startswith(start))
-            return egress, next(named, "")
-    return step.layer is Layer.EGRESS_POLICY, ""
-
-
-def _near(steps: Sequence[Step], *, last: bool = False) -> Iterator[Step]:
-    """The steps of network policy at the beginning of some steps, or at their end."""
-    found = []
-    for step in reversed(steps) if last else steps:
-        if step.layer not in NETWORK_LAYERS:
-            break
-        found.append(step)
-    return iter(reversed(found) if last else found)
-
-
-def _within(value: Hashable) -> Iterator[Reason]:
-    """The reasons within a reason."""
-    if isinstance(value, Reason):
-        for _, each in value.fields:
-            if isinstance(each, Reason):
-                yield each
-            yield from _within(each)
-    elif isinstance(value, tuple):
-        for each in value:
-            if isinstance(each, Reason):
-                yield each
-            yield from _within(each)
-
-
-def _ports(step: Step) -> Iterator[int]:
-    """The ports that a step of network policy compares."""
-    if step.hop is not None:
-        yield step.hop.port
-    for reason in (step.reason, *_within(step.reason)):
-        for _, each in reason.fields:
-            if isinstance(each, PortSeen):
-                yield each.number
-
-
-def _refs(step: Step, verdict: Verdict, *, several: bool) -> tuple[ObjectRef, ...]:
-    """The objects to name: the deciding one; where the line breaks because no rule of several allows, also the others."""
-    refs = list(dict.fromkeys(decider.ref for decider in step.objects))
-    by = verdict.decided_by
-    if step.result is StepResult.BLOCK and by is not None and by.ref in refs:
-        refs = [by.ref, *(ref for ref in refs if ref != by.ref)]
-    return tuple(refs[: _MOST_REFS if several and step.reason.code in _BY_NONE else 1])
-
-
-# ---- the lanes
-
-
-def _predicted(verdict: Verdict, shown: Verdict, stations: Sequence[Station], stop: int | None) -> Lane:
-    glyph, tone = VERDICTS[verdict.decision]
-    sign, _, word = glyph.partition(" ")
-    if shown.decision is Decision.DENY:
-        word = shown.outcome if verdict.decision is Decision.DENY else f"mixed: {shown.outcome}"
-    if stop is not None:
-        word = f"{word} at {f'{stations[stop].name} {stations[stop].at}'.rstrip()}"
-    return Lane("predicted", sign, word, tone)
-
-
-def _observed(observation: Observation, now: datetime | None, *, old: bool) -> Lane:
-    glyph, tone = {True: ("✓", OK), False: ("✗", BAD), None: ("~", WARN)}[observation.reached]
-    ago = seen_ago(observation, now) if now is not None else ""
-    note, note_tone = agreement(observation, old=old)
-    return Lane("observed", glyph, observation.outcome, DIM if old else tone, ago, note, note_tone)
-
-
-def _expected(expected: str, verdict: Verdict, observation: Observation | None) -> Lane:
-    """What is expected of the flow, and whether prediction and probe meet it."""
-    statuses = {by_prediction(expected, verdict)}
-    if observation is not None:
-        statuses.add(by_observation(expected, observation))
-    note, tone = ("~ can't tell", WARN) if Status.UNKNOWN in statuses else ("= as expected", OK)
-    if Status.FAIL in statuses:
-        note, tone = "≠ NOT as expected", BAD
-    opens = expected in {Decision.ALLOW.value, CONNECTED} or expected.startswith("http_2")
-    return Lane("expected", "✓" if opens else "✗", expected, OK if opens else BAD, "", note, tone)

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 _EDGE = re.compile(r"[\s/:._-]")
 
 
-def rank(typed: str, names: Iterable[str]) -> list[str]:
+def rank(typed: str, names: Iterable[str], called: Callable[[str], str] | None = None) -> list[str]:
     """The names that have all typed characters in this order, best first; each name once.
 
     First the name itself, then those that begin with it, those with a word that begins with it, those that have it anywhere,
-    and those with gaps, the narrowest first. Equally good ones keep their order, as all do if nothing is typed.
+    and those with gaps, the narrowest first. Equally good ones keep their order, as all do if nothing is typed. ``called`` gives
+    the part of a name by which people call it: of two that fit equally, the one that fits by this part is first.
     """
     wanted = "".join(typed.lower().split())
     unique = list(dict.fromkeys(names))
     if not wanted:
         return unique
-    scored = [(score, place) for place, name in enumerate(unique) if (score := _score(wanted, name.lower())) is not None]
+    scored = [(score, place) for place, name in enumerate(unique) if (score := _best(wanted, name, called)) is not None]
     return [unique[place] for _, place in sorted(scored)]
+
+
+def _best(wanted: str, name: str, called: Callable[[str], str] | None) -> tuple[int, int, int] | None:
+    """How well a name fits, as a whole or by the part that it is called by: the smaller the better; None if it doesn't."""
+    whole = _score(wanted, name.lower())
+    if whole is None:
+        return None
+    part = _score(wanted, called(name).lower()) if called is not None else None
+    fits = [(whole[0], 1, whole[1])] + ([(part[0], 0, part[1])] if part is not None else [])
+    return min(fits)
 
 
 def _score(wanted: str, name: str) -> tuple[int, int] | None:

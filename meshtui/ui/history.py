@@ -27,6 +27,8 @@ class History:
     def __init__(self) -> None:
         self._places: list[Place] = []
         self._at = -1
+        self._before = -1
+        """Where one was before the current view, whichever way one came; negative: nowhere."""
 
     @property
     def here(self) -> Place | None:
@@ -41,17 +43,17 @@ class History:
             return
         self._places = [*self._places[: self._at + 1], place][-_KEPT:]
         self._at = len(self._places) - 1
+        self._before = self._at - 1
 
     def walk(self, by: int) -> Place | None:
         """Go ``by`` views forward (negative: back); None, and nothing changes, where there is none."""
         at = self._at + by
         if not 0 <= at < len(self._places):
             return None
-        self._at = at
+        if by:
+            self._before, self._at = self._at, at
         return self._places[at]
 
     def last(self) -> Place | None:
-        """Swap with the view before; None where there is none."""
-        if self._at < 1:
-            return self.walk(1)
-        return self.walk(-1) if self._at == len(self._places) - 1 else self.walk(1)
+        """Swap with the view where one was before this one; None where there is none."""
+        return self.walk(self._before - self._at) if self._before >= 0 else None

@@ -47,7 +47,7 @@ def is_wide(width: int, height: int) -> bool:
 def left_width(width: int, zoom: Zoom) -> int:
     """The width of the panes at the left, in cells."""
     share = 0.6 if zoom is Zoom.HALF else 0.42
-    return max(_LEFT_LEAST, min(round(width * share), width - _LEFT_LEAST, _LEFT_MOST))
+    return max(0, min(width, max(_LEFT_LEAST, min(round(width * share), width - _LEFT_LEAST, _LEFT_MOST))))
 
 
 def stacked(height: int, needs: Sequence[int], focused: int, zoom: Zoom = Zoom.NORMAL) -> list[int]:
@@ -61,8 +61,7 @@ def stacked(height: int, needs: Sequence[int], focused: int, zoom: Zoom = Zoom.N
     if not count:
         return []
     least = _FRAME + (1 if zoom is Zoom.HALF else _LEAST_ROWS)
-    while least > 1 and least * count > height:
-        least -= 1
+    least = max(0, min(least, height // count))
     heights = [least] * count
     spare = max(0, height - least * count)
     if zoom is Zoom.HALF:
@@ -88,7 +87,8 @@ def right_of(height: int, events: int, *, mapped: bool, path: int) -> Right:
     ``events`` is the number of lines in the strip; ``mapped`` says whether there is a map; ``path`` is the height that the path
     needs inside its frame (0: there is none).
     """
-    strip = min(max(_STRIP_LEAST, events + 1), max(_STRIP_LEAST, height // 6))
+    height = max(0, height)
+    strip = min(max(_STRIP_LEAST, events + 1), max(_STRIP_LEAST, height // 6), height)
     rest = height - strip
     if not mapped:
         return Right(0, 0, rest, strip)
@@ -96,11 +96,12 @@ def right_of(height: int, events: int, *, mapped: bool, path: int) -> Right:
     if along < _PATH_LEAST:
         along = 0
     rest -= along
-    chart = max(_MAP_LEAST, min(rest - _DETAIL_LEAST, round(rest * 0.55)))
+    chart = min(rest, max(_MAP_LEAST, min(rest - _DETAIL_LEAST, round(rest * 0.55))))
     return Right(chart, along, rest - chart, strip)
 
 
 def below(height: int, need: int) -> tuple[int, int]:
     """The heights of one table and of its detail below it, where only one pane is shown. The table needs ``need`` rows."""
-    table = max(5, min(need, height - height * 2 // 5))
-    return table, max(0, height - table)
+    height = max(0, height)
+    table = min(height, max(5, min(need, height - height * 2 // 5)))
+    return table, height - table

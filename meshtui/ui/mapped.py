@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set as AbstractSet
+
 from meshtui.kinds.registry import POLICY_KINDS
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
@@ -14,7 +16,12 @@ def has_map(snapshot: Snapshot, ref: ObjectRef) -> bool:
     return ref.kind in {"Namespace", "Service", *POLICY_KINDS} or ref in snapshot.workloads
 
 
-def worst_flow(data: MapData) -> Flow | None:
-    """The flow to look at first: the worst one of the callees, then of the callers."""
-    edges = [edge for side in (data.callees, data.callers) for each in worst_first(side)[:1] for edge in worst_edges(each)[:1]]
-    return min(edges, key=lambda edge: edge.rank).flow if edges else None
+def worst_flow(data: MapData, suspects: AbstractSet[ObjectRef] = frozenset()) -> Flow | None:
+    """The flow to look at first: one that is denied now, one between objects of findings (``suspects``), else the worst one."""
+    found = [
+        (0 if edge.denied else 1, each.ref not in suspects, edge.rank, order, edge.flow)
+        for order, side in enumerate((data.callees, data.callers))
+        for each in worst_first(side)
+        for edge in worst_edges(each)[:1]
+    ]
+    return min(found, key=lambda each: each[:4])[4] if found else None

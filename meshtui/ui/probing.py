@@ -17,14 +17,15 @@ from meshtui.ui.verdicts import VERDICTS, agreement, seen_ago
 from meshtui.ui.widgets.table import Cell, Column, Row
 
 FROM = Column("FROM", keep=8, least=12)
+_BY = Column("BY", keep=4, least=12)
 COLUMNS = (
     Column("", keep=11, least=1),
     Column("TO", keep=8, least=12),
     Column("PORT", keep=9, least=4, right=True),
-    Column("PREDICTED", keep=10, least=9),
+    Column("PREDICTED", keep=11, least=9, stays=True),
     Column("OBSERVED", keep=10, least=9),
-    Column("REALITY", keep=11, least=11),
-    Column("BY", keep=4, least=12),
+    Column("REALITY", keep=12, least=12, stays=True),
+    _BY,
     Column("AGE", keep=2, least=4),
 )
 LAYER_HINTS = {
@@ -63,7 +64,22 @@ def order(session: Session, flow: Flow, verdict: Verdict) -> tuple[bool, int, st
     return not disagrees, _ORDER.index(verdict.decision), str(flow.source), str(flow.destination), str(flow.port)
 
 
-def row_of(session: Session, flow: Flow, verdict: Verdict, *, marked: bool, running: str, with_source: bool) -> Row:
+def columns(*, with_source: bool, with_decider: bool) -> tuple[Column, ...]:
+    """The columns of the table, with or without the source and the deciding policy."""
+    found = (COLUMNS[0], FROM, *COLUMNS[1:]) if with_source else COLUMNS
+    return tuple(column for column in found if with_decider or column is not _BY)
+
+
+def row_of(
+    session: Session,
+    flow: Flow,
+    verdict: Verdict,
+    *,
+    marked: bool,
+    running: str,
+    with_source: bool,
+    with_decider: bool = True,
+) -> Row:
     """A flow's row; ``running`` is the mark of a probe in progress."""
     observation = session.observations.get(flow)
     word, tone = VERDICTS[verdict.decision]
@@ -85,7 +101,7 @@ def row_of(session: Session, flow: Flow, verdict: Verdict, *, marked: bool, runn
         Cell(f"{word}{was}", tone, short=f"{word} *" if change else ""),
         observed,
         reality,
-        Cell(by, DIM),
+        *((Cell(by, DIM),) if with_decider else ()),
         age,
     )
     sources = (_end(str(flow.source)),) if with_source else ()
@@ -151,11 +167,11 @@ _MOST_SHOWN = 30
 def question(plan: Plan, context: str) -> Document:
     """The confirmation: what would be done. Long lists are cut, with their length."""
     pods = [
-        line(f"in {b.namespace} as ", (b.service_account, STRONG), f", like {b.stands_for}: {len(b.targets)} flow(s)")
+        line(f"in {b.namespace} as ", (b.service_account, STRONG), f", like {b.stands_for}: {_flows(len(b.targets))}")
         for b in plan.batches
     ]
     sections = [
-        Section("", (line("context ", (context, STRONG), f": {plan.flows} flow(s), up to {plan.seconds} s"),)),
+        Section("", (line("context ", (context, STRONG), f", up to {plan.seconds} s"),)),
         Section("Pods that will be made, and removed again", _first(pods) or (line(("none", DIM)),)),
         Section("Namespaces", (line(", ".join(plan.namespaces) or "none"),)),
     ]
@@ -164,13 +180,17 @@ def question(plan: Plan, context: str) -> Document:
         sections.append(Section("Left out", _first(left_out)))
     if plan.warnings:
         sections.append(Section("Note", tuple(line((warning, DIM)) for warning in plan.warnings)))
-    return Document("Launch the probe?", tuple(sections))
+    return Document(f"Probe {_flows(plan.flows)}?", tuple(sections))
 
 
 def question_of_capture(asked: CapturePlan, node: str, context: str) -> Document:
     """The confirmation of a probe of port 15008: how many pods it asks, and where the probe pods run."""
     plan = asked.plan
-    words = line("context ", (context, STRONG), f": port 15008 of {len(asked.pods)} pod(s) of {node}, up to {plan.seconds} s")
+    words = line(
+        "context ",
+        (context, STRONG),
+        f": port 15008 of {len(asked.pods)} {'pod' if len(asked.pods) == 1 else 'pods'} of {node}, up to {plan.seconds} s",
+    )
     pods = [line(in_words_of_batch(batch)) for batch in plan.batches]
     sections = [
         Section("", (words,)),
@@ -208,7 +228,12 @@ def summary(observations: list[Observation]) -> Line:
 
 
 def progress(done: int, total: int, elapsed_s: float, most_s: int) -> Line:
-    """The progress of a run and the remaining time: estimated from the elapsed time, at most the maximum of the plan."""
+    """The flows that are answered, and the remaining time: estimated from the elapsed time, at most the maximum of the plan."""
     rest = max(0.0, most_s - elapsed_s)
     left_s = min(rest, elapsed_s / done * (total - done)) if done else rest
-    return line((f"probing: {done} of {total} flow(s), about {left_s:.0f} s left; Esc stops and cleans up", WARN))
+    keys = "Ctrl-C stops it, Esc stops and leaves"
+    return line((f"probing: {done} of {_flows(total)} answered, about {left_s:.0f} s left; {keys}", WARN))
+
+
+def _flows(number: int) -> str:
+    return f"{number} flow" if number == 1 else f"{number} flows"

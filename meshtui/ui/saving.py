@@ -26,7 +26,7 @@ def table_text(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell[:1] in {"=", "+", "@", "\t"} or (cell[:1] == "-" and len(cell) > 1) else cell
+    return f"'{cell}" if cell[:1] in {"=", "+", "@"} or (cell[:1] == "-" and len(cell) > 1) else cell
 
 
 def saved(text: str, name: str, suffix: str, now: datetime) -> Path:

@@ -8,13 +8,27 @@ from datetime import datetime
 from meshtui.model.errors import ConfigError, MeshtuiError
 from meshtui.model.snapshot import KindState, KindStatus
 from meshtui.ui.document import BAD, DIM, STRONG, WARN, Document, Section, line
-from meshtui.ui.frame import loading
+from meshtui.ui.frame import LOADING_MARK, loading
 
-__all__ = ["empty", "face", "failed", "loading"]
+__all__ = ["MARKS", "empty", "face", "failed", "loading"]
 
 
-def empty(kind: str, namespace: str, needle: str, nothing: str = "") -> Document:
-    """The API server says that there are no such objects. ``nothing`` replaces that text."""
+MARKS = {
+    KindStatus.LOADING: LOADING_MARK,
+    KindStatus.FORBIDDEN: "⊘",
+    KindStatus.NOT_INSTALLED: "∅",
+    KindStatus.STALE: "⚠",
+    KindStatus.EXPIRED: "✗",
+    KindStatus.UNREACHABLE: "✗",
+    KindStatus.BROKEN: "✗",
+}
+"""How a title says in which state its kind is."""
+
+
+def empty(kind: str, namespace: str, needle: str, nothing: str = "", *, wrong: str = "") -> Document:
+    """The API server says that there are no such objects. ``nothing`` replaces that text; ``wrong``: what the filter is."""
+    if needle and wrong:
+        return Document("✗ Not a filter", (Section("", (line((wrong, BAD)), line("Esc clears the filter"))),))
     if needle:
         return Document(f"No {kind} matches “{needle}”", (Section("", (line("Esc clears the filter"),)),))
     where = f"in namespace {namespace}" if namespace else "in this cluster"

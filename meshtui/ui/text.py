@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from textual.content import Content
+
 from meshtui.model.plain import clean
 
-__all__ = ["age", "clean"]
+__all__ = ["age", "clean", "titled"]
+
+
+def titled(*parts: str) -> Content:
+    """The title of a frame. Textual reads a plain text there as markup, which names from a cluster aren't."""
+    return Content(clean(" · ".join(part for part in parts if part)) or " ")
 
 
 def age(seconds: float) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from meshtui.app import MeshtuiApp
@@ -16,6 +18,8 @@ from meshtui.screens.main import MainScreen
 from meshtui.session import Session
 from meshtui.settings import Checkout, Settings
 from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.tiles_view import TilesView
 from tests.fakes.shop import running_shop
 from tests.pilot.test_checkout import shown, until
 
@@ -74,3 +78,23 @@ async def test_read_only_tries_nothing_and_says_why():
             await pilot.press("A")
             await until(pilot, lambda: "nothing is tried: read-only" in shown(app))
             assert shop.requests == []
+
+
+async def test_the_cursor_shows_the_evidence_of_its_tile_and_enter_goes_there():
+    async with running_shop() as shop, running_api(scenarios.load("healthy")) as api:
+        app = program(api.kubeconfig, read_only=True, checkout=Checkout(gateway=shop.url))
+        async with app.run_test(size=(120, 40)) as pilot:
+            await until(pilot, lambda: app.session.snapshot.gateways and app.session.settled)
+            await pilot.press("A")
+            await until(pilot, lambda: isinstance(app.screen, AcceptanceScreen))
+            screen = app.screen
+            screen._show(tuple(replace(each, state=State.PASS, evidence=(f"seen: {each.id}",)) for each in screen.criteria))
+            tiles = screen.query_one(TilesView)
+            await until(pilot, lambda: tiles.item is not None and len(tiles.picture.items) == 6)
+            assert shown(app).startswith("1 ServiceAccounts")
+            await pilot.press("right", "down")
+            await until(
+                pilot, lambda: shown(app).startswith("5 ") and shown(app).index("seen: stock") < shown(app).index("seen: acc")
+            )
+            await pilot.press("enter")
+            await until(pilot, lambda: isinstance(app.focused, DocumentView))

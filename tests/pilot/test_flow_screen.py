@@ -6,6 +6,7 @@ import pytest
 
 from meshtui.screens.flow import FlowScreen, destination_names, source_names
 from meshtui.screens.main import MainScreen
+from meshtui.ui.widgets.choices import Choices
 from meshtui.ui.widgets.document_view import DocumentView
 from tests.fakes.frozen import bookstore
 from tests.pilot.test_keys import bookstore_app, until
@@ -64,13 +65,85 @@ async def test_errors_are_said_in_words(source, destination, request_text, words
         assert "\x1b" not in said(app)
 
 
+def offered(app) -> list[str]:
+    shown = app.screen.query_one(Choices)
+    return list(shown.names) if shown.display else []
+
+
+async def on_flow_screen(app, pilot, source="", destination="") -> None:
+    await until(pilot, lambda: bool(app.session.snapshot.pods))
+    app.push_screen(FlowScreen(app.session, source, destination))
+    await until(pilot, lambda: isinstance(app.screen, FlowScreen) and bool(app.screen.query("#request")))
+
+
 async def test_names_that_fit_are_offered_by_their_parts():
     app = app_on(bookstore())
     async with app.run_test(size=(120, 40)) as pilot:
-        await until(pilot, lambda: bool(app.session.snapshot.pods))
-        app.push_screen(FlowScreen(app.session, "ecom/deploy/ecom-service", "invent db"))
-        await until(pilot, lambda: isinstance(app.screen, FlowScreen) and "inventory/svc/inventory-db:5432" in said(app))
-        assert "inventory-service" not in said(app)
+        await on_flow_screen(app, pilot, "ecom/deploy/ecom-service", "invent db")
+        app.screen.query_one("#to").focus()
+        await until(pilot, lambda: "inventory/svc/inventory-db:5432" in offered(app))
+        assert not [name for name in offered(app) if "inventory-service" in name]
+
+
+@pytest.mark.parametrize("key", ["tab", "enter"])
+@pytest.mark.parametrize("size", [(60, 12), (80, 24), (120, 40), (200, 50)])
+async def test_three_letters_of_each_name_and_enter_or_tab_explain_a_flow(key, size):
+    app = app_on(bookstore())
+    async with app.run_test(size=size) as pilot:
+        await on_flow_screen(app, pilot)
+        await pilot.press(*"eco", key)
+        assert app.screen.query_one("#from").value == "ecom/deployment/ecom-service"
+        assert app.focused is app.screen.query_one("#to")
+        await pilot.press(*"key", key)
+        assert app.screen.query_one("#to").value == "identity/svc/keycloak:8080"
+        await until(pilot, lambda: "✓ allow" in said(app))
+        assert not offered(app), "nothing is left to complete"
+        assert isinstance(app.focused, DocumentView) == (key == "enter")
+
+
+async def test_down_and_up_choose_among_the_names():
+    app = app_on(bookstore())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await on_flow_screen(app, pilot)
+        await pilot.press(*"eco", "down", "down", "up")
+        second = offered(app)[1]
+        assert app.screen.query_one(Choices).chosen == second
+        await pilot.press("enter")
+        assert app.screen.query_one("#from").value == second
+        await pilot.press("tab")
+        assert app.screen.query_one("#to").value == "", "an empty field stays empty unless a name is chosen"
+        await pilot.press("shift+tab", "down")
+        first = offered(app)[0]
+        await pilot.press("tab")
+        assert app.screen.query_one("#to").value == first
+
+
+async def test_what_is_typed_after_a_choice_brings_the_best_name_back_on_top():
+    app = app_on(bookstore())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await on_flow_screen(app, pilot)
+        await pilot.press(*"ec", "down", "o")
+        assert app.screen.query_one(Choices).chosen == offered(app)[0]
+
+
+@pytest.mark.parametrize("address", ["10.1.2.3", "10.1.2.3:443", "api.example.com:443", "[fd00::1]:443"])
+async def test_addresses_and_hosts_are_left_as_they_are_typed(address):
+    app = app_on(bookstore())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await on_flow_screen(app, pilot, "ecom/deploy/ecom-service", address)
+        app.screen.query_one("#to").focus()
+        await pilot.press("tab")
+        assert app.screen.query_one("#to").value == address
+
+
+async def test_a_click_takes_a_name():
+    app = app_on(bookstore())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await on_flow_screen(app, pilot)
+        await pilot.press(*"eco")
+        third = offered(app)[2]
+        await pilot.click(Choices, offset=(5, 2))
+        assert app.screen.query_one("#from").value == third
 
 
 def test_names_are_workloads_services_pods_and_the_outside():

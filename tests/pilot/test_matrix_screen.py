@@ -211,3 +211,45 @@ async def test_the_cursor_stays_on_its_pair_when_workloads_come():
         await until(pilot, lambda: any(label.text == "aaa" for label in grid.rows))
         row, column = grid.cursor
         assert (grid.rows[row].text, grid.columns[column].text) == ("ui-service", "ecom-service")
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
+async def test_all_workloads_with_rules_between_namespaces_and_no_name_letter_by_letter(size):
+    app = app_on(bookstore())
+    async with app.run_test(size=size) as pilot:
+        screen = await matrix(pilot)
+        await pilot.press("w")
+        await until(pilot, lambda: glyph(screen, "ecom-service", "inventory-service") == "✓")
+        grid = screen.query_one(Grid)
+        assert not grid._heads.letters
+        await until(pilot, lambda: any(text.startswith("─ ecom ─") and "┼" in text for text in drawn(screen)))
+        lines = drawn(screen)
+        first = next(number for number, text in enumerate(lines) if "ecom-service" in text and "✓" in text)
+        assert lines[first].count("│") == 5, "between six namespaces"
+        for _ in grid.rows:
+            await pilot.press("down")
+        await until(pilot, lambda: any("prometheus" in text and "✓" in text for text in drawn(screen)))
+        await pilot.press("g", "home")
+        await pilot.press("right", "right", "right", "enter")
+        await until(pilot, lambda: isinstance(app.screen, WhyScreen))
+        assert "keycloak" in app.screen.query_one(DocumentView).plain
+        await pilot.press("escape", "w")
+        await until(pilot, lambda: glyph(screen, "ecom", "inventory") == "◐")
+
+
+async def test_a_click_hits_the_mark_between_rules():
+    app = app_on(bookstore())
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await matrix(pilot)
+        await pilot.press("w")
+        await until(pilot, lambda: glyph(screen, "ecom-service", "inventory-service") == "✓")
+        grid = screen.query_one(Grid)
+        row = next(i for i, label in enumerate(grid.rows) if label.text == "gateway")
+        column = next(i for i, label in enumerate(grid.columns) if label.text == "inventory-service")
+        y = next(number for number, text in enumerate(drawn(screen)) if text.startswith("gateway "))
+        x = grid._left + grid._starts[column] + grid._heads.before + grid.gutter.left
+        await pilot.click(Grid, offset=(x, y))
+        await until(pilot, lambda: grid.cursor == (row, column))
+        await pilot.click(Grid, offset=(x, y - 1))  # a rule
+        await pilot.pause()
+        assert grid.cursor == (row, column)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from meshtui.engine.path.references import parse_flow
 from meshtui.model.ids import ObjectRef
+from meshtui.screens.describe import DescribeScreen
 from meshtui.screens.probe import ProbeScreen
 from meshtui.screens.why import WhyScreen
-from meshtui.screens.yaml import YamlScreen
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.path_view import PathView
 from meshtui.ui.widgets.table import ObjectTable
@@ -32,8 +32,8 @@ async def test_tab_goes_to_the_path_and_enter_opens_the_policy_that_decides():
         await until(pilot, lambda: path(pilot).item is not None)
         assert path(pilot).link == ObjectRef("NetworkPolicy", "ecom", "ecom-netpol")
         await pilot.press("enter")
-        await until(pilot, lambda: isinstance(pilot.app.screen, YamlScreen))
-        assert pilot.app.screen._ref == ObjectRef("NetworkPolicy", "ecom", "ecom-netpol")
+        await until(pilot, lambda: isinstance(pilot.app.screen, DescribeScreen))
+        assert pilot.app.screen.crumb == "ecom-netpol"
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(pilot.app.screen, WhyScreen))
         await pilot.press("tab")
@@ -45,10 +45,16 @@ async def test_every_item_of_a_path_is_reached_by_arrows():
         pilot.app.push_screen(WhyScreen(screen.session, FLOW))
         await until(pilot, lambda: isinstance(pilot.app.screen, WhyScreen) and path(pilot) is not None)
         await pilot.press("tab", "g")
-        seen = {path(pilot).item.id}
-        for key in ("down", "right") * len(path(pilot).picture.items):
-            await pilot.press(key)
-            seen.add(path(pilot).item.id)
+        view = path(pilot)
+        seen, new = {view.item.id}, [view.item.id]
+        while new:  # from every item that was reached, each arrow
+            here = new.pop()
+            for key in ("up", "down", "left", "right"):
+                view.select(here)
+                await pilot.press(key)
+                if view.item.id not in seen:
+                    seen.add(view.item.id)
+                    new.append(view.item.id)
         assert seen == {item.id for item in path(pilot).picture.items}
 
 

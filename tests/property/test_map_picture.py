@@ -206,3 +206,11 @@ def test_an_open_group_keeps_its_item(data, width, height, opened, rng):
         new = opened_by(chosen, opened)
         if new > opened:
             assert chosen in {item.id for item in draw_map(data, width, height, new).items}
+
+
+@RELAXED
+@given(maps(most=6), st.integers(1, 39), st.integers(1, 7), OPENED)
+def test_sizes_too_small_for_a_map_do_no_harm(data, width, height, opened):
+    picture = draw_map(data, width, height, opened)
+    assert all(mark.x >= 0 and mark.x + mark.width <= width and mark.y < picture.height for mark in picture.marks)
+    assert all(item.x >= 0 and item.x + item.width <= width and item.y + item.height <= picture.height for item in picture.items)

@@ -42,6 +42,7 @@ def stations(draw):
     )
 
 
+NOTES = ["", "± 1 of 3 pairs: a/x → b/y", f"? {'which of the two is meant is not known; ' * 8}"]
 LANES = st.builds(
     Lane,
     st.sampled_from(["predicted", "observed", "expected"]),
@@ -58,7 +59,7 @@ def paths(draw):
     stops = [index for index, station in enumerate(found) if station.state in {State.BLOCK, State.UNKNOWN}]
     stop = draw(st.none() | st.sampled_from(stops)) if stops else None
     lanes = tuple(draw(st.lists(LANES, max_size=3)))
-    return PathData("a → b:80", found, stop, lanes, draw(st.sampled_from(["", "± 1 of 3 pairs: a/x → b/y"])))
+    return PathData("a → b:80", found, stop, lanes, draw(st.sampled_from(NOTES)))
 
 
 WIDTHS, HEIGHTS = st.integers(40, 200), st.integers(1, 40)
@@ -105,11 +106,14 @@ def test_every_object_is_an_item_with_its_name_whole(data, width, height):
     picture = draw_path(data, width, height)
     lines = picture.plain().split("\n")
     items = {item.id: item for item in picture.items}
-    for station in data.stations:
+    for index, station in enumerate(data.stations):
+        if index == data.stop and station.refs:
+            assert items[ref_id(station, station.refs[0])].link == station.refs[0], "what decides is named in every form"
         for ref in station.refs:
             item = items.get(ref_id(station, ref))
             if height < len(data.stations):  # perhaps a chain, in which stations lead to their objects
-                assert station.id in items or items[ref_id(station, station.refs[0])].link == station.refs[0]
+                own = [items[id_] for id_ in (station.id, ref_id(station, station.refs[0])) if id_ in items]
+                assert all(each.link in {station.link, station.refs[0]} for each in own)
                 continue
             assert item is not None
             assert item.link == ref
@@ -142,6 +146,7 @@ def test_the_line_breaks_once_and_only_at_the_station_that_blocks(data, width, h
 @settings(max_examples=60, deadline=None)
 def test_what_stations_and_lanes_say_is_there_whole(data, width, height):
     text = bare(draw_path(data, width, height).plain())
+    assert bare(data.note) in text
     for lane in data.lanes:
         assert bare(f"{lane.glyph} {lane.word}") in text
         assert lane.age in draw_path(data, width, height).plain()

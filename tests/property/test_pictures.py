@@ -16,7 +16,7 @@ from meshtui.ui.pictures.sequence import Arrow, Diagram, Party, State, Step, Sto
 from meshtui.ui.pictures.spark import spark
 from meshtui.ui.pictures.tiles import State as TileState
 from meshtui.ui.pictures.tiles import Tile, draw_tiles, tiles_in_words
-from meshtui.ui.widgets.picture import _way
+from meshtui.ui.pictures.walking import next_item
 
 NAMES = st.one_of(
     st.text(max_size=12),
@@ -208,16 +208,7 @@ def test_the_cursor_comes_to_every_item(picture):
         here = new.pop()
         reached.add(here.id)
         for ways in ((1, 0), (-1, 0), (0, 1), (0, -1)):
-            found = nearest(picture.items, here, *ways)
+            found = next_item(picture.items, here, *ways)
             if found is not None and found.id not in reached:
                 new.append(found)
     assert reached == {item.id for item in picture.items}
-
-
-def nearest(items: tuple[Item, ...], here: Item, right: int, down: int) -> Item | None:
-    """As ``PictureView.action_walk`` goes."""
-    ways = [(way, each) for each in items if each.id != here.id and (way := _way(here, each, right, down)) is not None]
-    if ways:
-        return min(ways, key=lambda pair: pair[0])[1]
-    place = items.index(here) + down
-    return items[place] if down and 0 <= place < len(items) else None

@@ -56,6 +56,12 @@ def test_the_map_of_a_workload(snap_compare, size) -> None:
     assert snap_compare(MapApp(data), terminal_size=size, run_before=pressing())
 
 
+@pytest.mark.parametrize("pane", [(74, 12), (84, 18), (164, 30)], ids="{0[0]}x{0[1]}".format)
+def test_the_map_of_a_workload_in_a_pane(snap_compare, pane) -> None:
+    data = map_of_workload(frozen_session(), ObjectRef("Deployment", "ecom", "ecom-service"))
+    assert snap_compare(MapApp(data), terminal_size=pane, run_before=pressing("right"))
+
+
 def test_the_map_of_a_policy(snap_compare, size) -> None:
     data = map_of_policy(frozen_session(), ObjectRef("AuthorizationPolicy", "ecom", "ecom-service-policy"))
     assert snap_compare(MapApp(data), terminal_size=size, run_before=pressing("left"))

@@ -18,7 +18,7 @@ from tests.fakes.observed import store
 from tests.snapshot.conftest import app_on, pressing, settle
 
 
-def _observe(app: MeshtuiApp) -> None:
+def observe(app: MeshtuiApp) -> None:
     """What a probe of ecom-service would have seen, one disagreement among it."""
     session = app.session
     workload = next(w for ref, w in session.snapshot.workloads.items() if ref.name == "ecom-service")
@@ -56,14 +56,14 @@ def test_predicted_beside_observed(snap_compare, size: tuple[int, int], row: int
 
     async def before(pilot: Pilot[Any]) -> None:
         await settle(pilot)
-        _observe(app)
+        observe(app)
         await pressing("2", "j", "p", *["j"] * row)(pilot)
 
     assert snap_compare(app, terminal_size=size, run_before=before)
 
 
 def test_a_namespace(snap_compare, frozen_app: MeshtuiApp, size: tuple[int, int]) -> None:
-    assert snap_compare(frozen_app, terminal_size=size, run_before=pressing("1", "j", "p", "space"))
+    assert snap_compare(frozen_app, terminal_size=size, run_before=pressing("1", "j", "p", "n", "space"))
 
 
 def test_before_the_change(snap_compare) -> None:
@@ -71,7 +71,7 @@ def test_before_the_change(snap_compare) -> None:
 
     async def before(pilot: Pilot[Any]) -> None:
         await settle(pilot)
-        _observe(app)
+        observe(app)
         policies = app.session.snapshot.network_policies
         edited = {
             uid: replace(p, meta=replace(p.meta, labels={**p.meta.labels, "changed": "yes"})) for uid, p in policies.items()

@@ -16,6 +16,7 @@ from meshtui.settings import load_settings
 from meshtui.ui import widgets
 from meshtui.ui.actions import ACTIONS, WIDGETS, Change, by_id, checked, keys_of, on
 from meshtui.ui.panes import panes
+from meshtui.ui.widgets.choices import Ends
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.grid import Grid
 from meshtui.ui.widgets.pane_box import PaneBox
@@ -23,7 +24,14 @@ from meshtui.ui.widgets.picture import PictureView
 from meshtui.ui.widgets.prompt import Prompt
 from meshtui.ui.widgets.table import ObjectTable
 
-WIDGET_CLASSES = {"table": ObjectTable, "grid": Grid, "text": DocumentView, "picture": PictureView, "prompt": Prompt}
+WIDGET_CLASSES = {
+    "table": ObjectTable,
+    "grid": Grid,
+    "text": DocumentView,
+    "picture": PictureView,
+    "prompt": Prompt,
+    "ends": Ends,
+}
 FROM_TEXTUAL = {"app.focus_next", "app.focus_previous", "screen.copy_text"}
 """What every Textual screen binds: Tab, Shift-Tab, and copying selected text."""
 SAME_KEY_TWICE = {
@@ -40,6 +48,8 @@ SAME_KEY_TWICE = {
     ("yaml", "enter"),  # without a link under the cursor, Enter is the screen's
     ("checkout", "enter"),
     ("main", "tab"),  # the prompt's Tab, while something is typed
+    ("main", "left"),  # in a picture, until there is nothing further left
+    ("main", "right"),
 }
 
 
@@ -72,7 +82,7 @@ def test_every_screen_is_in_the_table_with_its_widgets():
         source = "".join(
             inspect.getsource(inspect.getmodule(base)) for base in cls.__mro__ if base.__module__.startswith("meshtui.")
         )
-        there = {kind for name in re.findall(r"yield (\w+)\(", source) for kind in kinds_of_widget(name)}
+        there = {kind for name in re.findall(r"(?:yield|with) (\w+)\(", source) for kind in kinds_of_widget(name)}
         assert set(WIDGETS[place]) == there, place
 
 

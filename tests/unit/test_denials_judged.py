@@ -8,7 +8,7 @@ import pytest
 from meshtui.engine import Engine
 from meshtui.engine.explain.denials import Agreement, Cause, Times, count_by_object, judge_denial, newest_policy
 from meshtui.engine.path.references import parse_flow
-from meshtui.model.denial import Denial, DenialKind
+from meshtui.model.denial import WINDOW_S, Denial, DenialKind
 from meshtui.model.ids import ObjectRef
 from meshtui.model.verdict import Decider, Decision, Layer, Verdict
 from meshtui.ui.denied import about
@@ -117,6 +117,16 @@ def test_counts_are_by_direction_and_by_whose_word_it_is():
     assert found[ObjectRef("Deployment", "ecom", "ecom-service")].outgoing == 6
     assert (found[POLICY.ref].logged, found[POLICY.ref].predicted) == (3, 3)
     assert count_by_object(each, NOW + timedelta(minutes=5)) == {}
+
+
+def test_counts_are_by_time_too_the_oldest_first():
+    since = NOW - timedelta(seconds=WINDOW_S)
+    start = int(since.timestamp())
+    one = replace(denial("ecom/deploy/ecom-service"), recent=((start, 2), (start + WINDOW_S // 2, 1), (start + WINDOW_S - 10, 4)))
+    found = count_by_object([judged(one, DENY)], since)[ObjectRef("Deployment", "ecom", "ecom-service")]
+    assert found.slots == (2, 0, 0, 0, 0, 1, 0, 0, 0, 4)
+    assert sum(found.slots) == found.outgoing
+    assert count_by_object([judged(one, DENY)], NOW + timedelta(seconds=60)) == {}
 
 
 SERVER = "inventory/deploy/inventory-service:8000"

@@ -6,20 +6,23 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from meshtui.engine import Engine
+from meshtui.engine.explain.denials import Times
 from meshtui.engine.path.references import parse_flow
 from meshtui.engine.path.relations import flows_from_all
+from meshtui.model.denial import DenialKind
 from meshtui.model.enrolment import Capture, Enrolment, Evidence, Seen
 from meshtui.model.ids import ObjectRef
 from meshtui.model.observation import Observation
 from meshtui.model.reason import Code, because
 from meshtui.model.verdict import Decision, Layer, Step, StepResult, Verdict
-from meshtui.ui.flow_path import path_of, path_of_fix
+from meshtui.ui.flow_path import path_of, path_of_denial, path_of_fix
 from meshtui.ui.pictures.path import State, Way, path_in_words
 from tests.fakes import cilium
 from tests.fakes.frozen import bookstore
 from tests.fakes.requests import http
 from tests.fakes.snapshots import ambient, namespace, pod, policy, snapshot_of
 from tests.unit import test_calico_policies, test_gateway_rules, test_sidecar, test_waypoint
+from tests.unit import test_denials_judged as denials
 from tests.unit.test_admin_priorities import admin
 
 NOW = datetime(2026, 11, 24, 14, 0, tzinfo=UTC)
@@ -63,27 +66,27 @@ def drawn(data):
 
 ENDS = ("· web", "· api:80")
 CASES = [
-    pytest.param([], FLOW, ["· web", "– egress policy", "· ztunnel", "═ – ingress policy", "– ztunnel", "· api:80"],
+    pytest.param([], FLOW, ["· web", "· ztunnel", "– egress policy", "═ – ingress policy", "– ztunnel", "· api:80"],
                  id="nothing selects it"),
-    pytest.param([NO_EGRESS], FLOW, ["· web", "╳ ✗ egress policy", "· ztunnel", "═ – ingress policy", "– ztunnel", "· api:80"],
+    pytest.param([NO_EGRESS], FLOW, ["· web", "· ztunnel", "╳ ✗ egress policy", "═ – ingress policy", "– ztunnel", "· api:80"],
                  id="egress NetworkPolicy"),
-    pytest.param([ONLY_80], FLOW, ["· web", "– egress policy", "· ztunnel", "═ ╳ ✗ ingress policy", "– ztunnel", "· api:80"],
+    pytest.param([ONLY_80], FLOW, ["· web", "· ztunnel", "– egress policy", "═ ╳ ✗ ingress policy", "– ztunnel", "· api:80"],
                  id="ingress NetworkPolicy without 15008"),
-    pytest.param([NOBODY], FLOW, ["· web", "– egress policy", "· ztunnel", "═ – ingress policy", "╳ ✗ ztunnel", "· api:80"],
+    pytest.param([NOBODY], FLOW, ["· web", "· ztunnel", "– egress policy", "═ – ingress policy", "╳ ✗ ztunnel", "· api:80"],
                  id="the destination's ztunnel"),
     pytest.param([NO_EGRESS, NOBODY], FLOW,
-                 ["· web", "╳ ✗ egress policy", "· ztunnel", "═ – ingress policy", "✗ ztunnel", "· api:80"],
+                 ["· web", "· ztunnel", "╳ ✗ egress policy", "═ – ingress policy", "✗ ztunnel", "· api:80"],
                  id="the first that blocks"),
     pytest.param([STRICT], PLAIN, ["· plain", "– egress policy", "– ingress policy", "╳ ✗ ztunnel", "· api:80"],
                  id="a source in plaintext"),
     pytest.param([admin("x", "Deny")], FLOW,
-                 ["· web", "– egress policy", "· ztunnel", "═ ╳ ✗ ingress policy", "– ztunnel", "· api:80"], id="admin tier"),
+                 ["· web", "· ztunnel", "– egress policy", "═ ╳ ✗ ingress policy", "– ztunnel", "· api:80"], id="admin tier"),
     pytest.param([admin("x", "Pass")], FLOW,
-                 ["· web", "– egress policy", "· ztunnel", "═ – ingress policy", "– ztunnel", "· api:80"], id="admin tier: Pass"),
+                 ["· web", "· ztunnel", "– egress policy", "═ – ingress policy", "– ztunnel", "· api:80"], id="admin tier: Pass"),
     pytest.param([admin("default", "Deny", kind="BaselineAdminNetworkPolicy")], FLOW,
-                 ["· web", "– egress policy", "· ztunnel", "═ ╳ ✗ ingress policy", "– ztunnel", "· api:80"], id="baseline tier"),
+                 ["· web", "· ztunnel", "– egress policy", "═ ╳ ✗ ingress policy", "– ztunnel", "· api:80"], id="baseline tier"),
     pytest.param([admin("x", "Allow"), admin("y", "Deny")], FLOW,
-                 ["· web", "– egress policy", "· ztunnel", "═ ? ? ingress policy", "– ztunnel", "· api:80"], id="unknown"),
+                 ["· web", "· ztunnel", "– egress policy", "═ ? ? ingress policy", "– ztunnel", "· api:80"], id="unknown"),
 ]  # fmt: skip
 
 
@@ -99,6 +102,21 @@ def test_udp_passes_no_ztunnel():
     assert drawn(data) == ["· web", "– egress policy", "– ingress policy", "· api:53/UDP"]
 
 
+def test_a_flow_to_port_15008_itself_is_no_tunnel():
+    shut = policy("b/in", "{podSelector: {}, ingress: [{ports: [{port: 80}]}]}")
+    assert drawn(path([*BASE, shut], "out/plain > b/api:15008"))[2] == "╳ ✗ ingress policy"
+    assert drawn(path([*BASE, shut], "a/web > b/api:15008"))[3] == "═ ╳ ✗ ingress policy"
+
+
+def test_where_two_ip_families_differ_the_line_does_not_break():
+    both = pod("b/api", "10.0.0.2 fd00::2", [80], account="api", node="n2")
+    four = policy("b/four", "{action: DENY, rules: [{to: [{operation: {ports: ['80']}}], when: "
+                  "[{key: destination.ip, values: [10.0.0.2]}]}]}", kind="AuthorizationPolicy")  # fmt: skip
+    data = path([*BASE[:3], pod("a/web", "10.0.0.1 fd00::1", account="web"), both, four])
+    assert data.note.startswith("? the pods have IPv4 and IPv6 addresses")
+    assert (data.breaks, data.stations[data.stop].says) == (False, "rules[0] denies it, perhaps")
+
+
 def test_a_pod_to_itself_passes_nothing():
     assert drawn(path(BASE, "b/api > b/api:80")) == ["· api", "· api:80"]
 
@@ -106,7 +124,7 @@ def test_a_pod_to_itself_passes_nothing():
 def test_a_waypoint_stands_between_two_connections():
     data = path([*test_waypoint.WORLD, test_waypoint.policy([])], test_waypoint.FLOW, "GET /")
     assert drawn(data) == [
-        "· web", "– egress policy", "· ztunnel", "═ – ingress policy", "╳ ✗ waypoint",
+        "· web", "· ztunnel", "– egress policy", "═ – ingress policy", "╳ ✗ waypoint",
         "– egress policy", "═ – ingress policy", "– ztunnel", "· api:80",
     ]  # fmt: skip
     waypoint = data.stations[4]
@@ -140,9 +158,9 @@ def test_a_gateway_stands_between_two_connections():
 @pytest.mark.parametrize(
     ("capture", "flow", "stations"),
     [
-        (None, FLOW, ["· web", "– egress policy", "· ztunnel", "═ – ingress policy", "– ztunnel", "· api:80"]),
-        (Capture.UNPROVEN, FLOW, ["· web", "– egress policy", "· ztunnel", "═ – ingress policy", "– ztunnel", "· api:80"]),
-        (Capture.PROVEN, FLOW, ["· web", "– egress policy", "✓ ztunnel", "═ – ingress policy", "– ztunnel", "· api:80"]),
+        (None, FLOW, ["· web", "· ztunnel", "– egress policy", "═ – ingress policy", "– ztunnel", "· api:80"]),
+        (Capture.UNPROVEN, FLOW, ["· web", "· ztunnel", "– egress policy", "═ – ingress policy", "– ztunnel", "· api:80"]),
+        (Capture.PROVEN, FLOW, ["· web", "✓ ztunnel", "– egress policy", "═ – ingress policy", "– ztunnel", "· api:80"]),
         (Capture.LOST, FLOW, ["· web", "? ? ztunnel", "· api:80"]),
         (Capture.LOST, "b/api > a/web:80", ["· api", "· ztunnel", "? ? ztunnel", "· web:80"]),
         (Capture.PENDING, FLOW, ["· web", "? ? ztunnel", "· api:80"]),
@@ -163,7 +181,7 @@ def test_only_a_proof_lets_the_source_be_captured(capture, flow, stations):
 
 def test_what_a_node_runs_and_an_identity_are_links():
     data = path([*BASE, NOBODY])
-    source, _, ours, _, theirs, end = data.stations
+    source, ours, _, _, theirs, end = data.stations
     assert source.refs == (ObjectRef("ServiceAccount", "a", "web"),)
     assert (ours.at, ours.link) == ("on n1", ObjectRef("Node", "", "n1"))
     assert (theirs.at, theirs.link) == ("on n2", ObjectRef("Node", "", "n2"))
@@ -239,6 +257,29 @@ def test_a_fix_says_what_it_promises():
     data = path_of_fix(flow, Decision.ALLOW, Engine(snapshot).judge(flow), snapshot)
     assert [lane.name for lane in data.lanes] == ["predicted", "expected"]
     assert (data.lanes[1].word, data.lanes[1].note) == ("allow", "once the fix is applied")
+
+
+@pytest.mark.parametrize(
+    ("one", "verdict", "said"),
+    [
+        pytest.param(denials.denial(), None, "observed ✗ rejected ×3, says the ztunnel, 12s ago  ≠ DISAGREES", id="allowed"),
+        pytest.param(denials.denial(count=1), denials.DENY, "observed ✗ rejected, says the ztunnel, 12s ago  = agrees",
+                     id="once"),
+        pytest.param(
+            denials.denial(kind=DenialKind.TIMED_OUT), denials.DROP,
+            "observed ? timed out ×3, says the ztunnel, 12s ago  = agrees", id="not certain",
+        ),
+    ],
+)  # fmt: skip
+def test_of_a_denial_the_log_is_the_observed_lane(one, verdict, said):
+    times = Times(watched=denials.NOW - timedelta(hours=1))
+    data = path_of_denial(denials.judged(one, verdict, times), denials.SNAPSHOT, denials.NOW + timedelta(seconds=12))
+    assert "".join(word.text for word in data.lanes[1].line()) == said
+
+
+def test_a_denial_of_which_nobody_knows_the_ends_has_no_path():
+    unknown = replace(denials.denial(), source=None)
+    assert path_of_denial(denials.judged(unknown, denials.DENY), denials.SNAPSHOT, denials.NOW) is None
 
 
 # ---- every verdict that other tests know

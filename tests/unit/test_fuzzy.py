@@ -60,3 +60,26 @@ def test_nothing_typed_changes_no_order(known):
 )
 def test_rank(text, known, found):
     assert rank(text, known) == found
+
+
+def last(name):
+    return name.rpartition("/")[2]
+
+
+@given(typed, names)
+def test_the_part_that_a_name_is_called_by_changes_only_the_order(text, known):
+    assert set(rank(text, known, last)) == set(rank(text, known))
+
+
+@pytest.mark.parametrize(
+    ("text", "best"),
+    [
+        pytest.param("dep", "b/deployment/depot", id="not by its kind"),
+        pytest.param("inv", "ecom/deployment/inv", id="not by its namespace"),
+        pytest.param("inv/deployment", "inv/deployment/ui", id="the whole where more is typed"),
+        pytest.param("stat", "a/statefulset/db", id="by its kind where no name fits"),
+    ],
+)
+def test_a_workload_is_found_by_its_name_first(text, best):
+    known = ["a/deployment/ui", "a/statefulset/db", "b/deployment/depot", "ecom/deployment/inv", "inv/deployment/ui"]
+    assert rank(text, known, last)[0] == best

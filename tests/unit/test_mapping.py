@@ -138,7 +138,7 @@ def test_denials_of_a_workload_count_for_the_flow_to_its_service(session):
     data = map_of_workload(session, ECOM)
     assert {each.name: each.denied for each in data.callees if each.denied} == {"inventory/inventory-service": 3}
     assert {each.name: each.denied for each in data.callers if each.denied} == {"infra/gateway": 3}
-    assert "✓ allow  infra/gateway :8080" in map_in_words(data).plain()
+    assert "✓ allow  infra/deployment/gateway → ecom/deployment/ecom-service:8080" in map_in_words(data).plain()
     assert "×3 denied now" in map_in_words(data).plain()
 
 

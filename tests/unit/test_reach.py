@@ -134,3 +134,22 @@ def test_flows_go_through_a_service_where_there_is_one():
     flows = flows_between(snapshot, Engine(snapshot).resolver, *ends)
     assert [f"{flow.destination}:{flow.port}" for flow in flows] == ["inventory/svc/inventory-service:8000"]
     assert flows_between(snapshot, Engine(snapshot).resolver, ends[0], workload_ref("a/Deployment/nobody")) == []
+
+
+def test_all_workloads_at_once_say_what_pairs_of_namespaces_say():
+    matrix = Matrix(bookstore())
+    whole = reach(matrix, View(workloads=True))
+    assert list(whole.rows) == sorted(whole.rows)
+    assert whole.rows == whole.columns
+    said = {
+        (r, c): code for r, row in zip(whole.rows, whole.codes, strict=True) for c, code in zip(whole.columns, row, strict=True)
+    }
+    seen = 0
+    for source in SPACES:
+        for destination in SPACES:
+            part = reach(matrix, View(source, destination))
+            for row, codes in zip(part.rows, part.codes, strict=True):
+                for column, code in zip(part.columns, codes, strict=True):
+                    assert said[row, column] == code, (row, column)
+                    seen += 1
+    assert seen > 60

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from meshtui.cli.closest import did_you_mean
 from meshtui.cli.command import command, switch, value
 from meshtui.cli.complete import scenarios
+from meshtui.cli.terminal import has_terminal
 from meshtui.model.errors import ClusterError, UsageError
 
 if TYPE_CHECKING:
@@ -52,15 +53,22 @@ def _run(words: Words, settings: Settings) -> int:
         raise UsageError(f"no scenario {scenario!r}{did_you_mean(scenario, known)}", f"known: {', '.join(known)}")
     if touring and scenario != _HEALTHY:
         raise UsageError("the tour leads through the healthy bookstore", "leave --scenario out")
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not has_terminal():
         raise UsageError("this is not a terminal", "meshtui sandbox runs the same cluster without one")
     check_requirements()
     from meshtui.cli.tui import run_tui
 
-    with _folder() as folder, _sandbox(scenario, folder) as kubeconfig:
+    with sandbox(scenario) as kubeconfig:
         chosen = settings.model_copy(update={"kubeconfig": str(kubeconfig), "context": "", "filenames": ()})
         guided_by = tour() if scenario == _HEALTHY else drill(scenario)
-        return run_tui(lambda _: chosen, guided_by, offered=scenario == _HEALTHY and not touring)
+        return run_tui(lambda _: chosen, guided_by, offered=scenario == _HEALTHY and not touring, theme=settings.theme)
+
+
+@contextlib.contextmanager
+def sandbox(scenario: str) -> Iterator[Path]:
+    """A sandbox in a folder of its own; yields its kubeconfig. Raises ClusterError."""
+    with _folder() as folder, _sandbox(scenario, folder) as kubeconfig:
+        yield kubeconfig
 
 
 @contextlib.contextmanager
@@ -130,5 +138,6 @@ COMMAND = command(
     Words,
     _run,
     refused=("kubeconfig", "context", "impersonate", "impersonate_groups", "filenames"),
+    terminal=True,
     exits={3: "something that the sandbox needs is missing, or can't be started"},
 )

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 
 from rich.cells import cell_len, set_cell_size
 
 from meshtui.ui.document import PLAIN
 from meshtui.ui.links import Link
 from meshtui.ui.text import clean
+
+_NARROW = re.compile("[ -~\u00a0-\u00ac\u00ae-\u02ff\u2500-\u259f]*")
+"""Characters that have one cell each and are shown as they are: Latin letters, lines, blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +90,16 @@ class Canvas:
 
     def put(self, x: int, y: int, text: str, tone: str = PLAIN) -> int:
         """Write a text, cleaned, and return the cell after it."""
+        if _NARROW.fullmatch(text):
+            return self._put_narrow(self._cells[y], x, text, tone) if 0 <= y < self.height else x + len(text)
         text = clean(text)
         if not 0 <= y < self.height:
-            return x + cell_len(text)
+            return x + sum(map(cell_len, text))
         row = self._cells[y]
         for character in text:
-            size = 1 if character < "\u0300" or "\u2500" <= character <= "\u259f" else cell_len(character)  # lines, blocks
+            size = cell_len(character)
             if size == 0:
-                if 0 < x <= self.width:
-                    row[x - 1] = (row[x - 1][0] + character, row[x - 1][1])
+                self._join(row, x - 1, character)
                 continue
             if x >= 0 and x + size <= self.width:
                 self._clear(row, x)
@@ -102,6 +109,25 @@ class Canvas:
                 row[x] = (character, tone)
             x += size
         return x
+
+    def _put_narrow(self, row: list[tuple[str, str]], x: int, text: str, tone: str) -> int:
+        """Write characters of one cell each: most of every picture, at once."""
+        start, end = max(0, x), min(self.width, x + len(text))
+        if start < end:
+            self._clear(row, start)
+            if end < self.width and row[end][0] == "":
+                row[end] = (" ", row[end][1])
+            row[start:end] = [(character, tone) for character in text[start - x : end - x]]
+        return x + len(text)
+
+    def _join(self, row: list[tuple[str, str]], x: int, character: str) -> None:
+        """Add a character without a cell of its own to the one before it, unless that becomes wider by it."""
+        if 0 < x < self.width and row[x][0] == "":
+            x -= 1  # the first half of a wide one
+        if 0 <= x < self.width:
+            old, tone = row[x]
+            if cell_len(old + character) == cell_len(old):
+                row[x] = (old + character, tone)
 
     @staticmethod
     def _clear(row: list[tuple[str, str]], x: int) -> None:
@@ -136,16 +162,13 @@ class Canvas:
         marks: list[Mark] = []
         for y, row in enumerate(self._cells):
             x = 0
-            while x < self.width:
-                text, tone = row[x]
-                start = x
-                x += 1
-                while x < self.width and row[x][1] == tone:
-                    text += row[x][0]
-                    x += 1
+            for tone, cells in groupby(row, itemgetter(1)):
+                texts = [text for text, _ in cells]
+                text = "".join(texts)
                 if text.strip():
                     lead = len(text) - len(text.lstrip(" "))
-                    marks.append(Mark(start + lead, y, text.strip(" "), tone))
+                    marks.append(Mark(x + lead, y, text.strip(" "), tone))
+                x += len(texts)
         return Picture(self.width, self.height, tuple(marks), tuple(self._items))
 
 

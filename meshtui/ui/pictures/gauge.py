@@ -100,7 +100,7 @@ def _bar(canvas: Canvas, gauge: Gauge, y: int, length: int) -> None:
         return
     before, after = known[0] or 0.0, known[-1] or 0.0
     whole = _whole(gauge, before, after)
-    low, high = sorted(min(length, max(0, round(length * value / whole))) for value in (before, after))
+    low, high = sorted(round(length * min(1.0, max(0.0, value / whole))) for value in (before, after))
     if before != after and low == high:
         low, high = (low - 1, high) if high == length else (low, high + 1)
     x = canvas.put(0, y, KEPT * low, PLAIN)

@@ -17,7 +17,7 @@ from meshtui.ui.pictures.map_words import left_out_in_words, map_in_words
 
 __all__ = ["GROUP", "MORE", "Edge", "MapData", "Neighbour", "Probed", "draw_map", "map_in_words", "opened_by"]
 
-_BESIDE_FROM = 72
+_BESIDE_FROM = 60
 """With fewer columns, names that don't fit beside each other are never shortened for it."""
 _HEADINGS_FROM = 12
 """With fewer rows there are no headings."""

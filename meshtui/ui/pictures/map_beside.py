@@ -30,10 +30,12 @@ from meshtui.ui.pictures.map_parts import (
 )
 from meshtui.ui.pictures.map_rows import Row, shown_name
 
-_LEFT = 11
-"""Cells of a left side besides name and label: 4 between them, and a line, the trunk and an arrow behind."""
-_RIGHT = 12
-"""The same of a right side, whose labels have an arrow behind them."""
+_LEFT, _LEFT_TIGHT = 11, 7
+"""Cells of a left side besides name and label, and at least where names don't fit: lines, the trunk, the arrow."""
+_RIGHT, _RIGHT_TIGHT = 12, 7
+"""The same of a right side."""
+_EMPTY = 12
+"""Cells of a side with nobody on it, for the words that say so."""
 _STEPS = (7, 6, 5, 4, 3, 2, 1)
 _BOX = 4
 """Cells of the box besides its name."""
@@ -75,10 +77,15 @@ class Beside:
         self._labels = labels_of(left), labels_of(right)
         self._centre = max(cell_len(shown_name(data.name)) + _BOX, widest(facts_of(data)))
         names = (name_width(left), name_width(right), self._centre)
-        fixed = (self._labels[0].plain + _LEFT if left else 12) + (self._labels[1].plain + _RIGHT if right else 12)
-        self._names, self._fixed = names, fixed
+        labels = (self._labels[0].plain if left else _EMPTY) + (self._labels[1].plain if right else _EMPTY)
+        easy = (_LEFT if left else 0) + (_RIGHT if right else 0)
+        tight = (_LEFT_TIGHT if left else 0) + (_RIGHT_TIGHT if right else 0)
+        self._tight = sum(names) + labels + easy > width
+        self._pads = (_LEFT_TIGHT, _RIGHT_TIGHT) if self._tight else (_LEFT, _RIGHT)
+        fixed = labels + tight
+        self._names, self._fixed = names, labels + (tight if self._tight else easy)
         self.fits = sum(names) + fixed <= width
-        self.possible = sum(min(LEAST_NAME + 4, each) for each in names) + fixed <= width
+        self.possible = sum(min(LEAST_NAME + 2, each) for each in names) + fixed <= width
 
     def draw(self, note: int) -> Canvas:
         """Draw it. ``note``: how many rows to leave at the bottom."""
@@ -104,8 +111,8 @@ class Beside:
         spare = max(0, self._width - self._fixed - left - right - centre)
         policies, below = self._policies(spare)
         sizes = [labels.width(policy) for labels, policy in zip(self._labels, policies, strict=True)]
-        before = left + sizes[0] + _LEFT if self._left else 12
-        after = right + sizes[1] + _RIGHT if self._right else 12
+        before = left + sizes[0] + self._pads[0] if self._left else _EMPTY
+        after = right + sizes[1] + self._pads[1] if self._right else _EMPTY
         x = max(before, min((self._width - centre) // 2, self._width - after - centre))
         return _Plan(left, right, policies[0], policies[1], centre, x, self._step(below=below), below)
 
@@ -151,9 +158,10 @@ class Beside:
         rows, labels = self._left, self._labels[0]
         if not rows:
             return
-        spare = plan.x - plan.left_name - labels.width(plan.left_policy) - _LEFT
-        at = plan.left_name + 5 + (0 if plan.below else spare // 2)
-        stem = plan.x - 4 - spare // 4
+        spare = plan.x - plan.left_name - labels.width(plan.left_policy) - self._pads[0]
+        at = plan.left_name + (3 if self._tight else 5) + (0 if plan.below else spare // 2)
+        stem = plan.x - (3 if self._tight else 4) - spare // 4
+        meet = at - (3 if at - plan.left_name > 4 else 2)
         below = (max(0, min(at + 2, stem - 2 - labels.policy)), stem - 2) if plan.below else None
         column = _Column(at, labels, plan.left_policy, below, (at - 1, stem - 2))
         for row, y in zip(rows, places, strict=True):
@@ -164,11 +172,11 @@ class Beside:
                     continue
                 across(canvas, end + 1, at - 1, y, row)
             if not (row.first and row.last):
-                across(canvas, at - 2, at - 1, y, row)
-                canvas.put(at - 3, y, _branch(row, LEFT | RIGHT, RIGHT), DIM)
+                across(canvas, meet + 1, at - 1, y, row)
+                canvas.put(meet, y, _branch(row, LEFT | RIGHT, RIGHT), DIM)
             end = column.write(canvas, items, row, y)
             if plan.below and not row.last:
-                canvas.put(at - 3, y + 1, "│", DIM)
+                canvas.put(meet, y + 1, "│", DIM)
             across(canvas, end, stem, y, row)
         joined = [y for row, y in zip(rows, places, strict=True) if row.joined]
         trunk(canvas, stem, joined, LEFT, middle, RIGHT)
@@ -182,12 +190,13 @@ class Beside:
         if not rows:
             return
         edge = plan.x + plan.centre
-        spare = self._width - edge - plan.right_name - labels.width(plan.right_policy) - _RIGHT
-        stem = edge + 3 + spare // 4
-        at = stem + 3 + (0 if plan.below else spare // 4)
+        spare = self._width - edge - plan.right_name - labels.width(plan.right_policy) - self._pads[1]
+        stem = edge + (2 if self._tight else 3) + spare // 4
+        at = stem + (2 if self._tight else 3) + (0 if plan.below else spare // 4)
         name_x = self._width - plan.right_name
+        meet = name_x - (4 if name_x - at - labels.width(plan.right_policy) > 4 else 2)
         below = (max(stem + 2, min(at + 2, self._width - labels.policy)), self._width) if plan.below else None
-        column = _Column(at, labels, plan.right_policy, below, (stem + 2, name_x - 5))
+        column = _Column(at, labels, plan.right_policy, below, (stem + 2, meet - 1))
         reached = {row.name_id for row in rows if row.flows}
         for row, y in zip(rows, places, strict=True):
             if row.first:
@@ -198,15 +207,15 @@ class Beside:
             across(canvas, stem + 1, at - 1, y, row)
             end = column.write(canvas, items, row, y)
             if plan.below and not row.last:
-                canvas.put(name_x - 4, y + 1, "│", DIM)
+                canvas.put(meet, y + 1, "│", DIM)
             if row.first and row.last:
                 across(canvas, end, name_x - 1, y, row)
             else:
-                across(canvas, end, name_x - 4, y, row)
-                canvas.put(name_x - 4, y, _branch(row, LEFT | RIGHT, LEFT), DIM)
+                across(canvas, end, meet, y, row)
+                canvas.put(meet, y, _branch(row, LEFT | RIGHT, LEFT), DIM)
                 if row.first:
-                    across(canvas, name_x - 3, name_x - 1, y, row)
-            if row.first and row.name_id in reached:
+                    across(canvas, meet + 1, name_x - 1, y, row)
+            if row.first and row.name_id in reached and (row.last or meet < name_x - 2):
                 canvas.put(name_x - 2, y, "▶", DIM)
         joined = [y for row, y in zip(rows, places, strict=True) if row.joined]
         trunk(canvas, stem, joined, RIGHT, middle, LEFT)

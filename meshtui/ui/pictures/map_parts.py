@@ -63,7 +63,7 @@ def short_name(text: str, width: int) -> str:
     """A name in at most ``width`` cells. Of ``NAMESPACE/NAME`` the namespace is shortened first."""
     space, slash, name = text.partition("/")
     room = width - cell_len(name) - 1
-    if cell_len(text) <= width or not slash or room < 3:
+    if cell_len(text) <= width or not slash or room < 1:
         return shorten(text, width)
     return f"{shorten(space, room)}/{name}"
 

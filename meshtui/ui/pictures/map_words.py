@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from meshtui.ui.document import BAD, DIM, Document, Line, Section, Word, line
+from meshtui.ui.links import named
 from meshtui.ui.pictures.map_data import Edge, MapData, Neighbour, worst_edges, worst_first
 from meshtui.ui.pictures.map_rows import shown_name
 from meshtui.ui.verdicts import VERDICTS
@@ -40,16 +41,16 @@ def left_out_in_words(data: MapData) -> str:
 
 def _lines(neighbours: tuple[Neighbour, ...]) -> Iterable[Line]:
     for neighbour in worst_first(neighbours):
-        name = shown_name(neighbour.name)
         if not neighbour.edges:
-            yield line(name)
+            yield line(str(neighbour.ref))
         for edge in worst_edges(neighbour):
-            yield _line(name, edge)
+            yield _line(edge)
 
 
-def _line(name: str, edge: Edge) -> Line:
+def _line(edge: Edge) -> Line:
+    """A flow as the command line takes it, with what is known of it."""
     word, tone = VERDICTS[edge.decision]
-    words = [Word(word, tone), Word(f"  {name} {edge.port}")]
+    words = [Word(word, tone), Word(f"  {named(edge.flow)}")]
     if edge.by is not None:
         words += [Word("  by ", DIM), Word(str(edge.by))]
     if edge.denied:

@@ -11,28 +11,32 @@ from meshtui.ui.pictures.canvas import Picture
 from meshtui.ui.pictures.path_data import PathData, State, Way, ref_id
 from meshtui.ui.pictures.path_sheet import Sheet, put_wrapped, rail
 from meshtui.ui.pictures.path_words import SHORT, Words, lanes_of
+from meshtui.ui.text import clean
 
 
 def chain(data: PathData, stations: Sequence[Words], width: int) -> Picture | None:
-    """The stations in one row, by glyph and name, and below it what the deciding one says; None if that doesn't fit."""
+    """The stations one after the other, by glyph and name, and below them what the deciding one says.
+
+    None if one of them is wider than a row.
+    """
     texts = [
         words.names[SHORT] if words.station.state is State.PLACE else f"{words.glyph} {words.names[SHORT]}" for words in stations
     ]
-    if sum(map(cell_len, texts)) + 3 * (len(texts) - 1) > width:
+    if max(map(cell_len, texts)) > width - 2:
         return None
     sheet, x = Sheet(width), 0
-    y = sheet.text(0, 0, data.note, WARN) if data.note else 0
+    y = sheet.text(0, 0, clean(data.note), WARN) if data.note else 0
     deciding = _deciding(data)
     for index, (words, text) in enumerate(zip(stations, texts, strict=True)):
         if index:
             line_, tone = rail(data, index, words)
-            sheet.text(x + 1, y, _ACROSS.get(line_[0], line_[0]), tone)
-            x += 3
-        station = words.station
-        tone = words.name_tone if station.state is State.PLACE else words.tone
-        ref = None if index == deciding else next(iter(station.refs), None)
-        own = station.id if station.link is not None or ref is None else ref_id(station, ref)
-        sheet.text(x, y, text, tone, own, station.link or ref)
+            x, y = (x + 1, y) if x + 3 + cell_len(text) <= width else (0, y + 1)
+            sheet.text(x, y, _ACROSS.get(line_[0], line_[0]), tone)
+            x += 2
+        station, place = words.station, words.station.state is State.PLACE
+        ref = None if place or index == deciding else next(iter(station.refs), None)
+        own, link = (station.id, station.link) if ref is None else (ref_id(station, ref), ref)
+        sheet.text(x, y, text, words.name_tone if place else words.tone, own, link)
         x += cell_len(text)
     if deciding is not None:
         y = _decided(sheet, stations[deciding], y + 1)

@@ -13,6 +13,7 @@ from meshtui.ui.pictures.path_chain import chain
 from meshtui.ui.pictures.path_data import PathData, ref_id
 from meshtui.ui.pictures.path_sheet import Sheet, put_wrapped, rail
 from meshtui.ui.pictures.path_words import NAME, SHORT, WHOLE, Words, lanes_of
+from meshtui.ui.text import clean
 
 _LABELLED = 60
 """From this width on, what stands on the line beside a column stands there, too; in a narrower one it gets its own row."""
@@ -33,7 +34,7 @@ def column(data: PathData, stations: Sequence[Words], width: int, height: int) -
 
 def _in_column(data: PathData, stations: Sequence[Words], width: int, height: int, *, between: bool) -> Picture:
     sheet = Sheet(width)
-    y = sheet.text(0, 0, data.note, WARN) if data.note else 0
+    y = sheet.text(0, 0, clean(data.note), WARN) if data.note else 0
     beside = 0 if between or width < _LABELLED else max(len(rail(data, i, w)[0]) - 2 for i, w in enumerate(stations))
     left = 0 if between else max(0, beside) + 2
     columns = _columns(stations, left, width)
@@ -73,13 +74,20 @@ class _Columns:
 
 
 def _columns(stations: Sequence[Words], left: int, width: int) -> _Columns:
-    """Columns in which everything stands in one row if it fits; else what doesn't gets a row of its own."""
-    start = left + 2
+    """Columns in which everything stands in one row if it fits; else what doesn't gets a row of its own.
+
+    A name that has no room beside what is said takes nothing from the others.
+    """
+    start, said = left + 2, widest(words.says for words in stations)
+    room = width - start - 2 - said
     for name in (WHOLE, NAME, SHORT):
-        says = start + widest(words.names[name] for words in stations) + 2
-        refs = says + widest(words.says for words in stations if words.station.refs) + 2
-        if says + widest(words.says for words in stations) > width:
+        if any(cell_len(words.names[name]) > room and words.names[name] != words.names[SHORT] for words in stations):
             continue
+        fitting = [cell_len(words.names[name]) for words in stations if cell_len(words.names[name]) <= room]
+        if not fitting:
+            break
+        says = start + max(fitting) + 2
+        refs = says + widest(words.says for words in stations if words.station.refs) + 2
         for form in (0, 1, 2) if name != SHORT else (1, 2):
             if refs + widest(", ".join(words.refs(form)) for words in stations) <= width:
                 return _Columns(says, refs, says, name, form)
@@ -96,21 +104,22 @@ def _widest_ref(stations: Sequence[Words], form: int) -> int:
 
 def _station(sheet: Sheet, words: Words, y: int, left: int, columns: _Columns) -> int:
     """One station; returns the row after it."""
-    station, start = words.station, left + 2
+    station, start, name = words.station, left + 2, words.names[columns.name]
     sheet.text(left, y, words.glyph, words.tone)
-    after = sheet.text(start, y, words.names[columns.name], words.name_tone, station.id, station.link)
+    after = sheet.text(start, y, name, words.name_tone, station.id, station.link)
+    beside = y if columns.says and start + cell_len(name) + 2 <= columns.says else after
     if words.says:
-        after = max(after, sheet.text(columns.says or start, y if columns.says else after, words.says, words.tone))
+        after = max(after, sheet.text(columns.says or start, beside, words.says, words.tone))
     texts = words.refs(columns.form)
     if not texts:
         return after
     if columns.refs and columns.refs + cell_len(", ".join(texts)) <= sheet.width:
         x = columns.refs
         for number, (ref, text) in enumerate(zip(station.refs, texts, strict=True)):
-            x = _comma(sheet, x, y, words.ref_tone) if number else x
-            sheet.text(x, y, text, words.ref_tone, ref_id(station, ref), ref)
+            x = _comma(sheet, x, beside, words.ref_tone) if number else x
+            sheet.text(x, beside, text, words.ref_tone, ref_id(station, ref), ref)
             x += cell_len(text)
-        return after
+        return max(after, beside + 1)
     for ref, text in zip(station.refs, texts, strict=True):
         after = sheet.text(columns.own, after, text, words.ref_tone, ref_id(station, ref), ref)
     return after

@@ -10,6 +10,8 @@ from meshtui.ui.document import BAD, DIM, PLAIN, WARN
 from meshtui.ui.pictures.canvas import Canvas, Picture, widest
 from meshtui.ui.pictures.path_data import PathData, Way, ref_id
 from meshtui.ui.pictures.path_words import SHORT, Words, lanes_of
+from meshtui.ui.text import clean
+from meshtui.ui.wrap import wrapped
 
 _MOST_SPREAD = 16
 """The cells by which a line is longer than it has to be, at most."""
@@ -33,11 +35,13 @@ class Row:
     def draw(self, width: int, height: int) -> Picture:
         """The picture, spread over the width."""
         data, lanes = self._data, lanes_of(self._data, width)
-        top, more = int(bool(data.note)), max(*map(len, self._refs), 1) - 1
+        notes = wrapped(clean(data.note), width) if data.note else []
+        top, more = len(notes), max(*map(len, self._refs), 1) - 1
         deep = 3 if any(self._refs) else 2
         airy = bool(lanes) and height > top + deep + more + len(lanes)
         canvas = Canvas(width, top + deep + more + airy + len(lanes))
-        canvas.put(0, 0, data.note, WARN)
+        for row, note in enumerate(notes):
+            canvas.put(0, row, note, WARN)
         spare = min(_MOST_SPREAD, (width - self.width) // max(1, len(self._steps)))
         x = 0
         for index in range(len(self._stations)):

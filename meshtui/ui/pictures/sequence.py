@@ -15,7 +15,7 @@ from meshtui.ui.pictures.canvas import Canvas, Picture, widest
 from meshtui.ui.pictures.names import short_names
 from meshtui.ui.text import clean
 
-LOCK, OPEN = "⚿", "!"
+LOCK, OPEN = "▪", "!"
 """The glyphs of mutual TLS and of plaintext."""
 _GAP = 2
 _LANE = 6

@@ -53,16 +53,20 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
         """Show a document."""
         lines, spots = document.laid_out()
         plain = "\n".join(line.plain for line in lines)
-        if plain != self.plain:
+        if plain != self.plain or not _same(lines, self._lines):
             self._show(document.title, plain, lines, spots)
-        else:
-            self._spots = spots
+        elif spots != self._spots:
+            self._take_spots(spots)
 
     def show_lines(self, lines: Sequence[Line]) -> None:
         """Show lines without a title."""
         contents, spots = Document("", (Section("", tuple(lines)),)).laid_out()
         moved = [Spot(spot.line - _HEAD, spot.start, spot.end, spot.link) for spot in spots]
-        self._show("", "\n".join(content.plain for content in contents[_HEAD:]), contents[_HEAD:], moved)
+        contents = contents[_HEAD:]
+        if not _same(contents, self._lines):
+            self._show("", "\n".join(content.plain for content in contents), contents, moved)
+        elif moved != self._spots:
+            self._take_spots(moved)
 
     def show_text(self, title: str, text: str) -> None:
         """Show plain text from a cluster, with each line cleaned."""
@@ -70,14 +74,22 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
         self._show(title, "\n".join(cleaned), [Content(row) for row in cleaned])
 
     def _show(self, title: str, plain: str, lines: Sequence[Content], spots: Sequence[Spot] = ()) -> None:
-        before = self.link
-        self.plain, self._lines, self._spots = plain, lines, spots
-        self._spot = next((index for index, spot in enumerate(spots) if spot.link == before), -1) if before is not None else -1
+        self.plain, self._lines = plain, lines
+        self._take_spots(spots)
         self._search()
         self._lay_out(self.scrollable_content_region.width)
         if title != self._title:
             self._title = title
             self.scroll_home(animate=False)
+
+    def _take_spots(self, spots: Sequence[Spot]) -> None:
+        """Other links. The cursor stays on the same one, of several to the same on the nearest."""
+        before = self._spots[self._spot] if 0 <= self._spot < len(self._spots) else None
+        again = [index for index, spot in enumerate(spots) if before is not None and spot.link == before.link]
+        self._spot = min(again, key=lambda index: abs(spots[index].line - before.line), default=-1) if before is not None else -1
+        self._spots = spots
+        self._strips.clear()
+        self.refresh()
 
     # ---- layout
 
@@ -159,6 +171,10 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
         if not self._walk(by):
             self.scroll_relative(y=by, animate=False)
 
+    def action_half_page(self, by: int) -> None:
+        """Half a page down or up."""
+        self.scroll_relative(y=by * max(1, self.size.height // 2), animate=False)
+
     def action_follow(self) -> None:
         """Open the link that the cursor rests on; without one, the key is the screen's."""
         if self.link is None:
@@ -167,6 +183,8 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def on_click(self, event: events.Click) -> None:
         """A click on a link opens it."""
+        if self.screen.selections:
+            return  # the end of a selection
         rows, row = self._wrapped[1], event.y - self.gutter.top + int(self.scroll_offset.y)
         if not 0 <= row < len(rows):
             return
@@ -278,3 +296,8 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
             row, top, height = self._row_of(line, start), int(self.scroll_offset.y), self.size.height
             if not top <= row < top + height:
                 self.scroll_to(y=max(0, row - height // 3), animate=False, force=True, immediate=True)
+
+
+def _same(lines: Sequence[Content], others: Sequence[Content]) -> bool:
+    """Whether lines look the same, their tones too."""
+    return len(lines) == len(others) and all(one.is_same(other) for one, other in zip(lines, others, strict=True))

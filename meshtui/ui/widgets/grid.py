@@ -25,8 +25,7 @@ from textual.strip import Strip
 
 from meshtui.ui.actions import bindings
 from meshtui.ui.columns import shorten
-from meshtui.ui.pictures.heads import BOUND as _BOUND
-from meshtui.ui.pictures.heads import Heads, heads, numbered
+from meshtui.ui.pictures.heads import BOUND, Heads, heads, numbered
 from meshtui.ui.text import clean
 
 _RULE = "─"
@@ -165,7 +164,7 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
             self._heads = numbered(len(names), sorted(self._bounds), width - self._left)
         across, self._starts = 0, []
         for column in range(len(names)):
-            across += _BOUND * (column in self._bounds)
+            across += BOUND * (column in self._bounds)
             self._starts.append(across)
             across += self._heads.width
         spare = self._heads.width if self._left + across > width else 0
@@ -248,10 +247,9 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
             if index > step:
                 break
             style = here if index == self.cursor[1] else header
-            bound = self._bound(index, "│")
-            text = (
-                set_cell_size(f"{before}│", self._heads.width) if index < step else f"{before}┌ {clean(self.columns[index].text)}"
-            )
+            bound = " " * len(self._bound(index, "│"))
+            name = f"{before}┌ {clean(self.columns[index].text)}"
+            text = name if index == step else set_cell_size(f"{before}│", self._heads.width)
             pieces += [(header, bound), (style if index == step else header, text)]
         return Strip(_runs(pieces))
 
@@ -261,6 +259,8 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         for group, run in groupby(shown, key=lambda column: self.columns[column].group):
             columns = list(run)
             size = self._starts[columns[-1]] + self._heads.width - self._starts[columns[0]]
+            if columns[-1] == shown[-1]:
+                size = max(size, self.size.width - self._left - cell_len(text) - BOUND)
             text += self._bound(columns[0], "│") + _fitted(clean(group), size - 1) + " "
         return text
 
@@ -281,7 +281,9 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         name = number + _fitted(clean(self.rows[row].text), self._left - 1 - len(number)) + " "
         codes, shown = self._codes[row], self._shown()
         base = self.rich_style
-        styles = [base + Style(color=s.color, bold=s.bold or None) for s in map(self._tone, self._marks)]
+        styles = [
+            base + Style(color=s.color, bold=s.bold or None, underline=s.underline or None) for s in map(self._tone, self._marks)
+        ]
         before = " " * self._heads.before
         plain = [set_cell_size(f"{before}{mark.glyph}", width) for mark in self._marks]
         pieces = [(styles[code], plain[code]) for code in codes[shown.start : shown.stop]]

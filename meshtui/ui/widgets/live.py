@@ -15,6 +15,7 @@ from meshtui.ui.flow_path import path_of
 from meshtui.ui.mapping import map_of
 from meshtui.ui.pictures.map import MapData
 from meshtui.ui.pictures.path import PathData, draw_path
+from meshtui.ui.text import titled
 from meshtui.ui.widgets.map_view import MapView
 from meshtui.ui.widgets.path_view import PathView
 from meshtui.ui.widgets.picture import PictureView
@@ -129,7 +130,9 @@ class LivePath(PathView):
     def _work_out(self) -> None:
         self._pace.done()
         if self._about is None:
+            self.border_title = titled("Path")
             self.show(None)
+            self.post_message(self.Moved(self, None))
         else:
             self._read(self._about)
 
@@ -144,6 +147,6 @@ class LivePath(PathView):
 
     def _take(self, flow: Flow, data: PathData) -> None:
         if flow == self._about:
-            self.border_title = f"Path · {data.title}"
+            self.border_title = titled("Path", data.title)
             self.show(data)
             self.post_message(self.Moved(self, self.item))

@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.content import Content
 
 from meshtui.model.snapshot import KindStatus
 from meshtui.ui import state
 from meshtui.ui.document import Document
 from meshtui.ui.filters import parse
-from meshtui.ui.frame import LOADING_MARK
 from meshtui.ui.labels import labels_by_uid
 from meshtui.ui.panes import Pane
+from meshtui.ui.sorting import letters_of, order_of
+from meshtui.ui.state import MARKS
+from meshtui.ui.text import titled
 from meshtui.ui.view import View
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.table import Column, ObjectTable, Row
 
-MARKS = {
-    KindStatus.LOADING: LOADING_MARK,
-    KindStatus.FORBIDDEN: "⊘",
-    KindStatus.NOT_INSTALLED: "∅",
-    KindStatus.STALE: "⚠",
-    KindStatus.EXPIRED: "✗",
-    KindStatus.UNREACHABLE: "✗",
-    KindStatus.BROKEN: "✗",
-}
-"""How a title says in which state its kind is."""
+_NOTHING = frozenset({"", "-", "0"})
+"""Cells that are left out of a narrow pane, if a whole column has no others."""
 NARROW_BELOW = 64
 """With fewer cells, a pane shows only the columns for a glance."""
 
@@ -45,6 +38,11 @@ class PaneBox(Vertical):
         self.error = ""
         """What is wrong with the filter."""
         self.by_change = False
+        self.all_columns = False
+        """Whether also a narrow pane shows all columns, as far as there is room."""
+        self.sort = ""
+        """The title of the column by which the rows are sorted; empty: in the pane's own order."""
+        self.reverse = False
         self.total = 0
         self._parts: tuple[dict[str, tuple[Row, Row]], tuple[int, ...]] = {}, ()
 
@@ -76,11 +74,16 @@ class PaneBox(Vertical):
         session = self._view.session
         columns, rows = self._columns_and_rows()
         document = self._face(rows)
-        self.document.display = document is not None
         table = self.table
+        hidden = table if document is not None else self.document
+        focused = self.is_attached and self.screen.focused is hidden
+        self.document.display = document is not None
         table.display = document is None
+        if focused:
+            self.focus_inside()  # what takes the place of the other has its focus, too
         if document is not None:
             self.document.show(document)
+        table.sorted_by(self.sort, reverse=self.reverse, letters=letters_of(columns))
         table.show(columns, rows, complete=session.settled)
         self._entitle()
 
@@ -96,12 +99,12 @@ class PaneBox(Vertical):
         pane, session = self.pane, self._view.session
         rows = pane.rows(self._view)
         self.total = len(rows)
-        glance = pane.glance if 0 < self.size.width < NARROW_BELOW else ()
+        glance = pane.glance if 0 < self.size.width < NARROW_BELOW and not self.all_columns else ()
         shown = [
             place
             for place, column in enumerate(pane.columns)
             if not (session.namespace and column.title == "NAMESPACE")
-            and not (glance and column.title not in glance)
+            and not (glance and (column.title not in glance or _says_nothing(rows, place)))
             and (column.usual is None or any(row.cells[place].text != column.usual for row in rows))
         ]
         rows = self._chosen(rows)
@@ -125,6 +128,7 @@ class PaneBox(Vertical):
 
     def _chosen(self, rows: list[Row]) -> list[Row]:
         """The rows that the filter leaves, in the order that was chosen."""
+        self.error = ""
         if self.needle:
             wanted = parse(self.needle)
             labels = labels_by_uid(self._view.session.snapshot) if wanted.labelled else {}
@@ -133,7 +137,21 @@ class PaneBox(Vertical):
         if self.by_change:
             changes = self._view.session.changes()
             rows = sorted(rows, key=lambda row: changes.get(row.uid, 0.0), reverse=True)
+        place = next((index for index, column in enumerate(self.pane.columns) if column.title and column.title == self.sort), -1)
+        if place >= 0:
+            rows = sorted(rows, key=lambda row: order_of(row.cells[place]), reverse=self.reverse)
         return rows
+
+    def sort_by(self, title: str) -> None:
+        """Sort by a column; again: in reverse; a third time: in the pane's own order."""
+        if self.sort != title:
+            self.sort, self.reverse = title, False
+        elif not self.reverse:
+            self.reverse = True
+        else:
+            self.sort, self.reverse = "", False
+        self.by_change = False
+        self.refresh_rows()
 
     def _face(self, rows: list[Row]) -> Document | None:
         session, pane = self._view.session, self.pane
@@ -146,14 +164,14 @@ class PaneBox(Vertical):
             drawn = state.face(pane.title, kind, session.clock())
             if drawn is not None:
                 return drawn
-        return None if rows else state.empty(pane.title, session.namespace, self.needle, pane.nothing)
+        return None if rows else state.empty(pane.title, session.namespace, self.needle, pane.nothing, wrong=self.error)
 
     # ---- the title
 
     def _entitle(self) -> None:
-        self.border_title = self._title()
+        self.border_title = titled(*self._title())
 
-    def _title(self) -> str:
+    def _title(self) -> list[str]:
         pane = self.pane
         parts = [f"{pane.order} {pane.title}"] if pane.tab else [pane.title]
         parts += [amount(self._view, pane)]
@@ -161,7 +179,11 @@ class PaneBox(Vertical):
             parts.append(f"/{self.needle} {len(self.table.rows)} of {self.total}")
         if self.by_change:
             parts.append("↓ change")
-        return Content(" · ".join(part for part in parts if part)).markup
+        return parts
+
+
+def _says_nothing(rows: list[Row], place: int) -> bool:
+    return all(row.cells[place].text in _NOTHING and row.cells[place].since is None for row in rows)
 
 
 def amount(view: View, pane: Pane) -> str:

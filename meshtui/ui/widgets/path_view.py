@@ -31,9 +31,10 @@ class PathView(PictureView):
         if self._data is None or data is None or data.title != self._data.title:
             self._here = ""  # of another path, the cursor begins where its line breaks
             self.scroll_home(animate=False)
-        self._data = data
+        before, self._data = self.picture.height, data
         self.redraw()
-        self.refresh(layout=True)
+        if self.picture.height != before or not self.picture.height:
+            self.refresh(layout=True)
 
     def first(self) -> str:
         """The cursor begins at the station at which the line breaks, on the object that decides."""

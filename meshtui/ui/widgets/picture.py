@@ -7,6 +7,7 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.actions import SkipAction
 from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -134,7 +135,7 @@ class PictureView(ScrollView, can_focus=True, inherit_bindings=False):
         if tone == PLAIN:
             return base
         style = self.get_component_rich_style(f"picture--{tone}")
-        return base + Style(color=style.color, bold=style.bold or None, dim=style.dim or None)
+        return base + Style(color=style.color, bold=style.bold or None, underline=style.underline or None)
 
     # ---- moving
 
@@ -152,8 +153,9 @@ class PictureView(ScrollView, can_focus=True, inherit_bindings=False):
             self._go(next(iter(self.picture.items), None))
             return
         there = next_item(self.picture.items, here, right, down)
-        if there is not None:
-            self._go(there)
+        if there is None:
+            raise SkipAction  # the key is the screen's
+        self._go(there)
 
     def action_edge(self, last: bool) -> None:
         """To the first or the last item."""

@@ -11,13 +11,13 @@ from textual.widgets import Static
 
 from meshtui.model.snapshot import KindStatus
 from meshtui.session import Session
+from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.columns import level, shorten
-from meshtui.ui.document import BAD, DIM, WARN
+from meshtui.ui.document import BAD, DIM, OK, STYLES, WARN
 from meshtui.ui.finding_marks import Marks
 from meshtui.ui.frame import LOADING_WORDS, NAME, NARROW_BELOW
 from meshtui.ui.text import age, clean
 
-_TONES = {BAD: "bold $text-error", WARN: "$text-warning", DIM: "dim"}
 _APART = 3
 """The cells of a separator."""
 _LEAST = 6
@@ -59,7 +59,7 @@ class StatusBar(Static):
         warnings = banner(session)
         self.set_class(bool(warnings), "-not-live")
         lines = [self._header(session, width), *(Content.styled(f" {clean(text)}", "bold") for text in warnings)]
-        lines += [Content.styled(f" {clean(text)}", "$text-warning") for text in _left_out(session)]
+        lines += [Content.styled(f" {clean(text)}", STYLES[WARN]) for text in _left_out(session)]
         self._say(Content("\n").join(lines))
 
     def _header(self, session: Session, width: int) -> Content:
@@ -71,20 +71,25 @@ class StatusBar(Static):
                 parts.append(_Part(value, name="" if terse else f"{name} ", cut=cut))
         if session.namespace:
             parts.append(_Part(session.namespace, name="namespace ", cut=1))
+        way = [screen.crumb for screen in self.app.screen_stack if isinstance(screen, ActionScreen)]
+        if len(way) > 1:
+            parts.append(_Part(" ▸ ".join(way), "$text-accent"))
         seen = session.snapshot.kind_state("Pod").scope or session.snapshot.kind_state("Namespace").scope
         if seen:
             names = seen.split(", ")
             said = f"{len(names)} namespaces" if len(names) > (1 if terse else _NAMES) else seen
-            parts.append(_Part(f"sees only {said}", "$text-warning"))
+            parts.append(_Part(f"sees only {said}", STYLES[WARN]))
         apart = len(session.snapshot.own_probes)
         if apart:  # no pane has them, so a pod that imitates a probe has to be visible here
-            parts.append(_Part(f"{apart} probe pod{'s' if apart > 1 else ''} apart", "$text-warning"))
+            parts.append(_Part(f"{apart} probe pod{'s' if apart > 1 else ''} apart", STYLES[WARN]))
         parts.append(_Part("read-only", "bold $text-warning") if session.read_only else _Part("read-write"))
-        end = [Content.styled(text, _TONES[tone]) for text, tone in self._marks.counts] if session.settled else []
+        end = [Content.styled(text, STYLES[tone]) for text, tone in self._marks.counts] if session.settled else []
         text, tone = _freshness(session, terse=terse)
         right = [*([Content(" ").join(end)] if end else []), Content.styled(text, tone)]
         room = width - sum(part.cell_length + _APART for part in (NAME, *right)) + _APART
-        middle = [Content.styled(part.name, "dim").append(Content.styled(part.text, part.style)) for part in _fitted(parts, room)]
+        middle = [
+            Content.styled(part.name, STYLES[DIM]).append(Content.styled(part.text, part.style)) for part in _fitted(parts, room)
+        ]
         joined = Content(" · ").join(middle).truncate(max(1, room - _APART), ellipsis=True)
         return Content(" · ").join([NAME, joined, *right])
 
@@ -132,12 +137,33 @@ def banner(session: Session) -> tuple[str, ...]:
         return f"✗ NOT LIVE: {', '.join(session.stopped)} stopped, and stay as they are; start meshtui again", f"  {name}: {why}"
     broken = _in_state(session, KindStatus.BROKEN)
     if not broken:
-        return _sandbox_trouble(session)
+        return _lost(session) or _sandbox_trouble(session)
     names = ", ".join(broken[:_NAMES]) + (f" and {len(broken) - _NAMES} more" if len(broken) > _NAMES else "")
     states = [session.snapshot.kind_state(name) for name in broken]
     since, now = min((state.since for state in states if state.since), default=None), session.clock()
     when = f" since {since.astimezone(now.tzinfo):%H:%M:%S} ({age((now - since).total_seconds())})" if since else ""
     return f"✗ NOT LIVE: {names} can't be read{when}, what is shown of it is older; r tries now", f"  {states[0].message}"
+
+
+def _lost(session: Session) -> tuple[str, ...]:
+    """The banner of a lost connection, or of an expired login: since when, and how old is what is shown."""
+    health = session.health()
+    words = {
+        KindStatus.STALE: "the connection is lost",
+        KindStatus.UNREACHABLE: "the API server can't be reached",
+        KindStatus.EXPIRED: "the login has expired",
+    }
+    if health.status not in words or session.loading:
+        return ()
+    now = session.clock()
+    since = (
+        f" since {health.since.astimezone(now.tzinfo):%H:%M:%S} ({age((now - health.since).total_seconds())})"
+        if health.since
+        else ""
+    )
+    known = f"what is shown was known {_age(session)}" if session.snapshot.taken_at else "nothing was read before"
+    said = (f"  {health.message}",) if health.message else ()
+    return f"✗ NOT LIVE: {words[health.status]}{since}; {known}; r tries now", *said
 
 
 def _sandbox_trouble(session: Session) -> tuple[str, ...]:
@@ -168,30 +194,30 @@ def _in_state(session: Session, *wanted: KindStatus) -> list[str]:
 def _freshness(session: Session, *, terse: bool) -> tuple[str, str]:
     """The freshness of the data as text, and its tone."""
     if session.error is not None:
-        return "✗ not live: the source has ended" if session.has_data else "✗ no data", "bold $text-error"
+        return "✗ not live: the source has ended" if session.has_data else "✗ no data", STYLES[BAD]
     if session.stopped:
-        return f"✗ not live: {next(iter(session.stopped))}", "bold $text-error"
+        return f"✗ not live: {next(iter(session.stopped))}", STYLES[BAD]
     now, health = session.clock(), session.health()
     broken = _in_state(session, KindStatus.BROKEN)
     if broken:
-        return f"✗ not live: {broken[0] if len(broken) == 1 else f'{len(broken)} kinds'} broken", "bold $text-error"
+        return f"✗ not live: {broken[0] if len(broken) == 1 else f'{len(broken)} kinds'} broken", STYLES[BAD]
     wait_s = max(0, int((health.retry_at - now).total_seconds())) if health.retry_at else 0
     since = f"{health.since.astimezone(now.tzinfo):%H:%M:%S}" if health.since else "?"
     troubles = {
-        KindStatus.LOADING: (LOADING_WORDS, "$text-warning"),
+        KindStatus.LOADING: (LOADING_WORDS, STYLES[WARN]),
         KindStatus.STALE: (f"⚠ stale since {since}" + ("" if terse else f", retrying in {wait_s} s"), "bold $text-warning"),
-        KindStatus.UNREACHABLE: (f"✗ unreachable, retrying in {wait_s} s", "bold $text-error"),
-        KindStatus.EXPIRED: ("✗ login expired", "bold $text-error"),
+        KindStatus.UNREACHABLE: (f"✗ unreachable, retrying in {wait_s} s", STYLES[BAD]),
+        KindStatus.EXPIRED: ("✗ login expired", STYLES[BAD]),
     }
     if health.status in troubles:
         return troubles[health.status]
     if not session.snapshot.live:
         reading = session.snapshot.reading
-        return ("manifests" if reading is None or reading.partial else clean(reading.amount)), "dim"
+        return ("manifests" if reading is None or reading.partial else clean(reading.amount)), STYLES[DIM]
     if session.snapshot.kind_state("Pod").status is KindStatus.FORBIDDEN:
         return "⊘ pods forbidden", "bold $text-warning"
     old = _in_state(session, KindStatus.STALE, KindStatus.UNREACHABLE, KindStatus.EXPIRED)
     if old:
         return f"⚠ {old[0] if len(old) == 1 else f'{len(old)} kinds'} not live", "bold $text-warning"
     changed = _age(session).partition(",")[0] if session.snapshot.taken_at else "?"
-    return "● live" if terse else f"● live, event {changed}", "$text-success"
+    return "● live" if terse else f"● live, event {changed}", STYLES[OK]

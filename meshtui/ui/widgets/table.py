@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
@@ -110,6 +110,7 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._clock = clock
         self._gutter = int(gutter)
         self.headed = True
+        self._sorting: tuple[str, bool, Mapping[str, str]] = ("", False, {})
         self._related: frozenset[str] = frozenset()
         self.columns: tuple[Column, ...] = tuple(columns)
         self.rows: list[Row] = []
@@ -119,6 +120,7 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._widths: list[int] = []
         self._needs: list[Need] = []
         self._measured: dict[str, tuple[Row, list[tuple[int, int]]]] = {}
+        self._just_focused = self._focused_by_click = False
 
     @property
     def uid(self) -> str:
@@ -131,6 +133,20 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
             self.headed = shown
             self.virtual_size = Size(0, len(self.rows) + self.headed)
             self._keep_visible()
+            self.refresh()
+
+    class HeaderChosen(Message):
+        """A click on the title of a column."""
+
+        def __init__(self, table: ObjectTable, title: str) -> None:
+            super().__init__()
+            self.table = table
+            self.title = title
+
+    def sorted_by(self, title: str, *, reverse: bool, letters: Mapping[str, str]) -> None:
+        """Say in the header by which column the rows are sorted (empty: by none), and underline the letter of each column."""
+        if (title, reverse, letters) != self._sorting:
+            self._sorting = title, reverse, letters
             self.refresh()
 
     def relate(self, uids: frozenset[str]) -> None:
@@ -267,9 +283,7 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         """A line of the whole table: 0 is the header."""
         width = self.size.width
         if line == 0:
-            style = self.get_component_rich_style("table--header")
-            words = [column.title for column in self.columns]
-            return self._strip([Cell(word) for word in words], style, {}, width)
+            return self._header(width)
         index = line - 1
         if not 0 <= index < len(self.rows):
             return Strip.blank(width, self.get_component_rich_style("table--row"))
@@ -283,9 +297,46 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         tones = {} if here else {cell.tone: self._tone(cell.tone, base) for cell in row.cells if cell.tone}
         return self._strip(row.cells, base, tones, width, related=row.uid in self._related)
 
+    def _header(self, width: int) -> Strip:
+        """The titles, each with its letter underlined; an arrow says by which the rows are sorted."""
+        base = self.get_component_rich_style("table--header")
+        chosen, reverse, letters = self._sorting
+        segments = [Segment(" " * self._gutter, base)] if self._gutter else []
+        for column, size in zip(self.columns, self._widths, strict=False):
+            if size <= 0:
+                continue
+            arrow = ("↓" if reverse else "↑") if column.title and column.title == chosen else ""
+            room = size + (1 if arrow else 0)  # an arrow may stand in the gap
+            title = (
+                column.title if len(column.title) + len(arrow) <= room else f"{column.title[: max(0, room - 1 - len(arrow))]}…"
+            )
+            text = title + arrow
+            before = " " * max(0, size - len(text)) if column.right else ""
+            place = title.find(letters.get(column.title, "\0"))
+            if place >= 0:
+                segments += [
+                    Segment(before + text[:place], base),
+                    Segment(text[place], base + Style(underline=True)),
+                    Segment(text[place + 1 :], base),
+                ]
+            else:
+                segments.append(Segment(before + text, base))
+            segments.append(Segment(" " * (size + GAP - len(before) - len(text)), base))
+        return Strip(segments).adjust_cell_length(width, base).crop(0, width)
+
+    def _title_at(self, x: int) -> str:
+        """The title of the column at a cell of the header, or empty."""
+        start = self._gutter
+        for column, size in zip(self.columns, self._widths, strict=False):
+            if size > 0:
+                if start <= x < start + size + GAP:
+                    return column.title
+                start += size + GAP
+        return ""
+
     def _tone(self, tone: str, base: Style) -> Style:
         style = self.get_component_rich_style(f"table--{tone}")
-        return base + Style(color=style.color, bold=style.bold or None)
+        return base + Style(color=style.color, bold=style.bold or None, underline=style.underline or None)
 
     def _strip(self, cells: Sequence[Cell], base: Style, tones: dict[str, Style], width: int, *, related: bool = False) -> Strip:
         segments = [Segment(RELATED if related else " ", base)] if self._gutter else []
@@ -297,7 +348,10 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
                 text = shorten(self._text(cell, short=True), size)
             elif column.right:
                 text = " " * (size - cell_len(text)) + text
-            segments.append(Segment(set_cell_size(text, size) + " " * GAP, tones.get(cell.tone, base)))
+            text = set_cell_size(text, size)
+            toned = text.rstrip() if cell.tone in tones else ""  # an underline ends with its text
+            segments += [Segment(toned, tones[cell.tone])] if toned else []
+            segments.append(Segment(text[len(toned) :] + " " * GAP, base))
         return Strip(segments).adjust_cell_length(width, base).crop(0, width)
 
     # ---- moving
@@ -331,9 +385,9 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         """Up or down."""
         self.cursor += by
 
-    def action_page(self, by: int) -> None:
-        """A screen up or down."""
-        self.cursor += by * max(1, self.size.height - self.headed - 1)
+    def action_page(self, by: float) -> None:
+        """A screen up or down, or half of one."""
+        self.cursor += round(by * max(2, self.size.height - self.headed - 1))
 
     def action_edge(self, index: int) -> None:
         """First or last row."""
@@ -345,17 +399,32 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
             self.post_message(self.Chosen(self, self.uid))
 
     def on_click(self, event: events.Click) -> None:
-        """A click moves the cursor; one on the cursor opens."""
+        """A click moves the cursor; one on the cursor opens, if the table has had the focus; one on a title sorts."""
+        if self.screen.selections:
+            return  # the end of a selection
+        if event.y == 0 and self.headed:
+            if title := self._title_at(event.x):
+                self.post_message(self.HeaderChosen(self, title))
+            return
         index = self._line_at(event.y) - 1
         if not 0 <= index < len(self.rows):
             return
-        if index == self.cursor:
+        if index == self.cursor and not self._focused_by_click:
             self.action_choose()
         self.cursor = index
 
+    def on_mouse_down(self) -> None:
+        """Note whether it is this press that gave the focus."""
+        self._focused_by_click = self._just_focused
+
     def on_focus(self) -> None:
         """Draw the cursor as focused."""
+        self._just_focused = True
+        self.call_later(self._used_to_focus)  # behind the press of the mouse that gave the focus, if one did
         self.refresh()
+
+    def _used_to_focus(self) -> None:
+        self._just_focused = False
 
     def on_blur(self) -> None:
         """Draw the cursor as not focused."""

@@ -5,18 +5,9 @@ from __future__ import annotations
 from textual.widgets import Static
 
 from meshtui.model.snapshot import KindStatus
-from meshtui.ui.frame import LOADING_MARK, NARROW_BELOW, Tab, tab_line
+from meshtui.ui.frame import NARROW_BELOW, Tab, tab_line
 from meshtui.ui.panes import Pane
-
-_MARKS = {
-    KindStatus.LOADING: LOADING_MARK,
-    KindStatus.FORBIDDEN: "⊘",
-    KindStatus.NOT_INSTALLED: "∅",
-    KindStatus.STALE: "⚠",
-    KindStatus.EXPIRED: "✗",
-    KindStatus.UNREACHABLE: "✗",
-    KindStatus.BROKEN: "✗",
-}
+from meshtui.ui.state import MARKS
 
 
 class KindTabs(Static):
@@ -42,7 +33,7 @@ class KindTabs(Static):
                 pane.order,
                 pane.title,
                 str(count) if status in {KindStatus.SYNCED, KindStatus.STALE} else "",
-                _MARKS.get(status, ""),
+                MARKS.get(status, ""),
             )
             for pane, count, status in entries
         ]

@@ -26,6 +26,7 @@ GIVEN = {
     "verbose": (("-v",), True),
     "read_only": (("--read-only",), True),
     "write": (("--write",), True),
+    "theme": (("--theme", "meshtui-light"), "meshtui-light"),
 }
 """For each flag: words, and what the body's settings must say."""
 SINGLE = [flag for flag in flags.SHARED if flag.kind == "one"]
@@ -108,7 +109,7 @@ def test_a_value_given_twice_is_an_error_unless_it_is_the_same(received, capsys,
         second = [flag.long, other]
         before = [*(first if positions[0] == "before" else []), *(second if positions[1] == "before" else [])]
         after = [*(first if positions[0] == "after" else []), *(second if positions[1] == "after" else [])]
-        return [*before, "check", *after]
+        return [*before, "demo" if flag.name in flags.OF_THE_PROGRAM else "check", *after]
 
     one, other = ("json", "text") if flag.name == "output" else ("10", "20")
     assert run(words(one, other)) == 2

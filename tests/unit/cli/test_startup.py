@@ -89,6 +89,7 @@ WITHOUT_TEXTUAL = {
     "probe": (0, [*CALL, "--plan", "-f", "FOLDER"]),
     "report-verdict": (0, [*CALL, "-f", "FOLDER"]),
     "sandbox": (0, ["--list"]),
+    "serve": (2, ["--scenario", "none"]),
     "schema": (0, ["explain"]),
     "verify": (4, ["bookstore", "-f", "FOLDER"]),
     "version": (0, []),
