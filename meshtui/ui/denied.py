@@ -22,12 +22,12 @@ DENIED = Column("DENIED", keep=6, least=3, right=True)
 COLUMNS = (
     Column("LAST", keep=10, least=4, right=True),
     Column("COUNT", keep=8, least=5, right=True),
-    Column("FROM", keep=8, least=14),
-    Column("TO", keep=8, least=14),
+    Column("FROM", keep=8, least=11),
+    Column("TO", keep=8, least=11),
     Column("PORT", keep=10, least=4, right=True),
     Column("CAUSE", keep=6, least=6),
     Column("WHAT", keep=4, least=6),
-    Column("POLICY", keep=9, least=12),
+    Column("POLICY", keep=9, least=10),
     Column("", keep=8, least=1),
 )
 _KINDS = {
