@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -27,6 +27,8 @@ _MARKS = (
     ("HBONE 15008", "the port between ambient pods: where it is closed, connections time out whatever else is open"),
 )
 
+_MOST_KEYS = 6
+"""So many keys stand in a line of help; of more, the first and the last one do."""
 _KEYS_WIDTH = 12
 """The least width of a section's column of keys; longer lists of keys make it wider."""
 
@@ -70,6 +72,11 @@ class HelpScreen(ModalScreen[None]):
             shown = [self.app.get_key_display(Binding(key, action.call)) for key in keys_of(action, self._keymap)]
             if shown:
                 keys.setdefault(f"{action.footer}: {action.says}" if action.shown else action.says, []).extend(shown)
-        joined = {says: " ".join(shown) for says, shown in keys.items()}
+        joined = {says: _listed(shown) for says, shown in keys.items()}
         width = max(_KEYS_WIDTH, *(len(shown) + 2 for shown in joined.values())) if joined else 0
         return tuple(line((shown.ljust(width), STRONG), says) for says, shown in joined.items())
+
+
+def _listed(keys: Sequence[str]) -> str:
+    """The keys of one line; of many, the first and the last one."""
+    return " ".join(keys) if len(keys) <= _MOST_KEYS else f"{keys[0]} … {keys[-1]}"
