@@ -349,7 +349,8 @@ class MeshtuiApp(App[None], inherit_bindings=False):
         await self.switch_screen(MainScreen(new, self.remembered))
         self._follow()
         for worker in busy:
-            worker.cancel()
+            if not worker.is_cancelled:  # twice would end what it cleans up
+                worker.cancel()
         # a probe that is stopped removes its pods, and needs the connection for it
         await asyncio.gather(*(worker.wait() for worker in busy), return_exceptions=True)
         await old.stop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -22,16 +22,13 @@ _MARKS = (
     ("✗   !   i", "the worst finding about an object: error, warning, information; 5 lists them, f there shows the fix"),
     ("≠", "reality disagrees with the prediction"),
     ("DENIED →3 ←2   3 ~2", "in 15 minutes: sent, received; by a policy that the log names, by a predicted one (~)"),
-    ("▁▂▅█", "behind DENIED: when they were, the newest at the right; a block is 90 seconds"),
-    ("├─▶  ┣━▶  ···▶  ─✗", "a call; the one that matters most; in progress; stopped there"),
-    ("▪ mTLS   ! plaintext", "how a call is secured"),
     ("D  S", "a workload runs as ServiceAccount default; shares its ServiceAccount with unlike workloads"),
     ("…  ⊘  ∅  ⚠  ✗", "a kind is loading, forbidden, not installed, stale, unreachable"),
     ("HBONE 15008", "the port between ambient pods: where it is closed, connections time out whatever else is open"),
 )
 
 _MOST_KEYS = 6
-"""Of more keys that do the same, the first and the last ones are named."""
+"""So many keys stand in a line of help; of more, the first and the last one do."""
 _KEYS_WIDTH = 12
 """The least width of a section's column of keys; longer lists of keys make it wider."""
 
@@ -75,13 +72,11 @@ class HelpScreen(ModalScreen[None]):
             shown = [self.app.get_key_display(Binding(key, action.call)) for key in keys_of(action, self._keymap)]
             if shown:
                 keys.setdefault(f"{action.footer}: {action.says}" if action.shown else action.says, []).extend(shown)
-        joined = {
-            says: " ".join(shown if len(shown) <= _MOST_KEYS else (*shown[:2], "…", shown[-1])) for says, shown in keys.items()
-        }
+        joined = {says: _listed(shown) for says, shown in keys.items()}
         width = max(_KEYS_WIDTH, *(len(shown) + 2 for shown in joined.values())) if joined else 0
         return tuple(line((shown.ljust(width), STRONG), says) for says, shown in joined.items())
 
 
-def _few(keys: list[str]) -> list[str]:
-    """The keys, or the first and the last ones of many."""
-    return keys if len(keys) <= _MOST_KEYS else [*keys[:2], "…", keys[-1]]
+def _listed(keys: Sequence[str]) -> str:
+    """The keys of one line; of many, the first and the last one."""
+    return " ".join(keys) if len(keys) <= _MOST_KEYS else f"{keys[0]} … {keys[-1]}"

@@ -182,7 +182,8 @@ class ProbeScreen(LinkScreen):
         open_link(self, self._session, event.item)
 
     def _say(self, message: Line) -> None:
-        self.query_one("#message", Static).update(_content(message))
+        for place in self.query("#message").results(Static):  # none, when a probe that is stopped ends after its screen
+            place.update(_content(message))
 
     def _tick(self) -> None:
         self._frame = (self._frame + 1) % len(_SPINNER)

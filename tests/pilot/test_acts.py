@@ -23,6 +23,7 @@ from meshtui.screens.confirm import ConfirmScreen
 from meshtui.screens.fix import FixScreen
 from meshtui.screens.journal import JournalScreen
 from meshtui.screens.main import MainScreen
+from meshtui.screens.probe import ProbeScreen
 from meshtui.screens.why import WhyScreen
 from meshtui.session import Session
 from meshtui.settings import load_settings
@@ -316,6 +317,23 @@ async def test_ctrl_c_copies_what_the_mouse_has_selected_and_then_quits() -> Non
         await pilot.press("slash", *"abc", "shift+home", "ctrl+c")
         assert pilot.app.clipboard == "abc"
         await pilot.press("escape", "ctrl+c")
+        await until(pilot, lambda: pilot.app.return_code is not None or not pilot.app.is_running)
+
+
+async def test_ctrl_c_stops_a_probe_and_removes_its_pods_before_it_quits() -> None:
+    async with bookstore_app(WIDE) as (api, pilot, _screen):
+        await pilot.press("j", "p")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ProbeScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+        await pilot.press("y")
+        await until(pilot, lambda: bool(api.store.list("jobs")))
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: "stopped; Ctrl-C again quits" in said(pilot))
+        assert isinstance(pilot.app.screen, ProbeScreen)
+        await until(pilot, lambda: not api.store.list("jobs"))
+        await until(pilot, lambda: "stopped; its pods were removed" in [deed.outcome for deed in pilot.app.session.journal])
+        await pilot.press("ctrl+c")
         await until(pilot, lambda: pilot.app.return_code is not None or not pilot.app.is_running)
 
 

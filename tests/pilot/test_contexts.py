@@ -15,10 +15,13 @@ from textual.pilot import Pilot
 
 from meshtui.app import Contexts, MeshtuiApp
 from meshtui.cli.completing import contexts_of
+from meshtui.engine.path.references import parse_flow
 from meshtui.model.errors import ConfigError
+from meshtui.probe.plan import Plan
 from meshtui.sandbox.apiserver.server import ApiServer, running_api
 from meshtui.screens.describe import DescribeScreen
 from meshtui.screens.main import MainScreen
+from meshtui.screens.probe import ProbeScreen
 from meshtui.session import Session
 from meshtui.settings import load_settings
 from meshtui.sources.kubernetes.live import SANDBOX_LABEL, LiveSource
@@ -165,6 +168,31 @@ async def test_two_switches_at_once_leave_no_session_behind(tmp_path: Path) -> N
         await until(made.pilot, lambda: not made.app._switching)
         running = [session for session in made.opened if session.running]
         assert running == [made.app.session]
+
+
+async def test_a_probe_that_runs_is_stopped_and_removed_before_its_cluster_is_left(tmp_path: Path) -> None:
+    async with two_clusters(tmp_path) as made:
+        old, removed = made.app.session, asyncio.Event()
+
+        async def probes(*_: object) -> list[Any]:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0.3)
+                await old.api().get("/version")  # the connection is still there
+                removed.set()
+            return []
+
+        old.probe = probes  # type: ignore[method-assign, assignment]
+        screen = ProbeScreen(old, "pod-of-one", [parse_flow("space-of-one/pod-of-one", "1.2.3.4:80")])
+        await made.app.push_screen(screen)
+        screen._run(Plan((), (), ()))
+        await made.pilot.pause(0.1)
+        made.app.switch_context("two")
+        await made.ready("two")
+        await until(made.pilot, removed.is_set)
+        await until(made.pilot, lambda: not old.running)
+        assert not made.app._exception
 
 
 async def test_the_completer_knows_the_contexts(tmp_path: Path) -> None:

@@ -99,6 +99,12 @@ async def test_without_permission_the_verb_is_named_instead_of_an_empty_list():
         await until(pilot, lambda: "missing verb: get pods/log in namespace istio-system" in said())
 
 
+def counts(pilot):
+    """What DENIED counts, without the sparklines."""
+    shown = "DENIED" in [column.title for column in table_of(pilot.app.screen).columns]
+    return {text.split()[0] for text in cells(pilot, "DENIED")} if shown else set()
+
+
 async def test_the_main_screen_counts_and_the_prompt_knows_the_word():
     async with bookstore_app() as (api, pilot, screen):
         made = made_of(api, screen)
@@ -108,6 +114,6 @@ async def test_the_main_screen_counts_and_the_prompt_knows_the_word():
         await until(pilot, lambda: isinstance(pilot.app.screen, DenialsScreen))
         await pilot.press("escape")
         await until(pilot, lambda: pilot.app.screen is screen and "DENIED" in [c.title for c in screen.pane.columns])
-        await until(pilot, lambda: "→1" in cells(pilot, "DENIED") and "←1" in cells(pilot, "DENIED"))
+        await until(pilot, lambda: {"→1", "←1"} <= counts(pilot))
         await pilot.press("3")
-        await until(pilot, lambda: screen.pane.id == "authorizationpolicies" and "1" in cells(pilot, "DENIED"))
+        await until(pilot, lambda: screen.pane.id == "authorizationpolicies" and "1" in counts(pilot))

@@ -300,13 +300,13 @@ async def test_titles_of_frames_show_hostile_names_as_they_are() -> None:
     async with bookstore_app(WIDE) as (_, pilot, screen):
         chart, path = screen.query_one(LiveMap), screen.query_one(LivePath)
         for name in HOSTILE:
-            path.border_title = titled("Path", name)  # type: ignore[assignment]  # Textual takes contents, too
             screen.box.needle = name
             screen.query_one(Detail).show(Document(name, (Section(name, (line(name, ObjectRef("Pod", name, name)),)),)))
             screen.box.refresh_rows()
             await pilot.pause()
             chart._about = ObjectRef("Deployment", name, name)
             screen._arrange()
+            path.border_title = titled("Path", name)  # type: ignore[assignment]  # Textual takes contents, too
             for widget in (chart, path, screen.box):
                 assert widget._border_title is not None
                 assert clean(name) in widget._border_title.plain
