@@ -82,7 +82,7 @@ def test_every_screen_is_in_the_table_with_its_widgets():
         source = "".join(
             inspect.getsource(inspect.getmodule(base)) for base in cls.__mro__ if base.__module__.startswith("meshtui.")
         )
-        there = {kind for name in re.findall(r"(?:yield|with) (\w+)\(", source) for kind in kinds_of_widget(name)}
+        there = {kind for name in re.findall(r"(?:yield |with |= \[)(\w+)\(", source) for kind in kinds_of_widget(name)}
         assert set(WIDGETS[place]) == there, place
 
 
