@@ -92,7 +92,7 @@ def kinds_of_widget(name):
         cls = getattr(importlib.import_module(f"meshtui.ui.widgets.{info.name}"), name, None)
         if cls is PaneBox:
             return {"table", "text"}
-        if cls is not None:
+        if isinstance(cls, type):
             return {kind for kind, base in WIDGET_CLASSES.items() if issubclass(cls, base)}
     return set()
 
