@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.up-to-date
 SCENARIO ?= healthy
 PYTEST_WORKERS ?= 3
+# Bytecode is kept, whatever the environment says: the suite starts hundreds of processes, and each would compile everything anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: demo test pythons lint venv docs fresh screenshots sarif e2e bench lock clean
 
