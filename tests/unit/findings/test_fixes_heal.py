@@ -25,7 +25,7 @@ def test_a_fix_heals_what_it_names_and_nothing_else_changes(part):
             print(f"{name}: {finding.rule}: {finding.message}")  # the last one is that of a failure
             assert_it_heals(objects, finding)
             healed += 1
-    assert healed > 20
+    assert healed > 10
 
 
 def test_all_rules_with_fixes_are_met():
