@@ -10,6 +10,7 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
+from textual.message import Message
 from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Footer, Input, Static
@@ -83,6 +84,17 @@ class HasContexts(Protocol):
         ...
 
 
+class Body(Horizontal):
+    """The panes and what is at their right. It says when its size changes: a panel beside it may come and go."""
+
+    class Resized(Message):
+        """It has another size."""
+
+    def on_resize(self) -> None:
+        """Tell the screen."""
+        self.post_message(self.Resized())
+
+
 class MainScreen(LinkScreen):
     """The first screen. Other screens are pushed on top of it."""
 
@@ -119,7 +131,7 @@ class MainScreen(LinkScreen):
         """Header, tabs, the panes beside the detail, prompt, footer."""
         yield StatusBar(id="status")
         yield KindTabs(id="tabs")
-        with Horizontal(id="body"):
+        with Body(id="body"):
             with Vertical(id="left"):
                 yield from self._boxes
             with Vertical(id="right"):
@@ -201,6 +213,13 @@ class MainScreen(LinkScreen):
             self.query_one("#tiny", Static).update(f"This terminal is {have}: meshtui needs {need}. q quits.")
         self._arrange()
         self.call_after_refresh(self._arrange)
+
+    @on(Body.Resized)
+    def _resized(self) -> None:
+        before = self.wide
+        self._arrange()
+        if self.wide is not before:
+            self.refresh_data()
 
     def _room(self) -> tuple[int, int]:
         """The cells and rows of the body."""

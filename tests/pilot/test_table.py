@@ -51,6 +51,36 @@ async def test_who_moves_it_before_keeps_his_object(host: Host) -> None:
             assert table.uid == "m", names
 
 
+async def test_a_new_first_row_is_seen_by_whoever_looks_at_the_top(host: Host) -> None:
+    async with host.run_test(size=(20, 4)) as pilot:
+        table = host.query_one(ObjectTable)
+        table.focus()
+        table.show(COLUMNS, rows("bcdefgh"))
+        await pilot.pause()
+        table.show(COLUMNS, rows("abcdefgh"))
+        await pilot.pause()
+        assert table.uid == "b", "the cursor stays on its object"
+        assert table.render_line(1).text.strip() == "a"
+        await pilot.press("G")
+        assert table.uid == "h"
+        await pilot.pause()
+        top = table.render_line(1).text.strip()
+        table.show(COLUMNS, rows("Aabcdefgh"))
+        await pilot.pause()
+        assert (table.uid, table.render_line(1).text.strip()) == ("h", top), "further down nothing moves"
+
+
+async def test_a_table_without_focus_whose_cursor_nobody_moved_stays_on_its_first_row(host: Host) -> None:
+    async with host.run_test(size=(20, 4)) as pilot:
+        table = host.query_one(ObjectTable)
+        table.show(COLUMNS, rows("cdefgh"))
+        host.set_focus(None)
+        await pilot.pause()
+        table.show(COLUMNS, rows("abcdefgh"))
+        await pilot.pause()
+        assert (table.uid, table.render_line(1).text.strip()) == ("a", "a")
+
+
 LONG = "a-name-that-has-sixty-characters-less-one-and-would-take-al"
 
 

@@ -159,14 +159,15 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         """Show rows. The cursor stays on its object; if that was removed, it is on the row in its place.
 
         Until the rows are ``complete``, the cursor stays at the top unless it was moved, since objects don't arrive in the
-        order of the list.
+        order of the list. A table that shows its top goes on to show it, so that a new first row is seen.
         """
-        kept, offset = self._uid, self.cursor - int(self.scroll_offset.y)
+        kept, top = self._uid, int(self.scroll_offset.y)
+        offset = self.cursor - top
         fresh = tuple(columns) != self.columns
         before, widths = self.rows, self._widths
         self.columns, self.rows = tuple(columns), rows
         position = next((i for i, row in enumerate(rows) if row.uid == kept), None) if kept else None
-        if not (self._complete or self._moved):
+        if not self._moved and not (self._complete and self.has_focus):
             position = 0
         self._complete = self._complete or complete
         if fresh:
@@ -177,8 +178,10 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         self.virtual_size = Size(0, len(rows) + self.headed)
         moved = position != self.cursor
         self.set_reactive(ObjectTable.cursor, position)
-        if moved:
+        if moved and top:
             self.scroll_to(y=max(0, position - max(0, offset)), animate=False, force=True, immediate=True)
+        elif moved:
+            self._keep_visible()
         self._announce()
         if fresh or moved or widths != self._widths or len(before) != len(rows):
             self.refresh()

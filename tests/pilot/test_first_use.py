@@ -1,0 +1,64 @@
+"""What a person who has read only the README stumbles over: the layout follows the drill's panel, names and causes stay seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from textual.pilot import Pilot
+
+from meshtui.sandbox import drills
+from meshtui.ui.drill.panel import DrillPanel, Guide
+from meshtui.ui.widgets.pane_box import PaneBox
+from tests.fakes.screens import table_of
+from tests.pilot.test_keys import bookstore_app, until
+
+WIDE = (120, 40)
+
+
+def drawn(box: PaneBox) -> list[str]:
+    """The rows of a pane that are seen, as they are drawn."""
+    table = box.table
+    return [table.render_line(y).text for y in range(int(table.headed), table.size.height)]
+
+
+def guide(pilot: Pilot[Any], what: drills.Drill) -> None:
+    """Show a drill beside the screens, as the demo does."""
+    app: Any = pilot.app
+    app._guide = Guide(app, app.session, what, lambda _station: None)
+    app.set_interval(0.05, app._guide.look)
+
+
+async def resized(pilot: Pilot[Any], width: int, height: int) -> None:
+    await pilot.resize_terminal(width, height)
+    await pilot.pause(0.2)
+
+
+async def test_folding_the_drill_gives_all_panes_their_room_and_unfolding_takes_it() -> None:
+    what = drills.drill("missing-egress")
+    assert what is not None
+    async with bookstore_app(WIDE) as (_, pilot, screen):
+        guide(pilot, what)
+        await until(pilot, lambda: bool(screen.query(DrillPanel)) and screen.has_class("-drilled"))
+        await until(pilot, lambda: not screen.wide)
+        await pilot.press("f2")
+        await until(pilot, lambda: screen.wide and screen.query_one("#map").display)
+        await pilot.press("f2")
+        await until(pilot, lambda: not screen.wide)
+
+
+async def test_the_worst_finding_stays_seen_whatever_the_terminal_is_resized_to() -> None:
+    what = drills.drill("missing-egress")
+    assert what is not None
+    async with bookstore_app(WIDE) as (_, pilot, screen):
+        boxes = {box.pane.id: box for box in screen.query(PaneBox)}
+        await until(pilot, lambda: len(boxes["findings"].table.rows) > 3 and len(table_of(screen).rows) == 11)
+        guide(pilot, what)
+        await pilot.press("f2", "2", "tab", "tab", "right")
+        for size in [(80, 24), (60, 12), (200, 50), WIDE]:
+            await resized(pilot, *size)
+        await until(pilot, lambda: screen.wide)
+        for name in ("findings", "workloads"):
+            table = boxes[name].table
+            assert table.cursor == 0
+            assert int(table.scroll_offset.y) == 0, name
+            assert drawn(boxes[name])[0].split() == table._line_of(1).text.split(), name
