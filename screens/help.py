@@ -27,7 +27,7 @@ _MARKS = (
     ("HBONE 15008", "the port between ambient pods: where it is closed, connections time out whatever else is open"),
 )
 
-_MOST_KEYS = 6
+_MOST_KEYS = 5
 """So many keys stand in a line of help; of more, the first and the last one do."""
 _KEYS_WIDTH = 12
 """The least width of a section's column of keys; longer lists of keys make it wider."""

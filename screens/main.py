@@ -116,7 +116,7 @@ class MainScreen(LinkScreen):
         self._renewing: Timer | None = None
         self._denied: Mapping[ObjectRef, DeniedCount] | None = None
         self._relating: Timer | None = None
-        self._boxes: list[PaneBox] = [PaneBox(pane, self.view) for pane in panes()]
+        self._boxes: list[PaneBox] = []
         self._news = 0
         """How often the session has said that it knows something new."""
         self._made_of: dict[str, tuple[object, ...]] = {}
@@ -133,7 +133,8 @@ class MainScreen(LinkScreen):
         yield KindTabs(id="tabs")
         with Body(id="body"):
             with Vertical(id="left"):
-                yield from self._boxes
+                for pane in panes():
+                    yield PaneBox(pane, self.view)
             with Vertical(id="right"):
                 yield LiveMap(self.session, id="map")
                 yield LivePath(self.session, id="path", share=1.0)
@@ -145,6 +146,7 @@ class MainScreen(LinkScreen):
 
     def on_mount(self) -> None:
         """Follow the session, and update the header every second."""
+        self._boxes = list(self.query(PaneBox))
         self._stop_listening = self.session.listen(self._changed)
         self.set_interval(1.0, self._second)
         for box in self._boxes:
@@ -168,7 +170,8 @@ class MainScreen(LinkScreen):
         return self._box_of(self.pane)
 
     def _box_of(self, pane: Pane) -> PaneBox:
-        return next(box for box in self._boxes if box.pane is pane)
+        found = next((box for box in self._boxes if box.pane is pane), None)
+        return found or self.query_one(f"#pane-{pane.id}", PaneBox)
 
     @property
     def table(self) -> ObjectTable:
@@ -183,7 +186,7 @@ class MainScreen(LinkScreen):
     @property
     def _is_there(self) -> bool:
         """Whether the panes are mounted: not before the first frame, and not after the last one."""
-        return self.is_attached and all(box.is_attached for box in self._boxes)
+        return bool(self._boxes) and self.is_attached and all(box.is_attached for box in self._boxes)
 
     @property
     def _detail(self) -> Detail:
