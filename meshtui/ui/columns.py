@@ -10,7 +10,7 @@ from rich.cells import cell_len, set_cell_size
 GAP = 2
 """The cells between two columns."""
 FLOOR = 6
-"""A column has at least as many cells (or as many as it needs) before another one is hidden."""
+"""A column has at least as many cells (or as many as its short forms need) before another one is hidden."""
 _NEVER_DROPPED = 7
 """Columns with a higher ``keep`` are never hidden."""
 _ORDINARY = 20
@@ -27,7 +27,7 @@ class Column:
 
     ``least`` is the width down to which it is shortened before those with a higher ``keep``. A column that ``stays`` is never
     hidden; neither is one with ``keep`` above 7. One with ``usual`` is shown only if some row says something else. ``most`` is
-    its width if not all columns fit (0: any).
+    its width if not all columns fit (0: any). ``brief`` is its title where the whole one has no room.
     """
 
     title: str
@@ -37,6 +37,7 @@ class Column:
     usual: str | None = None
     most: int = 0
     stays: bool = False
+    brief: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ def fit(columns: Sequence[Column], needs: Sequence[Need], width: int) -> list[in
     widths = [each.all for each in needs]
     if not width or not shown or _room(widths, width) >= 0:
         return widths
-    widths = [min(FLOOR, each.all) for each in needs]
+    widths = [min(FLOOR, each.short) for each in needs]
     droppable = [i for i in reversed(shown) if not columns[i].stays and columns[i].keep <= _NEVER_DROPPED]
     for index in droppable:
         if _room(widths, width) < 0:

@@ -22,7 +22,7 @@ from meshtui.ui.widgets.table import Cell, Column, Row
 
 _COLUMNS = (
     BADGE,
-    Column("NAMESPACE", keep=6, least=9),
+    Column("NAMESPACE", keep=6, least=9, brief="NS"),
     Column("NAME", keep=9, least=14),
     Column("ACTION", keep=8, least=6),
     Column("SCOPE", keep=4, least=8),

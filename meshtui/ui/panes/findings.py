@@ -18,7 +18,7 @@ from meshtui.ui.widgets.table import Cell, Column, Row
 _COLUMNS = (
     Column("", keep=9, least=1),
     Column("RULE", keep=8, least=5),
-    Column("NAMESPACE", keep=3, least=9),
+    Column("NAMESPACE", keep=3, least=9, brief="NS"),
     Column("NAME", keep=7, least=16),
     Column("OBJECT", keep=6, least=14),
     Column("FLOWS", keep=2, least=5, right=True),

@@ -9,7 +9,7 @@ from meshtui.ui.view import View
 from meshtui.ui.widgets.table import Cell, Column, Row
 
 _COLUMNS = (
-    Column("NAMESPACE", keep=6, least=9),
+    Column("NAMESPACE", keep=6, least=9, brief="NS"),
     Column("NAME", keep=9, least=14),
     Column("IDENTITY", keep=7, least=8),
     Column("STATUS", keep=8, least=7),

@@ -16,7 +16,7 @@ from meshtui.ui.widgets.table import Cell, Column, Row
 
 _COLUMNS = (
     BADGE,
-    Column("NAMESPACE", keep=6, least=9),
+    Column("NAMESPACE", keep=6, least=9, brief="NS"),
     Column("NAME", keep=9, least=14),
     Column("TYPE", keep=5, least=6),
     Column("PORTS", keep=7, least=6),

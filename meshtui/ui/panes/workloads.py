@@ -33,7 +33,7 @@ from meshtui.ui.widgets.table import Cell, Column, Row
 
 _COLUMNS = (
     BADGE,
-    Column("NAMESPACE", keep=6, least=8),
+    Column("NAMESPACE", keep=6, least=8, brief="NS"),
     Column("NAME", keep=9, least=14),
     Column("KIND", keep=3, least=6),
     Column("READY", keep=7, least=5, right=True, stays=True),
@@ -136,7 +136,7 @@ def _row(snapshot: Snapshot, workload: Workload, shared: set[tuple[str, str]], d
     total = workload.desired if workload.desired is not None else len(workload.pods)
     ready = workload.ready
     account = ",".join(workload.service_accounts) or "-"
-    meshed = mode in MESHED
+    meshed, mark = mode in MESHED, _mark(workload, shared, mode)
     identity = f"spiffe://{snapshot.mesh.trust_domain}/ns/{ref.namespace}/sa/{account}" if meshed else f"unused: sa/{account}"
     return Row(
         workload.uid,
@@ -147,8 +147,8 @@ def _row(snapshot: Snapshot, workload: Workload, shared: set[tuple[str, str]], d
             Cell(ref.kind, DIM, short=_SHORT_KINDS.get(ref.kind, "")),
             Cell(f"{ready}/{total}", "" if ready >= total else WARN),
             mesh_cell(snapshot, workload),
-            Cell(identity, "" if meshed else DIM, short=f"sa/{account}" if meshed else f"(sa/{account})"),
-            Cell(_mark(workload, shared, mode), WARN),
+            Cell(identity, (WARN if "D" in mark else "") if meshed else DIM, short=account if meshed else f"({account})"),
+            Cell(mark, WARN),
             Cell(_waypoint(snapshot, workload) or "-", DIM),
             denied,
             Cell("", DIM, since=workload.created) if workload.created else Cell("-", DIM),

@@ -310,9 +310,9 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
                 continue
             arrow = ("↓" if reverse else "↑") if column.title and column.title == chosen else ""
             room = size + (1 if arrow else 0)  # an arrow may stand in the gap
-            title = (
-                column.title if len(column.title) + len(arrow) <= room else f"{column.title[: max(0, room - 1 - len(arrow))]}…"
-            )
+            title = column.title if len(column.title) + len(arrow) <= room else column.brief or column.title
+            if len(title) + len(arrow) > room:
+                title = f"{title[: max(0, room - 1 - len(arrow))]}…"
             text = title + arrow
             before = " " * max(0, size - len(text)) if column.right else ""
             place = title.find(letters.get(column.title, "\0"))
