@@ -33,12 +33,19 @@ async def measure(folder: str) -> dict[str, tuple[float, float, int]]:
             await asyncio.sleep(_TICK_S)
             held[doing].append((time.perf_counter() - began - _TICK_S) * 1000)
 
-    async with app.run_test(size=(160, 50)) as pilot:
+    async with app.run_test(size=(120, 40)) as pilot:
         beating = asyncio.create_task(probe())
         await pilot.pause(3)
         doing = "workloads: moving"
         for key in (*["j"] * 40, *["pagedown"] * 10):
             await pilot.press(key)
+        await pilot.pause(2)
+        doing = "all panes: changing the pane"
+        for key in "134526" * 3:
+            await pilot.press(key)
+            await pilot.pause(0.2)
+        doing = "all panes: sorting and filtering"
+        await pilot.press("2", "N", "N", "N", "slash", *"web-1", "escape")
         await pilot.pause(2)
         doing = "matrix: opening"
         app.session.namespace = ""
