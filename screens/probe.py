@@ -141,7 +141,7 @@ class ProbeScreen(LinkScreen):
 
     @property
     def _with_decider(self) -> bool:
-        """Whether there is room for the deciding policy: with sources on a narrow screen, names need it, and the detail has it."""
+        """Whether there is room for the deciding policy; the detail has it, too."""
         return not self._several or self.size.width >= _DECIDER_FROM
 
     def _row(self, flow: Flow) -> Row:

@@ -70,7 +70,7 @@ def columns(*, with_source: bool, with_decider: bool) -> tuple[Column, ...]:
     return tuple(column for column in found if with_decider or column is not _BY)
 
 
-def row_of(  # noqa: PLR0913  (what a row shows)
+def row_of(
     session: Session,
     flow: Flow,
     verdict: Verdict,
