@@ -1,29 +1,34 @@
-"""The ztunnels' log lines about one workload's connections, as they are logged."""
+"""The ztunnels' log lines about one workload's connections, newest at the bottom."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from typing import ClassVar
 
 from textual import work
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.widgets import Static
 
-from meshtui.logs.failures import WORDS, Failure, failure_of
-from meshtui.logs.ztunnel import AccessLine, parse_access_line
+from meshtui.logs.ztunnel import AccessLine, LineEnd, parse_access_line
 from meshtui.model.errors import MeshtuiError
 from meshtui.model.workload import Pod, Workload
 from meshtui.screens.text import TextScreen
 from meshtui.session import Session
-from meshtui.ui.actions import bindings
-from meshtui.ui.document import BAD, DIM, OK, WARN, Document, Line, Section, line
+from meshtui.ui.actions import bindings, by_id, keys_of
+from meshtui.ui.filters import Filter, parse
+from meshtui.ui.links import Link
+from meshtui.ui.log_lines import Page, page, read_entries
+from meshtui.ui.text import clean
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.status import StatusBar
 
-_KEPT = 500
+_KEPT = 1000
 _TAIL = 2000
 _DRAW_S = 0.2
-_DIRECTIONS = {True: "inbound", False: "outbound", None: ""}
+_AGES_S = 10.0
+_SIDES = 3
+"""The cells beside the text."""
 
 
 class LogScreen(TextScreen):
@@ -35,20 +40,39 @@ class LogScreen(TextScreen):
     def __init__(self, session: Session, workload: Workload) -> None:
         super().__init__(session)
         self._workload = workload
-        self._lines: deque[AccessLine] = deque(maxlen=_KEPT)
+        self._names = frozenset(pod.name for pod in workload.pods)
+        self._lines: dict[str, AccessLine] = {}
+        """By their text: a log that is read again after a break repeats its end."""
         self._problems: list[str] = []
         self._drawn_soon = False
+        self._unfolded = False
+        self._follows = True
+        self._filter = parse("")
+        self._page: Page | None = None
+
+    @property
+    def crumb(self) -> str:
+        """What the header calls this screen."""
+        return f"Log of {self._workload.ref.name}"
+
+    @property
+    def link(self) -> Link | None:
+        """The flow of the line under the cursor."""
+        return self.query_one(DocumentView).link
 
     def on_mount(self) -> None:
         """Follow the logs."""
         self.query_one(StatusBar).show(self._session)
-        self.query_one(DocumentView).focus()
+        view = self.query_one(DocumentView)
+        view.focus()
         ztunnels = self._ztunnels()
         if not ztunnels:
             self._problems.append("no ztunnel pod (label app=ztunnel) runs on this workload's nodes")
         for pod in ztunnels:
             self._follow(pod)
         self._draw()
+        self.set_interval(_AGES_S, self._draw)
+        self.watch(view, "scroll_y", self._scrolled, init=False)
 
     def _ztunnels(self) -> list[Pod]:
         nodes = {pod.node for pod in self._workload.pods if pod.node}
@@ -57,19 +81,28 @@ class LogScreen(TextScreen):
 
     @work(group="follow")
     async def _follow(self, ztunnel: Pod) -> None:
-        names = frozenset(pod.name for pod in self._workload.pods)
         while True:
             try:
                 async for raw in self._session.source.pod_logs(ztunnel.namespace, ztunnel.name, tail=_TAIL, follow=True):
-                    parsed = parse_access_line(raw)
-                    if parsed is not None and parsed.concerns(self._workload.ref.namespace, names):
-                        self._lines.append(parsed)
-                        self._draw_soon()
+                    self.heard(ztunnel.key, raw)
             except MeshtuiError as error:
                 self._problems.append(f"log of {ztunnel.key}: {error}")
                 self._draw_soon()
                 return
             await asyncio.sleep(1)
+
+    def heard(self, ztunnel: str, raw: str) -> None:
+        """Keep a line of a ztunnel's log (NAMESPACE/POD) if it is about this workload."""
+        parsed = parse_access_line(raw)
+        if parsed is not None and parsed.concerns(self._workload.ref.namespace, self._names):
+            self._lines[f"{ztunnel} {parsed.raw}"] = parsed
+            self._draw_soon()
+
+    # ---- showing
+
+    def on_resize(self) -> None:
+        """Draw for the new width."""
+        self._draw()
 
     def _draw_soon(self) -> None:
         """Draw what has come, with what comes in the next moment."""
@@ -79,33 +112,86 @@ class LogScreen(TextScreen):
 
     def _draw(self) -> None:
         self._drawn_soon = False
-        lines = tuple(_shown(entry) for entry in reversed(self._lines))
-        sections = [Section("", tuple(line((problem, BAD)) for problem in self._problems))] if self._problems else []
-        if not lines:
-            lines = (line(("no connection of this workload is in the log yet", DIM)),)
-        sections.append(Section("newest first", lines))
-        self.show(Document(f"ztunnel log of {self._workload.ref}", tuple(sections)))
+        if not self.query(DocumentView):
+            return
+        ordered = sorted(self._lines.items(), key=lambda item: item[1].time)[-_KEPT:]
+        self._lines = dict(ordered)
+        self._page = page(
+            f"ztunnel log of {self._workload.ref}",
+            read_entries((found for _, found in ordered), self._session.snapshot, self._is_own),
+            self._session.clock(),
+            holds=lambda text: self._filter.holds(text, {}),
+            unfolded=self._unfolded,
+            unfolds=self._key_of("logs.unfold"),
+            width=self.size.width - _SIDES,
+            problems=self._problems,
+        )
+        self.show(self._page.document)
+        if self._follows:
+            self._to_end()
 
+    def _is_own(self, end: LineEnd) -> bool:
+        return end.namespace == self._workload.ref.namespace and end.workload in self._names
 
-def _shown(entry: AccessLine) -> Line:
-    """One connection: time, source, destination, result."""
-    source = entry.source.workload or entry.source.address or "?"
-    target = entry.service or entry.destination.workload or entry.destination.address or "?"
-    identity = entry.source.identity
-    if entry.error:
-        words = WORDS[failure_of(entry) or Failure.UNKNOWN]
-        outcome = (f"✗ {entry.error}{f' ({words})' if words else ''}", BAD)
-    else:
-        outcome = (f"✓ {_known(entry.bytes_sent)} B sent, {_known(entry.bytes_received)} B received", OK)
-    who = (f" as {identity}", DIM) if identity else (" plaintext, no identity", WARN)
-    return line(
-        (f"{entry.time[11:19] or entry.time} ", DIM),
-        (f"{_DIRECTIONS[entry.inbound]:<8} ", DIM),
-        f"{source} → {target}:{entry.port or '?'} ",
-        outcome,
-        who,
-    )
+    def _key_of(self, action: str) -> str:
+        return self.app.get_key_display(Binding(keys_of(by_id()[action], self._session.settings.keys)[0], ""))
 
+    def _scrolled(self, y: float) -> None:
+        """Stop following where somebody reads further up, and go on at the end."""
+        at_end = y >= self.query_one(DocumentView).max_scroll_y
+        if at_end != self._follows:
+            self._follows = at_end
+            self._say()
 
-def _known(number: int | None) -> str:
-    return "?" if number is None else str(number)
+    def _say(self) -> None:
+        """Whether new lines are followed, how many are shown, and what matters among them."""
+        if self._page is None:
+            return
+        found, key = self._page, self._key_of
+        state = "● following" if self._follows else f"○ not following ({key('logs.follow')} follows)"
+        bad = len(found.matters)
+        words = [state, f"{found.shown} shown", f"{bad} failed" + (f" ({key('logs.next')} next)" if bad else "")]
+        words += [f"{found.folded} folded"] if found.folded else []
+        words += [f"{found.hidden} left out by /{clean(self._needle)}"] if self._needle else []
+        words += [self._filter.error] if self._filter.error else []
+        said = self.query_one("#found", Static)
+        said.display = True
+        said.update(Content(f" {' · '.join(words)}"))
+
+    # ---- actions
+
+    def _search(self, needle: str) -> None:
+        """Show only the lines that a filter leaves."""
+        self._needle = needle
+        self._filter = (
+            Filter(lambda _row, _labels: True, error="lines have no labels") if needle.startswith("-l") else parse(needle)
+        )
+        self._draw()
+
+    def action_follow(self) -> None:
+        """Follow the newest lines, or stop that."""
+        self._follows = not self._follows
+        if self._follows:
+            self._to_end()
+        self._say()
+
+    def _to_end(self) -> None:
+        self.call_after_refresh(self.query_one(DocumentView).scroll_end, animate=False, force=True, immediate=True)
+
+    def action_unfold(self) -> None:
+        """Show health checks and metrics scrapes one by one, or fold them."""
+        self._unfolded = not self._unfolded
+        self._draw()
+
+    def action_matter(self, by: int) -> None:
+        """Go to the next line that matters, or the one before; behind the last one is the first."""
+        matters = self._page.matters if self._page is not None else ()
+        if not matters:
+            self.notify("no connection failed", timeout=3)
+            return
+        view = self.query_one(DocumentView)
+        here = view.line
+        ahead = [number for number in matters if (number > here if by > 0 else number < here)]
+        self._follows = False
+        view.go((ahead or matters)[0 if by > 0 else -1])
+        self._say()

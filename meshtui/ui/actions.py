@@ -104,8 +104,9 @@ _LEFT_BY_ESCAPE_OR_Q = (
     "why",
     "yaml",
 )
-_SEARCHED = ("describe", "journal", "logs", "yaml")
-_LINKED = ("describe", "denials", "map", "probe", "why")
+_SEARCHED = ("describe", "journal", "yaml")
+_SAVED = (*_SEARCHED, "logs")
+_LINKED = ("describe", "denials", "logs", "map", "probe", "why")
 """The screens on which the cursor rests on links: the same keys act on what it rests on."""
 _KINDS = ("namespaces", "workloads", "AuthorizationPolicies", "NetworkPolicies", "findings", "mesh")
 
@@ -292,6 +293,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("map.yaml", "y", "yaml", "YAML", "the object, or what decides the flow"),
     Action("map.describe", "d", "describe", "Describe", "everything about the object"),
     Action("map.logs", "l", "logs", "Log", "what the ztunnels log of this workload"),
+    Action("logs.why", "w", "why", "Why?", "explain the flow of this line"),
+    Action("logs.probe", "p", "probe", "Probe", "probe the flow of this line"),
+    Action("logs.follow", "f", "follow", "Follow", "follow the newest lines, or stop that"),
+    Action("logs.filter", "slash", "search", "Filter", "show only what has these words"),
+    Action("logs.next", "e,n", "matter(1)", "Next failure", "the next line with a failure, the one before"),
+    Action("logs.previous", "E,N", "matter(-1)", "Failure before", "the next line with a failure, the one before", shown=False),
+    Action("logs.unfold", "o", "unfold", "Unfold", "health checks and metrics scrapes: each, or their number"),
     Action("search", "slash", "search", "Search", "find a text, while it is typed", places=_SEARCHED),
     Action("search.next", "n", "search_next(1)", "Next match", "the next match, the one before", shown=False, places=_SEARCHED),
     Action(
@@ -303,7 +311,7 @@ ACTIONS: tuple[Action, ...] = (
         shown=False,
         places=_SEARCHED,
     ),
-    Action("text_screen.save", "ctrl+s", "save", "Save", "save the text as a file", shown=False, places=_SEARCHED),
+    Action("text_screen.save", "ctrl+s", "save", "Save", "save the text as a file", shown=False, places=_SAVED),
     Action("yaml.unfold", "o,enter", "unfold", "Unfold", "what kubectl repeats: whole, or one line"),
     Action("yaml.reload", "r", "reload", "Read again", "read the object again"),
     Action(

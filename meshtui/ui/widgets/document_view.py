@@ -138,6 +138,26 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
         """The link that the cursor rests on."""
         return self._spots[self._spot].link if 0 <= self._spot < len(self._spots) else None
 
+    @property
+    def line(self) -> int:
+        """The line in which the cursor rests on a link, if that is in view; else the line in the top row."""
+        rows, top = self._wrapped[1], int(self.scroll_offset.y)
+        if 0 <= self._spot < len(self._spots):
+            number = self._spots[self._spot].line
+            if top <= self._row_of(number, 0) < top + self.size.height:
+                return number
+        return rows[top][0] if top < len(rows) else 0
+
+    def go(self, line: int) -> None:
+        """Bring a line into view, and rest on its first link."""
+        row, top, height = self._row_of(line, 0), int(self.scroll_offset.y), self.size.height
+        if not top <= row < top + height:
+            self.scroll_to(y=max(0, row - height // 3), animate=False, force=True, immediate=True)
+        found = bisect_left(self._spots, line, key=lambda spot: spot.line)
+        self._spot = found if found < len(self._spots) and self._spots[found].line == line else -1
+        self._strips.clear()
+        self.refresh()
+
     def _rows_of(self, spot: Spot) -> range:
         return range(self._row_of(spot.line, spot.start), self._row_of(spot.line, spot.end - 1) + 1)
 
