@@ -162,13 +162,13 @@ async def test_enter_on_a_map_s_name_moves_the_cursor_there_and_minus_leads_back
         chart = screen.query_one(LiveMap)
         await on(pilot, screen, "ecom-service")
         await until(pilot, lambda: chart.map is not None and chart.map.ref == DEPLOYMENT)
-        item = next(
-            each for each in chart.picture.items if isinstance(each.link, ObjectRef) and each.link.name == "inventory-service"
-        )
+        called = ObjectRef("Deployment", "inventory", "inventory-service")
+        await until(pilot, lambda: any(each.link == called for each in chart.picture.items))
+        item = next(each for each in chart.picture.items if each.link == called)
         await pilot.press("right")
         chart.select(item.id)
         await pilot.press("enter")
-        await until(pilot, lambda: screen._row_link() == ObjectRef("Deployment", "inventory", "inventory-service"))
+        await until(pilot, lambda: screen._row_link() == called)
         await until(pilot, lambda: chart.map is not None and chart.map.name == "inventory-service")
         await pilot.press("minus")
         await until(pilot, lambda: screen._row_link() == DEPLOYMENT or screen.pane.id == "workloads")
