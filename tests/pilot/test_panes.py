@@ -51,6 +51,17 @@ async def on(pilot: Pilot[Any], screen: MainScreen, name: str) -> None:
     await pilot.pause()
 
 
+async def test_a_narrow_pane_shows_how_many_pods_are_ready_only_when_some_are_not() -> None:
+    async with bookstore_app(WIDE) as (api, pilot, screen):
+        titles = lambda: [column.title for column in table_of(screen).columns]  # noqa: E731
+        assert "READY" not in titles()
+        pod = next(pod for pod in api.store.list("pods", "ecom") if pod["metadata"]["name"].startswith("ecom-db"))
+        failing = [{**each, "status": "False"} for each in pod["status"]["conditions"]]
+        api.store.update("pods", {**pod, "status": {**pod["status"], "conditions": failing}})
+        await until(pilot, lambda: "READY" in titles())
+        assert "0/1" in table_of(screen).rows[0].text()
+
+
 async def test_digits_tab_and_the_mouse_move_the_focus_and_the_focused_pane_grows() -> None:
     async with bookstore_app(WIDE) as (_, pilot, screen):
         assert len(shown(screen)) == 6

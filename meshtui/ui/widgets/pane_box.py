@@ -7,7 +7,7 @@ from textual.containers import Vertical
 
 from meshtui.model.snapshot import KindStatus
 from meshtui.ui import state
-from meshtui.ui.document import Document
+from meshtui.ui.document import BAD, WARN, Document
 from meshtui.ui.filters import parse
 from meshtui.ui.labels import labels_by_uid
 from meshtui.ui.panes import Pane
@@ -21,7 +21,8 @@ from meshtui.ui.widgets.table import Column, ObjectTable, Row
 _NOTHING = frozenset({"", "-", "0"})
 """Cells that are left out of a narrow pane, if a whole column has no others."""
 NARROW_BELOW = 64
-"""With fewer cells, a pane shows only the columns for a glance."""
+"""With fewer cells, a pane shows only the columns for a glance, and those with something wrong in them."""
+_ALARMING = frozenset({BAD, WARN})
 
 
 class PaneBox(Vertical):
@@ -108,7 +109,7 @@ class PaneBox(Vertical):
             place
             for place, column in enumerate(pane.columns)
             if not (session.namespace and column.title == "NAMESPACE")
-            and not (glance and (column.title not in glance or _says_nothing(rows, place)))
+            and not (glance and not (_alarms(rows, place) if column.title not in glance else _says(rows, place)))
             and (column.usual is None or any(row.cells[place].text != column.usual for row in rows))
         ]
         rows = self._chosen(rows)
@@ -186,8 +187,12 @@ class PaneBox(Vertical):
         return parts
 
 
-def _says_nothing(rows: list[Row], place: int) -> bool:
-    return all(row.cells[place].text in _NOTHING and row.cells[place].since is None for row in rows)
+def _says(rows: list[Row], place: int) -> bool:
+    return any(row.cells[place].text not in _NOTHING or row.cells[place].since is not None for row in rows)
+
+
+def _alarms(rows: list[Row], place: int) -> bool:
+    return any(row.cells[place].tone in _ALARMING for row in rows)
 
 
 def amount(view: View, pane: Pane) -> str:
