@@ -53,7 +53,7 @@ SAME_KEY_TWICE = {
 }
 
 
-WITHOUT_KEYS = {"acting", "opening", "text"}
+WITHOUT_KEYS = {"acting", "opening", "panes", "text"}
 """Base classes, and the opening screen, which hands all keys on to the main screen."""
 
 
