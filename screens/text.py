@@ -36,11 +36,6 @@ class TextScreen(LinkScreen):
         self.query_one(DocumentView).show(document)
         self._say()
 
-    def show_text(self, title: str, text: str) -> None:
-        """Show plain text."""
-        self.query_one(DocumentView).show_text(title, text)
-        self._say()
-
     def action_search(self) -> None:
         """Type a text to look for."""
         self.query_one(Prompt).ask("/", [], self._needle)
@@ -65,7 +60,7 @@ class TextScreen(LinkScreen):
         """Save the text as a file."""
         view = self.query_one(DocumentView)
         name = view.plain.split("\n", 1)[0] or self.PLACE
-        self.write_file(f"{view.plain}\n", f"{self.PLACE}-{name}", "yaml" if self.PLACE == "yaml" else "txt")
+        self.write_file(f"{view.plain}\n", f"{self.PLACE}-{name}", "txt")
 
     def action_search_next(self, by: int) -> None:
         """Show the next match, or the one before."""

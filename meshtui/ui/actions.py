@@ -312,6 +312,8 @@ ACTIONS: tuple[Action, ...] = (
         places=_SEARCHED,
     ),
     Action("text_screen.save", "ctrl+s", "save", "Save", "save the text as a file", shown=False, places=_SAVED),
+    Action("yaml.copy", "c", "copy", "Copy", "the YAML, whole; at a mark: the finding's patch"),
+    Action("yaml.fix", "f", "fix", "Fix", "the fix of the finding at this line", shown=False),
     Action("yaml.unfold", "o,enter", "unfold", "Unfold", "what kubectl repeats: whole, or one line"),
     Action("yaml.reload", "r", "reload", "Read again", "read the object again"),
     Action(
