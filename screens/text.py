@@ -10,6 +10,7 @@ from textual.widgets import Footer, Input, Static
 from meshtui.screens.acting import LinkScreen
 from meshtui.session import Session
 from meshtui.ui.document import Document
+from meshtui.ui.links import Link
 from meshtui.ui.text import clean
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.prompt import Prompt
@@ -22,6 +23,11 @@ class TextScreen(LinkScreen):
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._needle = ""
+
+    @property
+    def link(self) -> Link | None:
+        """What the cursor rests on."""
+        return self.query_one(DocumentView).link
 
     def compose(self) -> ComposeResult:
         """The text between header and footer."""

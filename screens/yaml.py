@@ -47,7 +47,7 @@ class YamlScreen(TextScreen):
     @property
     def link(self) -> Link | None:
         """The finding at the line under the cursor; without one, the object."""
-        return self.query_one(DocumentView).link or self._ref
+        return super().link or self._ref
 
     def on_mount(self) -> None:
         """Read the object."""

@@ -108,6 +108,7 @@ _SEARCHED = ("describe", "journal", "yaml")
 _SAVED = (*_SEARCHED, "logs")
 _LINKED = ("describe", "denials", "logs", "map", "probe", "why")
 """The screens on which the cursor rests on links: the same keys act on what it rests on."""
+_DESCRIBED = ("describe", "why")
 _KINDS = ("namespaces", "workloads", "AuthorizationPolicies", "NetworkPolicies", "findings", "mesh")
 
 ACTIONS: tuple[Action, ...] = (
@@ -253,8 +254,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("denials.probe", "p", "probe", "Probe", "send this flow again, from a probe pod"),
     Action("denials.filter", "slash", "filter", "Filter", "show only what has these words"),
     Action("denials.retry", "r", "retry", "Retry now", "try now to read what couldn't be read", shown=False),
-    Action("why.edit", "f", "edit", "Another flow", "change one end of this flow"),
-    Action("why.probe", "p", "probe", "Probe", "probe this flow"),
+    Action("why.edit", "f", "flow", "Another flow", "change one end of this flow; on a finding: its fix"),
+    Action("why.why", "w", "why", "Why?", "explain another flow, under the cursor", shown=False),
+    Action("why.probe", "p", "probe", "Probe", "probe this flow, or the one under the cursor"),
     Action(
         "path.other",
         "tab",
@@ -285,11 +287,17 @@ ACTIONS: tuple[Action, ...] = (
     Action("flow.back", "escape", "back", "Back", "to the fields, then to the screen below"),
     Action("flow.next", "tab", "next_field", "Complete, next field", "take the name that is meant", priority=True),
     Action("back", "escape,q", "back", "Back", "one step back", places=_LEFT_BY_ESCAPE_OR_Q),
+    Action("describe.why", "w", "why", "Why?", "explain the flow; of a workload: type one"),
+    Action("describe.probe", "p", "probe", "Probe", "probe the flow, or those of a workload, a namespace"),
+    Action("describe.flow", "f", "flow", "Flow, fix", "type a flow from here; on a finding: its fix"),
     Action("describe.yaml", "y", "yaml", "YAML", "the object, or what decides a flow"),
     Action("why.yaml", "y", "yaml", "YAML", "what decides, or the object under the cursor"),
     Action("link.copy", "c", "copy", "Copy", "the name, a flow's command, a finding's patch", places=_LINKED),
+    Action("link.describe", "d", "describe", "Describe", "the object, or what decides a flow", shown=False, places=_DESCRIBED),
+    Action("link.logs", "l", "logs", "Log", "what the ztunnels log of the workload", places=_DESCRIBED),
     Action("map.why", "w", "why", "Why?", "explain the flow under the cursor"),
     Action("map.probe", "p", "probe", "Probe", "probe the flow under the cursor"),
+    Action("map.flow", "f", "flow", "Flow", "type a flow, beginning with this one", shown=False),
     Action("map.yaml", "y", "yaml", "YAML", "the object, or what decides the flow"),
     Action("map.describe", "d", "describe", "Describe", "everything about the object"),
     Action("map.logs", "l", "logs", "Log", "what the ztunnels log of this workload"),
