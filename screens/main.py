@@ -22,7 +22,6 @@ from meshtui.model.errors import MeshtuiError
 from meshtui.model.finding import Finding, Severity
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
-from meshtui.model.snapshot import KindStatus
 from meshtui.remembered import Remembered
 from meshtui.screens.acting import LinkScreen
 from meshtui.screens.follow import place_of
@@ -46,7 +45,7 @@ from meshtui.ui.view import View
 from meshtui.ui.widgets.detail import Detail
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.live import LiveMap, LivePath
-from meshtui.ui.widgets.pane_box import PaneBox
+from meshtui.ui.widgets.pane_box import PaneBox, status_of
 from meshtui.ui.widgets.picture import PictureView
 from meshtui.ui.widgets.prompt import Prompt
 from meshtui.ui.widgets.status import StatusBar
@@ -385,10 +384,15 @@ class MainScreen(LinkScreen):
     def _show_tabs(self) -> None:
         if self.wide:
             return  # the panes themselves show it
-        known = None if not self.session.loading else KindStatus.LOADING  # no 0 before there is an answer
-        states = self.session.snapshot.kind_state
-        entries = [(pane, pane.count(self.view), known or states(pane.kind).status) for pane in tabbed()]
+        entries = [(pane, self._amount(pane), status_of(self.view, pane)) for pane in tabbed()]
         self.query_one(KindTabs).show(entries, self.pane)
+
+    def _amount(self, pane: Pane) -> str:
+        """How many rows a pane has, and how many more that are counted apart; of a filtered one also of how many."""
+        if pane is self.pane and self.needle and self.box.amounts:
+            return self.box.amounts[0]
+        more = pane.count_apart(self.view)
+        return f"{pane.count(self.view)}" + (f" +{more}" if more else "")
 
     @on(ObjectTable.Highlighted)
     def _moved(self, event: ObjectTable.Highlighted) -> None:
