@@ -359,7 +359,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("namespace.choose", "tab", "choose", "Choose", "the namespace that is highlighted", shown=False),
     Action("confirm.yes", "y", "dismiss(True)", "Yes", "do it"),
     Action("confirm.no", "n,escape,q", "dismiss(False)", "No", "do nothing"),
-    Action("confirm.other", "left,right", "app.focus_next", "Other button", "the other button", shown=False),
+    Action("confirm.other", "left,right", "other", "Other button", "the other button", shown=False),
     Action("help.back", "escape,q,question_mark", "dismiss", "Back", "close the help"),
     Action("prompt.leave", "escape", "leave", "Cancel", "stop typing", shown=False),
     Action("prompt.complete", "tab", "complete", "Complete", "complete what is typed", shown=False),
