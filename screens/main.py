@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import ClassVar, Protocol, runtime_checkable
 
 from textual import events, on, work
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import ActiveBinding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.timer import Timer
@@ -27,7 +28,7 @@ from meshtui.screens.acting import LinkScreen
 from meshtui.screens.follow import place_of
 from meshtui.session import Session
 from meshtui.ui import layout
-from meshtui.ui.actions import bindings, typed
+from meshtui.ui.actions import bindings, by_id, typed
 from meshtui.ui.actions import on as on_place
 from meshtui.ui.document import DIM, line
 from meshtui.ui.happened import strip
@@ -116,6 +117,7 @@ class MainScreen(LinkScreen):
         self._denied: Mapping[ObjectRef, DeniedCount] | None = None
         self._relating: Timer | None = None
         self._boxes: list[PaneBox] = []
+        self._can_undo = False
         self._news = 0
         """How often the session has said that it knows something new."""
         self._made_of: dict[str, tuple[object, ...]] = {}
@@ -299,7 +301,9 @@ class MainScreen(LinkScreen):
 
     def _turn_to(self, pane: Pane) -> None:
         """Make a pane the one whose object is shown."""
-        self.pane = pane
+        before, self.pane = self.pane, pane
+        if before is not pane and "findings" in {before.id, pane.id}:
+            self.refresh_bindings()
         pane.opened(self.session)
         box = self.box
         if self._made_of.get(pane.id) != self._making(box):
@@ -335,6 +339,9 @@ class MainScreen(LinkScreen):
         if not self._is_there:
             return
         self._make(self.box)
+        if self._can_undo is not bool(self.session.fixes):
+            self._can_undo = not self._can_undo
+            self.refresh_bindings()
         self._stale = [box for box in self._boxes if box.display and box.pane is not self.pane]
         self._renew_next()
         self.query_one(StatusBar).show(self.session)
@@ -679,12 +686,31 @@ class MainScreen(LinkScreen):
 
     # ---- actions
 
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """The keys for the footer. On findings, f is called Fix, in the place of w; u is there when it undoes something."""
+        found = super().active_bindings
+        keys = {active.binding.id: key for key, active in found.items()}
+        undo, flow, why = (keys.get(f"main.{name}") for name in ("undo", "flow", "why"))
+        if undo is not None:
+            found[undo] = found[undo]._replace(binding=replace(found[undo].binding, show=bool(self.session.fixes)))
+        if self.pane.id == "findings" and flow is not None and why is not None:
+            fix = replace(found[flow].binding, description=by_id()["main.fix"].footer)
+            places = {flow: why, why: flow}
+            found = {places.get(key, key): found[places.get(key, key)] for key in found}
+            found[flow] = found[flow]._replace(binding=fix)
+        return found
+
     def action_sort(self) -> None:
         """Sort by the time of the last change, or by name."""
+        if not self.session.changes().keys() & {row.uid for row in self.table.rows}:
+            self.notify(f"{self.pane.title} have no time of a change: the letter of a column sorts by it", severity="warning")
+            return
         self.box.by_change = not self.box.by_change
         self.box.sort = ""
         self.refresh_data()
         self.table.cursor = 0
+        self.notify("newest change first; s: by name" if self.box.by_change else "by name", timeout=3)
 
     def action_columns(self) -> None:
         """Show all columns of the pane, also where it is narrow; or the usual ones."""
