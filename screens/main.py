@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import ClassVar, Protocol, runtime_checkable
 
 from textual import on, work
-from textual.binding import BindingType
+from textual.binding import ActiveBinding, BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -17,7 +18,7 @@ from meshtui.remembered import Remembered
 from meshtui.screens.follow import place_of
 from meshtui.screens.panes import PanesScreen
 from meshtui.session import Session
-from meshtui.ui.actions import bindings, typed
+from meshtui.ui.actions import bindings, by_id, typed
 from meshtui.ui.actions import on as on_place
 from meshtui.ui.history import History, Place
 from meshtui.ui.panes import Pane, pane_called, panes, tabbed
@@ -273,12 +274,31 @@ class MainScreen(PanesScreen):
 
     # ---- actions
 
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """The keys for the footer. On findings, f is called Fix, in the place of w; u is there when it undoes something."""
+        found = super().active_bindings
+        keys = {active.binding.id: key for key, active in found.items()}
+        undo, flow, why = (keys.get(f"main.{name}") for name in ("undo", "flow", "why"))
+        if undo is not None:
+            found[undo] = found[undo]._replace(binding=replace(found[undo].binding, show=bool(self.session.fixes)))
+        if self.pane.id == "findings" and flow is not None and why is not None:
+            fix = replace(found[flow].binding, description=by_id()["main.fix"].footer)
+            places = {flow: why, why: flow}
+            found = {places.get(key, key): found[places.get(key, key)] for key in found}
+            found[flow] = found[flow]._replace(binding=fix)
+        return found
+
     def action_sort(self) -> None:
         """Sort by the time of the last change, or by name."""
+        if not self.session.changes().keys() & {row.uid for row in self.table.rows}:
+            self.notify(f"{self.pane.title} have no time of a change: the letter of a column sorts by it", severity="warning")
+            return
         self.box.by_change = not self.box.by_change
         self.box.sort = ""
         self.refresh_data()
         self.table.cursor = 0
+        self.notify("newest change first; s: by name" if self.box.by_change else "by name", timeout=3)
 
     def action_columns(self) -> None:
         """Show all columns of the pane, also where it is narrow; or the usual ones."""

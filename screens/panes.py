@@ -17,7 +17,6 @@ from meshtui.engine.explain.denials import DeniedCount
 from meshtui.model.finding import Finding, Severity
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
-from meshtui.model.snapshot import KindStatus
 from meshtui.remembered import Remembered
 from meshtui.screens.acting import LinkScreen
 from meshtui.session import Session
@@ -35,7 +34,7 @@ from meshtui.ui.view import View
 from meshtui.ui.widgets.detail import Detail
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.live import LiveMap, LivePath
-from meshtui.ui.widgets.pane_box import PaneBox
+from meshtui.ui.widgets.pane_box import PaneBox, status_of
 from meshtui.ui.widgets.picture import PictureView
 from meshtui.ui.widgets.prompt import Prompt
 from meshtui.ui.widgets.status import StatusBar
@@ -86,6 +85,7 @@ class PanesScreen(LinkScreen):
         self._denied: Mapping[ObjectRef, DeniedCount] | None = None
         self._relating: Timer | None = None
         self._boxes: list[PaneBox] = []
+        self._can_undo = False
         self._news = 0
         """How often the session has said that it knows something new."""
         self._made_of: dict[str, tuple[object, ...]] = {}
@@ -269,7 +269,9 @@ class PanesScreen(LinkScreen):
 
     def _turn_to(self, pane: Pane) -> None:
         """Make a pane the one whose object is shown."""
-        self.pane = pane
+        before, self.pane = self.pane, pane
+        if before is not pane and "findings" in {before.id, pane.id}:
+            self.refresh_bindings()
         pane.opened(self.session)
         box = self.box
         if self._made_of.get(pane.id) != self._making(box):
@@ -305,6 +307,9 @@ class PanesScreen(LinkScreen):
         if not self._is_there:
             return
         self._make(self.box)
+        if self._can_undo is not bool(self.session.fixes):
+            self._can_undo = not self._can_undo
+            self.refresh_bindings()
         self._stale = [box for box in self._boxes if box.display and box.pane is not self.pane]
         self._renew_next()
         self.query_one(StatusBar).show(self.session)
@@ -354,10 +359,15 @@ class PanesScreen(LinkScreen):
     def _show_tabs(self) -> None:
         if self.wide:
             return  # the panes themselves show it
-        known = None if not self.session.loading else KindStatus.LOADING  # no 0 before there is an answer
-        states = self.session.snapshot.kind_state
-        entries = [(pane, pane.count(self.view), known or states(pane.kind).status) for pane in tabbed()]
+        entries = [(pane, self._amount(pane), status_of(self.view, pane)) for pane in tabbed()]
         self.query_one(KindTabs).show(entries, self.pane)
+
+    def _amount(self, pane: Pane) -> str:
+        """How many rows a pane has, and how many more that are counted apart; of a filtered one also of how many."""
+        if pane is self.pane and self.needle and self.box.amounts:
+            return self.box.amounts[0]
+        more = pane.count_apart(self.view)
+        return f"{pane.count(self.view)}" + (f" +{more}" if more else "")
 
     @on(ObjectTable.Highlighted)
     def _moved(self, event: ObjectTable.Highlighted) -> None:

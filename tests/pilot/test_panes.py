@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from meshtui.findings import NotEvaluated
 from meshtui.model.ids import ObjectRef
 from meshtui.screens.describe import DescribeScreen
 from meshtui.screens.main import MainScreen
@@ -18,8 +19,12 @@ from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.live import LiveMap, LivePath
 from meshtui.ui.widgets.pane_box import PaneBox
 from meshtui.ui.widgets.table import RELATED
+from meshtui.ui.widgets.tabs import KindTabs
 from tests.fakes.screens import table_of
 from tests.pilot.test_keys import bookstore_app, names, until
+from tests.snapshot.conftest import settle
+from tests.snapshot.test_findings import FINDINGS
+from tests.snapshot.test_findings import app_on as found_app
 
 WIDE, NARROW = (120, 40), (80, 24)
 DEPLOYMENT = ObjectRef("Deployment", "ecom", "ecom-service")
@@ -322,3 +327,33 @@ async def test_titles_of_frames_show_hostile_names_as_they_are() -> None:
                 assert widget._border_title is not None
                 assert clean(name) in widget._border_title.plain
                 assert not widget._border_title.spans
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)], ids=["wide", "narrow"])
+async def test_every_title_counts_the_rows_that_are_shown(size: tuple[int, int]) -> None:
+    silent = tuple(NotEvaluated(f"MT40{number}", "no call", "no database is read") for number in range(2))
+    app = found_app(*FINDINGS, silent=silent)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        screen = app.screen
+        assert isinstance(screen, MainScreen)
+
+        def title() -> str:
+            if size[0] >= 110:
+                return screen.box._border_title.plain.partition(" ")[2]
+            tabs = str(screen.query_one(KindTabs).render())
+            return tabs.partition("[")[2].partition("]")[0].partition(" ")[2]
+
+        for key in "12346":
+            await pilot.press(key)
+            await settle(pilot)
+            assert title().split()[-1] == str(len(screen.table.rows)) != "0"
+        await pilot.press("5")
+        await settle(pilot)
+        assert len(screen.table.rows) == 6
+        assert title() == ("Findings · 3 · 1 ignored · 2 not evaluated" if size[0] >= 110 else "Findings 3 +3")
+        await pilot.press("slash", *"MT208", "enter")
+        await settle(pilot)
+        assert len(screen.table.rows) == 2
+        wide = "Findings · 1 of 3 · 1 of 1 ignored · /MT208"
+        assert title() == (wide if size[0] >= 110 else "Findings 1 of 3")
