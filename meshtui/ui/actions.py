@@ -320,7 +320,7 @@ ACTIONS: tuple[Action, ...] = (
         "J",
         "app.journeys",
         "Journeys",
-        "business transactions: run one step by step",
+        "run a business transaction step by step",
         palette="Journeys",
         words=("journeys", "journey"),
     ),
