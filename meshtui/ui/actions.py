@@ -331,6 +331,7 @@ ACTIONS: tuple[Action, ...] = (
         "Edit",
         "edit with $EDITOR, and look at the effect",
         palette="Edit",
+        shown=False,
         change=Change.OBJECTS,
     ),
     Action("main.undo", "u", "undo", "Undo a fix", "undo the fix that was applied last", palette="Undo a fix"),
