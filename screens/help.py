@@ -20,6 +20,7 @@ _MARKS = (
     ("✓ all   ◐ some   ✗ none   ? unknown   · itself", "a pair in the matrix; * it changed"),
     ("◇", "a pair in the matrix that depends on the request: its method, path, headers or token"),
     ("✗   !   i", "the worst finding about an object: error, warning, information; 5 lists them, f there shows the fix"),
+    ("Findings 7 +2", "seven findings; two more rows are ignored ones, or rules that weren't evaluated"),
     ("≠", "reality disagrees with the prediction"),
     ("DENIED →3 ←2   3 ~2", "in 15 minutes: sent, received; by a policy that the log names, by a predicted one (~)"),
     ("D  S", "a workload runs as ServiceAccount default; shares its ServiceAccount with unlike workloads"),
