@@ -24,13 +24,14 @@ from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus
 from meshtui.remembered import Remembered
-from meshtui.screens.acting import LinkScreen
+from meshtui.screens.acting import LinkScreen, workload_ref
 from meshtui.screens.follow import place_of
 from meshtui.session import Session
 from meshtui.ui import layout
 from meshtui.ui.actions import bindings, typed
 from meshtui.ui.actions import on as on_place
 from meshtui.ui.document import DIM, line
+from meshtui.ui.filters import HINT
 from meshtui.ui.happened import strip
 from meshtui.ui.history import History, Place
 from meshtui.ui.layout import Zoom
@@ -117,6 +118,8 @@ class MainScreen(LinkScreen):
         self._denied: Mapping[ObjectRef, DeniedCount] | None = None
         self._relating: Timer | None = None
         self._boxes: list[PaneBox] = []
+        self._to_edge = False
+        """Whether the cursor of the map goes to the flow of the path once the map is there."""
         self._news = 0
         """How often the session has said that it knows something new."""
         self._made_of: dict[str, tuple[object, ...]] = {}
@@ -195,6 +198,11 @@ class MainScreen(LinkScreen):
     @property
     def _map(self) -> LiveMap:
         return self.query_one(LiveMap)
+
+    @property
+    def _map_is_late(self) -> bool:
+        """Whether the map still shows what was under the cursor before: keys that are typed ahead don't mean that."""
+        return self._map.drawn_of != self._mapped()
 
     @property
     def _path(self) -> LivePath:
@@ -425,6 +433,10 @@ class MainScreen(LinkScreen):
         link, data = self._map.link, self._map.map
         flow = link if isinstance(link, Flow) else worst_flow(data, self._suspects()) if data is not None else None
         self._path.of(flow)
+        if self._to_edge and not self._map_is_late:  # the key was faster than the map
+            self._to_edge = False
+            if self.focused is self._map and not isinstance(link, Flow):
+                self._select_edge()
         self._arrange()
 
     def _suspects(self) -> frozenset[ObjectRef]:
@@ -489,11 +501,21 @@ class MainScreen(LinkScreen):
     # ---- panes
 
     def show_pane(self, pane: Pane) -> None:
-        """Go to a pane. Its cursor is where it was left."""
+        """Go to a pane. Its cursor is where it was left; that of the namespaces begins on the one of what was chosen."""
         self._note()
+        link = self._row_link()
         self._turn_to(pane)
+        if pane.id == "namespaces" and link is not None:
+            self._suggest_namespace(link)
         self._focus_body()
         self._note()
+
+    def _suggest_namespace(self, link: Link) -> None:
+        """Put the cursor of the namespaces, unless it was moved, on the namespace of an object or a finding."""
+        name = link.namespace if isinstance(link, ObjectRef | Finding) else ""
+        namespace = self.session.snapshot.namespace_by_name.get(name)
+        if namespace is not None:
+            self.table.suggest(namespace.meta.uid)
 
     def _note(self) -> None:
         """Remember this view."""
@@ -581,10 +603,16 @@ class MainScreen(LinkScreen):
             self._focus_body()
         elif self.focused in (self.box.table, self.box.document) and self.query_one("#right").display:
             self.set_focus(self._map if self._map.display else self._detail)
-            flow = self._path.about
-            edge = next((item for item in self._map.picture.items if item.link == flow), None) if flow is not None else None
-            if edge is not None:
-                self._map.select(edge.id)
+            self._to_edge = self._map_is_late
+            if not self._to_edge:
+                self._select_edge()
+
+    def _select_edge(self) -> None:
+        """Put the cursor of the map on the flow whose path is shown."""
+        flow = self._path.about
+        edge = next((item for item in self._map.picture.items if item.link == flow), None) if flow is not None else None
+        if edge is not None:
+            self._map.select(edge.id)
 
     def action_zoom(self) -> None:
         """Show the pane with the focus larger: half of the screen, all of it, then as before."""
@@ -611,7 +639,7 @@ class MainScreen(LinkScreen):
 
     def action_filter(self) -> None:
         """Open the prompt for the filter."""
-        self.query_one(Prompt).ask("/", [], self.needle)
+        self.query_one(Prompt).ask("/", [], self.needle, HINT)
 
     def _filter(self, needle: str) -> None:
         if needle != self.box.needle:
@@ -732,7 +760,8 @@ class MainScreen(LinkScreen):
     def link(self) -> Link | None:
         """What the cursor rests on: in the part with the focus; without that, the object, or the finding, of the pane's row."""
         focused = self.focused
-        inside = focused.link if isinstance(focused, PictureView | DocumentView) else None
+        late = focused is self._map and self._map_is_late
+        inside = focused.link if isinstance(focused, PictureView | DocumentView) and not late else None
         return inside or self._row_link()
 
     def _row_link(self) -> Link | None:
@@ -781,6 +810,21 @@ class MainScreen(LinkScreen):
             return
         self.app.push_screen(FixScreen(self.session, done[-1].proposal.finding))
         self.app.call_later(self.app.run_action, "screen.undo")
+
+    def action_why(self) -> None:
+        """Explain the flow; of a workload, first the one whose path is in view: what is typed then takes its place."""
+        from meshtui.screens.flow import FlowScreen, written_ends
+
+        flow, link = self._path.about, self.link
+        if (
+            self._path.display
+            and flow is not None
+            and isinstance(link, ObjectRef)
+            and link == workload_ref(self.session.snapshot, flow.source)
+        ):
+            self.app.push_screen(FlowScreen(self.session, *written_ends(flow)))
+        else:
+            super().action_why()
 
     def action_flow(self) -> None:
         """Open the flow screen; on a finding, its fix."""

@@ -118,7 +118,6 @@ class WhyScreen(LinkScreen):
 
     def action_edit(self) -> None:
         """Open the flow screen with this flow."""
-        from meshtui.screens.flow import FlowScreen
+        from meshtui.screens.flow import FlowScreen, written_ends
 
-        port = f":{self._flow.port}" if self._flow.port is not None else ""
-        self.app.push_screen(FlowScreen(self._session, str(self._flow.source), f"{self._flow.destination}{port}"))
+        self.app.push_screen(FlowScreen(self._session, *written_ends(self._flow)))

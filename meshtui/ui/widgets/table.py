@@ -206,6 +206,12 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
                 return True
         return False
 
+    def suggest(self, uid: str) -> None:
+        """Move the cursor to an object, unless it was moved before: it stays where it was left."""
+        if not self._moved:
+            self.select(uid)
+            self._moved = False
+
     # ---- measuring and drawing
 
     def _measure(self) -> None:
