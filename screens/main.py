@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol, runtime_checkable
 
 from textual import events, on, work
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 from textual.timer import Timer
@@ -28,7 +28,7 @@ from meshtui.screens.acting import LinkScreen, workload_ref
 from meshtui.screens.follow import place_of
 from meshtui.session import Session
 from meshtui.ui import layout
-from meshtui.ui.actions import bindings, typed
+from meshtui.ui.actions import bindings, by_id, keys_of, typed
 from meshtui.ui.actions import on as on_place
 from meshtui.ui.document import DIM, line
 from meshtui.ui.filters import HINT
@@ -157,9 +157,14 @@ class MainScreen(LinkScreen):
             box.sort, box.reverse = wanted.removeprefix("-"), wanted.startswith("-")
         self._detail.border_title = "Detail"
         self._strip.border_title = "Lately"
+        self._path.border_subtitle = self._ways_to_the_flow()
         self._arrange()
         self._focus_body()
         self.refresh_data()
+
+    def on_screen_resume(self) -> None:
+        """Say at once that one is back here."""
+        self.query_one(StatusBar).show(self.session)
 
     def on_unmount(self) -> None:
         """Stop following."""
@@ -207,6 +212,13 @@ class MainScreen(LinkScreen):
     @property
     def _path(self) -> LivePath:
         return self.query_one(LivePath)
+
+    def _ways_to_the_flow(self) -> str:
+        """The keys that act on the flow of the path."""
+        keymap = self.session.settings.keys
+        first, *acts = (by_id()[name] for name in ("main.right", "main.why", "main.probe", "main.copy"))
+        shown = {each.id: self.app.get_key_display(Binding(keys_of(each, keymap)[0], "")) for each in (first, *acts)}
+        return titled(f"{shown[first.id]} to this flow: {', '.join(f'{shown[each.id]} {each.footer}' for each in acts)}")
 
     @property
     def _strip(self) -> DocumentView:

@@ -26,7 +26,7 @@ from tests.pilot.test_keys import until
 pytestmark = [pytest.mark.sandbox, pytest.mark.restores_bookstore, IN_ITS_LOOP]
 
 SIZE = (120, 40)
-PATIENCE_S = 90.0
+PATIENCE_S = 60.0
 LEFT = slice(0, 50)
 """The cells of the panes at the left."""
 COMMAND = "meshtui probe ecom/deployment/ecom-service inventory/svc/inventory-service:8000"
@@ -136,6 +136,15 @@ async def test_who_runs_under_a_wrong_identity_is_seen_at_once(bookstore: Sandbo
         assert not any(_in_order(row, ("keycloak", "default", " D")) for row in panes)
 
 
+@on("wrong-identity")
+async def test_a_wrong_identity_is_seen_in_full_beside_what_it_is_denied(bookstore: Sandbox) -> None:
+    async with first_screen(bookstore) as person:
+        await person.does(2, ("b", ("✗ FAILED: The reserve call was closed",)), ("escape", ("2 Workloads · 11",)))
+        await person.until(lambda: not person.sees("Checkout"))  # the header says where one is
+        await person.until(lambda: person.sees(" →"))
+        await person.until(lambda: person.sees("✗", "ecom-service", "default ", "D", "→"))
+
+
 @on("missing-egress")
 async def test_who_reaches_the_inventory_database(bookstore: Sandbox) -> None:
     async with first_screen(bookstore) as person:
@@ -237,6 +246,7 @@ async def test_the_first_finding_is_fixed_and_that_is_undone(bookstore: Sandbox)
 async def test_the_command_of_a_flow_is_copied(bookstore: Sandbox) -> None:
     async with first_screen(bookstore) as person:
         await person.does(1, ("j", ("Path · ecom-service → inventory-service:8000",)))
+        person.shows("→ to this flow: w Why?, p Probe, c Copy")
         await person.does(2, ("right", ()), ("c", ("copied the command: meshtui probe",)))
         assert person.clipboard.startswith(f"{COMMAND} --kubeconfig ")
 

@@ -224,7 +224,7 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._measured = measured
         sizes = [sizes for _, sizes in measured.values()]
         self._needs = [
-            need(column.title, [each[i][0] for each in sizes], [each[i][1] for each in sizes])
+            need(column.title, [each[i][0] for each in sizes], [each[i][1] for each in sizes], column.brief)
             for i, column in enumerate(self.columns)
         ]
         self._fit(self._room())
