@@ -10,6 +10,7 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
 from textual.widget import Widget
@@ -213,7 +214,7 @@ class MainScreen(LinkScreen):
     def _path(self) -> LivePath:
         return self.query_one(LivePath)
 
-    def _ways_to_the_flow(self) -> str:
+    def _ways_to_the_flow(self) -> Content:
         """The keys that act on the flow of the path."""
         keymap = self.session.settings.keys
         first, *acts = (by_id()[name] for name in ("main.right", "main.why", "main.probe", "main.copy"))
