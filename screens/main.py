@@ -309,7 +309,8 @@ class MainScreen(LinkScreen):
 
     def _entitle_map(self) -> None:
         about = self._map.about
-        self._map.border_title = titled("Map", named(about) if about is not None else "")
+        late = " …" if self._map_is_late else ""  # the picture is still that of what was under the cursor before
+        self._map.border_title = titled("Map", f"{named(about)}{late}" if about is not None else "")
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """The pane that gets the focus grows."""

@@ -322,8 +322,11 @@ async def test_right_before_the_map_is_there_leads_to_the_flow_of_the_path_too()
         screen.action_aside(1)
         assert screen.focused is chart
         assert screen.link == DEPLOYMENT, "the map of the workload before is no longer acted on"
+        screen._point()
+        assert str(chart.border_title) == "Map · ecom/ecom-service …"
         await until(pilot, lambda: chart.map is not None and chart.map.name == "ecom-service" and isinstance(chart.link, Flow))
         assert chart.link == path.about
+        assert str(chart.border_title) == "Map · ecom/ecom-service"
 
 
 async def test_the_namespaces_are_opened_at_the_one_of_the_workload_until_the_cursor_was_moved_there() -> None:
