@@ -32,6 +32,8 @@ from meshtui.ui.actions import bindings, checked, commands, on
 from meshtui.ui.text import clean
 
 if TYPE_CHECKING:
+    from textual.command import Provider
+
     from meshtui.engine.expect.expectations import Entry
     from meshtui.sandbox.drills import Drill, Station, Tour
     from meshtui.screens.main import MainScreen
@@ -62,6 +64,12 @@ def _no_expectations() -> list[Entry]:
     raise UsageError("no expectations are loaded", "meshtui acceptance has them")
 
 
+def _commands() -> type[Provider]:
+    from meshtui.ui.palette import Commands
+
+    return Commands
+
+
 class MeshtuiApp(App[None], inherit_bindings=False):
     """One session on the screen. ``read_entries`` reads the expectations that acceptance verifies.
 
@@ -75,6 +83,7 @@ class MeshtuiApp(App[None], inherit_bindings=False):
     _choosing = False
     CSS_PATH: ClassVar[list[str | Path]] = sorted(STYLES.glob("*.tcss"))  # type: ignore[assignment]  # a narrower list type
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {_commands}
     BINDINGS: ClassVar[list[BindingType]] = bindings("app")
 
     def __init__(

@@ -14,6 +14,7 @@ from meshtui.model.finding import Finding
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import Snapshot
+from meshtui.model.workload import Workload
 from meshtui.screens.follow import describe, follow
 from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.copying import MOST_COPIED, command_of
@@ -54,25 +55,32 @@ class LinkScreen(ActionScreen):
         decider = self._session.verdict(flow).decided_by if flow is not None else None
         return decider.ref if decider is not None else None
 
+    def workload_of_link(self) -> Workload | None:
+        """The workload of a link: itself, that of a pod, the source of a flow, the first one of a finding."""
+        link, flow, snapshot = self.link, self.flow_of_link(), self._session.snapshot
+        refs = link.objects if isinstance(link, Finding) else (link,) if isinstance(link, ObjectRef) else ()
+        source = workload_ref(snapshot, flow.source) if flow is not None else None
+        refs += () if source is None else (source,)
+        return next((found for ref in refs if (found := _workload(snapshot, ref)) is not None), None)
+
     # ---- actions
 
     def action_why(self) -> None:
         """Explain the flow; of a workload, ask which one."""
-        from meshtui.screens.flow import FlowScreen
         from meshtui.screens.why import WhyScreen
 
-        flow, ref = self.flow_of_link(), self.link
+        flow = self.flow_of_link()
         if flow is not None:
             self.app.push_screen(WhyScreen(self._session, flow))
-        elif isinstance(ref, ObjectRef) and ref in self._session.snapshot.workloads:
-            self.app.push_screen(FlowScreen(self._session, str(workload_endpoint(ref))))
+        elif (workload := self.workload_of_link()) is not None:
+            self._type_flow(workload)
         else:
             self.notify("why is asked of a flow or a workload: 2, then w (or f, and type it)", severity="warning")
 
     def action_probe(self) -> None:
         """Probe the flow, or the flows of the workload or namespace."""
         flow, ref, snapshot = self.flow_of_link(), self.link, self._session.snapshot
-        workload = snapshot.workloads.get(ref) if isinstance(ref, ObjectRef) else None
+        workload = self.workload_of_link()
         if flow is not None:
             self._probe(str(flow.source), [flow], at_once=True)
         elif workload is not None:
@@ -88,6 +96,24 @@ class LinkScreen(ActionScreen):
         from meshtui.screens.probe import ProbeScreen
 
         self.app.push_screen(ProbeScreen(self._session, about, flows, at_once=at_once))
+
+    def action_flow(self) -> None:
+        """Type a flow, beginning with this one, or from this workload; of a finding, show its fix."""
+        from meshtui.screens.flow import FlowScreen
+
+        flow = self.flow_of_link()
+        if isinstance(self.link, Finding):
+            self.action_fix()
+        elif flow is not None:
+            port = f":{flow.port}" if flow.port is not None else ""
+            self.app.push_screen(FlowScreen(self._session, str(flow.source), f"{flow.destination}{port}"))
+        else:
+            self._type_flow(self.workload_of_link())
+
+    def _type_flow(self, workload: Workload | None) -> None:
+        from meshtui.screens.flow import FlowScreen
+
+        self.app.push_screen(FlowScreen(self._session, str(workload_endpoint(workload.ref)) if workload is not None else ""))
 
     def action_fix(self) -> None:
         """Show the fix of the finding."""
@@ -155,11 +181,7 @@ class LinkScreen(ActionScreen):
         """Show the ztunnels' log lines about the workload; of a flow, about its source."""
         from meshtui.screens.logs import LogScreen
 
-        ref = self.link
-        if not isinstance(ref, ObjectRef):
-            flow = self.flow_of_link()
-            ref = workload_ref(self._session.snapshot, flow.source) if flow is not None else None
-        workload = self._session.snapshot.workloads.get(ref) if ref is not None else None
+        workload = self.workload_of_link()
         if workload is None:
             self.notify("the ztunnel log is kept by workload: 2, then l", severity="warning")
             return
@@ -195,6 +217,12 @@ class LinkScreen(ActionScreen):
     def open_link(self, link: Link) -> None:
         """Open what a link leads to."""
         follow(self, self._session, link)
+
+
+def _workload(snapshot: Snapshot, ref: ObjectRef) -> Workload | None:
+    """A workload, or that of a pod."""
+    pod = snapshot.pod_by_key.get(f"{ref.namespace}/{ref.name}") if ref.kind == "Pod" else None
+    return snapshot.workloads.get(ref if pod is None else snapshot.owner_of(pod))
 
 
 def workload_ref(snapshot: Snapshot, end: FlowEndpoint) -> ObjectRef | None:

@@ -11,7 +11,9 @@ from textual.worker import get_current_worker
 from meshtui.screens.text import TextScreen
 from meshtui.ui.actions import bindings
 from meshtui.ui.document import Document
+from meshtui.ui.links import Link
 from meshtui.ui.panes import Pane
+from meshtui.ui.panes.findings import finding_of
 from meshtui.ui.view import View
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.status import StatusBar
@@ -34,6 +36,12 @@ class DescribeScreen(TextScreen):
         """What the header calls this screen."""
         ref = self._pane.ref_of(self._view, self._uid)
         return ref.name if ref is not None else self._pane.title
+
+    @property
+    def link(self) -> Link | None:
+        """What the cursor rests on; without that, what is described."""
+        finding = finding_of(self._view, self._uid) if self._pane.id == "findings" else None
+        return super().link or finding or self._pane.ref_of(self._view, self._uid)
 
     def on_mount(self) -> None:
         """Follow the session."""
@@ -58,10 +66,3 @@ class DescribeScreen(TextScreen):
 
     def _show(self, document: Document) -> None:
         self.show(document)
-
-    def action_yaml(self) -> None:
-        """The object as YAML."""
-        from meshtui.screens.yaml import YamlScreen
-
-        if (ref := self._pane.ref_of(self._view, self._uid)) is not None:
-            self.app.push_screen(YamlScreen(self._view.session, ref))

@@ -32,8 +32,8 @@ from meshtui.ui.widgets.status import StatusBar
 _AROUND = 9
 """The rows of the screen that names leave to the rest."""
 _FIELDS = (
-    ("from", "FROM", "ecom/deploy/ecom-service, a pod NS/NAME, an address, external"),
-    ("to", "TO:PORT", "inventory/svc/inventory-service:8000"),
+    ("from", "FROM", "NS/deploy/NAME, a pod, an address"),
+    ("to", "TO:PORT", "NS/svc/NAME:PORT"),
     ("request", "METHOD /PATH", "optional"),
 )
 """The id, title and placeholder of each field."""

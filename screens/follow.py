@@ -50,6 +50,18 @@ def describe(screen: Screen[None], session: Session, ref: ObjectRef) -> None:
         screen.app.push_screen(DescribeScreen(View(session), pane, found[1]))
 
 
+def describe_finding(screen: Screen[None], session: Session, finding: Finding) -> None:
+    """Open everything that a finding says."""
+    from meshtui.screens.describe import DescribeScreen
+
+    view = View(session)
+    uid = next((uid for uid, each in view.marks().by_uid.items() if each == finding), "")
+    if uid:
+        screen.app.push_screen(DescribeScreen(view, next(pane for pane in panes() if pane.id == "findings"), uid))
+    else:
+        screen.notify(f"{finding.rule} is gone: it is fixed", severity="warning", markup=False)
+
+
 def place_of(snapshot: Snapshot, ref: ObjectRef) -> tuple[str, str] | None:
     """The pane that has an object, and the UID of its row there; None if no pane has it."""
     if ref.kind == "Namespace":

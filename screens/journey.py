@@ -20,7 +20,8 @@ from meshtui.journeys.judge import number
 from meshtui.journeys.known import Catalogue, Known
 from meshtui.journeys.model import Journey, Scalar
 from meshtui.journeys.report import Failure, Reading, Report, StepReport, StepState
-from meshtui.journeys.run import Runner, entrance_of, refusal, requests_in_words, values_of
+from meshtui.journeys.run import Runner, entrance_of, in_words, refusal, requests_in_words, values_of
+from meshtui.journeys.variables import UnsetError
 from meshtui.model.errors import ConfigError, MeshtuiError, ReadOnlyError
 from meshtui.model.redact import redact
 from meshtui.screens.confirm import ConfirmScreen
@@ -220,22 +221,37 @@ def journey_document(known: Known, message: tuple[str, str], catalogue: Catalogu
     changes = f"changes something: {'asks first' if asks else 'runs without asking, as this is the sandbox'}"
     what = (changes, WARN) if journey.changing else ("only reads", OK)
     sections = [Section("", tuple(first)), Section("", facts(("effect", what), ("source", known.origin)))]
-    sections.append(Section("Steps", tuple(part for step in journey.step for part in _planned(journey, step.name))))
+    words = _shown(known)
+    sections.append(Section("Steps", tuple(part for step in journey.step for part in _planned(journey, step.name, words))))
     if journey.gauge:
         gauges = tuple(
-            line(f"{gauge.title or gauge.name} ", (f"by {gauge.change}  {gauge.request.method} {gauge.request.path}", DIM))
+            line(
+                f"{gauge.title or gauge.name} ",
+                (f"by {words(str(gauge.change))}  {gauge.request.method} {words(gauge.request.path)}", DIM),
+            )
             for gauge in journey.gauge
         )
         sections.append(Section("Gauges, before and after", gauges))
     return Document(journey.title, (*sections, *_problems(catalogue)))
 
 
-def _planned(journey: Journey, name: str) -> list[Line]:
+def _shown(known: Known) -> Callable[[str], str]:
+    """How templates are shown: with their values; as they are written where a value is missing."""
+
+    def words(template: str) -> str:
+        with suppress(MeshtuiError, UnsetError):
+            return in_words(known.journey, values_of(known.journey, known.given))(template)
+        return template
+
+    return words
+
+
+def _planned(journey: Journey, name: str, words: Callable[[str], str]) -> list[Line]:
     step = next(each for each in journey.step if each.name == name)
-    asked = f"{step.request.method} {step.request.path}" if step.request else f"looks at the answer of {step.answer_of}"
+    asked = f"{step.request.method} {words(step.request.path)}" if step.request else f"looks at the answer of {step.answer_of}"
     lines = [line((f"{step.title or step.name}  ", PLAIN), (asked, DIM))]
     for call in step.call:
-        ends = f"{call.from_identity or call.source} → {call.to_identity or call.to}{', mTLS' if call.mtls else ''}"
+        ends = f"{words(call.from_identity or call.source)} → {words(call.to_identity or call.to)}{', mTLS' if call.mtls else ''}"
         lines.append(line(("    causes ", DIM), f"{call.title or call.name}: ", (ends, DIM)))
     return lines
 

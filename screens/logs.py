@@ -17,7 +17,6 @@ from meshtui.screens.text import TextScreen
 from meshtui.session import Session
 from meshtui.ui.actions import bindings, by_id, keys_of
 from meshtui.ui.filters import Filter, parse
-from meshtui.ui.links import Link
 from meshtui.ui.log_lines import Page, page, read_entries
 from meshtui.ui.text import clean
 from meshtui.ui.widgets.document_view import DocumentView
@@ -54,11 +53,6 @@ class LogScreen(TextScreen):
     def crumb(self) -> str:
         """What the header calls this screen."""
         return f"Log of {self._workload.ref.name}"
-
-    @property
-    def link(self) -> Link | None:
-        """The flow of the line under the cursor."""
-        return self.query_one(DocumentView).link
 
     def on_mount(self) -> None:
         """Follow the logs."""

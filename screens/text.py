@@ -10,6 +10,7 @@ from textual.widgets import Footer, Input, Static
 from meshtui.screens.acting import LinkScreen
 from meshtui.session import Session
 from meshtui.ui.document import Document
+from meshtui.ui.links import Link
 from meshtui.ui.text import clean
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.prompt import Prompt
@@ -23,6 +24,11 @@ class TextScreen(LinkScreen):
         super().__init__(session)
         self._needle = ""
 
+    @property
+    def link(self) -> Link | None:
+        """What the cursor rests on."""
+        return self.query_one(DocumentView).link
+
     def compose(self) -> ComposeResult:
         """The text between header and footer."""
         yield StatusBar(id="status")
@@ -34,11 +40,6 @@ class TextScreen(LinkScreen):
     def show(self, document: Document) -> None:
         """Show a document. What is searched for is marked in it, too."""
         self.query_one(DocumentView).show(document)
-        self._say()
-
-    def show_text(self, title: str, text: str) -> None:
-        """Show plain text."""
-        self.query_one(DocumentView).show_text(title, text)
         self._say()
 
     def action_search(self) -> None:
@@ -65,7 +66,7 @@ class TextScreen(LinkScreen):
         """Save the text as a file."""
         view = self.query_one(DocumentView)
         name = view.plain.split("\n", 1)[0] or self.PLACE
-        self.write_file(f"{view.plain}\n", f"{self.PLACE}-{name}", "yaml" if self.PLACE == "yaml" else "txt")
+        self.write_file(f"{view.plain}\n", f"{self.PLACE}-{name}", "txt")
 
     def action_search_next(self, by: int) -> None:
         """Show the next match, or the one before."""

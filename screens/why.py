@@ -110,14 +110,13 @@ class WhyScreen(LinkScreen):
     def _open(self, event: PathView.Chosen) -> None:
         open_link(self, self._session, event.item)
 
-    def action_probe(self) -> None:
-        """Probe this flow, after a confirmation."""
-        from meshtui.screens.probe import ProbeScreen
+    def flow_of_link(self) -> Flow | None:
+        """The flow under the cursor, else the one that is explained: what acts on a flow acts on it wherever the cursor is."""
+        return super().flow_of_link() or self._flow
 
-        self.app.push_screen(ProbeScreen(self._session, str(self._flow.source), [self._flow], at_once=True))
-
-    def action_edit(self) -> None:
-        """Open the flow screen with this flow."""
-        from meshtui.screens.flow import FlowScreen, written_ends
-
-        self.app.push_screen(FlowScreen(self._session, *written_ends(self._flow)))
+    def action_why(self) -> None:
+        """Explain another flow that the cursor rests on."""
+        if self.flow_of_link() == self._flow:
+            self.notify("this screen explains it: ↑ ↓ to another flow, or f to type one", timeout=3)
+        else:
+            super().action_why()

@@ -88,12 +88,17 @@ def entrance_of(journey: Journey, values: Mapping[str, Scalar]) -> tuple[Entranc
     return Entrance(namespace, name, host), url
 
 
-def requests_in_words(journey: Journey, values: Mapping[str, Scalar]) -> list[str]:
-    """All requests that would be sent, for the confirmation; variables that are set from answers are shown by name."""
+def in_words(journey: Journey, values: Mapping[str, Scalar]) -> Callable[[str], str]:
+    """How a template of a journey is shown: without secrets; variables that are set from answers are shown by name."""
     taken = {name: f"{{{name}}}" for step in journey.step for name in step.take}
     variables, secrets = Variables(taken | dict(values)), secrets_of(journey, values)
-    found = (f"{request.method:<6} {redact(variables.text(request.path), secrets)}" for request in journey.requests)
-    return list(dict.fromkeys(found))
+    return lambda template: redact(variables.text(template), secrets)
+
+
+def requests_in_words(journey: Journey, values: Mapping[str, Scalar]) -> list[str]:
+    """All requests that would be sent, for the confirmation."""
+    words = in_words(journey, values)
+    return list(dict.fromkeys(f"{request.method:<6} {words(request.path)}" for request in journey.requests))
 
 
 def refusal(journey: Journey, read_only: str) -> str:

@@ -18,7 +18,7 @@ NAME = Content.styled(" meshtui", "bold")
 LOADING_MARK, LOADING_WORDS = "…", "… loading"
 NARROW_BELOW = 100
 """Columns below which tabs and header are short."""
-_SHORT = {"AuthorizationPolicies": "Authz", "NetworkPolicies": "NetPol"}
+_SHORT = {"Namespaces": "NS", "AuthorizationPolicies": "Authz", "NetworkPolicies": "NetPol"}
 
 
 @dataclass(frozen=True, slots=True)

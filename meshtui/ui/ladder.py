@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -11,10 +12,11 @@ from meshtui.engine.explain.wording import in_words
 from meshtui.mesh.report import Difference
 from meshtui.model.change import VerdictChange
 from meshtui.model.flow import Flow
+from meshtui.model.ids import ObjectRef
 from meshtui.model.observation import Observation
 from meshtui.model.verdict import StepResult, Verdict
 from meshtui.sources.edits import edit_to_yaml
-from meshtui.ui.document import BAD, DIM, OK, STRONG, WARN, Document, Line, Section, Word, line
+from meshtui.ui.document import BAD, DIM, OK, PLAIN, STRONG, WARN, Document, Line, Section, Word, line
 from meshtui.ui.text import age
 from meshtui.ui.verdicts import VERDICTS, agreement, seen_ago
 
@@ -138,8 +140,19 @@ def _observed(observation: Observation, now: datetime, *, old: bool) -> tuple[Li
 def _ladder(verdict: Verdict) -> tuple[Line, ...]:
     lines: list[Line] = []
     for step in verdict.steps:
-        lines.append(line(_STEPS[step.result], f" {step.layer.value}: {in_words(step.reason)}"))
+        refs = [decider.ref for decider in step.objects]
+        lines.append((Word(*_STEPS[step.result]), *linked(f" {step.layer.value}: {in_words(step.reason)}", refs)))
         others = [str(d.ref) for d in step.objects if d != verdict.decided_by]
         more = f"; considered: {', '.join(others[:4])}" if others else ""
-        lines.append(line((f"        at {step.where}{more}", DIM)))
+        lines.append(linked(f"        at {step.where}{more}", refs, DIM))
     return tuple(lines) or (line(("nothing stands between them", DIM)),)
+
+
+def linked(text: str, refs: Iterable[ObjectRef], tone: str = PLAIN) -> Line:
+    """A text in which the objects that it names are links."""
+    named = {str(ref): ref for ref in refs}
+    if not named:
+        return (Word(text, tone),)
+    names = "|".join(re.escape(name) for name in sorted(named, key=len, reverse=True))
+    parts = re.split(rf"((?:{names})(?![\w-]|[.]\w))", text)
+    return tuple(Word(part, tone, named.get(part)) for part in parts if part)

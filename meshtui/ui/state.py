@@ -10,7 +10,7 @@ from meshtui.model.snapshot import KindState, KindStatus
 from meshtui.ui.document import BAD, DIM, STRONG, WARN, Document, Section, line
 from meshtui.ui.frame import LOADING_MARK, loading
 
-__all__ = ["MARKS", "empty", "face", "failed", "loading"]
+__all__ = ["COUNTED", "MARKS", "empty", "face", "failed", "loading"]
 
 
 MARKS = {
@@ -23,6 +23,8 @@ MARKS = {
     KindStatus.BROKEN: "✗",
 }
 """How a title says in which state its kind is."""
+COUNTED = frozenset({KindStatus.SYNCED, KindStatus.STALE})
+"""The states in which the number of objects is known."""
 
 
 def empty(kind: str, namespace: str, needle: str, nothing: str = "", *, wrong: str = "") -> Document:

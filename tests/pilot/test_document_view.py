@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from textual.app import App, ComposeResult
 
+from meshtui.model.ids import ObjectRef
 from meshtui.ui.document import Document, facts, line, section
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.yaml_marks import YamlLines
 
 
 class Host(App[None]):
@@ -19,6 +21,11 @@ class Host(App[None]):
 @pytest.fixture
 def host() -> Host:
     return Host()
+
+
+def show_text(view: DocumentView, text: str) -> None:
+    """Show a text that isn't a document."""
+    view.show_yaml("t", YamlLines(text, ObjectRef("ConfigMap", "ecom", "t")))
 
 
 def rows(view: DocumentView) -> list[str]:
@@ -56,7 +63,7 @@ async def test_lines_go_on_indented_and_names_are_whole(host: Host) -> None:
 async def test_the_line_at_the_top_stays_there_when_the_width_changes(host: Host) -> None:
     async with host.run_test(size=(40, 10)) as pilot:
         view = host.query_one(DocumentView)
-        view.show_text("t", "\n".join(f"{n} " + "word " * 12 for n in range(100)))
+        show_text(view, "\n".join(f"{n} " + "word " * 12 for n in range(100)))
         await pilot.pause()
         view.scroll_to(y=view._row_of(50, 0), animate=False, force=True)
         await pilot.pause()
@@ -69,7 +76,7 @@ async def test_the_line_at_the_top_stays_there_when_the_width_changes(host: Host
 async def test_matches_are_found_across_the_places_where_lines_break(host: Host) -> None:
     async with host.run_test(size=(30, 6)) as pilot:
         view = host.query_one(DocumentView)
-        view.show_text("t", "\n".join(["nothing"] * 20 + ["spiffe://cluster.local/ns/ecom/sa/ecom-db"] + ["x"] * 20 + ["Ecom"]))
+        show_text(view, "\n".join(["nothing"] * 20 + ["spiffe://cluster.local/ns/ecom/sa/ecom-db"] + ["x"] * 20 + ["Ecom"]))
         await pilot.pause()
         view.find("NS/ecom/sa")
         assert view.found == (0, 0)
@@ -93,7 +100,7 @@ async def test_matches_are_found_across_the_places_where_lines_break(host: Host)
 async def test_ten_thousand_lines_are_not_rendered_at_once(host: Host) -> None:
     async with host.run_test(size=(80, 24)) as pilot:
         view = host.query_one(DocumentView)
-        view.show_text("t", "\n".join(f"line {n}" for n in range(10_000)))
+        show_text(view, "\n".join(f"line {n}" for n in range(10_000)))
         await pilot.pause()
         assert len(view._strips) < 100
         view.scroll_end(animate=False, force=True)
@@ -104,7 +111,7 @@ async def test_ten_thousand_lines_are_not_rendered_at_once(host: Host) -> None:
 async def test_what_is_selected_is_copied_without_the_breaks(host: Host) -> None:
     async with host.run_test(size=(30, 10)) as pilot:
         view = host.query_one(DocumentView)
-        view.show_text("t", "spiffe://cluster.local/ns/ecom/sa/ecom-db")
+        show_text(view, "spiffe://cluster.local/ns/ecom/sa/ecom-db")
         await pilot.pause()
         assert rows(view)[1].strip()
         await pilot.mouse_down(DocumentView, offset=(0, 0))

@@ -65,6 +65,8 @@ async def test_elsewhere_one_that_changes_something_asks_and_no_sends_nothing():
         await listed(app, pilot)
         await pilot.press("down")
         await until(pilot, lambda: "changes something: asks first" in shown(app))
+        assert "{" not in shown(app)  # what will be sent, and not how it is written
+        assert f"stock by 1  GET {STOCK[1]}" in shown(app)
         await pilot.press("r")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen) and "This changes something there" in shown(app))
         assert shop.url in shown(app)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from textual.command import CommandList
 from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
@@ -26,6 +27,7 @@ from meshtui.screens.yaml import YamlScreen
 from meshtui.session import Session
 from meshtui.settings import Probe, load_settings
 from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.ui.fuzzy import rank
 from meshtui.ui.widgets.detail import Detail
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.live import LiveMap
@@ -261,6 +263,18 @@ async def test_the_palette_has_every_command() -> None:
         } <= titles
         await pilot.press("ctrl+p")
         await until(pilot, lambda: bool(pilot.app.screen.query(Input)))
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"), [("mat", "Matrix"), ("filt", "Filter"), ("gtw", "Go to Workloads"), ("workl", "Go to Workloads")]
+)
+async def test_the_palette_ranks_as_the_prompt_does(typed: str, first: str) -> None:
+    async with bookstore_app() as (_, pilot, screen):
+        commands = pilot.app.get_system_commands(screen)
+        assert rank(typed, [command.title for command in commands])[0] == first
+        await pilot.press("ctrl+p", *typed)
+        listed = pilot.app.screen.query_one(CommandList)
+        await until(pilot, lambda: listed.option_count > 0 and str(listed.get_option_at_index(0).prompt).startswith(first))
 
 
 async def test_the_detail_follows_the_cursor() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
+from meshtui.findings import NotEvaluated
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
 from meshtui.screens.describe import DescribeScreen
@@ -19,8 +20,12 @@ from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.live import LiveMap, LivePath
 from meshtui.ui.widgets.pane_box import PaneBox
 from meshtui.ui.widgets.table import RELATED
+from meshtui.ui.widgets.tabs import KindTabs
 from tests.fakes.screens import table_of
 from tests.pilot.test_keys import bookstore_app, names, until
+from tests.snapshot.conftest import settle
+from tests.snapshot.test_findings import FINDINGS
+from tests.snapshot.test_findings import app_on as found_app
 
 WIDE, NARROW = (120, 40), (80, 24)
 DEPLOYMENT = ObjectRef("Deployment", "ecom", "ecom-service")
@@ -50,6 +55,17 @@ async def on(pilot: Pilot[Any], screen: MainScreen, name: str) -> None:
     place = [column.title for column in table.columns].index("NAME")
     table.select(next(row.uid for row in table.rows if row.cells[place].text == name))
     await pilot.pause()
+
+
+async def test_a_narrow_pane_shows_how_many_pods_are_ready_only_when_some_are_not() -> None:
+    async with bookstore_app(WIDE) as (api, pilot, screen):
+        titles = lambda: [column.title for column in table_of(screen).columns]  # noqa: E731
+        assert "READY" not in titles()
+        pod = next(pod for pod in api.store.list("pods", "ecom") if pod["metadata"]["name"].startswith("ecom-db"))
+        failing = [{**each, "status": "False"} for each in pod["status"]["conditions"]]
+        api.store.update("pods", {**pod, "status": {**pod["status"], "conditions": failing}})
+        await until(pilot, lambda: "READY" in titles())
+        assert "0/1" in table_of(screen).rows[0].text()
 
 
 async def test_digits_tab_and_the_mouse_move_the_focus_and_the_focused_pane_grows() -> None:
@@ -163,13 +179,13 @@ async def test_enter_on_a_map_s_name_moves_the_cursor_there_and_minus_leads_back
         chart = screen.query_one(LiveMap)
         await on(pilot, screen, "ecom-service")
         await until(pilot, lambda: chart.map is not None and chart.map.ref == DEPLOYMENT)
-        item = next(
-            each for each in chart.picture.items if isinstance(each.link, ObjectRef) and each.link.name == "inventory-service"
-        )
+        called = ObjectRef("Deployment", "inventory", "inventory-service")
+        await until(pilot, lambda: any(each.link == called for each in chart.picture.items))
+        item = next(each for each in chart.picture.items if each.link == called)
         await pilot.press("right")
         chart.select(item.id)
         await pilot.press("enter")
-        await until(pilot, lambda: screen._row_link() == ObjectRef("Deployment", "inventory", "inventory-service"))
+        await until(pilot, lambda: screen._row_link() == called)
         await until(pilot, lambda: chart.map is not None and chart.map.name == "inventory-service")
         await pilot.press("minus")
         await until(pilot, lambda: screen._row_link() == DEPLOYMENT or screen.pane.id == "workloads")
@@ -340,3 +356,33 @@ async def test_the_namespaces_are_opened_at_the_one_of_the_workload_until_the_cu
         await pilot.press("2", "g", "1")
         await pilot.pause()
         assert screen.link == left != ObjectRef("Namespace", "", "ecom")
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)], ids=["wide", "narrow"])
+async def test_every_title_counts_the_rows_that_are_shown(size: tuple[int, int]) -> None:
+    silent = tuple(NotEvaluated(f"MT40{number}", "no call", "no database is read") for number in range(2))
+    app = found_app(*FINDINGS, silent=silent)
+    async with app.run_test(size=size) as pilot:
+        await settle(pilot)
+        screen = app.screen
+        assert isinstance(screen, MainScreen)
+
+        def title() -> str:
+            if size[0] >= 110:
+                return screen.box._border_title.plain.partition(" ")[2]
+            tabs = str(screen.query_one(KindTabs).render())
+            return tabs.partition("[")[2].partition("]")[0].partition(" ")[2]
+
+        for key in "12346":
+            await pilot.press(key)
+            await settle(pilot)
+            assert title().split()[-1] == str(len(screen.table.rows)) != "0"
+        await pilot.press("5")
+        await settle(pilot)
+        assert len(screen.table.rows) == 6
+        assert title() == ("Findings · 3 · 1 ignored · 2 not evaluated" if size[0] >= 110 else "Findings 3 +3")
+        await pilot.press("slash", *"MT208", "enter")
+        await settle(pilot)
+        assert len(screen.table.rows) == 2
+        wide = "Findings · 1 of 3 · 1 of 1 ignored · /MT208"
+        assert title() == (wide if size[0] >= 110 else "Findings 1 of 3")

@@ -54,7 +54,7 @@ async def test_p_on_a_node_asks_its_pods(monkeypatch: pytest.MonkeyPatch) -> Non
         await pilot.press("p")
         await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
         question = pilot.app.screen.query_one(DocumentView).plain
-        assert f"port 15008 of {len(pods)} pod(s) of {node}" in question
+        assert f"port 15008 of {len(pods)} pods of {node}" in question
         assert "in ecom as default, outside the mesh" in question
         await pilot.press("y")
         await until(pilot, lambda: ANSWERS in detail(screen))

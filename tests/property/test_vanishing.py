@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import Snapshot
-from meshtui.screens.acting import place_of, workload_ref
+from meshtui.screens.acting import workload_ref
+from meshtui.screens.follow import place_of
 from meshtui.session import Session
 from meshtui.session.current import Current
 from meshtui.settings import Settings
@@ -91,7 +92,7 @@ def test_maps_paths_and_marks_bear_it(ref: ObjectRef, seeds: list[int]) -> None:
     session = racing(seeds)
     has_map(session.snapshot, ref)
     uids_of(session.snapshot, related(session.snapshot, ref))
-    place_of(View(session), ref)
+    place_of(session.snapshot, ref)
     command_of(ref, session)
     data = map_of(session, ref)
     if data is None:

@@ -17,7 +17,7 @@ from meshtui.model.ids import ObjectRef
 from meshtui.model.observation import Observation
 from meshtui.model.reason import Code, because
 from meshtui.model.verdict import Decider, Decision, Hop, Layer, PairVerdict, Step, StepResult, Verdict
-from meshtui.ui.ladder import changed_words, why
+from meshtui.ui.ladder import changed_words, linked, why
 from tests.fakes.frozen import bookstore
 from tests.fakes.snapshots import ambient, namespace, pod, policy, snapshot_of
 
@@ -177,3 +177,14 @@ def test_every_advice_on_the_bookstore_can_be_drawn():
             flow = parse_flow(source, destination)
             verdict = engine.judge(flow)
             assert verdict.decision.value in why(flow, verdict, advise(engine, flow, verdict), NOW).plain()
+
+
+def test_the_objects_that_a_step_names_are_links():
+    refs = [ObjectRef("NetworkPolicy", "ecom", "a"), ObjectRef("NetworkPolicy", "ecom", "a-b"), ObjectRef("Pod", "", "x")]
+    words = linked("no rule of NetworkPolicy ecom/a-b, NetworkPolicy ecom/a allows, NetworkPolicy ecom/a.c", refs)
+    assert [(word.text, word.link) for word in words if word.link is not None] == [
+        ("NetworkPolicy ecom/a-b", refs[1]),
+        ("NetworkPolicy ecom/a", refs[0]),
+    ]
+    assert "".join(word.text for word in words).endswith("allows, NetworkPolicy ecom/a.c")
+    assert [word.text for word in linked("as it is", [])] == ["as it is"]

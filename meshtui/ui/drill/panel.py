@@ -130,17 +130,16 @@ class Guide:
         screen = self._app.screen
         if isinstance(screen, ModalScreen) or not screen.is_mounted:  # a key may have opened it just now
             return
-        panels = screen.query(DrillPanel)
-        if not panels:
-            foot = screen.query(Footer)
-            screen.mount(DrillPanel(), before=foot.first() if foot else None)
-            return
+        there = screen.query(DrillPanel)
+        panel = there.first() if there else DrillPanel()
         side = self._app.size.width >= SIDE_FROM
         screen.set_class(side and not self.folded, "-drilled")
-        for panel in panels:
-            panel.set_class(side and not self.folded, "-side")
-            panel.set_class(self.folded, "-folded")
-            panel.say(self._lines(side=side))
+        panel.set_class(side and not self.folded, "-side")
+        panel.set_class(self.folded, "-folded")
+        panel.say(self._lines(side=side))
+        if not there:
+            foot = screen.query(Footer)
+            screen.mount(panel, before=foot.first() if foot else None)
 
     def _lines(self, *, side: bool) -> list[Line]:
         if isinstance(self._what, Tour):

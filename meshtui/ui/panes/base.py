@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from meshtui.model.ids import ObjectRef
@@ -37,6 +37,8 @@ class Pane:
     detail: Callable[[View, str], Document]
     counted: Callable[[View], int] | None = None
     """How many there are, where the Snapshot alone doesn't say."""
+    apart: Callable[[View, str], str] | None = None
+    """Of a row, by its UID, in a word or two why it is counted apart; empty for the others. None: all are counted together."""
     glance: tuple[str, ...] = ()
     """The titles of the columns that are shown where the pane is narrow; empty: all."""
     nothing: str = ""
@@ -54,6 +56,17 @@ class Pane:
             return self.counted(view)
         session = view.session
         return sum(not namespace or in_scope(session, namespace) for namespace in self.members(session.snapshot))
+
+    def count_apart(self, view: View) -> int:
+        """How many rows there are beside those that are counted."""
+        return len(self.rows(view)) - self.count(view) if self.apart is not None else 0
+
+    def tally(self, view: View, rows: Sequence[Row]) -> Mapping[str, int]:
+        """How many of some rows there are, by the word of those that are counted apart; first the others, by an empty word."""
+        if self.apart is None:
+            return {"": len(rows)}
+        found = Counter(self.apart(view, row.uid) for row in rows)
+        return {"": found[""], **dict(sorted(found.items()))}
 
 
 def in_scope(session: Session, namespace: str) -> bool:

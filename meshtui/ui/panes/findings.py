@@ -57,6 +57,13 @@ def _count(view: View) -> int:
     return sum(count for name, count in view.marks().by_namespace.items() if in_scope(session, name))
 
 
+def _apart(view: View, uid: str) -> str:
+    finding = finding_of(view, uid)
+    if finding is None:
+        return "not evaluated"
+    return "ignored" if finding.ignored else ""
+
+
 def _row(uid: str, finding: Finding) -> Row:
     mark, tone = SEVERITIES[finding.severity]
     ignored = bool(finding.ignored)
@@ -140,4 +147,5 @@ PANE = Pane(
     detail=_detail,
     nothing="none of the rules fires; that a rule isn't there proves nothing: p on a workload asks reality",
     counted=_count,
+    apart=_apart,
 )

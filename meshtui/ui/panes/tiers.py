@@ -101,6 +101,7 @@ PANE = Pane(
     columns=_COLUMNS,
     glance=("", "TIER", "AT ITS END", "POLICIES"),
     members=lambda _: (),
+    counted=lambda view: len(_rows(view)),
     rows=_rows,
     ref_of=_ref,
     detail=_detail,

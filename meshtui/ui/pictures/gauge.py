@@ -84,6 +84,8 @@ def _draw(canvas: Canvas, gauge: Gauge, y: int) -> None:
         canvas.put(x + 2, y, verdict, tone)
     elif verdict and x + 2 < canvas.width:
         canvas.put(x + 2, y, verdict[0], tone)
+    if not (_is_known(gauge.level.before) or _is_known(gauge.level.after)):
+        return  # a bar would say something
     means = _meaning(gauge)
     length = canvas.width - cell_len(means) - 2
     if length < 24:
@@ -95,9 +97,6 @@ def _draw(canvas: Canvas, gauge: Gauge, y: int) -> None:
 def _bar(canvas: Canvas, gauge: Gauge, y: int, length: int) -> None:
     """From 0 to the whole, or to what is needed. A change has at least one cell."""
     known = [value for value in (gauge.level.before, gauge.level.after) if _is_known(value)]
-    if not known:
-        canvas.put(0, y, FREE * length, DIM)
-        return
     before, after = known[0] or 0.0, known[-1] or 0.0
     whole = _whole(gauge, before, after)
     low, high = sorted(round(length * min(1.0, max(0.0, value / whole))) for value in (before, after))

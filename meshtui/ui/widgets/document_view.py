@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual import events
@@ -21,14 +21,17 @@ from textual.visual import Visual
 from meshtui.ui.actions import bindings
 from meshtui.ui.document import Document, Line, Section, Spot
 from meshtui.ui.links import Link
-from meshtui.ui.text import clean
 from meshtui.ui.wrap import Piece, wrap
+from meshtui.ui.yaml_marks import YamlLines
 
 _LINK, _CURSOR = "underline", "bold reverse"
 _FOUND, _HERE = "reverse", "bold underline reverse"
 _HEAD = 2
 """The lines of a document before the first line of its first section, if that has no title."""
 _ROWS_KEPT = 2_000
+_MARGIN = 2
+"""The cells of the margin with marks, where there is one."""
+_NO_MARGIN: Mapping[int, Content] = {}
 
 
 class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
@@ -39,6 +42,8 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002  (Textual's own name)
         super().__init__(id=id, classes=classes)
         self._lines: Sequence[Content] = ()
+        self._texts: Sequence[str] = ()
+        self._margin: Mapping[int, Content] = {}
         self._title = ""
         self._wrapped: tuple[int, list[tuple[int, Piece]]] = 0, []
         self._strips: dict[int, Strip] = {}
@@ -68,13 +73,22 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
         elif moved != self._spots:
             self._take_spots(moved)
 
-    def show_text(self, title: str, text: str) -> None:
-        """Show plain text from a cluster, with each line cleaned."""
-        cleaned = [clean(row) for row in text.split("\n")]
-        self._show(title, "\n".join(cleaned), [Content(row) for row in cleaned])
+    def show_yaml(self, title: str, yaml: YamlLines) -> None:
+        """Show YAML with its marks, which aren't part of what is selected."""
+        self._show(title, yaml.plain, yaml, yaml.spots, yaml.texts, yaml.margin)
 
-    def _show(self, title: str, plain: str, lines: Sequence[Content], spots: Sequence[Spot] = ()) -> None:
-        self.plain, self._lines = plain, lines
+    def _show(
+        self,
+        title: str,
+        plain: str,
+        lines: Sequence[Content],
+        spots: Sequence[Spot] = (),
+        texts: Sequence[str] | None = None,
+        margin: Mapping[int, Content] = _NO_MARGIN,
+    ) -> None:
+        """Show lines. ``texts`` are their texts, where lines are made only when they are drawn; ``margin`` stands before them."""
+        self.plain, self._lines, self._margin = plain, lines, margin
+        self._texts = [each.plain for each in lines] if texts is None else texts
         self._take_spots(spots)
         self._search()
         self._lay_out(self.scrollable_content_region.width)
@@ -101,7 +115,12 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh()
 
     def _rows_at(self, width: int) -> list[tuple[int, Piece]]:
-        return [(number, piece) for number, line in enumerate(self._lines) for piece in wrap(line.plain, width)]
+        room = width - self._margin_width
+        return [(number, piece) for number, text in enumerate(self._texts) for piece in wrap(text, room)]
+
+    @property
+    def _margin_width(self) -> int:
+        return _MARGIN if self._margin else 0
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """The number of rows at a width, where the height follows the text."""
@@ -209,7 +228,7 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
         if not 0 <= row < len(rows):
             return
         number, piece = rows[row]
-        place = piece.start + event.x - self.gutter.left - piece.indent
+        place = piece.start + event.x - self.gutter.left - self._margin_width - piece.indent
         for index, spot in enumerate(self._spots):
             if spot.line == number and spot.start <= place < spot.end:
                 self._rest_on(index)
@@ -261,10 +280,17 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
             line = line.stylize(_HERE if index == self._here else _FOUND, start, end)
         if selection is not None and (span := selection.get_span(number)) is not None:
             line = line.stylize(self.screen.get_visual_style("screen--selection"), span[0], len(line) if span[1] < 0 else span[1])
-        part = line[piece.start : piece.end]
-        strips = Visual.to_strips(self, part, max(1, width - piece.indent), 1, self.visual_style, apply_selection=False)
-        body = (strips[0] if strips else Strip.blank(0)).apply_offsets(piece.start, number)
-        return Strip.join([Strip.blank(piece.indent, self.rich_style), body]) if piece.indent else body
+        indent = self._margin_width + piece.indent
+        body = self._strip_of(line[piece.start : piece.end], width - indent).apply_offsets(piece.start, number)
+        if not indent:
+            return body
+        mark = self._margin.get(number) if piece.start == 0 else None
+        before = self._strip_of(mark, indent) if mark is not None else Strip([])
+        return Strip.join([before.extend_cell_length(indent, self.rich_style), body])
+
+    def _strip_of(self, part: Content, width: int) -> Strip:
+        strips = Visual.to_strips(self, part, max(1, width), 1, self.visual_style, apply_selection=False)
+        return strips[0] if strips else Strip.blank(0)
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The selected text, with the document's own lines: what is broken on the screen is whole."""
@@ -304,7 +330,7 @@ class DocumentView(ScrollView, can_focus=True, inherit_bindings=False):
             exact = self._needle != self._needle.lower()
             pattern = re.compile(re.escape(self._needle), 0 if exact else re.IGNORECASE)
             self._matches = [
-                (number, *match.span()) for number, line in enumerate(self._lines) for match in pattern.finditer(line.plain)
+                (number, *match.span()) for number, text in enumerate(self._texts) for match in pattern.finditer(text)
             ]
         self._here = min(self._here, max(0, len(self._matches) - 1))
 

@@ -7,12 +7,12 @@ from textual.containers import Vertical
 
 from meshtui.model.snapshot import KindStatus
 from meshtui.ui import state
-from meshtui.ui.document import Document
+from meshtui.ui.document import BAD, WARN, Document
 from meshtui.ui.filters import parse
 from meshtui.ui.labels import labels_by_uid
 from meshtui.ui.panes import Pane
 from meshtui.ui.sorting import letters_of, order_of
-from meshtui.ui.state import MARKS
+from meshtui.ui.state import COUNTED, MARKS
 from meshtui.ui.text import titled
 from meshtui.ui.view import View
 from meshtui.ui.widgets.document_view import DocumentView
@@ -21,7 +21,8 @@ from meshtui.ui.widgets.table import Column, ObjectTable, Row
 _NOTHING = frozenset({"", "-", "0"})
 """Cells that are left out of a narrow pane, if a whole column has no others."""
 NARROW_BELOW = 64
-"""With fewer cells, a pane shows only the columns for a glance."""
+"""With fewer cells, a pane shows only the columns for a glance, and those with something wrong in them."""
+_ALARMING = frozenset({BAD, WARN})
 
 
 class PaneBox(Vertical):
@@ -44,7 +45,8 @@ class PaneBox(Vertical):
         self.sort = ""
         """The title of the column by which the rows are sorted; empty: in the pane's own order."""
         self.reverse = False
-        self.total = 0
+        self.amounts: tuple[str, ...] = ()
+        """How many rows are shown, and of how many if a filter leaves some out; then those that are counted apart."""
         self._narrow = False
         self._parts: tuple[dict[str, tuple[Row, Row]], tuple[int, ...]] = {}, ()
 
@@ -101,18 +103,26 @@ class PaneBox(Vertical):
         """The columns that fit the width and say something, and the rows that the filter leaves."""
         pane, session = self.pane, self._view.session
         rows = pane.rows(self._view)
-        self.total = len(rows)
         self._narrow = 0 < self.size.width < NARROW_BELOW
         glance = pane.glance if self._narrow and not self.all_columns else ()
         shown = [
             place
             for place, column in enumerate(pane.columns)
             if not (session.namespace and column.title == "NAMESPACE")
-            and not (glance and (column.title not in glance or _says_nothing(rows, place)))
+            and not (glance and not (_alarms(rows, place) if column.title not in glance else _says(rows, place)))
             and (column.usual is None or any(row.cells[place].text != column.usual for row in rows))
         ]
-        rows = self._chosen(rows)
-        return tuple(pane.columns[place] for place in shown), self._parts_of(rows, tuple(shown))
+        chosen = self._chosen(rows)
+        self.amounts = self._counted(rows, chosen)
+        return tuple(pane.columns[place] for place in shown), self._parts_of(chosen, tuple(shown))
+
+    def _counted(self, rows: list[Row], chosen: list[Row]) -> tuple[str, ...]:
+        shown = self.pane.tally(self._view, chosen)
+        numbers = {
+            word: f"{shown.get(word, 0)} of {total}" if self.needle else str(total)
+            for word, total in self.pane.tally(self._view, rows).items()
+        }
+        return tuple(f"{number} {word}".rstrip() for word, number in numbers.items() if not word or word in shown)
 
     def _parts_of(self, rows: list[Row], shown: tuple[int, ...]) -> list[Row]:
         """The rows with the shown cells only; of a row that is the same as before, the same part."""
@@ -177,22 +187,28 @@ class PaneBox(Vertical):
 
     def _title(self) -> list[str]:
         pane = self.pane
+        status = status_of(self._view, pane)
+        first, *others = self.amounts or ("",)
+        known = status in COUNTED
         parts = [f"{pane.order} {pane.title}"] if pane.tab else [pane.title]
-        parts += [amount(self._view, pane)]
+        parts.append(" ".join(text for text in (first if known else "", MARKS.get(status, "")) if text))
+        parts += others if known else []
         if self.needle:
-            parts.append(f"/{self.needle} {len(self.table.rows)} of {self.total}")
+            parts.append(f"/{self.needle}")
         if self.by_change:
             parts.append("↓ change")
         return parts
 
 
-def _says_nothing(rows: list[Row], place: int) -> bool:
-    return all(row.cells[place].text in _NOTHING and row.cells[place].since is None for row in rows)
+def _says(rows: list[Row], place: int) -> bool:
+    return any(row.cells[place].text not in _NOTHING or row.cells[place].since is not None for row in rows)
 
 
-def amount(view: View, pane: Pane) -> str:
-    """How many objects a pane has, or the mark of the state in which its kind is."""
+def _alarms(rows: list[Row], place: int) -> bool:
+    return any(row.cells[place].tone in _ALARMING for row in rows)
+
+
+def status_of(view: View, pane: Pane) -> KindStatus:
+    """The state in which a pane's kind is."""
     session = view.session
-    status = KindStatus.LOADING if session.loading else session.snapshot.kind_state(pane.kind).status
-    known = status in {KindStatus.SYNCED, KindStatus.STALE}
-    return " ".join(text for text in (str(pane.count(view)) if known else "", MARKS.get(status, "")) if text)
+    return KindStatus.LOADING if session.loading else session.snapshot.kind_state(pane.kind).status

@@ -7,21 +7,21 @@ from textual.widgets import Static
 from meshtui.model.snapshot import KindStatus
 from meshtui.ui.frame import NARROW_BELOW, Tab, tab_line
 from meshtui.ui.panes import Pane
-from meshtui.ui.state import MARKS
+from meshtui.ui.state import COUNTED, MARKS
 
 
 class KindTabs(Static):
     """One line of tabs; a click or a digit chooses."""
 
-    _drawn: tuple[list[tuple[Pane, int, KindStatus]], Pane, bool] | None = None
-    _shown: tuple[list[tuple[Pane, int, KindStatus]], Pane] | None = None
+    _drawn: tuple[list[tuple[Pane, str, KindStatus]], Pane, bool] | None = None
+    _shown: tuple[list[tuple[Pane, str, KindStatus]], Pane] | None = None
 
     def on_resize(self) -> None:
         """Choose the words for the new width."""
         if self._shown is not None:
             self.show(*self._shown)
 
-    def show(self, entries: list[tuple[Pane, int, KindStatus]], current: Pane) -> None:
+    def show(self, entries: list[tuple[Pane, str, KindStatus]], current: Pane) -> None:
         """Show the tabs: each pane with the number of its objects and the state of its kind."""
         self._shown = entries, current
         narrow = (self.size.width or self.app.size.width) < NARROW_BELOW
@@ -32,9 +32,9 @@ class KindTabs(Static):
             Tab(
                 pane.order,
                 pane.title,
-                str(count) if status in {KindStatus.SYNCED, KindStatus.STALE} else "",
+                amount if status in COUNTED else "",
                 MARKS.get(status, ""),
             )
-            for pane, count, status in entries
+            for pane, amount, status in entries
         ]
         self.update(tab_line(tabs, current.order, narrow=narrow), layout=False)  # one line, whatever it says
