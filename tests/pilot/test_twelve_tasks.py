@@ -147,7 +147,9 @@ async def test_a_filter_by_label_is_said_to_be_there(bookstore: Sandbox) -> None
         await person.does(20, ("slash", (HINT,)))
         person.shows("-l app=x a label")
         *letters, last = "-l app=keycloak"
-        await person.does(20, *((letter, ()) for letter in letters), (last, ("/-l app=keycloak 1 of 11",)), ("enter", ()))
+        await person.does(
+            20, *((letter, ()) for letter in letters), (last, ("2 Workloads · 1 of 11 · /-l app=keycloak",)), ("enter", ())
+        )
         person.shows("identity", "keycloak", "ambient", "keycloak")
         assert not any("ecom-service " in row[LEFT] and "amb" in row[LEFT] for row in person.rows)
 
