@@ -99,14 +99,13 @@ class LinkScreen(ActionScreen):
 
     def action_flow(self) -> None:
         """Type a flow, beginning with this one, or from this workload; of a finding, show its fix."""
-        from meshtui.screens.flow import FlowScreen
+        from meshtui.screens.flow import FlowScreen, written_ends
 
         flow = self.flow_of_link()
         if isinstance(self.link, Finding):
             self.action_fix()
         elif flow is not None:
-            port = f":{flow.port}" if flow.port is not None else ""
-            self.app.push_screen(FlowScreen(self._session, str(flow.source), f"{flow.destination}{port}"))
+            self.app.push_screen(FlowScreen(self._session, *written_ends(flow)))
         else:
             self._type_flow(self.workload_of_link())
 

@@ -40,6 +40,12 @@ _FIELDS = (
 _METHOD = re.compile(r"[A-Z]+\Z")
 
 
+def written_ends(flow: Flow) -> tuple[str, str]:
+    """FROM and TO:PORT of a flow, as they are typed."""
+    port = f":{flow.port}" if flow.port is not None else ""
+    return str(flow.source), f"{flow.destination}{port}"
+
+
 def source_names(snapshot: Snapshot) -> Iterator[str]:
     """Possible sources of a flow, as references: workloads, external, pods."""
     yield from sorted(str(workload_endpoint(ref)) for ref in snapshot.workloads if ref.kind != "Pod")

@@ -13,14 +13,18 @@ from textual.widgets import Input
 
 from meshtui.engine.path.relations import PROBED, flows_from_all
 from meshtui.model.errors import MeshtuiError
+from meshtui.model.finding import Finding
 from meshtui.model.ids import ObjectRef
 from meshtui.remembered import Remembered
+from meshtui.screens.acting import workload_ref
 from meshtui.screens.follow import place_of
 from meshtui.screens.panes import PanesScreen
 from meshtui.session import Session
 from meshtui.ui.actions import bindings, by_id, typed
 from meshtui.ui.actions import on as on_place
+from meshtui.ui.filters import HINT
 from meshtui.ui.history import History, Place
+from meshtui.ui.links import Link
 from meshtui.ui.panes import Pane, pane_called, panes, tabbed
 from meshtui.ui.saving import table_text
 from meshtui.ui.sorting import letters_of, written
@@ -91,11 +95,21 @@ class MainScreen(PanesScreen):
     # ---- panes
 
     def show_pane(self, pane: Pane) -> None:
-        """Go to a pane. Its cursor is where it was left."""
+        """Go to a pane. Its cursor is where it was left; that of the namespaces begins on the one of what was chosen."""
         self._note()
+        link = self._row_link()
         self._turn_to(pane)
+        if pane.id == "namespaces" and link is not None:
+            self._suggest_namespace(link)
         self._focus_body()
         self._note()
+
+    def _suggest_namespace(self, link: Link) -> None:
+        """Put the cursor of the namespaces, unless it was moved, on the namespace of an object or a finding."""
+        name = link.namespace if isinstance(link, ObjectRef | Finding) else ""
+        namespace = self.session.snapshot.namespace_by_name.get(name)
+        if namespace is not None:
+            self.table.suggest(namespace.meta.uid)
 
     def _note(self) -> None:
         """Remember this view."""
@@ -183,10 +197,9 @@ class MainScreen(PanesScreen):
             self._focus_body()
         elif self.focused in (self.box.table, self.box.document) and self.query_one("#right").display:
             self.set_focus(self._map if self._map.display else self._detail)
-            flow = self._path.about
-            edge = next((item for item in self._map.picture.items if item.link == flow), None) if flow is not None else None
-            if edge is not None:
-                self._map.select(edge.id)
+            self._to_edge = self._map_is_late
+            if not self._to_edge:
+                self._select_edge()
 
     def action_zoom(self) -> None:
         """Show the pane with the focus larger: half of the screen, all of it, then as before."""
@@ -213,7 +226,7 @@ class MainScreen(PanesScreen):
 
     def action_filter(self) -> None:
         """Open the prompt for the filter."""
-        self.query_one(Prompt).ask("/", [], self.needle)
+        self.query_one(Prompt).ask("/", [], self.needle, HINT)
 
     def _filter(self, needle: str) -> None:
         if needle != self.box.needle:
@@ -385,6 +398,21 @@ class MainScreen(PanesScreen):
             return
         self.app.push_screen(FixScreen(self.session, done[-1].proposal.finding))
         self.app.call_later(self.app.run_action, "screen.undo")
+
+    def action_why(self) -> None:
+        """Explain the flow; of a workload, first the one whose path is in view: what is typed then takes its place."""
+        from meshtui.screens.flow import FlowScreen, written_ends
+
+        flow, link = self._path.about, self.link
+        if (
+            self._path.display
+            and flow is not None
+            and isinstance(link, ObjectRef)
+            and link == workload_ref(self.session.snapshot, flow.source)
+        ):
+            self.app.push_screen(FlowScreen(self.session, *written_ends(flow)))
+        else:
+            super().action_why()
 
     def action_flow(self) -> None:
         """Open the flow screen; on a finding, its fix."""

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 from textual import events, on, work
 from textual.app import ComposeResult
+from textual.binding import Binding
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
 from textual.widget import Widget
@@ -21,6 +23,7 @@ from meshtui.remembered import Remembered
 from meshtui.screens.acting import LinkScreen
 from meshtui.session import Session
 from meshtui.ui import layout
+from meshtui.ui.actions import by_id, keys_of
 from meshtui.ui.document import DIM, line
 from meshtui.ui.happened import strip
 from meshtui.ui.layout import Zoom
@@ -86,6 +89,8 @@ class PanesScreen(LinkScreen):
         self._relating: Timer | None = None
         self._boxes: list[PaneBox] = []
         self._can_undo = False
+        self._to_edge = False
+        """Whether the cursor of the map goes to the flow of the path once the map is there."""
         self._news = 0
         """How often the session has said that it knows something new."""
         self._made_of: dict[str, tuple[object, ...]] = {}
@@ -123,9 +128,14 @@ class PanesScreen(LinkScreen):
             box.sort, box.reverse = wanted.removeprefix("-"), wanted.startswith("-")
         self._detail.border_title = "Detail"
         self._strip.border_title = "Lately"
+        self._path.border_subtitle = self._ways_to_the_flow()
         self._arrange()
         self._focus_body()
         self.refresh_data()
+
+    def on_screen_resume(self) -> None:
+        """Say at once that one is back here."""
+        self.query_one(StatusBar).show(self.session)
 
     def on_unmount(self) -> None:
         """Stop following."""
@@ -166,8 +176,20 @@ class PanesScreen(LinkScreen):
         return self.query_one(LiveMap)
 
     @property
+    def _map_is_late(self) -> bool:
+        """Whether the map still shows what was under the cursor before: keys that are typed ahead don't mean that."""
+        return self._map.drawn_of != self._mapped()
+
+    @property
     def _path(self) -> LivePath:
         return self.query_one(LivePath)
+
+    def _ways_to_the_flow(self) -> Content:
+        """The keys that act on the flow of the path."""
+        keymap = self.session.settings.keys
+        first, *acts = (by_id()[name] for name in ("main.right", "main.why", "main.probe", "main.copy"))
+        shown = {each.id: self.app.get_key_display(Binding(keys_of(each, keymap)[0], "")) for each in (first, *acts)}
+        return titled(f"{shown[first.id]} to this flow: {', '.join(f'{shown[each.id]} {each.footer}' for each in acts)}")
 
     @property
     def _strip(self) -> DocumentView:
@@ -257,7 +279,8 @@ class PanesScreen(LinkScreen):
 
     def _entitle_map(self) -> None:
         about = self._map.about
-        self._map.border_title = titled("Map", named(about) if about is not None else "")
+        late = " …" if self._map_is_late else ""  # the picture is still that of what was under the cursor before
+        self._map.border_title = titled("Map", f"{named(about)}{late}" if about is not None else "")
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
         """The pane that gets the focus grows."""
@@ -404,7 +427,18 @@ class PanesScreen(LinkScreen):
         link, data = self._map.link, self._map.map
         flow = link if isinstance(link, Flow) else worst_flow(data, self._suspects()) if data is not None else None
         self._path.of(flow)
+        if self._to_edge and not self._map_is_late:  # the key was faster than the map
+            self._to_edge = False
+            if self.focused is self._map and not isinstance(link, Flow):
+                self._select_edge()
         self._arrange()
+
+    def _select_edge(self) -> None:
+        """Put the cursor of the map on the flow whose path is shown."""
+        flow = self._path.about
+        edge = next((item for item in self._map.picture.items if item.link == flow), None) if flow is not None else None
+        if edge is not None:
+            self._map.select(edge.id)
 
     def _suspects(self) -> frozenset[ObjectRef]:
         """The objects of findings about the object of the map, or about a policy that selects it."""
@@ -440,7 +474,8 @@ class PanesScreen(LinkScreen):
     def link(self) -> Link | None:
         """What the cursor rests on: in the part with the focus; without that, the object, or the finding, of the pane's row."""
         focused = self.focused
-        inside = focused.link if isinstance(focused, PictureView | DocumentView) else None
+        late = focused is self._map and self._map_is_late
+        inside = focused.link if isinstance(focused, PictureView | DocumentView) and not late else None
         return inside or self._row_link()
 
     def _row_link(self) -> Link | None:

@@ -117,7 +117,7 @@ async def _drilled(pilot: Pilot[Any], app: MeshtuiApp) -> None:
 
 
 async def _broken(pilot: Pilot[Any], app: MeshtuiApp) -> None:
-    await pilot.press("1", "j")
+    await pilot.press("1")
     await pilot.pause(1.0)
     _save(pilot, "namespaces")
     await pilot.press("2", "j", "p", "a", "enter")

@@ -27,7 +27,8 @@ class Column:
 
     ``least`` is the width down to which it is shortened before those with a higher ``keep``. A column that ``stays`` is never
     hidden; neither is one with ``keep`` above 7. One with ``usual`` is shown only if some row says something else. ``most`` is
-    its width if not all columns fit (0: any). ``brief`` is its title where the whole one has no room.
+    its width if not all columns fit (0: any). ``brief`` is its title where the whole one has no room. ``floor`` is what it has
+    before any column gets more.
     """
 
     title: str
@@ -38,6 +39,7 @@ class Column:
     most: int = 0
     stays: bool = False
     brief: str = ""
+    floor: int = FLOOR
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +54,16 @@ class Need:
     short: int
 
 
-def need(title: str, full: Sequence[int], short: Sequence[int]) -> Need:
-    """The need of a column, given the widths of its texts and of their short forms. No row: the title's width."""
+def need(title: str, full: Sequence[int], short: Sequence[int], brief: str = "") -> Need:
+    """The need of a column, given the widths of its texts and of their short forms. No row: the title's width.
+
+    The short forms stand under the ``brief`` title, if there is one.
+    """
     if full and not any(full):
         return Need(0, 0, 0)
     least = cell_len(title)
     usual = max(least, ordinary(full))
-    return Need(max(least, *full) if full else least, usual, min(usual, max(least, ordinary(short))))
+    return Need(max(least, *full) if full else least, usual, min(usual, max(cell_len(brief) or least, ordinary(short))))
 
 
 def ordinary(widths: Sequence[int]) -> int:
@@ -76,14 +81,14 @@ def ordinary(widths: Sequence[int]) -> int:
 def fit(columns: Sequence[Column], needs: Sequence[Need], width: int) -> list[int]:
     """The widths of the columns of a table with ``width`` cells; 0 means that a column is hidden.
 
-    Columns are hidden, lowest ``keep`` first, only if not all can have ``FLOOR`` cells. Then they grow, highest ``keep`` first:
+    Columns are hidden, lowest ``keep`` first, only if not all can have their ``floor``. Then they grow, highest ``keep`` first:
     all to their ``least``, all to some 20 cells, all to their short forms, all to their usual texts, and all to their longest.
     """
     shown = sorted((i for i, each in enumerate(needs) if each.all), key=lambda i: (-columns[i].keep, i))
     widths = [each.all for each in needs]
     if not width or not shown or _room(widths, width) >= 0:
         return widths
-    widths = [min(FLOOR, each.short) for each in needs]
+    widths = [min(column.floor, each.short) for column, each in zip(columns, needs, strict=True)]
     droppable = [i for i in reversed(shown) if not columns[i].stays and columns[i].keep <= _NEVER_DROPPED]
     for index in droppable:
         if _room(widths, width) < 0:

@@ -17,7 +17,7 @@ from meshtui.ui.text import age
 from meshtui.ui.verdicts import VERDICTS
 from meshtui.ui.widgets.table import Cell, Column, Row
 
-DENIED = Column("DENIED", keep=6, least=3, right=True)
+DENIED = Column("DENIED", keep=6, least=3, right=True, brief="DENY")
 """The column in other tables: the number of denials in the last 15 minutes (``WINDOW_S``), and a block for each 90 s of them."""
 COLUMNS = (
     Column("LAST", keep=10, least=4, right=True),

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from meshtui.ui.fuzzy import rank
 
+HINT = "words to look for · !words to leave out · -l app=x a label · -f letters in this order"
+"""What may be typed, in the order of use: its beginning is what a narrow terminal shows."""
 _TERM = re.compile(r"^(?P<key>[^!=\s,]+)\s*(?P<sign>==|=|!=)\s*(?P<value>[^!=,\s]*)$")
 
 

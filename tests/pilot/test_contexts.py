@@ -144,7 +144,7 @@ async def test_a_context_that_cannot_be_reached_says_so_and_one_can_go_back(tmp_
         await pilot.press("colon", *"ctx dead", "enter")
         await until(pilot, lambda: made.app.session.label.context == "dead" and isinstance(made.app.screen, MainScreen))
         await until(pilot, lambda: bool(made.app.screen.query("#status")) and "reached" in made.screen.box.document.plain)
-        await pilot.press("1", "j", "M", "c", "colon", *"ctx one", "enter")
+        await pilot.press("1", "M", "c", "colon", *"ctx one", "enter")
         await made.ready("one")
 
 

@@ -42,6 +42,8 @@ async def test_folding_the_drill_gives_all_panes_their_room_and_unfolding_takes_
         await until(pilot, lambda: not screen.wide)
         await pilot.press("f2")
         await until(pilot, lambda: screen.wide and screen.query_one("#map").display)
+        await until(pilot, lambda: screen.query_one("#left").size.width + screen.query_one("#right").size.width == WIDE[0])
+        assert sum(box.outer_size.height for box in screen.query(PaneBox) if box.display) == screen.query_one("#left").size.height
         await pilot.press("f2")
         await until(pilot, lambda: not screen.wide)
 
@@ -62,3 +64,25 @@ async def test_the_worst_finding_stays_seen_whatever_the_terminal_is_resized_to(
             assert table.cursor == 0
             assert int(table.scroll_offset.y) == 0, name
             assert drawn(boxes[name])[0].split() == table._line_of(1).text.split(), name
+
+
+async def test_what_is_chosen_in_a_pane_stays_seen_there_whatever_the_terminal_is_resized_to() -> None:
+    async with bookstore_app((200, 50)) as (_, pilot, screen):
+        boxes = [box for box in screen.query(PaneBox) if box.pane.tab]
+        await until(pilot, lambda: all(len(box.table.rows) > 1 for box in boxes))
+        for key, middle in [("1", "k"), ("2", "k"), ("3", ""), ("4", "k"), ("5", ""), ("6", "")]:
+            await pilot.press(key, "G", *middle)
+        chosen = {box.pane.id: box.uid for box in boxes}
+        assert all(box.table.cursor for box in boxes)
+        for size in [WIDE, (110, 30), (80, 24), (200, 50), (110, 30), WIDE]:
+            await resized(pilot, *size)
+            for box in boxes:
+                table = box.table
+                if not box.display:
+                    continue
+                assert table.uid == chosen[box.pane.id]
+                top = int(table.scroll_offset.y)
+                assert top <= table.cursor < top + table.size.height - int(table.headed), (box.pane.id, size)
+                row = table._line_of(table.cursor + 1).text.split()
+                assert row in [line.split() for line in drawn(box)], (box.pane.id, size)
+                assert not top or top + table.size.height - int(table.headed) <= len(table.rows), (box.pane.id, size)

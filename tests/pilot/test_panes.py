@@ -8,6 +8,7 @@ import pytest
 from textual.pilot import Pilot
 
 from meshtui.findings import NotEvaluated
+from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
 from meshtui.screens.describe import DescribeScreen
 from meshtui.screens.main import MainScreen
@@ -327,6 +328,34 @@ async def test_titles_of_frames_show_hostile_names_as_they_are() -> None:
                 assert widget._border_title is not None
                 assert clean(name) in widget._border_title.plain
                 assert not widget._border_title.spans
+
+
+async def test_right_before_the_map_is_there_leads_to_the_flow_of_the_path_too() -> None:
+    async with bookstore_app(WIDE) as (_, pilot, screen):
+        chart, path = screen.query_one(LiveMap), screen.query_one(LivePath)
+        await until(pilot, lambda: chart.map is not None and path.about is not None)
+        screen.table.cursor = 1  # at once, as keys that are typed ahead
+        screen.action_aside(1)
+        assert screen.focused is chart
+        assert screen.link == DEPLOYMENT, "the map of the workload before is no longer acted on"
+        screen._point()
+        assert str(chart.border_title) == "Map · ecom/ecom-service …"
+        await until(pilot, lambda: chart.map is not None and chart.map.name == "ecom-service" and isinstance(chart.link, Flow))
+        assert chart.link == path.about
+        assert str(chart.border_title) == "Map · ecom/ecom-service"
+
+
+async def test_the_namespaces_are_opened_at_the_one_of_the_workload_until_the_cursor_was_moved_there() -> None:
+    async with bookstore_app(WIDE) as (_, pilot, screen):
+        await pilot.press("1")
+        await until(pilot, lambda: screen.link == ObjectRef("Namespace", "", "ecom"))
+        await pilot.press("2", "G", "1")
+        await until(pilot, lambda: screen.link == ObjectRef("Namespace", "", "observability"))
+        await pilot.press("k")
+        left = screen.link
+        await pilot.press("2", "g", "1")
+        await pilot.pause()
+        assert screen.link == left != ObjectRef("Namespace", "", "ecom")
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24)], ids=["wide", "narrow"])

@@ -47,7 +47,7 @@ class Probing:
 async def test_a_namespace_asks_at_once_with_the_number_of_flows_and_no_leaves_the_list():
     app = app_on(bookstore())
     async with app.run_test(size=(120, 40)) as pilot:
-        await pressing("1", "j", "p")(pilot)
+        await pressing("1", "p")(pilot)
         assert isinstance(app.screen, ConfirmScreen)
         said = app.screen.query_one(DocumentView).plain
         await pilot.press("n")
@@ -61,7 +61,7 @@ async def test_keys_typed_ahead_probe_a_namespace_and_stop_it():
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         probing = Probing(app)
-        await pilot.press("1", "j", "p", "y")
+        await pilot.press("1", "p", "y")
         await until(pilot, lambda: probing.plan is not None)
         await pilot.press("escape")
         await until(pilot, lambda: isinstance(app.screen, MainScreen) and probing.stopped)
@@ -72,7 +72,7 @@ async def test_the_progress_counts_each_answer_and_ctrl_c_stops_and_stays():
     async with app.run_test(size=(120, 40)) as pilot:
         await settle(pilot)
         probing = Probing(app)
-        await pilot.press("1", "j", "p", "y")
+        await pilot.press("1", "p", "y")
         await until(pilot, lambda: probing.plan is not None)
         total = len(probing.flows)
         assert total > 3
@@ -101,7 +101,7 @@ async def test_without_a_mark_ctrl_space_marks_the_flow_under_the_cursor():
         assert [row.marked for row in app.screen.query_one(ObjectTable).rows].count(True) == 1
 
 
-@pytest.mark.parametrize("keys", [("2", "j", "p"), ("1", "j", "p", "n"), ("P",)])
+@pytest.mark.parametrize("keys", [("2", "j", "p"), ("1", "p", "n"), ("P",)])
 @pytest.mark.parametrize("size", [(80, 24), (109, 30), (110, 30), (120, 40), (149, 40), (150, 40), (200, 50)])
 async def test_verdict_and_reality_are_whole(size, keys):
     app = app_on(bookstore())

@@ -63,7 +63,7 @@ def test_predicted_beside_observed(snap_compare, size: tuple[int, int], row: int
 
 
 def test_a_namespace(snap_compare, frozen_app: MeshtuiApp, size: tuple[int, int]) -> None:
-    assert snap_compare(frozen_app, terminal_size=size, run_before=pressing("1", "j", "p", "n", "space"))
+    assert snap_compare(frozen_app, terminal_size=size, run_before=pressing("1", "p", "n", "space"))
 
 
 def test_before_the_change(snap_compare) -> None:

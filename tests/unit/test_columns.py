@@ -1,5 +1,7 @@
 """The columns of a table: what is shortened, what is hidden, and in which order."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -115,6 +117,20 @@ def test_what_a_quarter_says_is_no_exception():
     assert ordinary([4, 4, 4, 4, 14]) == 14, "a rare state is never cut"
     assert need("NAME", [], []) == Need(4, 4, 4)
     assert need("NAME", [0, 0], [0, 0]) == Need(0, 0, 0)
+
+
+def test_a_column_has_its_floor_before_a_more_important_one_grows():
+    names, identities = Need(20, 20, 20), Need(20, 20, 20)
+    first, second = Column("NAME", keep=9, least=14), Column("IDENTITY", keep=7, least=22)
+    assert fit((first, second), (names, identities), 20) == [12, 6]
+    assert fit((first, replace(second, floor=9)), (names, identities), 20) == [9, 9]
+
+
+def test_short_forms_stand_under_the_brief_title():
+    assert need("DENIED", [9, 1], [2, 1], "DENY") == Need(9, 9, 4)
+    assert need("DENIED", [9, 1], [2, 1]) == Need(9, 9, 6)
+    assert need("NAMESPACE", [11, 4], [11, 4], "NS") == Need(11, 11, 11)
+    assert need("DENIED", [], [], "DENY") == Need(6, 6, 4)
 
 
 @pytest.mark.parametrize(

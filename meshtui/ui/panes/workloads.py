@@ -33,12 +33,12 @@ from meshtui.ui.widgets.table import Cell, Column, Row
 
 _COLUMNS = (
     BADGE,
-    Column("NAMESPACE", keep=6, least=8, brief="NS"),
+    Column("NAMESPACE", keep=6, least=8, brief="NS", floor=5),
     Column("NAME", keep=9, least=14),
     Column("KIND", keep=3, least=6),
     Column("READY", keep=7, least=5, right=True, stays=True),
     Column("MESH", keep=10, least=8),
-    Column("IDENTITY", keep=7, least=22, stays=True),
+    Column("IDENTITY", keep=7, least=22, stays=True, floor=len("default")),  # the one that several share is never cut
     Column("!", keep=8, least=1),
     Column("WAYPOINT", keep=2, least=8),
     DENIED,

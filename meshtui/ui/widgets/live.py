@@ -58,12 +58,18 @@ class LiveMap(MapView):
         super().__init__(id=id)
         self._session = session
         self._about: ObjectRef | None = None
+        self._drawn_of: ObjectRef | None = None
         self._pace = _Pace()
 
     @property
     def about(self) -> ObjectRef | None:
         """The object in its middle."""
         return self._about
+
+    @property
+    def drawn_of(self) -> ObjectRef | None:
+        """The object whose map is shown: the one before ``about``, while that is computed."""
+        return self._drawn_of
 
     def of(self, ref: ObjectRef | None) -> None:
         """Show the map of another object."""
@@ -82,6 +88,7 @@ class LiveMap(MapView):
     def _work_out(self) -> None:
         self._pace.done()
         if self._about is None:
+            self._drawn_of = None
             self.show(None)
         elif self.display:
             self._read(self._about)
@@ -95,6 +102,7 @@ class LiveMap(MapView):
 
     def _take(self, about: ObjectRef, data: MapData | None) -> None:
         if about == self._about:
+            self._drawn_of = about
             self.show(data)
             self.post_message(self.Moved(self, self.item))
 

@@ -57,13 +57,16 @@ class Prompt(Horizontal):
         """Stay hidden."""
         self.display = False
 
-    def ask(self, mark: str, names: Sequence[str], text: str) -> None:
-        """Show the prompt and take the keys; ``names`` are what may be meant, the most usual first."""
+    def ask(self, mark: str, names: Sequence[str], text: str, hint: str = "words to look for") -> None:
+        """Show the prompt and take the keys; ``names`` are what may be meant, the most usual first.
+
+        Without names, ``hint`` says what may be typed.
+        """
         self.mark, self._names = mark, names
         self.query_one("#prompt-mark", Static).update(mark)
         self.set_class(bool(names), "-names")
         field = self.query_one(Input)
-        field.placeholder = "" if names else "words to look for"
+        field.placeholder = "" if names else hint
         field.value = text
         field.cursor_position = len(text)
         self._match(text)

@@ -206,6 +206,12 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
                 return True
         return False
 
+    def suggest(self, uid: str) -> None:
+        """Move the cursor to an object, unless it was moved before: it stays where it was left."""
+        if not self._moved:
+            self.select(uid)
+            self._moved = False
+
     # ---- measuring and drawing
 
     def _measure(self) -> None:
@@ -218,7 +224,7 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         self._measured = measured
         sizes = [sizes for _, sizes in measured.values()]
         self._needs = [
-            need(column.title, [each[i][0] for each in sizes], [each[i][1] for each in sizes])
+            need(column.title, [each[i][0] for each in sizes], [each[i][1] for each in sizes], column.brief)
             for i, column in enumerate(self.columns)
         ]
         self._fit(self._room())
