@@ -155,18 +155,19 @@ async def serve(
     runner = web.AppRunner(
         Server(argv, title, guard, most).application(), access_log=None, shutdown_timeout=QUIT_S + 2 * TERM_S + 1
     )
+    asked = _asked_to_end()
     await runner.setup()
     try:
         await web.SockSite(runner, bound).start()
         ready(guard.url)
-        await _told_to_end()
+        await asked.wait()
     finally:
         await runner.cleanup()
 
 
-async def _told_to_end() -> None:
-    """Wait for Ctrl-C, or for one of the signals that mean the same."""
-    loop, told = asyncio.get_running_loop(), asyncio.Event()
+def _asked_to_end() -> asyncio.Event:
+    """Set by Ctrl-C, or one of the signals that mean the same. The handlers stay: a second Ctrl-C leaves no programs behind."""
+    loop, asked = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, told.set)
-    await told.wait()  # the handlers stay: a second Ctrl-C doesn't leave programs behind
+        loop.add_signal_handler(number, asked.set)
+    return asked

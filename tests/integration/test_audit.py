@@ -158,9 +158,11 @@ LOOKING = {
 }
 """Words after each command with which it must only look: no yes was given, or it is read-only. ``verify`` is below."""
 TOUCHES_NO_CLUSTER = {"demo", "sandbox", "schema", "replay", "help", "completion", "version"}
+BEHIND_PAGES = {"serve"}
+"""Runs the program without a command for each page, read-only unless asked twice (unit/web); the program itself is below."""
 
 
-@pytest.mark.parametrize("name", sorted({c.name for c in commands()} - TOUCHES_NO_CLUSTER))
+@pytest.mark.parametrize("name", sorted({c.name for c in commands()} - TOUCHES_NO_CLUSTER - BEHIND_PAGES))
 async def test_a_command_without_a_yes_only_looks(tmp_path, name):
     flow = {"from": {"workload": "ecom/Deployment/ecom-service"}, "to": {"service": "inventory/inventory-service", "port": 8000}}
     (tmp_path / "flows.jsonl").write_text(json.dumps({"id": "1", **flow}))

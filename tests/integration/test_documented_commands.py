@@ -75,14 +75,16 @@ def examples() -> list[Example]:
 
 EXAMPLES = examples()
 DEMOS = [e for e in EXAMPLES if e.words[:1] == ("demo",)]
+SERVED = [e for e in EXAMPLES if e.words[:1] == ("serve",)]
 SCREENS = [e for e in EXAMPLES if e.words in FULL_SCREEN]
-COMMANDS = [e for e in EXAMPLES if e not in DEMOS and e not in SCREENS]
+COMMANDS = [e for e in EXAMPLES if e not in DEMOS + SERVED + SCREENS]
 
 
 def test_there_are_examples():
     assert len(COMMANDS) > 40
     assert {e.words for e in SCREENS} == FULL_SCREEN
     assert DEMOS
+    assert SERVED
 
 
 def test_the_journeys_of_the_guide_are_right():
@@ -176,6 +178,29 @@ def ended_after_q(workspace: Path, example: Example) -> int:
         terminal.wait_for("ecom")
         terminal.send("q")
         return terminal.wait()
+
+
+@pytest.mark.sandbox
+@pytest.mark.changes_bookstore
+@IN_ITS_LOOP
+@on("healthy")
+@pytest.mark.parametrize("example", SERVED, ids=str)
+async def test_an_example_serves_a_page(workspace, example):
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "meshtui", *example.words),
+        cwd=workspace,
+        env=environment(workspace),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    url = await asyncio.wait_for(process.stdout.readline(), 90)
+    assert url.startswith(b"http://127.0.0.1:"), (await process.communicate())[1]
+    process.send_signal(signal.SIGINT)
+    _, err = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0, err.decode()
+    assert b"serving" in err
+    assert b"Traceback" not in err
 
 
 @pytest.mark.parametrize("example", DEMOS, ids=str)

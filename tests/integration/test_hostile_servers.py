@@ -71,6 +71,10 @@ class Watched:
             raise AssertionError(f"{self.session.error!r} {kinds}") from None
 
 
+NOT_LIVE = {KindStatus.STALE, KindStatus.UNREACHABLE, KindStatus.EXPIRED, KindStatus.BROKEN}
+"""The states in which something old is shown, so that a banner stands over it."""
+
+
 @pytest.mark.parametrize("fault", FAULTS, **ids)
 async def test_the_terminal_program_says_so_and_recovers(tmp_path, server, fault):
     stray = []
@@ -87,7 +91,7 @@ async def test_the_terminal_program_says_so_and_recovers(tmp_path, server, fault
         assert watched.pods.message
         assert "\n" not in watched.pods.message
         assert "● live" not in watched.header
-        assert bool(banner(session)) is any(s.status is KindStatus.BROKEN for s in session.snapshot.kinds.values())
+        assert bool(banner(session)) is any(s.status in NOT_LIVE for s in session.snapshot.kinds.values())
         if fault.stands is KindStatus.BROKEN:
             assert watched.pods.message in banner(session)[1] or "Pod" in banner(session)[0]
         if fault.stands is not KindStatus.FORBIDDEN:

@@ -99,6 +99,7 @@ def _cases():
         "report-verdict": [Case(0, "manifests", CALL), Case(2, "manifests", (ECOM, "nobody/svc/x:1"))],
         "sandbox": [Case(0, "nothing", ("--list",)), Case(3, "nothing", (), {"PATH": "/nowhere"})],
         "schema": [Case(0, "nothing", ("flow",)), Case(2, "nothing", ("flaw",))],
+        "serve": [Case(3, "nothing", (), {"PATH": "/nowhere"})],
         "verify": [
             Case(0, "manifests", ("HOLDS",)),
             Case(1, "manifests", ("WRONG",)),
@@ -126,8 +127,9 @@ def _cases():
 
 
 CASES = _cases()
-ELSEWHERE = {("probe", 1), ("mesh", 0), ("mesh", 1), ("mesh", 4)}
-"""Shown below: reality has to change between the question and the answer; and with saved dumps (unit/mesh)."""
+ELSEWHERE = {("probe", 1), ("mesh", 0), ("mesh", 1), ("mesh", 4), ("serve", 0)}
+"""Shown below: reality has to change between the question and the answer; with saved dumps (unit/mesh); among the documented
+commands: a page that is served until Ctrl-C."""
 
 
 def test_every_code_that_a_command_claims_has_a_case():
