@@ -35,15 +35,15 @@ async def test_it_opens_and_keys_work(tmp_path):
             await page.until("Probe")  # the footer
             page.forget()
             await page.press("1")
-            await page.until("[1 Namespaces")
+            await page.until("ORST FINDING")  # the columns, with the focus
             page.forget()
             await page.press("2")
-            await page.until("[2 Workloads")
+            await page.until("DENTITY")
             await asyncio.sleep(0.5)  # what came last is drawn
             picture = await page.picture()
             page.forget()
             await page.press("w")
-            await page.until("Where to?")
+            await page.until("METHOD")
             where = (await page.send("Runtime.evaluate", expression="location.href + ' ' + document.body.className"))["result"]
             assert await page.picture() != picture
         assert where["value"].startswith(f"{url.partition('?')[0]} ")

@@ -30,7 +30,7 @@ def test_it_ends_with_its_terminal(tmp_path, leader):
     program = shlex.join([str(Path(sys.executable).with_name("meshtui")), "-f", "pod.yaml"])
     terminal = Terminal(["bash", "-c", leader.format(program)], cwd=tmp_path, home=tmp_path)
     try:
-        terminal.wait_for("Workloads 1")
+        terminal.wait_for("Workloads · 1")
         terminal.hang_up()
         end = time.monotonic() + PATIENCE_S
         while any("pod.yaml" in child and "bash" not in child for child in terminal.children_left()):

@@ -351,6 +351,7 @@ async def test_the_namespaces_are_opened_at_the_one_of_the_workload_until_the_cu
         await until(pilot, lambda: screen.link == ObjectRef("Namespace", "", "ecom"))
         await pilot.press("2", "G", "1")
         await until(pilot, lambda: screen.link == ObjectRef("Namespace", "", "observability"))
+        await until(pilot, lambda: screen.query_one(LiveMap).about == screen.link)
         await pilot.press("k")
         left = screen.link
         await pilot.press("2", "g", "1")

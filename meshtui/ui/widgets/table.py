@@ -201,8 +201,8 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         for index, row in enumerate(self.rows):
             if row.uid == uid:
                 self._moved = True
-                self._uid = uid
                 self.cursor = index
+                self._announce()
                 return True
         return False
 
