@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 
 from meshtui.model.ids import ObjectRef
-from meshtui.ui.links import Link
 from meshtui.ui.text import clean
+
+if TYPE_CHECKING:  # the first frame has no links, and doesn't wait for the model
+    from meshtui.ui.links import Link
 
 OK, BAD, WARN, DIM, STRONG, PLAIN = "ok", "bad", "warn", "dim", "strong", ""
 

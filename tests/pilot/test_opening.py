@@ -25,7 +25,10 @@ from meshtui.ui.widgets.prompt import Prompt
 from tests.fakes.frozen import NOW, FrozenSource, bookstore
 from tests.pilot.test_keys import until
 
-HEAVY = ("pydantic", "msgspec", "httpx", "kubernetes", "yaml", "meshtui.session", "meshtui.engine", "meshtui.findings")
+HEAVY = (
+    *("pydantic", "msgspec", "httpx", "kubernetes", "yaml"),
+    *("meshtui.model.flow", "meshtui.session", "meshtui.engine", "meshtui.findings"),
+)
 
 
 class Opening:

@@ -38,7 +38,7 @@ _COLUMNS = (
     Column("KIND", keep=3, least=6),
     Column("READY", keep=7, least=5, right=True, stays=True),
     Column("MESH", keep=10, least=8),
-    Column("IDENTITY", keep=7, least=22, stays=True, floor=len("default")),  # the one that several share is never cut
+    Column("IDENTITY", keep=7, least=12, stays=True, floor=len("default")),  # the one that several share is never cut
     Column("!", keep=8, least=1),
     Column("WAYPOINT", keep=2, least=8),
     DENIED,
