@@ -22,14 +22,16 @@ from meshtui.engine.matrix.cells import Cell
 from meshtui.engine.matrix.proxied import Memo
 from meshtui.model.change import Cause
 from meshtui.model.flow import Flow
+from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindStatus
 from meshtui.model.verdict import Decision, Verdict
+from meshtui.screens.acting import LinkScreen
 from meshtui.screens.choose_flow import open_pair
 from meshtui.session import Session
 from meshtui.ui import state
-from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.actions import bindings
-from meshtui.ui.document import BAD, DIM, STRONG, WARN, Document, Line, Section, line
+from meshtui.ui.document import BAD, DIM, STRONG, WARN, Document, Line, Section, Word, line
+from meshtui.ui.links import Link
 from meshtui.ui.panes.base import policies_known
 from meshtui.ui.reach import DEPENDS, MARKS, Port, Reach, View, reach, settled
 from meshtui.ui.text import age
@@ -56,7 +58,7 @@ class _Changed:
     because: tuple[Cause, ...]
 
 
-class MatrixScreen(ActionScreen):
+class MatrixScreen(LinkScreen):
     """One view of all pairs. It is computed in a thread; the screen shows the last result until the next one."""
 
     PLACE = "matrix"
@@ -81,9 +83,18 @@ class MatrixScreen(ActionScreen):
         yield Static(id="title")
         yield Grid([Mark(glyph, tone) for glyph, _, tone in MARKS], below=4 + _SAID_LINES, id="grid")
         yield DocumentView(id="state")
-        yield Static(id="said")
+        yield DocumentView(id="said")
         yield Static(id="message")
         yield Footer(show_command_palette=False, compact=True)
+
+    @property
+    def _said(self) -> DocumentView:
+        return self.query_one("#said", DocumentView)
+
+    @property
+    def link(self) -> Link | None:
+        """What the cursor rests on in the words below the grid."""
+        return self._said.link if self._said.has_focus else None
 
     def on_mount(self) -> None:
         """Follow the session."""
@@ -251,12 +262,12 @@ class MatrixScreen(ActionScreen):
 
     def _say(self) -> None:
         """Show the meaning of the mark under the cursor."""
-        pair, shown = self._pair(), self._shown
+        pair, shown, said = self._pair(), self._shown, self._said
         if pair is None or shown is None:
-            self._update("#said")
+            said.show_lines(())
             return
         (row, column), source, destination = pair
-        room = max(_SAID_LINES, self.query_one("#said").size.height)
+        room = max(_SAID_LINES, said.size.height)
         glyph, word, tone = MARKS[shown.codes[row][column]]
         cell = shown.cells[row][column]
         head: list[str | tuple[str, str]] = [(source, STRONG), " → ", (destination, STRONG), "  ", (f"{glyph} {word}", tone)]
@@ -268,7 +279,7 @@ class MatrixScreen(ActionScreen):
             lines += [_flow_line(flow, verdict) for flow, verdict in shown.judged[row, column]]
         elif cell is not None:
             lines += cell_lines(cell, shown.ports[column], room - len(lines))
-        self._update("#said", *lines[:room])
+        said.show_lines(lines[:room])
 
     def _changed_words(self, changed: _Changed) -> Line:
         was = " ".join(MARKS[changed.before][:2])
@@ -344,16 +355,17 @@ class MatrixScreen(ActionScreen):
 def cell_lines(cell: Cell, ports: tuple[Port, ...], room: int) -> list[Line]:
     """The content of a cell in a few lines, declared ports first."""
     lines: list[Line] = []
-    found: dict[tuple[str, str, str], list[str]] = {}
+    found: dict[tuple[str, str, str, ObjectRef | None, str], list[str]] = {}
     for number, protocol in ports:
         decided = cell.at(number, protocol)
         word, tone = _verdict(decided)
         by = decided.ruling.decider
         rule = f" {by.rule}" if by and by.rule else ""
-        why = f"{decided.ruling.layer.value} {by.ref}{rule}" if by else _without_decider(decided)
-        found.setdefault((word, tone, why), []).append(f"{protocol} {number}")
-    for (word, tone, why), named in found.items():
-        lines.append(line((word, tone), f" {', '.join(named)}  ", (f"by {why}", DIM)))
+        why = decided.ruling.layer.value if by else _without_decider(decided)
+        found.setdefault((word, tone, why, by.ref if by else None, rule), []).append(f"{protocol} {number}")
+    for (word, tone, why, ref, rule), named in found.items():
+        by_whom: list[str | tuple[str, str] | Word | ObjectRef] = [" ", Word(str(ref), DIM, ref), (rule, DIM)] if ref else []
+        lines.append(line((word, tone), f" {', '.join(named)}  ", (f"by {why}", DIM), *by_whom))
     for answer in answers(cell):
         word, tone = _verdict(Decided(answer.decision, answer.ruling))
         lines.append(line((f"{word}", tone), f" {answer.ports}  ", (f"by {answer.by}", DIM)))
@@ -375,8 +387,10 @@ def _without_decider(decided: Decided) -> str:
 
 def _flow_line(flow: Flow, verdict: Verdict) -> Line:
     word, tone = _verdict(decided_of(verdict))
-    by = f"{verdict.layer.value} {verdict.decided_by.ref}" if verdict.decided_by else in_words(verdict.reason) or "no policy"
-    return line((word, tone), f" {flow.destination}:{flow.port}  ", (f"by {by}", DIM))
+    to, by = Word(f"{flow.destination}:{flow.port}", link=flow), verdict.decided_by
+    if by is None:
+        return line((word, tone), " ", to, (f"  by {in_words(verdict.reason) or 'no policy'}", DIM))
+    return line((word, tone), " ", to, (f"  by {verdict.layer.value} ", DIM), Word(str(by.ref), DIM, by.ref))
 
 
 def _labels(names: tuple[str, ...]) -> list[Label]:

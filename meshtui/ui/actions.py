@@ -106,7 +106,7 @@ _LEFT_BY_ESCAPE_OR_Q = (
 )
 _SEARCHED = ("describe", "journal", "yaml")
 _SAVED = (*_SEARCHED, "logs")
-_LINKED = ("describe", "denials", "logs", "map", "probe", "why")
+_LINKED = ("describe", "denials", "logs", "map", "matrix", "probe", "why")
 """The screens on which the cursor rests on links: the same keys act on what it rests on."""
 _DESCRIBED = ("describe", "why")
 _KINDS = ("namespaces", "workloads", "AuthorizationPolicies", "NetworkPolicies", "findings", "mesh")
@@ -188,10 +188,13 @@ ACTIONS: tuple[Action, ...] = (
         shown=False,
     ),
     Action("main.back", "escape", "back", "Back", "clear the filter, then the namespace", shown=False),
-    Action("matrix.ports", "a", "ports", "Declared/all ports", "which ports count"),
+    Action("matrix.ports", "a", "ports", "Ports", "the declared ones count, or all"),
     Action("matrix.namespace", "n", "namespace", "Namespace", "one namespace, or all"),
     Action("matrix.workloads", "w", "workloads", "All workloads", "workloads, or namespaces"),
     Action("matrix.turn", "t", "turn", "Swap from/to", "swap sources and destinations"),
+    Action("matrix.other", "tab", "app.focus_next", "Words", "to the words below, and back", shown=False),
+    Action("matrix.yaml", "y", "yaml", "YAML", "the object under the cursor in the words", shown=False),
+    Action("matrix.describe", "d", "describe", "Describe", "everything about that object", shown=False),
     Action("probe.mark", "space", "mark", "Mark", "mark the flow under the cursor"),
     Action(
         "probe.range",

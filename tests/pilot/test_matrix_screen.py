@@ -8,12 +8,15 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
+from meshtui.model.ids import ObjectRef
 from meshtui.model.snapshot import KindState, KindStatus, Snapshot
 from meshtui.screens.choose_flow import ChooseFlowScreen
+from meshtui.screens.describe import DescribeScreen
 from meshtui.screens.main import MainScreen
 from meshtui.screens.matrix import MatrixScreen
 from meshtui.screens.namespace import NamespaceScreen
 from meshtui.screens.why import WhyScreen
+from meshtui.screens.yaml import YamlScreen
 from meshtui.ui.reach import MARKS
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.grid import Grid
@@ -34,7 +37,7 @@ def glyph(screen: MatrixScreen, source: str, destination: str) -> str:
 
 
 def said(screen: MatrixScreen) -> str:
-    return str(screen.query_one("#said").render())
+    return screen.query_one("#said", DocumentView).plain
 
 
 def drawn(screen: MatrixScreen) -> list[str]:
@@ -47,6 +50,28 @@ async def matrix(pilot: Pilot[Any], *keys: str) -> MatrixScreen:
     await pilot.press(*keys, "m")
     await until(pilot, lambda: isinstance(pilot.app.screen, MatrixScreen) and bool(pilot.app.screen.query_one(Grid).rows))
     return pilot.app.screen
+
+
+async def test_the_policies_in_the_words_below_are_links():
+    app = app_on(bookstore())
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await matrix(pilot)
+        screen.query_one(Grid).select((0, 3))
+        await until(pilot, lambda: "ecom → inventory" in said(screen))
+        await pilot.press("enter")
+        await until(pilot, lambda: "inventory-service-policy" in said(screen))
+        await pilot.press("tab", "down")
+        decider = screen.link
+        assert isinstance(decider, ObjectRef)
+        assert str(decider) in said(screen)
+        await pilot.press("y")
+        await until(pilot, lambda: isinstance(pilot.app.screen, YamlScreen))
+        await pilot.press("escape")
+        await until(pilot, lambda: pilot.app.screen is screen)
+        await pilot.press("enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, DescribeScreen))
+        await pilot.press("escape", "tab", "enter")
+        await until(pilot, lambda: isinstance(pilot.app.screen, WhyScreen))
 
 
 @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 50)])
