@@ -81,12 +81,18 @@ def why(
         if texts:
             sections.append(Section(title, tuple(line(text) for text in texts)))
     if verdict.pairs:
-        pairs = (line(f"{p.source} → {p.destination}  ", VERDICTS[p.verdict.decision]) for p in verdict.pairs)
+        pairs = (line(_pod(p.source), " → ", _pod(p.destination), "  ", VERDICTS[p.verdict.decision]) for p in verdict.pairs)
         sections.append(Section("Pod by pod", tuple(pairs)))
     if advice.next_step:
         sections.append(Section("Next", (line(advice.next_step),)))
     port = f":{flow.port}" if flow.port is not None else ""
     return Document(f"Why? {flow.source} → {flow.destination}{port} ({flow.protocol})", tuple(sections))
+
+
+def _pod(end: str) -> Word:
+    """An end of a pair: a pod is a link."""
+    namespace, _, name = end.partition("/")
+    return Word(end, link=ObjectRef("Pod", namespace, name) if name else None)
 
 
 def drift_about(verdict: Verdict, differences: Iterable[Difference]) -> tuple[Difference, ...]:

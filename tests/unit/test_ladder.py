@@ -82,9 +82,11 @@ def test_a_mixed_verdict_lists_its_pairs():
     mixed = Verdict(
         Decision.MIXED, "unknown", Layer.ZTUNNEL, pairs=(PairVerdict("a/w", "a/d", ALLOW), PairVerdict("a/w", "a/e", DENY))
     )
-    text = why(FLOW, mixed, Advice("not known"), NOW).plain()
-    assert "a/w → a/d  ✓ allow" in text
-    assert "a/w → a/e  ✗ deny" in text
+    document = why(FLOW, mixed, Advice("not known"), NOW)
+    assert "a/w → a/d  ✓ allow" in document.plain()
+    assert "a/w → a/e  ✗ deny" in document.plain()
+    links = [spot.link for spot in document.laid_out()[1]]
+    assert links == [ObjectRef("Pod", "a", name) for name in ("w", "d", "w", "e")]
 
 
 @pytest.mark.parametrize(
