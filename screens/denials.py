@@ -79,7 +79,7 @@ class DenialsScreen(LinkScreen):
     # ---- showing
 
     def _refresh(self) -> None:
-        if not self.query(ObjectTable):
+        if not self.is_there:
             return
         now = self._session.clock()
         words = self._needle.lower().split()

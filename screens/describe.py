@@ -54,8 +54,9 @@ class DescribeScreen(TextScreen):
         self._stop_listening()
 
     def _refresh(self) -> None:
-        self.query_one(StatusBar).show(self._view.session)
-        self._work_out()
+        if self.is_there:
+            self.query_one(StatusBar).show(self._view.session)
+            self._work_out()
 
     @work(thread=True, exclusive=True)
     def _work_out(self) -> None:

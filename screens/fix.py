@@ -67,11 +67,11 @@ class FixScreen(ActionScreen):
     # ---- showing
 
     def _show_status(self) -> None:
-        if self.query(StatusBar):
+        if self.is_there:
             self.query_one(StatusBar).show(self._session)
 
     def _refresh(self) -> None:
-        if not self.query(DocumentView):
+        if not self.is_there:
             return
         self._show_status()
         self.query_one(PathView).show(self._path())

@@ -143,6 +143,8 @@ class FlowScreen(ActionScreen):
         return self.query_one(f"#{name}", Input)
 
     def _tick(self) -> None:
+        if not self.is_there:
+            return
         self.query_one(StatusBar).show(self._session)
         if self._flow is not None and self._session.change_of(self._flow) is not None:
             self._judge_typed()
@@ -156,7 +158,7 @@ class FlowScreen(ActionScreen):
 
     def _judge_typed(self) -> None:
         """Parse the fields and evaluate the flow, or show what is incomplete."""
-        if not self.query(DocumentView) or len(self.query(Input)) < len(_FIELDS):
+        if not self.is_there or len(self.query(Input)) < len(_FIELDS):
             return
         self.query_one(StatusBar).show(self._session)
         try:
@@ -209,7 +211,7 @@ class FlowScreen(ActionScreen):
     @on(events.DescendantBlur)
     def _offer(self) -> None:
         """Show the names that may be meant in the field with the focus."""
-        if not self.query(Choices):
+        if not self.is_there:
             return
         box = self._naming()
         names = self._names[box.id or ""].meant(box.value) if box is not None else []
@@ -254,7 +256,7 @@ class FlowScreen(ActionScreen):
             self.app.call_from_thread(self._judged, flow, document, known)
 
     def _judged(self, flow: Flow, document: Document, known: bool) -> None:
-        if not self.query(DocumentView) or flow != self._flow:
+        if not self.is_there or flow != self._flow:
             return
         self._explained = flow if known else None
         self._offer()

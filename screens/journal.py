@@ -30,5 +30,7 @@ class JournalScreen(TextScreen):
         self._stop_listening()
 
     def _refresh(self) -> None:
+        if not self.is_there:
+            return
         self.query_one(StatusBar).show(self._session)
         self.show(journal(self._session))

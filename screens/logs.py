@@ -106,7 +106,7 @@ class LogScreen(TextScreen):
 
     def _draw(self) -> None:
         self._drawn_soon = False
-        if not self.query(DocumentView):
+        if not self.is_there:
             return
         ordered = sorted(self._lines.items(), key=lambda item: item[1].time)[-_KEPT:]
         self._lines = dict(ordered)

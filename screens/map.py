@@ -57,7 +57,7 @@ class MapScreen(LinkScreen):
         return self.query_one(LiveMap)
 
     def _refresh(self) -> None:
-        if self.query(LiveMap):
+        if self.is_there:
             self.query_one(StatusBar).show(self._session)
             self._map.renew()
 

@@ -111,7 +111,7 @@ class MatrixScreen(LinkScreen):
 
     def refresh_data(self) -> None:
         """Compute the view again. If that is in progress, compute it once more afterwards."""
-        if not self.query(Grid):
+        if not self.is_there:
             return
         self._tick()
         if self._busy:
@@ -133,7 +133,7 @@ class MatrixScreen(LinkScreen):
 
     def _judged(self, found: Reach, version: int) -> None:
         self._busy = False
-        if not self.query(Grid) or not self.query(Footer):
+        if not self.is_there:
             return  # the screen is being closed
         if (found.view, found.declared) == (self.view, self._declared):
             self._note_changes(found)

@@ -165,7 +165,7 @@ class PanesScreen(LinkScreen):
     @property
     def _is_there(self) -> bool:
         """Whether the panes are mounted: not before the first frame, and not after the last one."""
-        return bool(self._boxes) and self.is_attached and all(box.is_attached for box in self._boxes)
+        return bool(self._boxes) and self.display and self.is_attached and all(box.is_attached for box in self._boxes)
 
     @property
     def _detail(self) -> Detail:

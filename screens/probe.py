@@ -114,7 +114,7 @@ class ProbeScreen(LinkScreen):
     # ---- showing
 
     def _refresh(self) -> None:
-        if not self.query(ObjectTable):
+        if not self.is_there:
             return
         self._verdicts = {flow: self._session.verdict(flow) for flow in self._flows}
         self._flows.sort(key=lambda flow: probing.order(self._session, flow, self._verdicts[flow]))

@@ -72,11 +72,13 @@ class WhyScreen(LinkScreen):
         self._stop_watching()
 
     def _refresh(self) -> None:
-        if self.query(DocumentView):
+        if self.is_there:
             self.query_one(StatusBar).show(self._session)
             self._explain()
 
     def _tick(self) -> None:
+        if not self.is_there:
+            return
         self.query_one(StatusBar).show(self._session)
         if self._session.change_of(self._flow) is not None or self._flow in self._session.observations:
             self._explain()
@@ -102,7 +104,7 @@ class WhyScreen(LinkScreen):
             self.app.call_from_thread(self._show, path, document)
 
     def _show(self, path: PathData, document: Document) -> None:
-        if self.query(DocumentView):
+        if self.is_there:
             self.query_one(PathView).show(path)
             self.query_one(DocumentView).show(document)
 

@@ -63,6 +63,8 @@ class YamlScreen(TextScreen):
 
     def _refresh(self) -> None:
         """Mark what other findings name."""
+        if not self.is_there:
+            return
         self.query_one(StatusBar).show(self._session)
         if self._text and self._session.looking.report is not self._report:
             self._draw()
@@ -84,7 +86,7 @@ class YamlScreen(TextScreen):
 
     def _draw(self) -> None:
         """The text with marks, and with what kubectl repeats folded until it is unfolded."""
-        if not self.query(DocumentView):
+        if not self.is_there:
             return  # left while it was read
         self._report = self._session.looking.report
         unfolds = self.app.get_key_display(Binding(keys_of(by_id()["yaml.unfold"], self._keymap())[0], ""))

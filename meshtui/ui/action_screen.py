@@ -29,6 +29,11 @@ class ActionScreen(Screen[None]):
         self._session = session
 
     @property
+    def is_there(self) -> bool:
+        """Whether its parts can be asked for: not before they are composed, and not from when it is being closed."""
+        return bool(self.children) and self.display
+
+    @property
     def crumb(self) -> str:
         """What the header calls this screen."""
         return self.CRUMB or self.PLACE.capitalize()

@@ -59,14 +59,15 @@ class DiagramScreen(BuyingScreen):
 
     def _show_run(self, diagram: Diagram, gauges: Sequence[Gauge]) -> None:
         """Show a run as it is now."""
-        for view in self.query(SequenceView):  # none, while the screen is being closed
-            appears = not view.display and bool(diagram.steps)
-            view.display = bool(diagram.steps)
-            view.show(diagram)
-            if appears:
-                self._appears(view)
-        for shown in self.query(GaugeView):
-            shown.show(gauges if diagram.steps else ())
+        if not self.is_there:
+            return
+        view = self.query_one(SequenceView)
+        appears = not view.display and bool(diagram.steps)
+        view.display = bool(diagram.steps)
+        view.show(diagram)
+        if appears:
+            self._appears(view)
+        self.query_one(GaugeView).show(gauges if diagram.steps else ())
         self._fit()
         self._say_item()
 
@@ -76,16 +77,17 @@ class DiagramScreen(BuyingScreen):
 
     def _follow(self) -> None:
         """Let the cursor follow a new run."""
-        for view in self.query(SequenceView):
-            view.follow()
+        if self.is_there:
+            self.query_one(SequenceView).follow()
 
     def _fit(self) -> None:
-        for view in self.query(SequenceView):
-            gauges, room = self.query_one(GaugeView), self.query_one("#run").size
-            said = 1 if room.width >= _WIDE else 2
-            self.query_one("#said").styles.height = said
-            gauges.styles.height = 2 * len(gauges.gauges)
-            view.fit(room.width, room.height - said - _LEAST_TEXT - 2 * len(gauges.gauges))
+        if not self.is_there:
+            return
+        gauges, room = self.query_one(GaugeView), self.query_one("#run").size
+        said = 1 if room.width >= _WIDE else 2
+        self.query_one("#said").styles.height = said
+        gauges.styles.height = 2 * len(gauges.gauges)
+        self.query_one(SequenceView).fit(room.width, room.height - said - _LEAST_TEXT - 2 * len(gauges.gauges))
 
     @on(PictureView.Moved)
     def _moved(self) -> None:
@@ -97,7 +99,8 @@ class DiagramScreen(BuyingScreen):
             self.open_link(event.item.link)
 
     def _say_item(self) -> None:
-        for said in self.query("#said").results(Static):
-            view = self.query_one(SequenceView)
-            said.display = view.display
-            said.update(Document("", (Section("", (view.about(),)),)).content()[2:], layout=False)
+        if not self.is_there:
+            return
+        said, view = self.query_one("#said", Static), self.query_one(SequenceView)
+        said.display = view.display
+        said.update(Document("", (Section("", (view.about(),)),)).content()[2:], layout=False)

@@ -84,7 +84,7 @@ def test_it_runs_where_only_its_wheel_is(environment: Path, tmp_path: Path) -> N
 def test_the_demo_opens_from_the_wheel(environment: Path, tmp_path: Path) -> None:
     """In a real terminal (a pseudo-terminal): the demo draws the bookstore's workloads, and q ends it with nothing left."""
     with Terminal([str(environment / "bin" / "meshtui"), "demo"], cwd=tmp_path, home=tmp_path) as terminal:
-        terminal.wait_for("inventory-service")
+        terminal.wait_for("ecom-service")
         terminal.send("q")
         assert terminal.wait() == 0
     assert terminal.children_left() == []

@@ -309,7 +309,7 @@ async def test_on_the_sandbox(bookstore, tmp_path, files, name, case):
 def test_in_a_terminal(tmp_path, name, case):
     with Terminal([sys.executable, "-m", "meshtui", name, *case.words], cwd=tmp_path, home=tmp_path, env=case.env) as terminal:
         if case.code == 0:
-            terminal.wait_for("inventory-service")
+            terminal.wait_for("ecom-service")
             terminal.send("q")
         assert terminal.wait() == case.code
 
