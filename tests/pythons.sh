@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Run the unit and pilot tests that need no sandbox on every supported Python that this machine has, beside that of .venv.
+# Run the tests that need no sandbox on every supported Python that this machine has, beside that of .venv: on the newest one the
+# unit and pilot tests, on those between the unit tests.
 #   tests/pythons.sh              all of them
 #   tests/pythons.sh 3.12 3.13    only these
 #   tests/pythons.sh --prepare    only their environments
@@ -42,6 +43,10 @@ fi
 own=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
 missing=()
 failed=()
+newest=
+for version in "${@:-${supported[@]}}"; do
+  [ -z "$(find_python "$version")" ] || newest=$version
+done
 for version in "${@:-${supported[@]}}"; do
   if [ "$version" = "$own" ]; then
     [ -n "$prepare" ] || echo "Python $version: make test runs everything on it"
@@ -57,8 +62,10 @@ for version in "${@:-${supported[@]}}"; do
     continue
   fi
   echo "Python $version ($("$python" --version)):"
+  folders=(tests/unit)
+  [ "$version" != "$newest" ] || folders+=(tests/pilot)
   ".venv-$version/bin/pytest" -q -n "$workers" --dist loadgroup -p no:cacheprovider -m "not sandbox and not e2e" \
-    tests/unit tests/pilot || failed+=("$version")
+    "${folders[@]}" || failed+=("$version")
 done
 if [ ${#missing[@]} -gt 0 ] && [ -z "$prepare" ]; then
   echo "NOT TESTED, as this machine has no such Python: ${missing[*]}"
