@@ -1,4 +1,4 @@
-"""The main screens in meshtui's three themes."""
+"""The screens in meshtui's three themes."""
 
 from __future__ import annotations
 
@@ -13,10 +13,22 @@ from meshtui.ui.document import BAD, OK, WARN, Document, line, section
 from tests.snapshot.conftest import app_on, bookstore, pressing, settle
 
 SCREENS = {
+    "namespaces": ("1",),
     "workloads": ("2",),
+    "authz": ("3",),
+    "netpol": ("4",),
     "findings": ("5",),
+    "mesh": ("6",),
+    "describe": ("2", "d"),
+    "yaml": ("3", "y"),
+    "map": ("2", "j", "M"),
     "why": ("2", "w"),
+    "flow": ("2", "f"),
+    "probe": ("2", "j", "p"),
     "matrix": ("m",),
+    "denials": ("D",),
+    "journeys": ("J",),
+    "command": ("colon", "w"),
     "help": ("question_mark",),
 }
 
