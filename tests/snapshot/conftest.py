@@ -20,6 +20,7 @@ from meshtui.model.snapshot import Snapshot
 from meshtui.session import Session
 from meshtui.settings import Settings
 from meshtui.sources.ports import SourceLabel
+from meshtui.ui import themes
 from tests.fakes.frozen import LABEL, NOW, FrozenSource, bookstore
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x50": (200, 50)}
@@ -89,3 +90,19 @@ def nodes_of(app: App[Any]) -> list[MessagePump]:
 def _will_fire_once(node: MessagePump) -> bool:
     """Whether a node has a timer that fires once, such as the delay after a key in a search field."""
     return any(timer._repeat == 0 and not timer._task.done() for timer in node._timers if timer._task is not None)
+
+
+@pytest.fixture(params=themes.OWN)
+def theme(request: pytest.FixtureRequest) -> str:
+    """Each of meshtui's themes."""
+    return str(request.param)
+
+
+def in_the_theme(theme: str, before: Before) -> Before:
+    """Choose a theme, then do something."""
+
+    async def both(pilot: Pilot[Any]) -> None:
+        pilot.app.theme = theme
+        await before(pilot)
+
+    return both

@@ -12,7 +12,7 @@ from meshtui.journeys.bookstore.trace import Trace
 from meshtui.screens.checkout import CheckoutScreen
 from meshtui.ui.document import WARN
 from tests.fakes import purchases
-from tests.snapshot.conftest import Before, settle
+from tests.snapshot.conftest import Before, in_the_theme, settle
 
 
 @pytest.fixture(autouse=True)
@@ -58,3 +58,7 @@ def test_went_well(snap_compare, frozen_app: MeshtuiApp, size: tuple[int, int]) 
 
 def test_stopped_by_a_policy(snap_compare, frozen_app: MeshtuiApp, size: tuple[int, int]) -> None:
     assert snap_compare(frozen_app, terminal_size=size, run_before=bought(purchases.closed()))
+
+
+def test_in_each_theme(snap_compare, frozen_app: MeshtuiApp, theme: str) -> None:
+    assert snap_compare(frozen_app, terminal_size=(120, 40), run_before=in_the_theme(theme, bought(purchases.closed())))

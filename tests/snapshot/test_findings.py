@@ -16,7 +16,7 @@ from meshtui.session import Session
 from meshtui.session.looking import Looking
 from meshtui.settings import Settings
 from tests.fakes.frozen import LABEL, NOW, FrozenSource, bookstore
-from tests.snapshot.conftest import settle
+from tests.snapshot.conftest import in_the_theme, settle
 
 NETPOL = ObjectRef("NetworkPolicy", "inventory", "inventory-netpol")
 DATABASE = ObjectRef("StatefulSet", "inventory", "inventory-db")
@@ -114,3 +114,7 @@ def test_rules_that_could_not_look_come_last(snap_compare) -> None:
         NotEvaluated("MT401", "no reserve call", "needs observation of a running bookstore", observed="bookstore"),
     )
     assert snap_compare(app_on(*FINDINGS[:1], silent=silent), terminal_size=(120, 40), run_before=pressing("5", "G"))
+
+
+def test_a_fix_in_each_theme(snap_compare, app, theme: str) -> None:
+    assert snap_compare(app, terminal_size=(120, 40), run_before=in_the_theme(theme, fix))

@@ -6,7 +6,7 @@ import pytest
 
 from meshtui.app import MeshtuiApp
 from tests.fakes.ztunnel_lines import log_app
-from tests.snapshot.conftest import pressing
+from tests.snapshot.conftest import in_the_theme, pressing
 
 
 @pytest.mark.parametrize("kind", ["1", "2", "3", "4"], ids=["namespaces", "workloads", "authz", "netpol"])
@@ -37,3 +37,7 @@ def test_ztunnel_log(snap_compare, size: tuple[int, int]) -> None:
 
 def test_ztunnel_log_at_a_failure(snap_compare) -> None:
     assert snap_compare(log_app(), terminal_size=(120, 40), run_before=pressing("2", "j", "l", "e", "o"))
+
+
+def test_a_log_in_each_theme(snap_compare, theme: str) -> None:
+    assert snap_compare(log_app(), terminal_size=(120, 40), run_before=in_the_theme(theme, pressing("2", "j", "l")))

@@ -8,7 +8,6 @@ import pytest
 from textual.pilot import Pilot
 
 from meshtui.screens.confirm import ConfirmScreen
-from meshtui.ui import themes
 from meshtui.ui.document import BAD, OK, WARN, Document, line, section
 from tests.snapshot.conftest import app_on, bookstore, pressing, settle
 
@@ -28,14 +27,11 @@ SCREENS = {
     "matrix": ("m",),
     "denials": ("D",),
     "journeys": ("J",),
+    "acceptance": ("A",),
+    "journal": ("colon", *"journal", "enter"),
     "command": ("colon", "w"),
     "help": ("question_mark",),
 }
-
-
-@pytest.fixture(params=themes.OWN)
-def theme(request) -> str:
-    return request.param
 
 
 def in_theme(theme: str, *keys: str):
