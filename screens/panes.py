@@ -210,10 +210,7 @@ class PanesScreen(LinkScreen):
 
     @on(Body.Resized)
     def _resized(self) -> None:
-        before = self.wide
         self._arrange()
-        if self.wide is not before:
-            self.refresh_data()
 
     def _room(self) -> tuple[int, int]:
         """The cells and rows of the body."""
@@ -223,10 +220,10 @@ class PanesScreen(LinkScreen):
         return self.app.size.width, max(1, self.app.size.height - 2)
 
     def _arrange(self) -> None:
-        """Set sizes and visibility of all parts."""
+        """Set sizes and visibility of all parts. Those that come into view show what is known now."""
         if not self._is_there:
             return
-        size = self.app.size
+        size, before = self.app.size, self.wide
         panel = size.width - self._room()[0] if self.has_class("-drilled") else 0
         self.wide = layout.is_wide(size.width - panel, size.height) and not self.session.loading
         self.set_class(self.wide, "-panes")
@@ -258,6 +255,12 @@ class PanesScreen(LinkScreen):
         self._show_tabs()
         if self.focused is not None and not all(each.display for each in self.focused.ancestors_with_self):
             self._focus_body()  # a part that is hidden now can't have the focus
+        if self.wide is not before:
+            self.call_later(self.refresh_data)
+        else:
+            old = (box for box in shown if box.pane is not self.pane and self._made_of.get(box.pane.id) != self._making(box))
+            self._stale += [box for box in old if box not in self._stale]
+            self._renew_next()
 
     def _arrange_right(self, height: int) -> None:
         """Share the right side between map, path, detail and strip; a small terminal has only the detail."""

@@ -21,9 +21,10 @@ from meshtui.ui.widgets.live import LiveMap, LivePath
 from meshtui.ui.widgets.pane_box import PaneBox
 from meshtui.ui.widgets.table import RELATED
 from meshtui.ui.widgets.tabs import KindTabs
+from tests.fakes.frozen import bookstore
 from tests.fakes.screens import table_of
 from tests.pilot.test_keys import bookstore_app, names, until
-from tests.snapshot.conftest import settle
+from tests.snapshot.conftest import app_on, settle
 from tests.snapshot.test_findings import FINDINGS
 from tests.snapshot.test_findings import app_on as found_app
 
@@ -66,6 +67,33 @@ async def test_a_narrow_pane_shows_how_many_pods_are_ready_only_when_some_are_no
         api.store.update("pods", {**pod, "status": {**pod["status"], "conditions": failing}})
         await until(pilot, lambda: "READY" in titles())
         assert "0/1" in table_of(screen).rows[0].text()
+
+
+@pytest.mark.parametrize("size", [(110, 30), (160, 45), (200, 50)])
+async def test_a_terminal_that_grows_has_all_panes_filled_though_nothing_changes(size: tuple[int, int]) -> None:
+    app = app_on(bookstore())
+    async with app.run_test(size=NARROW) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, MainScreen) and bool(table_of(app.screen).rows))
+        await pilot.resize_terminal(*size)
+        screen = app.screen
+        await until(pilot, lambda: len(shown(screen)) == 6)
+        await until(pilot, lambda: all(box.table.rows for box in boxes(screen).values() if box.display))
+        await until(pilot, lambda: screen.query_one(LiveMap).map is not None)
+        assert all(" · " in str(box.border_title) for box in boxes(screen).values() if box.display)
+
+
+async def test_panes_that_were_hidden_show_what_is_so_now() -> None:
+    app = app_on(bookstore())
+    async with app.run_test(size=(200, 50)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, MainScreen) and bool(boxes(app.screen)["networkpolicies"].table.rows))
+        screen = app.screen
+        await pilot.press("plus", "plus")
+        await until(pilot, lambda: shown(screen) == ["workloads"])
+        app.session.namespace = "inventory"
+        screen.refresh_data()
+        await pilot.press("plus")
+        own = {str(policy.meta.uid) for policy in bookstore().network_policies.values() if policy.meta.namespace == "inventory"}
+        await until(pilot, lambda: {row.uid for row in boxes(screen)["networkpolicies"].table.rows} == own)
 
 
 async def test_digits_tab_and_the_mouse_move_the_focus_and_the_focused_pane_grows() -> None:

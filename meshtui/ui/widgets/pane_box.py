@@ -20,7 +20,7 @@ from meshtui.ui.widgets.table import Column, ObjectTable, Row
 
 _NOTHING = frozenset({"", "-", "0"})
 """Cells that are left out of a narrow pane, if a whole column has no others."""
-NARROW_BELOW = 64
+NARROW_BELOW = 76
 """With fewer cells, a pane shows only the columns for a glance, and those with something wrong in them."""
 _ALARMING = frozenset({BAD, WARN})
 
