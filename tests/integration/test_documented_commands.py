@@ -9,6 +9,8 @@ import shlex
 import signal
 import sys
 import tarfile
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,6 +137,25 @@ def environment(folder: Path) -> dict[str, str]:
     return clean | {"HOME": str(folder), "KUBECONFIG": str(folder / "kubeconfig"), "PYTHONPATH": str(ROOT)}
 
 
+@asynccontextmanager
+async def started(words: Iterable[str], workspace: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A command that runs; it is killed if it still does at the end."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "meshtui", *words),
+        cwd=workspace,
+        env=environment(workspace),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
 @pytest.mark.sandbox
 @pytest.mark.changes_bookstore
 @IN_ITS_LOOP
@@ -144,19 +165,12 @@ async def test_an_example_is_good_usage(workspace, example):
     words = words_of(example)
     if "--init" in words or "--write-baseline" in words:
         (workspace / words[words.index("--init") - 1 if "--init" in words else -1]).unlink(missing_ok=True)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "meshtui", *words),
-        cwd=workspace,
-        env=environment(workspace),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    if "--follow" in words:
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(process.wait()), 3)
-        process.send_signal(signal.SIGINT)
-    out, err = await asyncio.wait_for(process.communicate(), 120)
+    async with started(words, workspace) as process:
+        if "--follow" in words:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(asyncio.shield(process.wait()), 3)
+            process.send_signal(signal.SIGINT)
+        out, err = await asyncio.wait_for(process.communicate(), 120)
     expected = {130} if "--follow" in words else GOOD
     assert process.returncode in expected, (words, err.decode(), out.decode()[-500:])
     assert b"Traceback" not in err
@@ -186,18 +200,11 @@ def ended_after_q(workspace: Path, example: Example) -> int:
 @on("healthy")
 @pytest.mark.parametrize("example", SERVED, ids=str)
 async def test_an_example_serves_a_page(workspace, example):
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "meshtui", *example.words),
-        cwd=workspace,
-        env=environment(workspace),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    url = await asyncio.wait_for(process.stdout.readline(), 90)
-    assert url.startswith(b"http://127.0.0.1:"), (await process.communicate())[1]
-    process.send_signal(signal.SIGINT)
-    _, err = await asyncio.wait_for(process.communicate(), 60)
+    async with started(example.words, workspace) as process:
+        url = await asyncio.wait_for(process.stdout.readline(), 90)
+        assert url.startswith(b"http://127.0.0.1:")
+        process.send_signal(signal.SIGINT)
+        _, err = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0, err.decode()
     assert b"serving" in err
     assert b"Traceback" not in err
