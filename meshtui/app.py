@@ -22,7 +22,7 @@ from textual.events import AppBlur, Key
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
-from textual.worker import WorkerFailed
+from textual.worker import WorkerFailed, get_current_worker
 
 from meshtui import styles
 from meshtui.model.errors import MeshtuiError, UsageError
@@ -230,10 +230,28 @@ class MeshtuiApp(App[None], inherit_bindings=False):
         """Once everything is read, exclude it from garbage collection, which would block the event loop again and again."""
         if self.session.settled:
             self._stop_waiting()
+            self._expect(self.session)
             gc.collect()
             gc.freeze()
             gc.set_threshold(*_COLLECT_SELDOM)
             sys.setswitchinterval(_YIELD_S)
+
+    @work(thread=True, exclusive=True, group="expectations")
+    def _expect(self, session: Session) -> None:
+        """Read what is expected of flows, for their paths: in the sandbox, elsewhere if the settings name a file of one's own.
+
+        A file that can't be used is said where it is verified: on the acceptance screen.
+        """
+        from meshtui.engine.expect.expectations import expand
+        from meshtui.settings import Checkout
+
+        if not session.label.sandbox and session.settings.checkout.expectations == Checkout().expectations:
+            return
+        worker = get_current_worker()
+        with suppress(MeshtuiError):
+            session.expecting.take(expand(session.engine, self._read_entries()))
+            if not worker.is_cancelled:
+                self.call_from_thread(session.tell)
 
     def _handle_exception(self, error: Exception) -> None:
         """End the app after an unexpected error, in a callback or a worker, with one line and exit code 70.

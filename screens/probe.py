@@ -29,7 +29,7 @@ from meshtui.sources.kubernetes.writes import Confirmation
 from meshtui.ui import probing
 from meshtui.ui.actions import bindings
 from meshtui.ui.document import BAD, DIM, WARN, Document, Line, Section, line
-from meshtui.ui.flow_path import path_of
+from meshtui.ui.known_path import known_path
 from meshtui.ui.links import Link
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.path_view import PathView
@@ -173,8 +173,7 @@ class ProbeScreen(LinkScreen):
             self.query_one(PathView).show(None)
             return
         session, verdict = self._session, self._verdicts[flow]
-        seen, old = session.observations.get(flow), session.outdated(flow)
-        self.query_one(PathView).show(path_of(flow, verdict, session.snapshot, seen, old=old, now=session.clock()))
+        self.query_one(PathView).show(known_path(session, flow, verdict))
         self.query_one("#flow", DocumentView).show(probing.about(session, flow, verdict))
 
     @on(PathView.Chosen)

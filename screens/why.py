@@ -18,7 +18,7 @@ from meshtui.session import Session
 from meshtui.ui.actions import bindings
 from meshtui.ui.advising import Adviser
 from meshtui.ui.document import Document
-from meshtui.ui.flow_path import path_of
+from meshtui.ui.known_path import known_path
 from meshtui.ui.ladder import drift_about, why, with_drift
 from meshtui.ui.links import Link
 from meshtui.ui.pictures.path import PathData
@@ -90,7 +90,7 @@ class WhyScreen(LinkScreen):
         engine, verdict = session.engine, session.verdict(flow)
         observation, change = session.observations.get(flow), session.change_of(flow)
         old, drift = session.outdated(flow), drift_about(verdict, session.mesh.report.differences)
-        path = path_of(flow, verdict, session.snapshot, observation, old=old, now=session.clock())
+        path = known_path(session, flow, verdict)
         if not self._adviser.has_seen(flow, verdict):  # The verdict first: its what-if takes seconds in a large cluster
             brief = advise(engine, flow, verdict, propose=False)
             document = why(flow, verdict, brief, session.clock(), observation, change, old=old)

@@ -34,6 +34,7 @@ from meshtui.session.application import Application
 from meshtui.session.current import Current
 from meshtui.session.denials import Denials
 from meshtui.session.ended import why_ended
+from meshtui.session.expecting import Expecting
 from meshtui.session.happenings import Happenings
 from meshtui.session.journal import Deed
 from meshtui.session.judging import gist, judge
@@ -94,6 +95,7 @@ class Session:
         self.denials = Denials(self)
         self.mesh = MeshWatch(self)
         self.happenings = Happenings(self)
+        self.expecting = Expecting()
         self.journal: list[Deed] = []
         """What was done to the cluster, in order."""
         self.fixes: list[Done] = []

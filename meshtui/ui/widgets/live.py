@@ -11,7 +11,7 @@ from textual.worker import Worker, get_current_worker
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
 from meshtui.session import Session
-from meshtui.ui.flow_path import path_of
+from meshtui.ui.known_path import known_path
 from meshtui.ui.mapping import map_of
 from meshtui.ui.pictures.map import MapData
 from meshtui.ui.pictures.path import PathData, draw_path
@@ -153,8 +153,7 @@ class LivePath(PathView):
     def _read(self, flow: Flow) -> None:
         worker: Worker[None] = get_current_worker()
         session = self._session
-        verdict, seen = session.verdict(flow), session.observations.get(flow)
-        data = path_of(flow, verdict, session.snapshot, seen, old=session.outdated(flow), now=session.clock())
+        data = known_path(session, flow, session.verdict(flow))
         if not worker.is_cancelled:
             self.app.call_from_thread(self._take, flow, data)
 
