@@ -258,8 +258,8 @@ class _Builder:
 
     def _keep(self, kind: Kind, converted: Any, file: str) -> None:
         meta: Meta = converted.meta
-        if not meta.name:
-            self.problems.append(why := Problem(f"{file}: {kind.name}", "metadata.name", "no name"))
+        if reason := _no_name(meta):
+            self.problems.append(why := Problem(f"{file}: {kind.name}", "metadata.name", reason))
             self.missing.setdefault(kind.name, undecoded(why))
             return
         known, identity = self.objects[kind.field], (kind.field, meta.uid)
@@ -458,3 +458,14 @@ def _other_policy(document: Mapping[str, Any], group: str, kind: str, version: s
     metadata = document.get("metadata")
     namespaced = isinstance(metadata, Mapping) and bool(metadata.get("namespace"))
     return other_policy(group, kind, version.rpartition("/")[2], namespaced=namespaced)
+
+
+def _no_name(meta: Meta) -> str:
+    """Why no object can have this name, or be in this namespace; else empty.
+
+    Source: kubernetes/apimachinery pkg/api/validation/path/name.go: names are segments of paths.
+    """
+    for name in filter(None, (meta.name, meta.namespace)):
+        if name in {".", ".."} or "/" in name or "%" in name:
+            return f"{name!r} can be no name: no API server takes it"
+    return "" if meta.name else "no name"

@@ -176,7 +176,7 @@ def flows_between(snapshot: Snapshot, resolver: Resolver, source: ObjectRef, des
 
 def workload_ref(name: str) -> ObjectRef:
     """The workload of a row or column (NAMESPACE/KIND/NAME)."""
-    namespace, kind, short = name.split("/")
+    namespace, kind, short = name.split("/", 2)
     return ObjectRef(kind, namespace, short)
 
 

@@ -94,6 +94,19 @@ def test_an_object_of_another_shape_is_named_with_its_path(tmp_path):
     assert problem.path.startswith("spec.ingress")
 
 
+@pytest.mark.parametrize("name", ["a/b", "..", "50%"])
+def test_a_name_that_no_object_can_have_is_a_problem_and_its_kind_is_not_known(tmp_path, name):
+    named = policy("shop/p", {"podSelector": {}, "policyTypes": ["Ingress"]})
+    named["metadata"]["name"] = name
+    snapshot = write(
+        tmp_path, x__json=named, y__yaml=yaml.safe_dump_all([pod("shop/a", "10.0.0.1"), pod("shop/c", "10.0.0.3", [80])])
+    )
+    (problem,) = snapshot.problems
+    assert problem.path == "metadata.name"
+    assert repr(name) in problem.reason
+    assert judge(snapshot, "shop/a > shop/c:80").decision.value == "unknown"
+
+
 @pytest.mark.parametrize("kind", ["NetworkPolicy", "AuthorizationPolicy", "PeerAuthentication"])
 def test_a_policy_that_cannot_be_read_is_never_a_silent_allow(kind):
     """Architecture, rule 2: what isn't known is unknown, with a reason."""
