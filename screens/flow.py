@@ -27,6 +27,7 @@ from meshtui.ui.fuzzy import rank
 from meshtui.ui.ladder import why
 from meshtui.ui.widgets.choices import MOST, Choices, Ends
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.field import Field
 from meshtui.ui.widgets.status import StatusBar
 
 _AROUND = 9
@@ -115,7 +116,7 @@ class FlowScreen(ActionScreen):
             for field, title, hint in _FIELDS:
                 with Horizontal(classes="end -small" if field == "request" else "end"):
                     yield Static(title.removesuffix(" /PATH"), classes="label", markup=False)
-                    box = Input(self._given.get(field, ""), placeholder=hint, id=field)
+                    box = Field(self._given.get(field, ""), placeholder=hint, id=field)
                     box.border_title = title
                     box.set_class(field == ("to" if self._given["from"] else "from"), "-first")
                     yield box

@@ -17,6 +17,7 @@ from meshtui.session import Session
 from meshtui.ui.actions import bindings
 from meshtui.ui.fuzzy import rank
 from meshtui.ui.text import clean
+from meshtui.ui.widgets.field import Field
 
 ALL = "all namespaces"
 """The option for all namespaces. No namespace can have this name."""
@@ -36,7 +37,7 @@ class NamespaceScreen(ModalScreen[str | None]):
         """What is typed, and a list: all, then each namespace with its number of pods."""
         with Vertical(id="dialog"):
             yield Static("Namespace", classes="title")
-            yield Input(placeholder="type a part of its name", id="typed", compact=True)
+            yield Field(placeholder="type a part of its name", id="typed", compact=True)
             yield OptionList(id="namespaces")
             yield Static("Enter chooses · ↓ ↑ move · Esc goes back", classes="hint")
 

@@ -120,6 +120,25 @@ async def test_on_no_screen_is_anything_executed():
                     while app.screen is not main:
                         await app.pop_screen()
                         await pilot.pause()
+            await pilot.press("2", "g")
+            for _ in range(len(table_of(main).rows)):
+                for keys in (["w"], ["right", "w"], ["d"], ["M"]):
+                    await pilot.press(*keys)
+                    await settled(pilot)
+                    seen += harmless(app)
+                    while app.screen is not main:
+                        await app.pop_screen()
+                        await pilot.pause()
+                await pilot.press("left", "j")
+            await pilot.press("m", "w")
+            await settled(pilot)
+            for key in ("down", "right", "enter"):
+                await pilot.press(key)
+                await settled(pilot)
+                seen += harmless(app)
+            while app.screen is not main:
+                await app.pop_screen()
+                await pilot.pause()
             await pilot.press("f")
             await until(pilot, lambda: isinstance(app.screen, FlowScreen) and bool(app.screen.query("#to")))
             app.screen.query_one("#from", Input).value = f"shop/web{EVIL['markup']}"

@@ -15,6 +15,7 @@ from textual.widgets import Input, Static
 
 from meshtui.ui.actions import bindings
 from meshtui.ui.fuzzy import rank
+from meshtui.ui.widgets.field import Field
 
 _MOST = 12
 """Maximum number of names beside the input."""
@@ -50,7 +51,7 @@ class Prompt(Horizontal):
     def compose(self) -> ComposeResult:
         """The mark, the input and what may be meant."""
         yield Static("", id="prompt-mark", markup=False)
-        yield Input(id="prompt-input", compact=True)
+        yield Field(id="prompt-input", compact=True)
         yield Static("", id="prompt-matches", markup=False)
 
     def on_mount(self) -> None:
