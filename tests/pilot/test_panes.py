@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -40,6 +41,16 @@ def shown(screen: MainScreen) -> list[str]:
     return [name for name, box in boxes(screen).items() if box.display]
 
 
+def titles(screen: MainScreen) -> list[str]:
+    """The titles of the pane's columns."""
+    return [column.title for column in table_of(screen).columns]
+
+
+def is_on(screen: MainScreen, name: str) -> bool:
+    """Whether the pane with this name is the one, and has the focus."""
+    return screen.pane.id == name and screen.focused in list(boxes(screen)[name].children)
+
+
 def marked(box: PaneBox) -> set[str]:
     """The names of the rows that are marked as related, as they are drawn."""
     table = box.table
@@ -60,12 +71,11 @@ async def on(pilot: Pilot[Any], screen: MainScreen, name: str) -> None:
 
 async def test_a_narrow_pane_shows_how_many_pods_are_ready_only_when_some_are_not() -> None:
     async with bookstore_app(WIDE) as (api, pilot, screen):
-        titles = lambda: [column.title for column in table_of(screen).columns]  # noqa: E731
-        assert "READY" not in titles()
+        assert "READY" not in titles(screen)
         pod = next(pod for pod in api.store.list("pods", "ecom") if pod["metadata"]["name"].startswith("ecom-db"))
         failing = [{**each, "status": "False"} for each in pod["status"]["conditions"]]
         api.store.update("pods", {**pod, "status": {**pod["status"], "conditions": failing}})
-        await until(pilot, lambda: "READY" in titles())
+        await until(pilot, lambda: "READY" in titles(screen))
         assert "0/1" in table_of(screen).rows[0].text()
 
 
@@ -102,7 +112,8 @@ async def test_digits_tab_and_the_mouse_move_the_focus_and_the_focused_pane_grow
         ids = list(shown(screen))
         for digit, name in enumerate(ids, 1):
             await pilot.press(str(digit))
-            await until(pilot, lambda name=name: screen.pane.id == name and screen.focused in list(boxes(screen)[name].children))  # type: ignore[misc]
+            await until(pilot, partial(is_on, screen, name))
+            assert screen.focused in list(boxes(screen)[name].children)
             await pilot.pause()
             heights = {each: box.size.height for each, box in boxes(screen).items() if box.display}
             assert all(rows >= 2 for rows in heights.values())
@@ -242,7 +253,7 @@ async def test_minus_and_brackets_walk_through_the_views() -> None:
     async with bookstore_app(WIDE) as (_, pilot, screen):
         for digit, name in (("1", "namespaces"), ("3", "authorizationpolicies"), ("4", "networkpolicies")):
             await pilot.press(digit)
-            await until(pilot, lambda name=name: screen.pane.id == name)  # type: ignore[misc]
+            await until(pilot, partial(is_on, screen, name))
         for key, name in (
             ("minus", "authorizationpolicies"),
             ("minus", "networkpolicies"),
@@ -253,7 +264,7 @@ async def test_minus_and_brackets_walk_through_the_views() -> None:
             ("minus", "authorizationpolicies"),
         ):
             await pilot.press(key)
-            await until(pilot, lambda name=name: screen.pane.id == name)  # type: ignore[misc]
+            await until(pilot, partial(is_on, screen, name))
             assert screen.focused is table_of(screen)
 
 

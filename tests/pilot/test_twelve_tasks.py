@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -71,7 +72,7 @@ class Person:
             assert not words or not self.sees(*words), f"seen before {key}: {words}"
             await self._pilot.press(key)
             if words:
-                await self.until(lambda words=words: self.sees(*words))  # type: ignore[misc]
+                await self.until(partial(self.sees, *words))
 
 
 def _in_order(row: str, words: tuple[str, ...]) -> bool:
