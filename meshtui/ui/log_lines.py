@@ -24,7 +24,7 @@ from meshtui.ui.text import age
 CLASSES = {
     None: ("✓ closed", OK),
     Failure.POLICY: ("✗ denied", BAD),
-    Failure.HBONE_CLOSED: ("✗ not captured", BAD),
+    Failure.HBONE_CLOSED: ("? not captured", WARN),  # as among the denials: its ztunnel may be away, too
     Failure.HBONE_SILENT: ("✗ no answer", BAD),
     Failure.NOT_LISTENING: ("✗ refused", BAD),
     Failure.CERTIFICATE: ("✗ certificate", BAD),
@@ -115,7 +115,9 @@ def _end(end: LineEnd, snapshot: Snapshot, owners: _Owners) -> FlowEndpoint | No
     pod = snapshot.pod_by_key.get(f"{end.namespace}/{end.workload}")
     if pod is not None:
         owner = snapshot.owner_of(pod)
-        return workload_endpoint(owner) if owner in snapshot.workloads else FlowEndpoint(EndpointKind.POD, *pod.key.split("/"))
+        return (
+            workload_endpoint(owner) if owner in snapshot.workloads else FlowEndpoint(EndpointKind.POD, pod.namespace, pod.name)
+        )
     for parts in (2, 1):  # a Deployment's pod has two parts behind its name, one of the others' pods has one
         ref = owners.get((end.namespace, end.workload.rsplit("-", parts)[0]))
         if ref is not None:
