@@ -1,12 +1,15 @@
 """Findings are the same, in this process or another; and one that nobody waits for is ended."""
 
 import asyncio
+import signal
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from meshtui.findings import Report, look
+from meshtui.model.snapshot import Snapshot
 from meshtui.session.finding_worker import FindingWorker
 from tests.fakes.snapshots import ambient, pod, snapshot_of
 
@@ -42,10 +45,43 @@ def test_a_process_that_is_ended(stopped, monkeypatch):
     assert found == [Report(()) if stopped else look(WORLD)]
 
 
+def test_a_lock_that_another_thread_held_at_the_fork_is_free_again(monkeypatch):
+    """Up to Python 3.11, a cached property has one lock for all objects of its class."""
+    monkeypatch.setattr("meshtui.session.finding_worker._IDLE_S", 60.0)
+    lock = getattr(Snapshot.__dict__["workloads"], "lock", threading.RLock())
+    held, found, let_go = threading.Event(), [], threading.Event()
+
+    def hold():
+        with lock:
+            held.set()
+            let_go.wait(30)
+
+    worker = FindingWorker()
+    threads = [threading.Thread(target=hold), threading.Thread(target=lambda: found.append(worker.look(replace(WORLD))))]
+    threads[0].start()
+    held.wait(20)
+    threads[1].start()
+    threads[1].join(20)
+    ended = not threads[1].is_alive()
+    worker.stop()
+    let_go.set()
+    for thread in threads:
+        thread.join(20)
+    assert ended
+    assert found == [look(WORLD)]
+
+
+def test_a_process_that_is_stuck_is_killed_and_it_is_done_here(monkeypatch):
+    monkeypatch.setattr("meshtui.session.finding_worker._IDLE_S", 0.1)
+    monkeypatch.setattr("meshtui.session.finding_worker._send_report", lambda *_: threading.Event().wait(60))
+    worker = FindingWorker()
+    assert worker.look(WORLD) == look(WORLD)
+    assert worker._process is not None
+    assert worker._process.exitcode == -signal.SIGKILL
+
+
 async def test_a_signal_to_it_is_none_to_the_event_loop(monkeypatch):
     """asyncio hears of signals through a socket, of which a forked process has a copy."""
-    import signal
-
     heard = []
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, heard.append, True)
