@@ -9,7 +9,6 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.events import Resize
-from textual.widgets import Footer
 
 from meshtui.engine.expect.expectations import Entry, Expected, expand
 from meshtui.journeys.bookstore.acceptance import Acceptance, Gateway, look_for_gateway
@@ -26,6 +25,7 @@ from meshtui.ui.document import BAD, DIM, OK, PLAIN, STRONG, WARN, Document, Lin
 from meshtui.ui.pictures import tiles
 from meshtui.ui.pictures.tiles import Tile
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.footer import Footer
 from meshtui.ui.widgets.picture import PictureView
 from meshtui.ui.widgets.status import StatusBar
 from meshtui.ui.widgets.tiles_view import TilesView
@@ -65,7 +65,7 @@ class AcceptanceScreen(BuyingScreen):
         yield StatusBar(id="status")
         yield TilesView(id="tiles")
         yield DocumentView(id="text")
-        yield Footer(show_command_palette=False, compact=True)
+        yield Footer()
 
     def focus_first(self) -> None:
         """Begin with the cursor on the tiles."""

@@ -8,7 +8,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from meshtui.engine.explain.denials import JudgedDenial
 from meshtui.engine.path.relations import workload_of
@@ -23,6 +23,7 @@ from meshtui.ui.document import BAD, DIM, WARN, Document, Line, Section, line
 from meshtui.ui.flow_path import path_of_denial
 from meshtui.ui.links import Link
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.footer import Footer
 from meshtui.ui.widgets.path_view import PathView
 from meshtui.ui.widgets.prompt import Prompt
 from meshtui.ui.widgets.status import StatusBar
@@ -52,7 +53,7 @@ class DenialsScreen(LinkScreen):
                 yield DocumentView(id="denial")
         yield Static(id="message", markup=False)
         yield Prompt(id="prompt")
-        yield Footer(show_command_palette=False, compact=True)
+        yield Footer()
 
     def on_mount(self) -> None:
         """Follow the logs, and the session."""

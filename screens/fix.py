@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from meshtui.model.errors import MeshtuiError
 from meshtui.model.finding import Finding
@@ -23,6 +23,7 @@ from meshtui.ui.fixing_words import fix_document, question, undo_question
 from meshtui.ui.flow_path import path_of, path_of_fix
 from meshtui.ui.pictures.path import PathData
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.footer import Footer
 from meshtui.ui.widgets.path_view import PathView
 from meshtui.ui.widgets.status import StatusBar
 
@@ -48,7 +49,7 @@ class FixScreen(ActionScreen):
         yield PathView(id="path", share=0.4)
         yield DocumentView(id="text")
         yield Static(id="message")
-        yield Footer(show_command_palette=False, compact=True)
+        yield Footer()
 
     def on_mount(self) -> None:
         """Follow the session, and compute the fix."""

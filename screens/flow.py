@@ -10,7 +10,7 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
 from meshtui.engine.path.references import parse_flow, parse_reference
@@ -28,6 +28,7 @@ from meshtui.ui.ladder import why
 from meshtui.ui.widgets.choices import MOST, Choices, Ends
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.field import Field
+from meshtui.ui.widgets.footer import Footer
 from meshtui.ui.widgets.status import StatusBar
 
 _AROUND = 9
@@ -122,7 +123,7 @@ class FlowScreen(ActionScreen):
                     yield box
         yield Choices(id="choices")
         yield DocumentView(id="said")
-        yield Footer(show_command_palette=False, compact=True)
+        yield Footer()
 
     def on_mount(self) -> None:
         """Follow the session; the first empty field gets the focus."""

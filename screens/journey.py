@@ -12,7 +12,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.events import Resize
-from textual.widgets import Footer, OptionList
+from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from meshtui.journeys.gateway import answering_gateway
@@ -37,6 +37,7 @@ from meshtui.ui.pictures.gauge import Gauge, Level
 from meshtui.ui.pictures.sequence import Diagram
 from meshtui.ui.sequences import Plan, diagram_of, plan_of, stoppers
 from meshtui.ui.text import clean
+from meshtui.ui.widgets.footer import Footer
 from meshtui.ui.widgets.sequence_view import SequenceView
 from meshtui.ui.widgets.status import StatusBar
 
@@ -76,7 +77,7 @@ class JourneyScreen(DiagramScreen):
         with Horizontal(id="body"):
             yield OptionList(id="journeys")
             yield from self.compose_run()
-        yield Footer(show_command_palette=False, compact=True)
+        yield Footer()
 
     def on_resize(self, event: Resize) -> None:
         """Put the list above the text where there is no room beside it. The base class handles the event too."""

@@ -7,7 +7,6 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.widgets import Footer
 
 from meshtui.model.ids import ObjectRef
 from meshtui.screens.acting import LinkScreen
@@ -15,6 +14,7 @@ from meshtui.session import Session
 from meshtui.ui.actions import bindings
 from meshtui.ui.links import Link
 from meshtui.ui.mapped import has_map
+from meshtui.ui.widgets.footer import Footer
 from meshtui.ui.widgets.live import LiveMap
 from meshtui.ui.widgets.picture import PictureView
 from meshtui.ui.widgets.status import StatusBar
@@ -39,7 +39,7 @@ class MapScreen(LinkScreen):
         """Header, map, footer."""
         yield StatusBar(id="status")
         yield LiveMap(self._session, id="map")
-        yield Footer(show_command_palette=False, compact=True)
+        yield Footer()
 
     def on_mount(self) -> None:
         """Follow the session."""

@@ -11,7 +11,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.events import Resize
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from meshtui.engine.decision.conclude import decided_of
 from meshtui.engine.decision.ruling import Decided
@@ -37,6 +37,7 @@ from meshtui.ui.reach import DEPENDS, MARKS, Port, Reach, View, reach, settled
 from meshtui.ui.text import age
 from meshtui.ui.verdicts import VERDICTS
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.footer import Footer
 from meshtui.ui.widgets.grid import Grid, Label, Mark, Place
 from meshtui.ui.widgets.status import StatusBar
 
@@ -85,7 +86,7 @@ class MatrixScreen(LinkScreen):
         yield DocumentView(id="state")
         yield DocumentView(id="said")
         yield Static(id="message")
-        yield Footer(show_command_palette=False, compact=True)
+        yield Footer()
 
     @property
     def _said(self) -> DocumentView:

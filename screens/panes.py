@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
 from textual.widget import Widget
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from meshtui.engine.explain.denials import DeniedCount
@@ -36,6 +36,7 @@ from meshtui.ui.text import titled
 from meshtui.ui.view import View
 from meshtui.ui.widgets.detail import Detail
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.footer import Footer
 from meshtui.ui.widgets.live import LiveMap, LivePath
 from meshtui.ui.widgets.pane_box import PaneBox, status_of
 from meshtui.ui.widgets.picture import PictureView
@@ -116,7 +117,7 @@ class PanesScreen(LinkScreen):
                 yield DocumentView(id="strip")
         yield Static(id="tiny")
         yield Prompt(id="prompt")
-        yield Footer(show_command_palette=False, compact=True)
+        yield Footer()
 
     def on_mount(self) -> None:
         """Follow the session, and update the header every second."""

@@ -14,7 +14,7 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.timer import Timer
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from meshtui.model.errors import MeshtuiError
 from meshtui.model.flow import Flow
@@ -32,6 +32,7 @@ from meshtui.ui.document import BAD, DIM, WARN, Document, Line, Section, line
 from meshtui.ui.known_path import known_path
 from meshtui.ui.links import Link
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.footer import Footer
 from meshtui.ui.widgets.path_view import PathView
 from meshtui.ui.widgets.status import StatusBar
 from meshtui.ui.widgets.table import ObjectTable, Row
@@ -81,7 +82,7 @@ class ProbeScreen(LinkScreen):
                 yield PathView(id="path", share=0.5)
                 yield DocumentView(id="flow")
         yield Static(id="message")
-        yield Footer(show_command_palette=False, compact=True)
+        yield Footer()
 
     def on_mount(self) -> None:
         """Predict, and follow the session."""

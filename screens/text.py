@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual import on
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from meshtui.screens.acting import LinkScreen
 from meshtui.session import Session
@@ -13,6 +13,7 @@ from meshtui.ui.document import Document
 from meshtui.ui.links import Link
 from meshtui.ui.text import clean
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.footer import Footer
 from meshtui.ui.widgets.prompt import Prompt
 from meshtui.ui.widgets.status import StatusBar
 
@@ -35,7 +36,7 @@ class TextScreen(LinkScreen):
         yield DocumentView(id="text")
         yield Static("", id="found")
         yield Prompt(id="prompt")
-        yield Footer(show_command_palette=False, compact=True)
+        yield Footer()
 
     def show(self, document: Document) -> None:
         """Show a document. What is searched for is marked in it, too."""

@@ -7,7 +7,6 @@ from typing import ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.widgets import Footer
 from textual.worker import Worker, get_current_worker
 
 from meshtui.engine.explain.advice import advise
@@ -23,6 +22,7 @@ from meshtui.ui.ladder import drift_about, why, with_drift
 from meshtui.ui.links import Link
 from meshtui.ui.pictures.path import PathData
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.footer import Footer
 from meshtui.ui.widgets.path_view import PathView
 from meshtui.ui.widgets.status import StatusBar
 
@@ -49,7 +49,7 @@ class WhyScreen(LinkScreen):
         yield StatusBar(id="status")
         yield PathView(id="path", share=0.45)
         yield DocumentView(id="text")
-        yield Footer(show_command_palette=False, compact=True)
+        yield Footer()
 
     def on_mount(self) -> None:
         """Follow the session."""

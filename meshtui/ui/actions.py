@@ -112,7 +112,7 @@ _DESCRIBED = ("describe", "why")
 _KINDS = ("namespaces", "workloads", "AuthorizationPolicies", "NetworkPolicies", "findings", "mesh")
 
 ACTIONS: tuple[Action, ...] = (
-    # In the order of the footer, whose right end is cut off on narrow terminals.
+    # In the order of the footer, which leaves the last ones out on narrow terminals.
     Action(
         "main.probe",
         "p",
@@ -451,6 +451,7 @@ def bindings(place: str) -> list[BindingType]:
             show=action.shown,
             priority=action.priority,
             id=action.id,
+            tooltip=action.says,
         )
         for action in on(place)
         if action.keys

@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 
 from textual.app import ComposeResult
-from textual.widgets import Footer
 
 from meshtui.model.errors import MeshtuiError, ReadOnlyError
 from meshtui.session import Session
 from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.document import PLAIN, Document
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.footer import Footer
 from meshtui.ui.widgets.status import StatusBar
 
 _PATIENCE_S = 15.0
@@ -30,7 +30,7 @@ class BuyingScreen(ActionScreen):
         """Header, text, footer."""
         yield StatusBar(id="status")
         yield DocumentView(id="text")
-        yield Footer(show_command_palette=False, compact=True)
+        yield Footer()
 
     def on_mount(self) -> None:
         """Follow the session, and begin."""

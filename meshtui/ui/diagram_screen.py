@@ -8,7 +8,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.events import Resize
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from meshtui.ui.buying import BuyingScreen
 from meshtui.ui.document import Document, Section
@@ -16,6 +16,7 @@ from meshtui.ui.links import Link
 from meshtui.ui.pictures.gauge import Gauge
 from meshtui.ui.pictures.sequence import Diagram
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.footer import Footer
 from meshtui.ui.widgets.gauge_view import GaugeView
 from meshtui.ui.widgets.picture import PictureView
 from meshtui.ui.widgets.sequence_view import SequenceView
@@ -33,7 +34,7 @@ class DiagramScreen(BuyingScreen):
         """Header, diagram, gauges, text, footer."""
         yield StatusBar(id="status")
         yield from self.compose_run()
-        yield Footer(show_command_palette=False, compact=True)
+        yield Footer()
 
     def compose_run(self) -> ComposeResult:
         """The diagram and what stands below it."""

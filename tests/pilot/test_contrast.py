@@ -15,7 +15,6 @@ from textual.style import Style
 from textual.theme import Theme
 from textual.widget import Widget
 from textual.widgets import Button, Input, Static
-from textual.widgets._footer import FooterKey
 from textual.widgets._toast import Toast
 
 from meshtui.app import MeshtuiApp
@@ -23,6 +22,7 @@ from meshtui.screens.confirm import ConfirmScreen
 from meshtui.ui import themes
 from meshtui.ui.document import BAD, OK, STYLES, WARN, Document, line, section
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.footer import Footer
 from meshtui.ui.widgets.grid import Grid
 from meshtui.ui.widgets.picture import PictureView
 from meshtui.ui.widgets.prompt import Prompt
@@ -166,7 +166,7 @@ async def test_every_pair_can_be_read():
     ]
     assert not weak, "\n".join(weak)
     assert all(len(found[theme]) >= 20 for theme in themes.OWN)
-    for kind in (ObjectTable, Grid, DocumentView, StatusBar, Prompt, Toast, Button, FooterKey, CommandList):
+    for kind in (ObjectTable, Grid, DocumentView, StatusBar, Prompt, Toast, Button, Footer, CommandList):
         assert any(issubclass(each, kind) for each in kinds), f"no {kind.__name__} was seen"
 
 

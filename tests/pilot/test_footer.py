@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from textual.pilot import Pilot
-from textual.widgets import Footer
-from textual.widgets._footer import FooterKey
 
 from meshtui.app import MeshtuiApp
 from meshtui.screens.help import HelpScreen
 from meshtui.screens.main import MainScreen
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.footer import Footer, FooterKey, fitting
 from tests.fakes.frozen import bookstore
 from tests.snapshot.conftest import app_on, settle
 from tests.snapshot.test_findings import FINDINGS
@@ -20,9 +21,8 @@ from tests.snapshot.test_findings import app_on as found_app
 
 
 def in_view(app: MeshtuiApp) -> list[str]:
-    """The keys that are wholly in view, with their words."""
-    keys = app.screen.query_one(Footer).query(FooterKey)
-    return [f"{key.key_display} {key.description}" for key in keys if key.region.right <= app.size.width]
+    """The keys that are in view, with their words."""
+    return [key.text for key in app.screen.query_one(Footer).in_view]
 
 
 def said(pilot: Pilot[Any]) -> list[str]:
@@ -43,6 +43,34 @@ async def test_help_is_always_in_view_and_flow_and_acceptance_where_there_is_roo
         await settle(pilot)
         assert set(in_view(app)) >= SEEN[size]
         assert "u Undo a fix" not in in_view(app)
+
+
+@given(st.lists(st.text("abcdefgh", min_size=1, max_size=9), max_size=12, unique=True), st.integers(0, 12), st.integers(8, 80))
+def test_what_fits_is_the_beginning_and_the_help(names: list[str], place: int, width: int) -> None:
+    keys = [FooterKey(name, name[0], name, True, "") for name in names]
+    keys.insert(place, FooterKey("question_mark", "?", "Help", True, ""))
+    chosen = fitting(keys, width)
+    rest = [key for key in chosen if key.display != "?"]
+    assert len(rest) == len(chosen) - 1
+    assert rest == [key for key in keys if key.display != "?"][: len(rest)]
+    assert sum(len(key.text) + 1 for key in chosen) <= width
+    left = [key for key in keys if key not in chosen]
+    assert not left or sum(len(key.text) + 1 for key in [*chosen, left[0]]) > width
+
+
+async def test_a_click_presses_the_key_and_what_it_does_is_said() -> None:
+    app = app_on(bookstore())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        footer = app.screen.query_one(Footer)
+        place = sum(len(key.text) + 1 for key in footer.in_view[: in_view(app).index("? Help")])
+        await pilot.hover(Footer, offset=(place, 0))
+        assert footer.tooltip == "these keys, and what the marks mean"
+        await pilot.click(Footer, offset=(place + len("? Help"), 0))
+        assert not isinstance(app.screen, HelpScreen)
+        await pilot.click(Footer, offset=(place + len("? Help") - 1, 0))
+        await settle(pilot)
+        assert isinstance(app.screen, HelpScreen)
 
 
 async def test_on_findings_f_is_called_fix_and_only_there() -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import asynccontextmanager
 
 import pytest
-from textual.widgets import Footer
-from textual.widgets._footer import FooterKey
 
 from meshtui.app import MeshtuiApp
 from meshtui.model.errors import ConfigError
@@ -20,6 +18,7 @@ from meshtui.settings import Settings
 from meshtui.sources.kubernetes.live import LiveSource
 from meshtui.ui.actions import WIDGETS, on
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.footer import Footer
 from tests.fakes.frozen import recorded_objects
 from tests.fakes.screens import table_of
 from tests.pilot.test_keys import _addable, bookstore_app, until
@@ -39,7 +38,7 @@ async def opened(**chosen):
 
 def footer(app):
     """What the footer says: a key and its words, as they stand."""
-    return [(key.key_display, key.description) for key in app.screen.query_one(Footer).query(FooterKey)]
+    return [(key.display, key.name) for key in app.screen.query_one(Footer).keys]
 
 
 async def test_another_key_works_and_footer_and_help_show_it():
@@ -105,7 +104,7 @@ async def test_read_only_mode_greys_what_it_refuses_and_the_key_says_why():
     async with opened(read_only=True) as (app, pilot):
         await pilot.press("p")
         await until(pilot, lambda: isinstance(app.screen, ProbeScreen) and bool(footer(app)))
-        grey = {key.description for key in app.screen.query(FooterKey) if key._disabled}
+        grey = {key.name for key in app.screen.query_one(Footer).keys if not key.enabled}
         assert grey == {"Probe", "Again"}
         await pilot.press("r")
         await until(pilot, lambda: any("nothing is probed: read-only mode" in note.message for note in app._notifications))

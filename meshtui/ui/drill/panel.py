@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from textual.screen import ModalScreen, Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from meshtui.journeys.bookstore.trace import Trace
 from meshtui.model.errors import MeshtuiError
@@ -16,6 +16,7 @@ from meshtui.ui.drill import progress as drill_progress
 from meshtui.ui.drill.conditions import Facts, holds
 from meshtui.ui.drill.progress import Progress
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.footer import Footer
 from meshtui.ui.widgets.table import ObjectTable
 
 if TYPE_CHECKING:
