@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import ClassVar
 
 from textual import on, work
@@ -150,6 +151,10 @@ class FixScreen(ActionScreen):
             confirmation = Confirmation("confirmed on the fix screen")
             self._done = await carry_out(self._session, proposal, confirmation, lambda text: self._say(f"… {text}"))
             self._stage = self._stage_of(self._done)
+        except asyncio.CancelledError:
+            self._done = next((done for done in reversed(self._session.fixes) if done.proposal is proposal), None)
+            self._stage = line(("! stopped: applied, but not probed" if self._done else "! stopped: nothing was applied", WARN))
+            raise
         finally:
             self._busy = False
             self._refresh()
@@ -158,6 +163,8 @@ class FixScreen(ActionScreen):
         """The result in one line."""
         if done.error is not None:
             return line((f"✗ {done.error}", BAD))
+        if done.unprobed is not None:
+            return line((f"! applied, not probed: {done.unprobed}", WARN))
         wrong = sum(seen.agrees is False for seen in done.observations)
         right = sum(seen.agrees is True for seen in done.observations)
         if wrong:
@@ -186,6 +193,9 @@ class FixScreen(ActionScreen):
             confirmation = Confirmation("asked for again on the fix screen")
             await probe_again(self._session, done, confirmation, lambda text: self._say(f"… {text}"))
             self._stage = self._stage_of(done)
+        except asyncio.CancelledError:
+            self._stage = line(("! stopped: not probed again", WARN))
+            raise
         finally:
             self._busy = False
             self._refresh()
@@ -214,6 +224,12 @@ class FixScreen(ActionScreen):
             await take_back(self._session, done, confirmation, lambda text: self._say(f"… {text}"))
         except MeshtuiError as error:
             self._stage = line((f"✗ not undone: {error}", BAD))
+        except asyncio.CancelledError:
+            self._done = done if done.applied else None
+            self._stage = line(
+                ("! stopped: not everything is undone" if done.applied else "! stopped: undone, not waited for", WARN)
+            )
+            raise
         else:
             self._done = None
             self._stage = line(("✓ undone: the objects are as they were", OK))
@@ -229,6 +245,12 @@ class FixScreen(ActionScreen):
 
         if self._finding.objects:
             self.app.push_screen(YamlScreen(self._session, self._finding.objects[0]))
+
+    def interrupt(self) -> bool:
+        """Stop waiting and probing; objects that are being changed are all changed first. Returns whether it ran."""
+        if self._busy:
+            self.workers.cancel_group(self, "fix")
+        return self._busy
 
     def action_back(self) -> None:
         """Go back, unless a change is in progress."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -57,13 +57,17 @@ class Proposal:
 
 @dataclass(slots=True)
 class Done:
-    """A fix that was applied at least in part, and the observations after it. ``error`` is what stopped it."""
+    """A fix that was applied at least in part, and the observations after it.
+
+    ``error`` is what stopped the changes, ``unprobed`` what stopped the last probe.
+    """
 
     proposal: Proposal
     applied: list[Applied] = field(default_factory=list)
     observations: list[Observation] = field(default_factory=list)
     unseen: bool = False
     error: MeshtuiError | None = None
+    unprobed: MeshtuiError | None = None
 
 
 class Target(Protocol):
@@ -150,11 +154,23 @@ def _worked_out(session: Target, documents: list[Mapping[str, Any]]) -> tuple[Co
 
 
 async def carry_out(session: Target, proposal: Proposal, confirmation: Confirmation, tell: Callable[[str], None]) -> Done:
-    """Apply a proposal, wait until it is visible, and probe the promised flows. Errors are stored in ``Done.error``.
+    """Apply a proposal, wait until it is visible, and probe the promised flows. Errors are stored in the result.
 
-    ``tell`` is called with a description of each stage.
+    ``tell`` is called with a description of each stage. If it is cancelled while objects are being changed, they all are
+    changed first.
     """
     done = Done(proposal)
+    await _finished(_apply_all(session, done, confirmation, tell))
+    if done.error is None:
+        tell("applied; waiting until it is rolled out and seen")
+        done.unseen = not await _seen(session, lambda: _is_there(session, proposal))
+        await probe_again(session, done, confirmation, tell)
+    return done
+
+
+async def _apply_all(session: Target, done: Done, confirmation: Confirmation, tell: Callable[[str], None]) -> None:
+    """Change the objects, one after the other, and write into the journal what came of it."""
+    proposal = done.proposal
     try:
         for step in proposal.steps:
             tell(f"applying {step.ref}")
@@ -168,16 +184,12 @@ async def carry_out(session: Target, proposal: Proposal, confirmation: Confirmat
         said = "applied" if done.error is None else f"{names} applied, then: {done.error}"
         what = f"fix of {proposal.finding.rule}: {', '.join(str(step.ref) for step in proposal.steps)}"
         session.note(what, said, "u undoes it" if done.applied else "", failed=done.error is not None)
-    if done.error is None:
-        tell("applied; waiting until it is rolled out and seen")
-        done.unseen = not await _seen(session, lambda: _is_there(session, proposal))
-        await probe_again(session, done, confirmation, tell)
-    return done
 
 
 async def probe_again(session: Target, done: Done, confirmation: Confirmation, tell: Callable[[str], None]) -> None:
     """Probe the promised flows; repeat this several times for those that don't agree yet."""
     flows = list(done.proposal.promised)
+    done.unprobed = None
     found: dict[Flow, Observation] = {}
     for attempt in range(_PROBES):
         plan = make_plan(session.engine, flows, session.settings.probe, any_method=session.label.sandbox)
@@ -187,7 +199,7 @@ async def probe_again(session: Target, done: Done, confirmation: Confirmation, t
         try:
             found.update({seen.flow: seen for seen in await session.probe(plan, confirmation)})
         except MeshtuiError as error:
-            done.error = error
+            done.unprobed = error
             break
         flows = [flow for flow in flows if flow in found and found[flow].agrees is False]
         if not flows or attempt == _PROBES - 1:
@@ -197,8 +209,18 @@ async def probe_again(session: Target, done: Done, confirmation: Confirmation, t
 
 
 async def take_back(session: Target, done: Done, confirmation: Confirmation, tell: Callable[[str], None]) -> None:
-    """Undo a fix, the last change first. Raises ConflictError, ClusterError; changes undone before the error stay undone."""
+    """Undo a fix, the last change first. Raises ConflictError, ClusterError; changes undone before the error stay undone.
+
+    If it is cancelled while objects are being changed, that is finished first.
+    """
     restored = [applied.before for applied in done.applied if applied.before is not None]
+    await _finished(_undo_all(session, done, confirmation, tell))
+    tell("undone; waiting until it is rolled out and seen")
+    old = read_documents(restored, "what was before")
+    await _seen(session, lambda: all(_rolled_out(session.snapshot, each) for each in old.controllers.values()))
+
+
+async def _undo_all(session: Target, done: Done, confirmation: Confirmation, tell: Callable[[str], None]) -> None:
     while done.applied:
         tell(f"undoing {done.applied[-1].ref}")
         await undo(session.api(), session.writes(), done.applied[-1], confirmation)
@@ -206,9 +228,22 @@ async def take_back(session: Target, done: Done, confirmation: Confirmation, tel
     if done in session.fixes:
         session.fixes.remove(done)
     session.note(f"undo of the fix of {done.proposal.finding.rule}", "the objects are as they were")
-    tell("undone; waiting until it is rolled out and seen")
-    old = read_documents(restored, "what was before")
-    await _seen(session, lambda: all(_rolled_out(session.snapshot, each) for each in old.controllers.values()))
+
+
+async def _finished(changes: Coroutine[Any, Any, None]) -> None:
+    """Run changes to their end, also if this is cancelled meanwhile: half of a fix may be worse than none.
+
+    Raises what the changes raise, else CancelledError if this was cancelled.
+    """
+    task, cancelled = asyncio.ensure_future(changes), False
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            cancelled = True
+    task.result()
+    if cancelled:
+        raise asyncio.CancelledError
 
 
 async def _seen(session: Target, good: Callable[[], bool]) -> bool:

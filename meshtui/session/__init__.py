@@ -36,7 +36,7 @@ from meshtui.session.denials import Denials
 from meshtui.session.ended import why_ended
 from meshtui.session.expecting import Expecting
 from meshtui.session.happenings import Happenings
-from meshtui.session.journal import Deed
+from meshtui.session.journal import Deed, Outcome
 from meshtui.session.judging import gist, judge
 from meshtui.session.looking import Looking
 from meshtui.session.mesh import MeshWatch
@@ -351,18 +351,26 @@ class Session:
         checkout = self.settings.checkout
         urls = [checkout.gateway] if checkout.gateway else []
         urls += gateway_urls(self.snapshot, checkout.gateway_namespace, checkout.gateway_name)
-        what = f"probed {plan.flows} flow{'s' if plan.flows != 1 else ''}"
-        try:
+        with self.doing(f"probed {plan.flows} flow{'s' if plan.flows != 1 else ''}") as outcome:
+            outcome.stopped = "stopped; its pods were removed"
             found = await Launcher(api, writes, self.settings, seen, answered).run(plan, confirmation, urls)
+            differ = sum(seen.agrees is False for seen in found)
+            outcome.says = f"{differ} of {len(found)} differ from the verdict" if differ else f"all {len(found)} as predicted"
+        return found
+
+    @contextlib.contextmanager
+    def doing(self, what: str) -> Iterator[Outcome]:
+        """Write into the journal what this block does to the cluster, with its outcome, its error, or that it was stopped."""
+        outcome = Outcome()
+        try:
+            yield outcome
         except MeshtuiError as error:
             self.note(what, str(error), failed=True)
             raise
         except asyncio.CancelledError:
-            self.note(what, "stopped; its pods were removed", failed=True)
+            self.note(what, outcome.stopped, failed=True)
             raise
-        differ = sum(seen.agrees is False for seen in found)
-        self.note(what, f"{differ} of {len(found)} differ from the verdict" if differ else f"all {len(found)} as predicted")
-        return found
+        self.note(what, outcome.says, failed=outcome.failed)
 
     def note(self, what: str, outcome: str, undo: str = "", *, failed: bool = False) -> None:
         """Write into the journal what was done to the cluster."""

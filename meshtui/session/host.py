@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -13,6 +14,7 @@ from meshtui.mesh.report import MeshReport
 from meshtui.model.denial import Denial
 from meshtui.model.snapshot import Snapshot
 from meshtui.session.application import Application
+from meshtui.session.journal import Outcome
 from meshtui.settings import Settings
 from meshtui.sources.kubernetes.api import Api
 from meshtui.sources.kubernetes.writes import Writes
@@ -77,6 +79,9 @@ class Host(Protocol):
 
     def writes(self) -> Writes:
         """The gate for changes. Raises UsageError when there is no cluster to change."""
+
+    def doing(self, what: str) -> AbstractContextManager[Outcome]:
+        """Write into the journal what a block does to the cluster."""
 
     def tell(self) -> None:
         """Notify all listeners of a change."""

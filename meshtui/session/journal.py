@@ -15,3 +15,12 @@ class Deed:
     outcome: str
     undo: str = ""
     failed: bool = False
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What comes of something that is being done: set by those who do it. ``stopped`` is what is said if it is interrupted."""
+
+    says: str = ""
+    failed: bool = False
+    stopped: str = "stopped"

@@ -95,7 +95,11 @@ class MeshWatch:
         self._host.tell()
         try:
             api, writes = self._host.api(), self._host.writes()
-            proofs = await prove(api, writes, self._host.settings, asked, confirmation, after)
+            count = len(asked.pods)
+            with self._host.doing(f"asked {count} pod{'s' if count != 1 else ''} on port 15008") as outcome:
+                outcome.stopped = "stopped; the probe pods were removed"
+                proofs = await prove(api, writes, self._host.settings, asked, confirmation, after)
+                outcome.says = f"{len(proofs.evidence)} answered or refused, {len(proofs.unknown)} showed nothing"
         finally:
             self.proving -= len(asked.pods)
             self._host.tell()

@@ -90,7 +90,9 @@ def _after(session: Session, done: Done) -> list[Section]:
     sections = [Section("Applied (u undoes it)", tuple(made))] if made else []
     if done.observations:
         sections.append(Section("Predicted and observed", tuple(_observed(session, seen) for seen in done.observations)))
-    elif done.error is None and done.applied:
+    if done.unprobed is not None:
+        sections.append(Section("Not probed", (line((f"✗ {done.unprobed}", BAD), (" (r probes again)", DIM)),)))
+    elif not done.observations and done.error is None and done.applied:
         sections.append(Section("Predicted and observed", (line(("no flow that could be probed", DIM)),)))
     return sections
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,6 +11,10 @@ import pytest
 from textual.pilot import Pilot
 
 from meshtui.app import MeshtuiApp
+from meshtui.model.errors import ClusterError, MeshtuiError
+from meshtui.model.observation import Observation
+from meshtui.probe.plan import Plan
+from meshtui.remediate import fixing
 from meshtui.sandbox.apiserver.server import ApiServer, running_api
 from meshtui.screens.confirm import ConfirmScreen
 from meshtui.screens.describe import DescribeScreen
@@ -18,6 +23,7 @@ from meshtui.screens.flow import FlowScreen
 from meshtui.session import Session
 from meshtui.settings import load_settings
 from meshtui.sources.kubernetes.live import LiveSource
+from meshtui.sources.kubernetes.writes import Confirmation
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.table import ObjectTable
 from tests.fakes.screens import table_of
@@ -182,6 +188,67 @@ async def test_somebody_who_was_quicker_wins_and_it_is_said():
         await until(pilot, lambda: "was changed in between: nothing is written" in text(pilot))
         assert api.store.get("networkpolicies", "shop", "db")["metadata"]["labels"] == {"mine": "1"}
         assert "15008" not in str(api.store.get("networkpolicies", "shop", "db")["spec"])
+
+
+async def test_ctrl_c_stops_the_probes_after_a_fix_and_the_program_goes_on():
+    async with shop(write=True) as (_, pilot, session):
+        await open_fix(pilot)
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+        await pilot.press("y")
+        await until(pilot, lambda: "probing" in text(pilot))
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: "stopped: applied, but not probed" in text(pilot))
+        assert isinstance(pilot.app.screen, FixScreen)
+        assert [deed.outcome for deed in session.journal] == ["applied", "stopped; its pods were removed"]
+        await pilot.press("u")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+
+
+async def test_ctrl_c_between_the_objects_of_a_fix_leaves_none_out(monkeypatch: pytest.MonkeyPatch):
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    apply = fixing.apply
+
+    async def slow(*arguments: Any) -> Any:
+        begun.set()
+        await go_on.wait()
+        return await apply(*arguments)
+
+    monkeypatch.setattr(fixing, "apply", slow)
+    async with shop(write=True) as (api, pilot, session):
+        await open_fix(pilot)
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+        await pilot.press("y")
+        await until(pilot, begun.is_set)
+        await pilot.press("ctrl+c", "ctrl+c", "escape")
+        assert isinstance(pilot.app.screen, FixScreen)
+        assert not session.journal
+        go_on.set()
+        await until(pilot, lambda: "stopped: applied, but not probed" in text(pilot))
+        assert "15008" in str(api.store.get("networkpolicies", "shop", "db")["spec"])
+        assert [deed.outcome for deed in session.journal] == ["applied"]
+
+
+async def test_a_probe_that_fails_after_a_fix_is_said_until_the_next_one():
+    async with shop(write=True) as (_, pilot, session):
+        answers: list[MeshtuiError | None] = [ClusterError("503: etcd is busy"), None]
+
+        async def probe(plan: Plan, confirmation: Confirmation) -> list[Observation]:
+            answer = answers.pop(0)
+            if answer is not None:
+                raise answer
+            return []
+
+        session.probe = probe  # type: ignore[method-assign]
+        await open_fix(pilot)
+        await pilot.press("a")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+        await pilot.press("y")
+        await until(pilot, lambda: "applied, not probed: 503: etcd is busy" in text(pilot))
+        await pilot.press("r")
+        await until(pilot, lambda: "✓ applied" in text(pilot))
+        assert "503" not in text(pilot)
 
 
 async def test_a_server_that_refuses_is_quoted_before_anything_is_asked():
