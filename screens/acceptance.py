@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import on, work
@@ -48,6 +50,7 @@ class AcceptanceScreen(BuyingScreen):
     """Tries all criteria, after a confirmation (not in the sandbox). Below the tiles is the evidence of one of them."""
 
     PLACE = "acceptance"
+    RUN = "acceptance"
     BINDINGS: ClassVar[list[BindingType]] = bindings("acceptance")
 
     def __init__(self, session: Session, read_entries: ReadEntries) -> None:
@@ -94,7 +97,7 @@ class AcceptanceScreen(BuyingScreen):
 
     def action_again(self) -> None:
         """Find the gateway, ask, try everything."""
-        if not self._runs("acceptance"):
+        if not self._runs():
             for view in self.query(TilesView):
                 view.follow()
             self._try()
@@ -122,9 +125,21 @@ class AcceptanceScreen(BuyingScreen):
                 return {observation.flow.id: observation for observation in seen}
 
             self._say(f"at gateway {gateway}, host {settings.checkout.host}", DIM)
-            await Acceptance(gateway, settings, engine, session.api(), entries, probe, self._show).run(confirmation)
+            with session.doing("acceptance criteria tried") as outcome:
+                criteria = await Acceptance(gateway, settings, engine, session.api(), entries, probe, self._show).run(
+                    confirmation
+                )
+                passed = sum(each.state is State.PASS for each in criteria)
+                outcome.says = f"{passed} of {len(criteria)} hold"
+                outcome.failed = any(each.state is State.FAIL for each in criteria)
         except MeshtuiError as error:
             self._say(f"✗ {error}", BAD)
+        except asyncio.CancelledError:
+            over = {State.WAITING, State.RUNNING}
+            self._criteria = tuple(replace(each, state=State.SKIP) if each.state in over else each for each in self._criteria)
+            if self.is_there:
+                self.draw()
+            raise
 
     async def _confirmed(self, gateway: Gateway, entries: Sequence[Entry]) -> Confirmation | None:
         if self._session.label.sandbox:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import work
@@ -13,8 +15,9 @@ from meshtui.journeys.bookstore.buy import Buyer
 from meshtui.journeys.bookstore.data import checkout_journey
 from meshtui.journeys.bookstore.evidence import gather
 from meshtui.journeys.bookstore.shop import find_gateway
-from meshtui.journeys.bookstore.trace import RESERVE, Explanation, StepReport, StepState, Trace
+from meshtui.journeys.bookstore.trace import RESERVE, Explanation, StepState, Trace
 from meshtui.journeys.bookstore.values import values
+from meshtui.journeys.report import all_over
 from meshtui.journeys.run import values_of
 from meshtui.model.errors import MeshtuiError
 from meshtui.model.ids import ObjectRef
@@ -27,21 +30,13 @@ from meshtui.sources.kubernetes.writes import Confirmation
 from meshtui.ui.actions import bindings
 from meshtui.ui.buying import may_buy
 from meshtui.ui.diagram_screen import DiagramScreen
-from meshtui.ui.document import BAD, DIM, OK, PLAIN, STRONG, WARN, Document, Line, Section, facts, line
+from meshtui.ui.document import BAD, DIM, OK, STRONG, WARN, Document, Line, Section, facts, line
 from meshtui.ui.links import Link
 from meshtui.ui.pictures.gauge import Gauge, Level
 from meshtui.ui.pictures.sequence import Diagram
+from meshtui.ui.run_steps import rung
 from meshtui.ui.sequences import Plan, diagram_of, plan_of, stoppers
 
-_MARKS = {
-    StepState.WAITING: ("  waiting", DIM),
-    StepState.RUNNING: ("… running", WARN),
-    StepState.OK: ("✓ ok     ", OK),
-    StepState.FAILED: ("✗ FAILED ", BAD),
-    StepState.SKIPPED: ("– skipped", DIM),
-}
-"""A step's glyph, word and tone."""
-_MTLS = {True: ("mTLS", OK), False: ("plaintext", WARN), None: ("mTLS not seen", DIM)}
 _MOST = 100
 _OPENED = 9
 
@@ -50,6 +45,7 @@ class CheckoutScreen(DiagramScreen):
     """Buys a book at the cluster's bookstore, after a confirmation (not in the sandbox)."""
 
     PLACE = "checkout"
+    RUN = "purchase"
     BINDINGS: ClassVar[list[BindingType]] = bindings("checkout")
 
     def __init__(self, session: Session) -> None:
@@ -69,12 +65,13 @@ class CheckoutScreen(DiagramScreen):
 
     def action_buy(self) -> None:
         """Find the gateway, ask, buy. A purchase that is finished doesn't keep the next one waiting."""
-        if (self._trace is not None and self._trace.finished) or not self._runs("buy"):
+        if (self._trace is not None and self._trace.finished) or not self._runs():
+            self.stopped = ()
             self._trace = self._plan = None
             self._follow()
             self._buy()
 
-    @work(group="buy")
+    @work(group="purchase")
     async def _buy(self) -> None:
         session, quantity = self._session, self._quantity
         self._say("… looking for the gateway", WARN)
@@ -89,10 +86,18 @@ class CheckoutScreen(DiagramScreen):
             if confirmation is None:
                 self._say("nothing was bought; b asks again", WARN)
                 return
-            await Buyer(gateway, settings, engine, session.api(), self._show).run(confirmation)
+            with session.doing(f"purchase of {quantity} of book {settings.checkout.book}") as outcome:
+                trace = await Buyer(gateway, settings, engine, session.api(), self._show).run(confirmation)
+                outcome.says, outcome.failed = outcome_of(trace), not trace.ok
             self._gather(settings)
         except MeshtuiError as error:
             self._say(f"✗ {error}", BAD)
+        except asyncio.CancelledError:
+            if self._trace is not None:
+                self._trace = replace(self._trace, steps=all_over(self._trace.steps))
+            if self.is_there:
+                self.draw()
+            raise
 
     @work(group="evidence", exclusive=True)
     async def _gather(self, settings: Settings) -> None:
@@ -140,7 +145,7 @@ class CheckoutScreen(DiagramScreen):
         if trace is None:
             document = Document("Checkout", (Section("", (line(self._message),)), Section("", (line((next_one, DIM)),))))
         else:
-            document = trace_document(trace, next_one)
+            document = trace_document(trace, next_one, self.stopped)
         self._show_document(document)
         shown = trace or Trace("", checkout.host, checkout.book, self._quantity)
         plan = self._planned()
@@ -154,6 +159,13 @@ class CheckoutScreen(DiagramScreen):
                 journey = checkout_journey()
                 self._plan = plan_of(session.engine, journey, values_of(journey, {**values(session.settings), "token": ""}))
         return self._plan
+
+
+def outcome_of(trace: Trace) -> str:
+    """What came of a purchase, for the journal."""
+    order = f"order {trace.order_id}" if trace.order_id else "no order"
+    moved = "stock not known" if trace.moved is None else f"reserved {trace.moved:+d}"
+    return f"{order}, {moved}" + (f": {trace.explanation.summary}" if trace.explanation is not None else "")
 
 
 def stopped(trace: Trace) -> dict[str, ObjectRef]:
@@ -193,13 +205,16 @@ def _question(gateway: str, settings: Settings, context: str) -> Document:
     return Document("Buy a book?", (Section("", where), Section("", (warning,))))
 
 
-def trace_document(trace: Trace, next_one: str) -> Document:
-    """A purchase as a document: its result, the reason, the steps, and the evidence. The gauge has the stock."""
-    top = (_headline(trace), line((f"{next_one} · b buys, + and - change how many", DIM)))
+def trace_document(trace: Trace, next_one: str, stopped: Line = ()) -> Document:
+    """A purchase as a document: its result, the reason, the steps, and the evidence. The gauge has the stock.
+
+    ``stopped`` is said instead of a result if somebody stopped it.
+    """
+    top = (stopped or _headline(trace), line((f"{next_one} · b buys, + and - change how many", DIM)))
     sections = [Section("", (*top, *(line((note, WARN)) for note in trace.notes)))]
     if trace.explanation is not None:
         sections.append(Section("Why", _why(trace.explanation)))
-    sections.append(Section("Steps", tuple(part for step in trace.steps for part in _rung(step))))
+    sections.append(Section("Steps", tuple(part for step in trace.steps for part in rung(step))))
     sections += [Section(title, lines) for title, lines in _evidence(trace)]
     return Document(
         f"Checkout of {trace.quantity} × {trace.book_title or trace.book} at {trace.gateway} ({trace.host})", tuple(sections)
@@ -223,28 +238,6 @@ def _why(explanation: Explanation) -> tuple[Line, ...]:
     if explanation.look_at:
         lines.append(line(("o opens the first, a number the others; Esc, then p on a workload probes its flows", DIM)))
     return tuple(lines)
-
-
-def _rung(step: StepReport) -> list[Line]:
-    """One step: how it ended; below it who called whom, and what went wrong."""
-    status = str(step.status) if step.status is not None else step.cause
-    took = f"{step.elapsed_ms:.0f} ms" if step.elapsed_ms is not None else ""
-    path = "/" + step.url.split("/", 3)[3] if step.url.count("/") >= 3 and "://" in step.url else step.url
-    tone = PLAIN if step.state in {StepState.OK, StepState.FAILED} else DIM
-    rung = line(_MARKS[step.state], (f" {step.title:<20} {step.method:<5}{status:<9}{took:>8}  {path}".rstrip(), tone))
-    lines = [rung]
-    if step.source or step.source_identity:
-        sender, receiver = step.source_identity or step.source, step.destination_identity or step.destination
-        lines.append(line(("            ", DIM), _short(sender), (" → ", DIM), _short(receiver), "  ", _MTLS[step.mtls]))
-    for text, how in ((step.note, DIM), (step.error, BAD)):
-        if text:
-            lines.append(line((f"            {text}", how)))
-    return lines
-
-
-def _short(identity: str) -> str:
-    """A SPIFFE id without its scheme. The evidence has it in full."""
-    return identity.removeprefix("spiffe://")
 
 
 def _evidence(trace: Trace) -> list[tuple[str, tuple[Line, ...]]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import ClassVar
 
 from textual import on, work
@@ -19,7 +21,7 @@ from meshtui.journeys.gateway import answering_gateway
 from meshtui.journeys.judge import number
 from meshtui.journeys.known import Catalogue, Known
 from meshtui.journeys.model import Journey, Scalar
-from meshtui.journeys.report import Failure, Reading, Report, StepReport, StepState
+from meshtui.journeys.report import Failure, Reading, Report, StepState, all_over
 from meshtui.journeys.run import Runner, entrance_of, in_words, refusal, requests_in_words, values_of
 from meshtui.journeys.variables import UnsetError
 from meshtui.model.errors import ConfigError, MeshtuiError, ReadOnlyError
@@ -35,21 +37,13 @@ from meshtui.ui.document import BAD, DIM, OK, PLAIN, STRONG, WARN, Document, Lin
 from meshtui.ui.links import Link
 from meshtui.ui.pictures.gauge import Gauge, Level
 from meshtui.ui.pictures.sequence import Diagram
+from meshtui.ui.run_steps import rung
 from meshtui.ui.sequences import Plan, diagram_of, plan_of, stoppers
 from meshtui.ui.text import clean
 from meshtui.ui.widgets.footer import Footer
 from meshtui.ui.widgets.sequence_view import SequenceView
 from meshtui.ui.widgets.status import StatusBar
 
-_MARKS = {
-    StepState.WAITING: ("  waiting", DIM),
-    StepState.RUNNING: ("… running", WARN),
-    StepState.OK: ("✓ ok     ", OK),
-    StepState.FAILED: ("✗ FAILED ", BAD),
-    StepState.SKIPPED: ("– skipped", DIM),
-}
-"""A step's glyph, word and tone."""
-_MTLS = {True: ("mTLS", OK), False: ("plaintext", WARN), None: ("mTLS not seen", DIM)}
 _NARROW = 100
 
 
@@ -57,6 +51,7 @@ class JourneyScreen(DiagramScreen):
     """Runs the chosen journey; one that changes something asks first, unless it is the sandbox."""
 
     PLACE = "journey"
+    RUN = "journey"
     BINDINGS: ClassVar[list[BindingType]] = bindings("journey")
 
     def __init__(self, session: Session, read: Callable[[], Catalogue]) -> None:
@@ -110,7 +105,7 @@ class JourneyScreen(DiagramScreen):
 
     @on(OptionList.OptionHighlighted)
     def _moved(self) -> None:
-        if not any(worker.group == "journey" and not worker.is_finished for worker in self.workers):
+        if not self.running:
             self._report, self._plan, self._message = None, None, ("", PLAIN)
             self.draw()
 
@@ -121,12 +116,13 @@ class JourneyScreen(DiagramScreen):
     def action_go(self) -> None:
         """Run the journey under the cursor."""
         known = self.chosen
-        if known is not None and not self._runs("journey"):
+        if known is not None and not self._runs():
             self._go(known)
 
     @work(group="journey")
     async def _go(self, known: Known) -> None:
         session, journey = self._session, known.journey
+        self.stopped = ()
         self._report = self._plan = None
         self._follow()
         self._say("… looking for the gateway", WARN)
@@ -146,9 +142,17 @@ class JourneyScreen(DiagramScreen):
                 self._say("nothing was sent; r asks again", WARN)
                 return
             settings, engine = session.settings, session.engine
-            await Runner(journey, values, gateway, settings, engine, session.api(), self._show).run(confirmation)
+            with session.doing(f"journey {journey.title}") as outcome:
+                report = await Runner(journey, values, gateway, settings, engine, session.api(), self._show).run(confirmation)
+                outcome.says, outcome.failed = "as expected" if report.ok else "not as expected", not report.ok
         except MeshtuiError as error:
             self._say(f"✗ {error}", BAD)
+        except asyncio.CancelledError:
+            if self._report is not None:
+                self._report = replace(self._report, steps=all_over(self._report.steps))
+            if self.is_there:
+                self.draw()
+            raise
 
     async def _confirmed(self, journey: Journey, gateway: str, values: Mapping[str, Scalar]) -> Confirmation | None:
         if self._session.label.sandbox:
@@ -178,7 +182,7 @@ class JourneyScreen(DiagramScreen):
         report, known = self._report, self.chosen
         plan = self._planned(known) if report is not None and known is not None else None
         if report is not None:
-            self._show_document(report_document(report))
+            self._show_document(report_document(report, self.stopped))
         elif known is not None:
             asks = not self._session.label.sandbox
             self._show_document(journey_document(known, self._message, self._catalogue, asks=asks))
@@ -269,12 +273,15 @@ def _problems(catalogue: Catalogue) -> list[Section]:
     return [Section("Files that are wrong", rows)] if rows else []
 
 
-def report_document(report: Report) -> Document:
-    """A run as a document: how it ended, what a failure means, the ladder, and the evidence. The gauges are pictures."""
-    sections = [Section("", (_headline(report), *(line((note, WARN)) for note in report.notes)))]
+def report_document(report: Report, stopped: Line = ()) -> Document:
+    """A run as a document: how it ended, what a failure means, the ladder, and the evidence. The gauges are pictures.
+
+    ``stopped`` is said instead of a result if somebody stopped it.
+    """
+    sections = [Section("", (stopped or _headline(report), *(line((note, WARN)) for note in report.notes)))]
     if report.failures:
         sections.append(Section("What it means", tuple(part for failure in report.failures for part in _meaning(failure))))
-    sections.append(Section("Steps", tuple(part for step in report.steps for part in _rung(step))))
+    sections.append(Section("Steps", tuple(part for step in report.steps for part in rung(step))))
     for step in sorted(report.steps, key=lambda step: step.kind != "call"):
         if step.evidence:
             rows = tuple(line(("ztunnel  ", DIM), raw.replace("\t", " ")) for raw in step.evidence)
@@ -297,22 +304,4 @@ def _meaning(failure: Failure) -> list[Line]:
     for look in failure.look_at:
         lines.append(line(("    look at ", DIM), (str(look.ref), STRONG), f": {look.why}"))
         lines.append(line((f"        {look.command}", DIM)))
-    return lines
-
-
-def _rung(step: StepReport) -> list[Line]:
-    """One step: how it ended; below it who called whom, and what went wrong. A call stands below its step."""
-    status = str(step.status) if step.status is not None else step.cause
-    took = f"{step.elapsed_ms:.0f} ms" if step.elapsed_ms is not None else ""
-    path = "/" + step.url.split("/", 3)[3] if step.url.count("/") >= 3 and "://" in step.url else step.url
-    tone = PLAIN if step.state in {StepState.OK, StepState.FAILED} else DIM
-    title = f"  ↳ {step.title}" if step.kind == "call" else step.title
-    lines = [line(_MARKS[step.state], (f" {title:<20} {step.method:<5}{status:<9}{took:>8}  {path}".rstrip(), tone))]
-    if step.source or step.source_identity:
-        sender, receiver = step.source_identity or step.source, step.destination_identity or step.destination
-        ends = (part.removeprefix("spiffe://") for part in (sender, receiver))
-        lines.append(line(("            ", DIM), next(ends), (" → ", DIM), next(ends), "  ", _MTLS[step.mtls]))
-    for text, how in ((step.note, DIM), (step.error, BAD)):
-        if text:
-            lines.append(line((f"            {text}", how)))
     return lines

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import ClassVar
 
 from textual.app import ComposeResult
 
 from meshtui.model.errors import MeshtuiError, ReadOnlyError
 from meshtui.session import Session
 from meshtui.ui.action_screen import ActionScreen
-from meshtui.ui.document import PLAIN, Document
+from meshtui.ui.document import PLAIN, WARN, Document, Line, line
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.footer import Footer
 from meshtui.ui.widgets.status import StatusBar
@@ -18,13 +19,20 @@ from meshtui.ui.widgets.status import StatusBar
 _PATIENCE_S = 15.0
 """How long the screen waits for the rest of the cluster to be read, in seconds."""
 
+_STOPPED = ("! stopped; requests that were sent already are not taken back", WARN)
+
 
 class BuyingScreen(ActionScreen):
     """Starts a run when it is opened. There is one run at a time, which ends with the screen."""
 
+    RUN: ClassVar[str]
+    """The group of the worker that runs, and what a run is called."""
+
     def __init__(self, session: Session) -> None:
         super().__init__(session)
         self._message: tuple[str, str] = ("", PLAIN)
+        self.stopped: Line = ()
+        """What is said of a run that somebody stopped; else empty."""
 
     def compose(self) -> ComposeResult:
         """Header, text, footer."""
@@ -63,11 +71,24 @@ class BuyingScreen(ActionScreen):
         for bar in self.query(StatusBar):
             bar.show(self._session)
 
-    def _runs(self, group: str) -> bool:
+    @property
+    def running(self) -> bool:
+        """Whether a run is in progress."""
+        return any(worker.group == self.RUN and not worker.is_finished for worker in self.workers)
+
+    def _runs(self) -> bool:
         """Whether a run is in progress; if so, show a message."""
-        running = any(worker.group == group and not worker.is_finished for worker in self.workers)
+        if self.running:
+            self.notify(f"one {self.RUN} at a time: the last one still runs", markup=False)
+        return self.running
+
+    def interrupt(self) -> bool:
+        """Stop the run. Returns whether one was in progress."""
+        running = self.running
         if running:
-            self.notify("one purchase at a time: the last one still runs", markup=False)
+            self.workers.cancel_group(self, self.RUN)
+            self.stopped = line(_STOPPED)
+            self._say(*_STOPPED)
         return running
 
     @property

@@ -91,7 +91,8 @@ async def test_the_terminal_program_says_so_and_recovers(tmp_path, server, fault
         assert watched.pods.message
         assert "\n" not in watched.pods.message
         assert "● live" not in watched.header
-        assert bool(banner(session)) is any(s.status in NOT_LIVE for s in session.snapshot.kinds.values())
+        # Kind after kind hears of the fault; the banner is about most of them.
+        await watched.until(lambda: bool(banner(session)) is any(s.status in NOT_LIVE for s in session.snapshot.kinds.values()))
         if fault.stands is KindStatus.BROKEN:
             assert watched.pods.message in banner(session)[1] or "Pod" in banner(session)[0]
         if fault.stands is not KindStatus.FORBIDDEN:

@@ -68,6 +68,11 @@ async def test_b_buys_in_the_sandbox(size):
             await until(pilot, lambda: finished(app) and app.screen.trace.order_id != first)
             assert app.screen.trace.ok
             assert app.screen.trace.moved == 2
+            await until(pilot, lambda: len(app.session.journal) == 2)
+            deed, other = app.session.journal
+            assert deed.what.startswith("purchase of 1 of book")
+            assert (deed.outcome, deed.failed) == (f"order {first}, reserved +1", False)
+            assert other.what.startswith("purchase of 2 of book")
             await pilot.press("escape")
             assert isinstance(app.screen, MainScreen)
 
@@ -155,7 +160,29 @@ async def test_leaving_stops_a_purchase_that_hangs():
         await until(pilot, lambda: stock in shop.requests)
         await pilot.press("escape")
         assert isinstance(app.screen, MainScreen)
-        await until(pilot, lambda: not any(w.group == "buy" and w.is_running for w in app.workers))
+        await until(pilot, lambda: not any(w.group == "purchase" and w.is_running for w in app.workers))
+        assert shop.bought == 0
+
+
+async def test_ctrl_c_stops_a_purchase_and_the_journal_has_it():
+    stock = ("GET", f"/inven/stock/{Checkout().book}")
+    async with production({stock: "hang"}) as (shop, app, pilot):
+        await pilot.press("b")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
+        await pilot.press("y")
+        await until(pilot, lambda: stock in shop.requests)
+        await pilot.press("b")
+        await until(pilot, lambda: any("one purchase at a time" in note.message for note in app._notifications))
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: bool(app.session.journal))
+        (deed,) = app.session.journal
+        assert (deed.outcome, deed.failed) == ("stopped", True)
+        assert isinstance(app.screen, CheckoutScreen)
+        assert app.is_running
+        assert "! stopped" in shown(app)
+        assert "… " not in shown(app)
+        await pilot.press("b")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         assert shop.bought == 0
 
 
@@ -172,4 +199,4 @@ async def test_whoever_leaves_at_once_breaks_nothing():
             await settled(pilot)
             assert app.is_running
             assert isinstance(app.screen, MainScreen)
-            assert not [worker for worker in app.workers if worker.group in {"buy", "acceptance"} and worker.is_running]
+            assert not [worker for worker in app.workers if worker.group in {"purchase", "acceptance"} and worker.is_running]
