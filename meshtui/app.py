@@ -20,6 +20,7 @@ from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.events import AppBlur, Key
 from textual.screen import Screen
+from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 from textual.worker import WorkerFailed, get_current_worker
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 _COLLECT_SELDOM = 5_000, 10, 1_000
 """Thresholds of the garbage collector. Cluster data has no reference cycles, and a collection blocks the event loop."""
 _YIELD_S = 0.001
+_EXPECT_AGAIN_S = 5.0
 """For how long a thread that computes may hold the interpreter while the event loop waits for it, in seconds."""
 UNEXPECTED = 70
 """The exit code of an unexpected error (sysexits.h, EX_SOFTWARE)."""
@@ -115,6 +117,7 @@ class MeshtuiApp(App[None], inherit_bindings=False):
         self._guide: Guide | None = None
         self._guided_by: tuple[Drill | Tour, bool] | None = None
         self._switching = False
+        self._expecting: Timer | None = None
 
     def _take(self, session: Session) -> None:
         from meshtui.journeys import applications
@@ -219,6 +222,8 @@ class MeshtuiApp(App[None], inherit_bindings=False):
         self._stop_waiting = self.session.listen(self._settle)
         self.session.listen(self.session.looking.follow)
         self.call_after_refresh(self.session.start)
+        if self._expecting is None:
+            self._expecting = self.set_interval(_EXPECT_AGAIN_S, self._expect_again)
         if self._guided_by is not None:
             from meshtui.ui.drill.panel import LOOK_EVERY_S, Guide
 
@@ -242,16 +247,28 @@ class MeshtuiApp(App[None], inherit_bindings=False):
 
         A file that can't be used is said where it is verified: on the acceptance screen.
         """
-        from meshtui.engine.expect.expectations import expand
         from meshtui.settings import Checkout
 
         if not session.label.sandbox and session.settings.checkout.expectations == Checkout().expectations:
             return
-        worker = get_current_worker()
         with suppress(MeshtuiError):
-            session.expecting.take(expand(session.engine, self._read_entries()))
-            if not worker.is_cancelled:
-                self.call_from_thread(session.tell)
+            session.expecting.take(self._read_entries())
+            self._expand(session)
+
+    def _expect_again(self) -> None:
+        if self.session.expecting.is_due(self.session.snapshot):
+            self._expand_again(self.session)
+
+    @work(thread=True, exclusive=True, group="expectations")
+    def _expand_again(self, session: Session) -> None:
+        """Workloads, pods or Services came or went: patterns may match others."""
+        self._expand(session)
+
+    def _expand(self, session: Session) -> None:
+        worker = get_current_worker()
+        session.expecting.expand(session.engine)
+        if not worker.is_cancelled:
+            self.call_from_thread(session.tell)
 
     def _handle_exception(self, error: Exception) -> None:
         """End the app after an unexpected error, in a callback or a worker, with one line and exit code 70.

@@ -12,6 +12,7 @@ from textual.widgets import Static
 
 from meshtui.logs.ztunnel import AccessLine, LineEnd, parse_access_line
 from meshtui.model.errors import MeshtuiError
+from meshtui.model.ids import Uid
 from meshtui.model.workload import Pod, Workload
 from meshtui.screens.text import TextScreen
 from meshtui.session import Session
@@ -26,6 +27,7 @@ _KEPT = 1000
 _TAIL = 2000
 _DRAW_S = 0.2
 _AGES_S = 10.0
+_LONGEST_PAUSE_S = 30.0
 _SIDES = 3
 """The cells beside the text."""
 
@@ -39,10 +41,13 @@ class LogScreen(TextScreen):
     def __init__(self, session: Session, workload: Workload) -> None:
         super().__init__(session)
         self._workload = workload
-        self._names = frozenset(pod.name for pod in workload.pods)
+        self._names = {pod.name for pod in workload.pods}
+        """Of all its pods since the screen was opened."""
+        self._being_read: set[Uid] = set()
         self._lines: dict[str, AccessLine] = {}
         """By their text: a log that is read again after a break repeats its end."""
-        self._problems: list[str] = []
+        self._problems: dict[str, str] = {}
+        """By ztunnel (NAMESPACE/POD)."""
         self._drawn_soon = False
         self._unfolded = False
         self._follows = True
@@ -59,14 +64,30 @@ class LogScreen(TextScreen):
         self.query_one(StatusBar).show(self._session)
         view = self.query_one(DocumentView)
         view.focus()
-        ztunnels = self._ztunnels()
-        if not ztunnels:
-            self._problems.append("no ztunnel pod (label app=ztunnel) runs on this workload's nodes")
-        for pod in ztunnels:
-            self._follow(pod)
+        self._follow_all()
+        self._stop_following = self._session.listen(self._follow_all)
         self._draw()
         self.set_interval(_AGES_S, self._draw)
         self.watch(view, "scroll_y", self._scrolled, init=False)
+
+    def on_unmount(self) -> None:
+        """Stop following the session."""
+        self._stop_following()
+
+    def _follow_all(self) -> None:
+        """Follow the ztunnels of the nodes on which its pods run now."""
+        self._workload = self._session.snapshot.workloads.get(self._workload.ref, self._workload)
+        self._names |= {pod.name for pod in self._workload.pods}
+        ztunnels = self._ztunnels()
+        for pod in ztunnels:
+            if pod.uid not in self._being_read:
+                self._being_read.add(pod.uid)
+                self._follow(pod)
+        if not ztunnels:
+            self._problems[""] = "no ztunnel pod (label app=ztunnel) runs on this workload's nodes"
+            self._draw_soon()
+        elif self._problems.pop("", ""):
+            self._draw_soon()
 
     def _ztunnels(self) -> list[Pod]:
         nodes = {pod.node for pod in self._workload.pods if pod.node}
@@ -75,15 +96,27 @@ class LogScreen(TextScreen):
 
     @work(group="follow")
     async def _follow(self, ztunnel: Pod) -> None:
+        """Follow a log until its pod is gone; one that breaks off is read again, after longer and longer pauses."""
+        pause_s = 1.0
         while True:
             try:
                 async for raw in self._session.source.pod_logs(ztunnel.namespace, ztunnel.name, tail=_TAIL, follow=True):
+                    pause_s = 1.0
+                    self._is_read(ztunnel)
                     self.heard(ztunnel.key, raw)
             except MeshtuiError as error:
-                self._problems.append(f"log of {ztunnel.key}: {error}")
+                self._problems[ztunnel.key] = f"log of {ztunnel.key}: {error}; it is tried again"
                 self._draw_soon()
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            if ztunnel.uid not in self._session.snapshot.pods:
+                self._is_read(ztunnel)
                 return
-            await asyncio.sleep(1)
+
+    def _is_read(self, ztunnel: Pod) -> None:
+        """A log can be read again, or is over."""
+        if self._problems.pop(ztunnel.key, ""):
+            self._draw_soon()
 
     def heard(self, ztunnel: str, raw: str) -> None:
         """Keep a line of a ztunnel's log (NAMESPACE/POD) if it is about this workload."""
@@ -118,7 +151,7 @@ class LogScreen(TextScreen):
             unfolded=self._unfolded,
             unfolds=self._key_of("logs.unfold"),
             width=self.size.width - _SIDES,
-            problems=self._problems,
+            problems=list(self._problems.values()),
         )
         self.show(self._page.document)
         if self._follows:
@@ -144,7 +177,9 @@ class LogScreen(TextScreen):
         found, key = self._page, self._key_of
         state = "● following" if self._follows else f"○ not following ({key('logs.follow')} follows)"
         bad = len(found.matters)
-        words = [state, f"{found.shown} shown", f"{bad} failed" + (f" ({key('logs.next')} next)" if bad else "")]
+        failing = len(self._problems.keys() - {""})
+        broken = [f"! {failing} log{'s' if failing > 1 else ''} can't be read"] if failing else []
+        words = [state, *broken, f"{found.shown} shown", f"{bad} failed" + (f" ({key('logs.next')} next)" if bad else "")]
         words += [f"{found.folded} folded"] if found.folded else []
         words += [f"{found.hidden} left out by /{clean(self._needle)}"] if self._needle else []
         words += [self._filter.error] if self._filter.error else []

@@ -425,7 +425,9 @@ class MainScreen(PanesScreen):
 
     def action_probe(self) -> None:
         """Probe the flows of what is under the cursor; on a node, port 15008 of its pods."""
-        if self.pane.id == "mesh":
+        if self.pane.id == "mesh" and self.session.mesh.proving:
+            self.notify("the pods are being asked already", severity="warning")
+        elif self.pane.id == "mesh":
             self._prove(self.box.uid)
         else:
             super().action_probe()
@@ -454,9 +456,6 @@ class MainScreen(PanesScreen):
         session = self.session
         if not node or session.read_only:
             self.notify(f"nothing is probed: {session.read_only or 'no node is chosen'}", severity="error", markup=False)
-            return
-        if session.mesh.proving:
-            self.notify("the pods are being asked already", severity="warning")
             return
         pods = session.mesh.to_prove(node)
         asked = await asyncio.to_thread(plan_capture, session.engine, pods, session.settings.probe)

@@ -37,6 +37,8 @@ class Looking:
         self._raised: tuple[Report, Recent, Report] | None = None
         self._evidence: dict[str, object] = {}
         self._evidence_of: dict[str, frozenset[str]] = {}
+        self._evidence_taken = 0
+        """How often evidence has changed."""
         self._worker = FindingWorker()
         self._looking: asyncio.Task[None] | None = None
         self._observing: asyncio.Task[None] | None = None
@@ -75,6 +77,7 @@ class Looking:
         for each in self._host.applications:
             if each.name in self._evidence and self._evidence_of.get(each.name) != self._pods_of(each):
                 del self._evidence[each.name]
+                self._evidence_taken += 1
                 self._pods_changed.set()
         if self._observing is None and self._host.running and any(map(self._may_observe, self._host.applications)):
             self._observing = self._host.in_background(self._observe(), "evidence")
@@ -89,6 +92,7 @@ class Looking:
         application = next((each for each in self._host.applications if each.name == name), None)
         self._evidence_of[name] = frozenset() if application is None else self._pods_of(application)
         if changed:
+            self._evidence_taken += 1
             self._report = None
             self._host.tell()
 
@@ -109,13 +113,17 @@ class Looking:
         return tuple(rule for each in self._host.applications for rule in each.rules)
 
     async def _look_in_worker(self) -> None:
-        """Compute findings in a separate process until they are of the current Snapshot, for at most a tenth of the time."""
+        """Compute findings in a separate process, again until they are of the current Snapshot and evidence.
+
+        After each computation there is a pause of nine times its length.
+        """
         while self._report is None:
             snapshot, began = self._host.snapshot, asyncio.get_running_loop().time()
+            evidence = self._evidence_taken
             self._worker = FindingWorker()
             found = await asyncio.to_thread(self._worker.look, snapshot, dict(self._evidence), self._rules)
             news, self._last = await asyncio.to_thread(ne, found, self._last), found
-            if snapshot is self._host.snapshot:
+            if snapshot is self._host.snapshot and evidence == self._evidence_taken:
                 self._report = found
             if news:
                 self._host.tell()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from meshtui.app import MeshtuiApp
-from meshtui.engine.expect.expectations import Entry, Expected
+from meshtui.engine import Engine
+from meshtui.engine.expect.expectations import Entry
 from meshtui.engine.path.references import parse_flow
 from meshtui.model.errors import UsageError
 from meshtui.screens.why import WhyScreen
@@ -14,6 +15,7 @@ from meshtui.session.expecting import Expecting
 from meshtui.settings import Checkout, Settings
 from meshtui.ui.widgets.path_view import PathView
 from tests.fakes.frozen import LABEL, NOW, FrozenSource, bookstore
+from tests.fakes.snapshots import ambient, pod, snapshot_of
 from tests.pilot.test_keys import until
 
 CALL = ("ecom/deployment/ecom-service", "inventory/svc/inventory-service:8000")
@@ -66,8 +68,25 @@ async def test_a_file_that_cannot_be_used_says_nothing_here() -> None:
 
 
 def test_of_two_expectations_of_one_flow_the_first_counts() -> None:
-    expecting, flow = Expecting(), parse_flow(*CALL)
-    expecting.take([Expected(flow, "one", "allow"), Expected(flow, "two", "deny")])
+    expecting, flow, engine = Expecting(), parse_flow(*CALL), Engine(bookstore())
+    expecting.take([Entry((CALL[0],), (CALL[1],), "allow", id="one"), Entry((CALL[0],), (CALL[1],), "deny", id="two")])
+    expecting.expand(engine)
     assert expecting.of(flow) == "allow"
     expecting.take([])
+    expecting.expand(engine)
     assert expecting.of(flow) == ""
+
+
+def test_an_entry_that_matches_nothing_takes_no_other_one_along_and_counts_once_something_is_there() -> None:
+    world = [ambient("shop"), pod("shop/api", "10.0.0.1"), pod("shop/db", "10.0.0.2", [5432])]
+    call, later = parse_flow("shop/api", "shop/db:5432"), parse_flow("new/job", "shop/db:5432")
+    expecting, old = Expecting(), snapshot_of(world)
+    expecting.take([Entry(("new/*",), ("shop/db:5432",), "deny"), Entry(("shop/api",), ("shop/db:5432",), "allow")])
+    assert expecting.is_due(old)
+    expecting.expand(Engine(old))
+    assert (expecting.of(call), expecting.of(later)) == ("allow", "")
+    assert not expecting.is_due(old)
+    new = snapshot_of([*world, ambient("new"), pod("new/job", "10.0.1.1")])
+    assert expecting.is_due(new)
+    expecting.expand(Engine(new))
+    assert (expecting.of(call), expecting.of(later)) == ("allow", "deny")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 from textual.widgets import Static
 
+from meshtui.model.errors import ClusterError
 from meshtui.screens.logs import LogScreen
 from meshtui.screens.probe import ProbeScreen
 from meshtui.screens.why import WhyScreen
@@ -128,3 +130,45 @@ async def test_the_cursor_stays_on_its_line_when_more_comes():
         app.screen.heard("a/ztunnel", line)
         await until(pilot, lambda: len(text(app).split("\n")) > before and "13:49:59" in text(app))
         assert text(app).split("\n")[view.line] == row
+
+
+async def test_a_log_that_breaks_off_is_said_and_read_again():
+    app = log_app()
+    logs, answers = app.session.source.pod_logs, []
+
+    async def pod_logs(namespace, pod, *, tail, follow=False):
+        answers.append(pod)
+        if answers.count(pod) == 1:
+            raise ClusterError("the connection was interrupted")
+        async for line in logs(namespace, pod, tail=tail, follow=follow):
+            yield line
+
+    app.session.source.pod_logs = pod_logs
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pressing("2", "j", "l")(pilot)
+        await until(pilot, lambda: "can't be read" in state(app))
+        assert "the connection was interrupted; it is tried again" in text(app)
+        await until(pilot, lambda: "98.8 kB" in text(app) and "can't be read" not in state(app))
+        assert "interrupted" not in text(app)
+
+
+async def test_a_pod_that_comes_during_a_rollout_is_shown_and_the_old_one_stays():
+    async with log_screen() as (app, pilot):
+        pods, ztunnels = app.session.snapshot, []
+        old, there = pod_of(pods, "ecom-service"), pod_of(pods, "keycloak")
+        new = replace(old, meta=replace(old.meta, name=f"{old.name[:-5]}zzzzz", uid="new"), node="another")
+        agent = next(pod for pod in pods.pods.values() if pod.labels.get("app") == "ztunnel")
+        other = replace(agent, meta=replace(agent.meta, name="ztunnel-new", uid="ztunnel-new"), node="another")
+        logs = app.session.source.pod_logs
+
+        def pod_logs(namespace, pod, *, tail, follow=False):
+            ztunnels.append(pod)
+            return logs(namespace, pod, tail=tail, follow=follow)
+
+        app.session.source.pod_logs = pod_logs
+        app.session.publish(replace(pods, pods={**pods.pods, "new": new, "ztunnel-new": other}))
+        app.session.tell()
+        await until(pilot, lambda: ztunnels == ["ztunnel-new"])
+        for number, pod in enumerate((new, old)):
+            app.screen.heard("a/ztunnel", access_line(pod.key, there.key, 8080, ago_s=1 - number / 10))
+        await until(pilot, lambda: text(app).count("identity/keycloak") == 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -84,6 +85,31 @@ async def test_a_no_asks_nobody_and_an_error_is_said(monkeypatch: pytest.MonkeyP
         await pilot.press("y")
         await until(pilot, lambda: any("create jobs.batch" in each.message for each in pilot.app._notifications))
         assert screen.session.mesh.proving == 0
+
+
+async def test_p_again_while_the_pods_are_asked_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    go_on = asyncio.Event()
+
+    async def slow(*arguments: Any) -> Proofs:
+        await go_on.wait()
+        return await fake_prove(*arguments)
+
+    monkeypatch.setattr(proving, "prove", slow)
+    async with bookstore_app() as (_, pilot, screen):
+        await pilot.press("6")
+        await until(pilot, lambda: screen.session.mesh.looked and not screen.session.mesh.looking)
+        await pilot.press("p")
+        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+        await pilot.press("y")
+        await until(pilot, lambda: bool(screen.session.mesh.proving))
+        await pilot.press("p")
+        await until(pilot, lambda: any("asked already" in each.message for each in pilot.app._notifications))
+        assert screen.session.mesh.proving
+        go_on.set()
+        await until(pilot, lambda: ANSWERS in detail(screen))
+        (deed,) = screen.session.journal
+        assert "on port 15008" in deed.what
+        assert not deed.failed
 
 
 async def test_in_read_only_mode_nothing_is_asked() -> None:

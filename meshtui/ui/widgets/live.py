@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic
 
 from textual import work
@@ -34,21 +35,19 @@ class _Pace:
     def __init__(self) -> None:
         self._timer: Timer | None = None
         self._at = 0.0
-        self._renewing = False
 
-    def soon(self, view: PictureView, work_out: object, *, renewed: bool) -> None:
-        """Call ``work_out`` after the delay; a renewal waits for one that is due."""
-        if renewed and self._renewing:
-            return
-        self._renewing = renewed
-        delay = max(_DELAY_S, self._at + _AGAIN_S - monotonic()) if renewed else _DELAY_S
+    def soon(self, view: PictureView, work_out: Callable[[], None], *, renewed: bool) -> None:
+        """Call ``work_out`` after the delay. A renewal is part of what is due already, if something is."""
         if self._timer is not None:
+            if renewed:
+                return
             self._timer.stop()
-        self._timer = view.set_timer(delay, work_out)  # type: ignore[arg-type]  # Textual's own type of callbacks
+        delay = max(_DELAY_S, self._at + _AGAIN_S - monotonic()) if renewed else _DELAY_S
+        self._timer = view.set_timer(delay, work_out)
 
     def done(self) -> None:
         """The work is being done now."""
-        self._at, self._renewing = monotonic(), False
+        self._at, self._timer = monotonic(), None
 
 
 class LiveMap(MapView):
