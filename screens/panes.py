@@ -431,6 +431,8 @@ class PanesScreen(LinkScreen):
         link, data = self._map.link, self._map.map
         flow = link if isinstance(link, Flow) else worst_flow(data, self._suspects()) if data is not None else None
         self._path.of(flow)
+        if flow is not None and flow is not link:
+            self._map.keep(flow)
         if self._to_edge and not self._map_is_late:  # the key was faster than the map
             self._to_edge = False
             if self.focused is self._map and not isinstance(link, Flow):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -142,7 +143,7 @@ class AccessLine:
         namespace, workload, identity = (self.fields.get(f"{side}.{name}", "") for name in ("namespace", "workload", "identity"))
         return LineEnd(address, namespace, workload, identity)
 
-    def concerns(self, namespace: str, pods: Set[str]) -> bool:
+    def concerns(self, namespace: str, pods: AbstractSet[str]) -> bool:
         """Whether one of these pods is an end of the connection."""
         return any(end.namespace == namespace and end.workload in pods for end in (self.source, self.destination))
 

@@ -3,6 +3,7 @@
 import re
 from collections import deque
 
+import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -214,3 +215,34 @@ def test_sizes_too_small_for_a_map_do_no_harm(data, width, height, opened):
     picture = draw_map(data, width, height, opened)
     assert all(mark.x >= 0 and mark.x + mark.width <= width and mark.y < picture.height for mark in picture.marks)
     assert all(item.x >= 0 and item.x + item.width <= width and item.y + item.height <= picture.height for item in picture.items)
+
+
+@RELAXED
+@given(maps(), WIDTHS, HEIGHTS, st.data())
+def test_the_flow_that_is_kept_is_never_hidden_in_a_group(data, width, height, drawn):
+    flows = [edge.flow for each in (*data.callers, *data.callees, *data.selected) for edge in each.edges]
+    if not flows:
+        return
+    kept = drawn.draw(st.sampled_from(flows))
+    picture = draw_map(data, width, height, frozenset(), kept)
+    assert any(item.link == kept for item in picture.items)
+
+
+@pytest.mark.parametrize("denied", [0, 1, 12])
+def test_denials_do_not_fold_a_map_that_was_whole(denied):
+    """At the size that the map has in a terminal of 120×40."""
+
+    def ends(number):
+        return FlowEndpoint(EndpointKind.WORKLOAD, f"space-{number}", f"other-{number}", "Deployment")
+
+    def neighbour(number, flow, times):
+        end = ends(number)
+        edge = Edge(flow, f":{flow.port}", Decision.DENY, None, times)
+        return Neighbour(end, f"{end.namespace}/{end.name}", end.namespace, (edge,))
+
+    callers = [neighbour(n, Flow(ends(n), CENTRE, 8080), 0) for n in range(9)]
+    callees = [neighbour(n, Flow(CENTRE, ends(n), 8000), denied if n == 3 else 0) for n in range(8)]
+    picture = draw_map(MapData("ecom-service", "sa/ecom-service", "ambient", tuple(callers), tuple(callees)), 66, 11)
+    assert sum(isinstance(item.link, Flow) for item in picture.items) == 17
+    assert "more namespace" not in picture.plain()
+    assert not denied or "×" in picture.plain()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 
+from meshtui.model.flow import Flow
 from meshtui.ui.document import DIM
 from meshtui.ui.pictures.canvas import Picture
 from meshtui.ui.pictures.map_beside import Beside
@@ -23,26 +24,29 @@ _HEADINGS_FROM = 12
 """With fewer rows there are no headings."""
 
 
-def draw_map(data: MapData, width: int, height: int, opened: AbstractSet[str] = frozenset()) -> Picture:
+def draw_map(data: MapData, width: int, height: int, opened: AbstractSet[str] = frozenset(), kept: Flow | None = None) -> Picture:
     """A map in ``width`` × ``height`` cells; higher only where groups are open, or the height is too small for a centre.
 
     ``opened`` are the namespaces whose groups are open, on both sides, or as ``from:NAMESPACE`` of callers, ``to:NAMESPACE`` of
-    callees. ``MORE`` stands for those that don't fit.
+    callees. ``MORE`` stands for those that don't fit. The flow ``kept`` is never hidden in a group.
     """
     note = 1 if data.left_out else 0
     room = height - note
     callees = (*data.selected, *data.callees)
     headings = 1 if room >= _HEADINGS_FROM else 0
-    left, right = (rows_of(each, side, room - 2 * headings, opened) for each, side in ((data.callers, "from"), (callees, "to")))
+    left, right = (
+        rows_of(each, side, room - 2 * headings, opened, kept) for each, side in ((data.callers, "from"), (callees, "to"))
+    )
     beside = Beside(data, left, right, width, room, 2 * headings)
     if beside.fits:
         canvas = beside.draw(note)
     else:
-        rows = room - Stacked.BETWEEN  # for both sides; the one that needs less leaves them to the other
+        rows = room - Stacked.between(room)  # for both sides; the one that needs less leaves them to the other
         half = max(1, rows // 2)
         for_above = max(half, rows - max(1, len(callees)))
         for_below = max(half, rows - max(1, len(rows_of(data.callers, "from", for_above, frozenset()))))
-        above, below = rows_of(data.callers, "from", for_above, opened), rows_of(callees, "to", for_below, opened)
+        above = rows_of(data.callers, "from", for_above, opened, kept)
+        below = rows_of(callees, "to", for_below, opened, kept)
         stacked = Stacked(data, above, below, width, room)
         whole = len(above) >= len(data.callers) and len(below) >= len(callees)
         in_order = stacked.fits and whole

@@ -69,23 +69,24 @@ class _Plan:
 
 
 class Beside:
-    """A map of this form. ``fits`` says whether no name is shortened, ``possible`` whether it can be drawn at all."""
+    """A map of this form. ``fits`` says whether nothing is shortened, ``possible`` whether it can be drawn at all."""
 
     def __init__(self, data: MapData, left: Sequence[Row], right: Sequence[Row], width: int, height: int, top: int) -> None:
         self._data, self._left, self._right = data, left, right
         self._width, self._height, self._top = width, height, top
-        self._labels = labels_of(left), labels_of(right)
         self._centre = max(cell_len(shown_name(data.name)) + _BOX, widest(facts_of(data)))
         names = (name_width(left), name_width(right), self._centre)
-        labels = (self._labels[0].plain if left else _EMPTY) + (self._labels[1].plain if right else _EMPTY)
         easy = (_LEFT if left else 0) + (_RIGHT if right else 0)
         tight = (_LEFT_TIGHT if left else 0) + (_RIGHT_TIGHT if right else 0)
+        least = sum(min(LEAST_NAME + more, each) for more, each in zip((0, 0, _BOX), names, strict=True))
+        self._labels = _labels(left, right, width - least - tight)
+        labels = (self._labels[0].plain if left else _EMPTY) + (self._labels[1].plain if right else _EMPTY)
         self._tight = sum(names) + labels + easy > width
         self._pads = (_LEFT_TIGHT, _RIGHT_TIGHT) if self._tight else (_LEFT, _RIGHT)
         fixed = labels + tight
         self._names, self._fixed = names, labels + (tight if self._tight else easy)
-        self.fits = sum(names) + fixed <= width
-        self.possible = sum(min(LEAST_NAME + 2, each) for each in names) + fixed <= width
+        self.fits = sum(names) + fixed <= width and self._labels == (labels_of(left), labels_of(right))
+        self.possible = least + fixed <= width
 
     def draw(self, note: int) -> Canvas:
         """Draw it. ``note``: how many rows to leave at the bottom."""
@@ -107,7 +108,13 @@ class Beside:
 
     def _plan(self) -> _Plan:
         """Names get what they need, or lose most where they are longest; then come policies; what is left makes lines longer."""
-        left, right, centre = level(self._names, min(LEAST_NAME, self._width), self._width - self._fixed)
+        room, (left, right, centre) = self._width - self._fixed, self._names
+        name = cell_len(shown_name(self._data.name)) + _BOX
+        if min(left, LEAST_NAME) + min(right, LEAST_NAME) + name <= room:  # the name in the middle is cut last
+            left, right = level((left, right), LEAST_NAME, room - name)
+            centre = min(centre, room - left - right)
+        else:
+            left, right, centre = level(self._names, min(LEAST_NAME, self._width), room)
         spare = max(0, self._width - self._fixed - left - right - centre)
         policies, below = self._policies(spare)
         sizes = [labels.width(policy) for labels, policy in zip(self._labels, policies, strict=True)]
@@ -255,6 +262,16 @@ class _Column:
             write_policy(canvas, start, stop, y + 1, row)
         edge_item(items, row, self.x, y, end)
         return end + 1
+
+
+def _labels(left: Sequence[Row], right: Sequence[Row], room: int) -> tuple[Labels, Labels]:
+    """The labels of both sides. Where they don't fit into ``room`` cells, the wider ones lose what matters least."""
+    found = labels_of(left), labels_of(right)
+    needed = [each.plain if rows else _EMPTY for each, rows in zip(found, (left, right), strict=True)]
+    if sum(needed) <= room:
+        return found
+    shares = level((needed[0], needed[1]), 1, max(2, room))
+    return labels_of(left, shares[0]), labels_of(right, shares[1])
 
 
 def _branch(row: Row, first: int, further: int) -> str:

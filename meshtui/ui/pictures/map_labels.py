@@ -18,6 +18,8 @@ from meshtui.ui.verdicts import VERDICTS
 
 _LEAST_PORT, _MOST_PORT = 6, 24
 """A port's text has at most so many cells; it isn't shortened to fewer than the first number."""
+_DENIED, _PROBED, _FURTHER = 2, 3, 4
+"""The columns that are left out first."""
 _LEAST_POLICY = 12
 """With fewer cells a policy isn't named at all."""
 
@@ -37,11 +39,18 @@ class Labels:
 
 
 def labels_of(rows: Sequence[Row], most: int = 0) -> Labels:
-    """The columns that the labels of some rows need. With ``most`` cells for them, ports lose what they don't have."""
+    """The columns that the labels of some rows need.
+
+    With ``most`` cells for them, the number of further edges is left out, then the marks of probes, then how often flows are
+    denied (``×`` says that they are), and then ports are shortened.
+    """
     edges = [(row.edge, row.more) for row in rows if row.edge is not None]
     parts = [[text for text, _ in _parts(edge, more)] for edge, more in edges]
     columns = tuple(widest(column) for column in zip(*parts, strict=True))
-    over = _whole(columns) - most if most else 0
+    for place, least in ((_FURTHER, 0), (_PROBED, 0), (_DENIED, 1)) if columns else ():
+        if most and _whole(columns) > most:
+            columns = (*columns[:place], min(least, columns[place]), *columns[place + 1 :])
+    over = _whole(columns) - most if most and columns else 0
     if over > 0:
         columns = (columns[0], max(_LEAST_PORT, columns[1] - over), *columns[2:])
     groups = [[text for text, _ in row.counts] for row in rows if row.counts]
@@ -66,7 +75,7 @@ def write_label(canvas: Canvas, x: int, y: int, row: Row, labels: Labels, policy
         if not width:
             continue
         if text:
-            end = canvas.put(x, y, shorten(text, width), tone)
+            end = canvas.put(x, y, text[:1] if width == 1 else shorten(text, width), tone)
         x += width + 1
     name = shorten(_policy(row.edge.by), policy) if policy else ""
     if name:

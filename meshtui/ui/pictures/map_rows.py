@@ -8,6 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from itertools import chain
 
+from meshtui.model.flow import Flow
 from meshtui.model.verdict import Decision
 from meshtui.ui.document import BAD, DIM, OK, PLAIN, STRONG, WARN
 from meshtui.ui.links import Link
@@ -69,19 +70,23 @@ class Row:
         return self.edge.decision is not Decision.DENY
 
 
-def rows_of(neighbours: Sequence[Neighbour], side: str, room: int, opened: AbstractSet[str]) -> list[Row]:
+def rows_of(
+    neighbours: Sequence[Neighbour], side: str, room: int, opened: AbstractSet[str], kept: Flow | None = None
+) -> list[Row]:
     """The rows of a side that has ``room`` rows, the worst first. There are more only if groups are open.
 
     If each neighbour fits, those with several edges have a row for each as long as there is room. Else the neighbours are
     grouped by namespace, except those denied now for which there is room; the groups that don't fit are one, ``MORE``.
+    The flow ``kept`` always has a row, if one of the neighbours has it.
     """
     ordered = worst_first(tuple(neighbours))
     if len(ordered) <= room:
-        return list(_one_by_one(ordered, side, room - len(ordered)))
+        return list(_one_by_one(ordered, side, room - len(ordered), kept))
     number = len({each.namespace for each in ordered})
-    spare = room - number if number <= room else room // 3
-    apart = [each for each in ordered if each.denied][: max(0, spare)]
-    rows = [row for each in apart for row in _neighbour(each, side)]
+    spare = room - number if number <= room else max(room // 3, min(1, room - 1))
+    first = [each for each in ordered if _has(each, kept)]
+    apart = [*first, *(each for each in ordered if each.denied and not _has(each, kept))][: max(len(first), spare)]
+    rows = [row for each in apart for row in _neighbour(each, side, kept=kept)]
     seen = set(map(id, apart))
     groups: dict[str, list[Neighbour]] = {}
     for each in ordered:
@@ -117,12 +122,16 @@ def _namespace(namespace: str, members: Sequence[Neighbour], side: str, opened: 
     return _neighbour(members[0], side) if len(members) == 1 else [_group(namespace, members, side)]
 
 
-def _one_by_one(ordered: Iterable[Neighbour], side: str, spare: int) -> Iterable[Row]:
+def _has(neighbour: Neighbour, flow: Flow | None) -> bool:
+    return flow is not None and any(edge.flow == flow for edge in neighbour.edges)
+
+
+def _one_by_one(ordered: Iterable[Neighbour], side: str, spare: int, kept: Flow | None) -> Iterable[Row]:
     for each in ordered:
         further = len(each.edges) - 1
         whole = 0 < further <= spare
         spare -= further if whole else 0
-        yield from _neighbour(each, side, whole=whole)
+        yield from _neighbour(each, side, whole=whole, kept=kept)
 
 
 def shown_name(text: str) -> str:
@@ -130,11 +139,14 @@ def shown_name(text: str) -> str:
     return clean(text).strip() or NAMELESS
 
 
-def _neighbour(neighbour: Neighbour, side: str, *, whole: bool = False, indent: int = 0) -> list[Row]:
-    """A neighbour with its worst edge, or a row for each edge. In an open group (``indent``) its namespace isn't repeated."""
+def _neighbour(neighbour: Neighbour, side: str, *, whole: bool = False, indent: int = 0, kept: Flow | None = None) -> list[Row]:
+    """A neighbour with its worst edge (or that of the flow ``kept``), or a row for each edge.
+
+    In an open group (``indent``) its namespace isn't repeated.
+    """
     own = neighbour.name.removeprefix(f"{neighbour.namespace}/") if indent else neighbour.name
     name = " " * indent + shown_name(own)
-    edges = worst_edges(neighbour)
+    edges = sorted(worst_edges(neighbour), key=lambda edge: edge.flow != kept)
     head = Row(name, f"{side}:{neighbour.ref} {neighbour.name}", neighbour.link, tone=BAD if neighbour.denied else PLAIN)
     if not edges:
         return [head]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from meshtui.ui.columns import shorten
-from meshtui.ui.document import DIM
+from meshtui.ui.document import DIM, STRONG
 from meshtui.ui.pictures.canvas import Canvas, widest
 from meshtui.ui.pictures.map_data import MapData
 from meshtui.ui.pictures.map_labels import labels_of, policy_width, write_label
@@ -32,6 +32,8 @@ _STEPS = (3, 2, 1)
 _BOX = 4
 _LEAST_NAME = 8
 """Names have at least so many cells before ports are shortened."""
+_BOXED_FROM = 10
+"""With fewer rows the centre has no box."""
 _ARROW = 6
 """Cells at least between the box and the trunk."""
 
@@ -55,17 +57,20 @@ class _Plan:
 class Stacked:
     """A map of this form. ``fits`` says whether no name is shortened and all is in ``height`` rows."""
 
-    BETWEEN = 6
-    """Rows that the centre needs, with a space above and below it."""
+    @staticmethod
+    def between(height: int) -> int:
+        """The rows that the centre needs at a height: a box with a space above and below it, or only its text."""
+        return 2 if height < _BOXED_FROM else 6
 
     def __init__(self, data: MapData, above: Sequence[Row], below: Sequence[Row], width: int, height: int) -> None:
+        self._frame = 0 if height < _BOXED_FROM else 1
         self._data, self._above, self._below = data, above, below
         self._width, self._height = width, height
         self._labels = labels_of([*above, *below], max(1, width - _FIXED - _LEAST_NAME))
         self._lines = [shown_name(data.name), *([" · ".join(facts_of(data))] if facts_of(data) else [])]
         needed = name_width([*above, *below]) + self._labels.plain + _FIXED
-        tall = len(above) + len(below) + self.BETWEEN
-        self.fits = needed <= width and widest(self._lines) + _BOX + _ARROW <= width and tall <= height
+        tall = len(above) + len(below) + self.between(height)
+        self.fits = needed <= width and widest(self._lines[:1]) + _BOX + _ARROW <= width and tall <= height
 
     def draw(self, note: int) -> Canvas:
         """Draw it. ``note``: how many rows to leave at the bottom."""
@@ -87,7 +92,7 @@ class Stacked:
         fixed = self._labels.plain + _FIXED
         name = min(name_width([*self._above, *self._below]), max(1, self._width - fixed))
         policy = policy_width(self._labels, self._width - name - fixed)
-        centre = len(self._lines) + 2
+        centre = len(self._lines) + 2 if self._frame else 2
         rows = max(1, len(self._above)) + max(1, len(self._below)) + centre
         space = 1 if rows + 2 <= self._height else 0
         steps = (step for step in _STEPS if _height(self._above, step) + _height(self._below, step) + centre + 4 <= self._height)
@@ -106,8 +111,13 @@ class Stacked:
         room = max(1, self._width - _BOX - _ARROW)
         lines = [centre_name(self._data, room), *(shorten(text, room) for text in self._lines[1:])]
         width = widest(lines) + _BOX
-        box(canvas, 0, start, width, lines)
-        items.add(CENTRE, 0, start, width, len(lines) + 2, self._data.ref)
+        if self._frame:
+            box(canvas, 0, start, width, lines)
+        else:
+            for y, text in enumerate(lines, start):
+                canvas.put(0, y, f"┃ {text}", STRONG)
+                canvas.put(width - 1, y, "┃", STRONG)
+        items.add(CENTRE, 0, start, width, len(lines) + 2 * self._frame, self._data.ref)
         return width
 
     def _draw_headings(self, canvas: Canvas, plan: _Plan) -> None:
@@ -119,7 +129,8 @@ class Stacked:
 
     def _draw_trunks(self, canvas: Canvas, plan: _Plan, end: int) -> None:
         """The callers' line into the box, and the callees' out of it."""
-        stem, into, out = self._width - 1, plan.box + 1, plan.box + len(self._lines)
+        into = plan.box + self._frame
+        stem, out = self._width - 1, into + len(self._lines) - 1
         above = [y for row, y in zip(self._above, plan.above, strict=True) if row.joined]
         below = [y for row, y in zip(self._below, plan.below, strict=True) if row.joined]
         if above:

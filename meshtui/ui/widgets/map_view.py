@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from meshtui.model.flow import Flow
 from meshtui.ui.document import DIM, Document, line, section
 from meshtui.ui.pictures.canvas import Canvas, Picture
 from meshtui.ui.pictures.map import MapData, draw_map, map_in_words, opened_by
@@ -19,6 +20,7 @@ class MapView(PictureView):
         super().__init__(id=id)
         self.map: MapData | None = None
         self._opened: frozenset[str] = frozenset()
+        self._kept: Flow | None = None
 
     def show(self, data: MapData | None) -> None:
         """Show a map, or what would be here. The cursor stays on its item, and groups stay open, while the centre is the same."""
@@ -27,6 +29,7 @@ class MapView(PictureView):
             return
         if before is None or data is None or (before.name, before.ref) != (data.name, data.ref):
             self._opened = frozenset()
+            self._kept = None
             self.forget()
         self.map = data
         self.redraw()
@@ -34,10 +37,17 @@ class MapView(PictureView):
     def drawn(self, width: int, height: int) -> Picture:
         """The map for a size in cells."""
         if self.map is not None:
-            return draw_map(self.map, width, height, self._opened)
+            return draw_map(self.map, width, height, self._opened, self._kept)
         canvas = Canvas(width, height)
         middled(canvas, 0, height // 2, width, NOTHING, DIM)
         return canvas.picture()
+
+    def keep(self, flow: Flow) -> None:
+        """Let a flow of this map have an edge, also where it would be hidden in a group."""
+        if flow != self._kept:
+            self._kept = flow
+            if not any(item.link == flow for item in self.picture.items):
+                self.redraw()
 
     def first(self) -> str:
         """The cursor begins in the middle."""
