@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import gc
 import threading
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -354,8 +355,7 @@ class Session:
         with self.doing(f"probed {plan.flows} flow{'s' if plan.flows != 1 else ''}") as outcome:
             outcome.stopped = "stopped; its pods were removed"
             found = await Launcher(api, writes, self.settings, seen, answered).run(plan, confirmation, urls)
-            differ = sum(seen.agrees is False for seen in found)
-            outcome.says = f"{differ} of {len(found)} differ from the verdict" if differ else f"all {len(found)} as predicted"
+            outcome.says = _agreement(found)
         return found
 
     @contextlib.contextmanager
@@ -385,3 +385,12 @@ class Session:
     def writes(self) -> Writes:
         """The gate for changes. Raises UsageError when there is no cluster to change."""
         return Writes(self.api(), self.settings, sandbox=self.label.sandbox)
+
+
+def _agreement(found: Sequence[Observation]) -> str:
+    """How many Observations agree with their verdicts."""
+    counted = Counter(seen.agrees for seen in found)
+    words = [f"{counted[True]} as predicted"]
+    words += [f"{counted[False]} NOT as predicted"] if counted[False] else []
+    words += [f"{counted[None]} can't tell"] if counted[None] else []
+    return ", ".join(words)

@@ -11,11 +11,13 @@ import json
 import logging
 import re
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import msgspec
 
-from meshtui.sandbox.dataplane.authz import unknown
+from meshtui.sandbox.dataplane.authz import enforced, unknown
+from meshtui.sandbox.dataplane.l4 import Policy
 from meshtui.sandbox.dataplane.resources import CONNECT_TIMEOUT_S
 from meshtui.sandbox.dataplane.world import HBONE_PORT, Pod, World
 from meshtui.sandbox.ports import ClusterStore, PodLogs
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 _CLUSTER = "Kubernetes"
 """The name that istiod gives its own cluster unless it is told another."""
 _REMEMBERED_PODS = 2000
+_DRAINED_WITHIN_S = 10.0
+"""Envoy has closed what it drains within this time."""
 _DENIED_BY = re.compile(r"rbac_access_denied_matched_policy\[(.*)\]")
 _TUNNEL_ANSWER = re.compile(r"tunnel_response:(\d+)")
 _STATUS_WORDS = {401: "Unauthorized", 403: "Forbidden", 503: "Service Unavailable"}
@@ -48,10 +52,18 @@ class AccessLog:
         self._world: World | None = None
         self._by_uid: dict[str, Pod] = {}
         self._by_ip: dict[str, Pod] = {}
+        self._enforced: dict[str, list[Policy]] = {}
+        self._changed: dict[str, float] = {}
+        """When what a pod's ztunnel enforces changed last, by the pod's uid."""
 
     def follow(self, world: World) -> None:
         """Use a new world. Deleted pods are remembered, since their last connections are logged after the deletion."""
         self._world = world
+        old, self._enforced = self._enforced, {pod.uid: enforced(world, pod) for pod in world.pods if pod.captured}
+        for uid, policies in self._enforced.items():
+            if policies != old.get(uid, policies):
+                self._changed[uid] = monotonic()
+        self._changed = {uid: at for uid, at in self._changed.items() if uid in self._enforced}
         for pod in world.pods:
             self._by_uid.pop(pod.uid, None)  # re-inserted as the newest
             self._by_uid[pod.uid] = pod
@@ -127,7 +139,9 @@ class AccessLog:
                 f"state:proxy{{wl={destination.namespace}/{destination.name}}}",
                 f"skipping unknown policy {name}\t",
             )
-        self._write(destination, fields, entry, _inbound_error(entry), (source, destination))
+        at = self._changed.get(destination.uid)
+        changed = at is not None and monotonic() - at < _DRAINED_WITHIN_S
+        self._write(destination, fields, entry, _inbound_error(entry, changed=changed), (source, destination))
 
     def _identity(self, pod: Pod | None) -> str | None:
         return self._world.identity(pod) if self._world and pod else None
@@ -201,10 +215,11 @@ def _outbound_error(entry: Entry, *, tunnelled: bool) -> str | None:
     return f"io error: {late}"
 
 
-def _inbound_error(entry: Entry) -> str | None:
+def _inbound_error(entry: Entry, *, changed: bool) -> str | None:
+    """What ztunnel says of a connection to a pod; ``changed``: what it enforces there has just changed."""
     denied = entry.get("denied") or None
-    if entry.get("details") == "on_drain_deadline":  # the pod's policies changed under an open connection
-        return "connection closed due to policy change"
+    if entry.get("details") == "on_drain_deadline":  # Envoy has another configuration, and closes what is open
+        return "connection closed due to policy change" if changed else "connection closed due to connection drain"
     matched = _DENIED_BY.search(str(entry.get("details") or ""))
     if matched:
         name = matched[1].rpartition("/")[0]

@@ -38,6 +38,9 @@ HBONE = {
 }
 
 
+DRAINED = {**HBONE, "details": "on_drain_deadline"}
+
+
 class Store:
     def list(self, plural, namespace=None):
         return [
@@ -106,7 +109,7 @@ ERROR_ROWS = {
         "connection closed due to policy rejection: allow policies exist, but none allowed",
     ),
     "nobody listens": ({**HBONE, "status": 503, "flags": "UF"}, "connection failed: Connection refused (os error 111)"),
-    "drained": ({**HBONE, "details": "on_drain_deadline"}, "connection closed due to policy change"),
+    "drained": (DRAINED, "connection closed due to connection drain"),
 }
 
 
@@ -115,6 +118,16 @@ def test_errors(entry, error):
     ((_, line),) = written(entry)
     assert "\terror\taccess\tconnection complete\t" in line
     assert line.endswith(f'error="{error}"')
+
+
+def test_what_is_closed_after_a_policy_changed_is_said_to_be_closed_by_that():
+    logs = Logs()
+    log = AccessLog(Store(), logs)
+    policy = {"kind": "AuthorizationPolicy", "metadata": {"name": "p", "namespace": "inv"}, "spec": {"rules": [{}]}}
+    for objects in ({}, {"authorizationpolicies": (policy,)}):
+        log.follow(World("cluster.local", "istio-system", {}, (A, B), (), objects))
+    log.take(json.dumps(DRAINED).encode())
+    assert logs.lines[0][1].endswith('error="connection closed due to policy change"')
 
 
 @pytest.mark.parametrize("line", [b"not json\n", b"[]\n", b'{"k":"out"}\n'])
