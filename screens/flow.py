@@ -107,6 +107,8 @@ class FlowScreen(ActionScreen):
         self._flow: Flow | None = None
         self._explained: Flow | None = None
         """The flow whose verdict is shown."""
+        self._written: list[str] = []
+        """The texts of the fields that are judged."""
         self._adviser = Adviser(session.clock)
         self._unwatch: Callable[[], None] = lambda: None
 
@@ -155,8 +157,15 @@ class FlowScreen(ActionScreen):
 
     @on(Input.Changed)
     def _typed(self) -> None:
-        self.query_one(Choices).forget()
-        self._judge_typed()
+        self._keep_up()
+
+    def _keep_up(self) -> None:
+        """Use what stands in the fields now: keys that come in one burst are handled before a field says that it changed."""
+        written = [field.value for field in self.query(Input)]
+        if written != self._written:
+            self._written = written
+            self.query_one(Choices).forget()
+            self._judge_typed()
 
     def _judge_typed(self) -> None:
         """Parse the fields and evaluate the flow, or show what is incomplete."""
@@ -273,6 +282,7 @@ class FlowScreen(ActionScreen):
     @on(Input.Submitted)
     def _submitted(self) -> None:
         """Take the name that is chosen, or on top; with both ends complete, go to the answer."""
+        self._keep_up()
         self._take(self.query_one(Choices).chosen)
         try:
             self._read()
@@ -283,11 +293,13 @@ class FlowScreen(ActionScreen):
 
     def action_next_field(self) -> None:
         """Take the name that is chosen, or on top, and go to the next field. An empty field stays empty without a choice."""
+        self._keep_up()
         self._take(self.query_one(Choices).chosen)
         self.focus_next()
 
     @on(Ends.Moved)
     def _moved(self, event: Ends.Moved) -> None:
+        self._keep_up()
         self.query_one(Choices).choose(event.by)
 
     def action_back(self) -> None:

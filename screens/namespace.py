@@ -32,6 +32,7 @@ class NamespaceScreen(ModalScreen[str | None]):
         super().__init__()
         self._session = session
         self._names = [ALL, *sorted(session.snapshot.namespace_by_name)]
+        self._text = ""
 
     def compose(self) -> ComposeResult:
         """What is typed, and a list: all, then each namespace with its number of pods."""
@@ -59,18 +60,27 @@ class NamespaceScreen(ModalScreen[str | None]):
         shown.highlighted = 0 if names else None
 
     @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        self._list(rank(event.value, self._names))
+    def _typed(self) -> None:
+        self._keep_up()
+
+    def _keep_up(self) -> None:
+        """List what fits the input now: keys that come in one burst are handled before the input says that it changed."""
+        text = self.query_one(Input).value
+        if text != self._text:
+            self._text = text
+            self._list(rank(text, self._names))
 
     @on(Input.Submitted)
     def action_choose(self) -> None:
         """Return the highlighted namespace."""
+        self._keep_up()
         shown = self.query_one(OptionList)
         if shown.highlighted is not None:
             self._chosen(shown.get_option_at_index(shown.highlighted))
 
     def action_move(self, by: int) -> None:
         """Highlight the next namespace, or the one before."""
+        self._keep_up()
         shown = self.query_one(OptionList)
         shown.action_cursor_down() if by > 0 else shown.action_cursor_up()
 

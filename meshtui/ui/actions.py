@@ -243,7 +243,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("acceptance.other", "tab", "app.focus_next", "Tiles, evidence", "to the tiles, to the evidence", shown=False),
     Action("acceptance.checkout", "b", "app.checkout", "Buy", "buy a book, and see each step"),
     Action("flow.back", "escape", "back", "Back", "to the fields, then to the screen below"),
-    Action("flow.next", "tab", "next_field", "Complete, next field", "take the name that is meant", priority=True),
+    Action("flow.next", "tab", "next_field", "Complete, next field", "take the name that is meant"),
     Action("back", "escape,q", "back", "Back", "one step back", places=_LEFT_BY_ESCAPE_OR_Q),
     Action("describe.why", "w", "why", "Why?", "explain the flow; of a workload: type one"),
     Action("describe.probe", "p", "probe", "Probe", "probe the flow, or those of a workload, a namespace"),

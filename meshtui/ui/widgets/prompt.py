@@ -47,6 +47,8 @@ class Prompt(Horizontal):
         self._names: Sequence[str] = ()
         self._matches: list[str] = []
         self._at = -1
+        self._text = ""
+        """The text that they match."""
 
     def compose(self) -> ComposeResult:
         """The mark, the input and what may be meant."""
@@ -80,6 +82,7 @@ class Prompt(Horizontal):
         return self._matches[self._at] if 0 <= self._at < len(self._matches) else ""
 
     def _match(self, text: str) -> None:
+        self._text = text
         self._matches = rank(text, self._names)[:_MOST]
         self._at = 0 if text.strip() and self._matches else -1  # Enter alone goes nowhere
         self._draw()
@@ -93,19 +96,26 @@ class Prompt(Horizontal):
         self.query_one("#prompt-matches", Static).update(Content("").join(words))
 
     @on(Input.Changed)
-    def _typed(self, event: Input.Changed) -> None:
-        if self._names and event.value != self.chosen:
-            self._match(event.value)
+    def _typed(self) -> None:
+        self._keep_up()
+
+    def _keep_up(self) -> None:
+        """Match what stands in the input now: keys that come in one burst are handled before the input says that it changed."""
+        text = self.query_one(Input).value
+        if self._names and text not in (self._text, self.chosen):
+            self._match(text)
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
         self.display = False
         text = event.value
+        self._keep_up()
         self.post_message(self.Answered(self.mark, self.chosen or text))
 
     def action_complete(self) -> None:
         """Write the chosen name into the input."""
+        self._keep_up()
         name = self.chosen or next(iter(self._matches), "")
         if name:
             self._matches, self._at = [name, *(match for match in self._matches if match != name)], 0
@@ -116,6 +126,7 @@ class Prompt(Horizontal):
 
     def action_choose(self, by: int) -> None:
         """Choose the next name, or the one before."""
+        self._keep_up()
         if self._matches:
             self._at = (self._at + by) % len(self._matches) if self._at >= 0 else (0 if by > 0 else len(self._matches) - 1)
             self._draw()
