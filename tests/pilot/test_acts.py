@@ -13,6 +13,7 @@ import pytest
 from textual.geometry import Offset
 from textual.pilot import Pilot
 from textual.selection import Selection
+from textual.widget import Widget
 
 from meshtui.app import MeshtuiApp
 from meshtui.engine.path.references import parse_flow
@@ -30,8 +31,10 @@ from meshtui.settings import load_settings
 from meshtui.sources.kubernetes.live import LiveSource
 from meshtui.ui.copying import MOST_COPIED, command_of
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.grid import Grid
 from meshtui.ui.widgets.live import LiveMap
 from meshtui.ui.widgets.pane_box import PaneBox
+from meshtui.ui.widgets.picture import PictureView
 from meshtui.ui.widgets.status import StatusBar
 from tests.fakes.live import relayed
 from tests.fakes.screens import table_of
@@ -354,6 +357,27 @@ async def test_dragging_over_a_text_or_a_table_opens_nothing() -> None:
         await pilot.pause()
         assert pilot.app.screen is screen
         assert table_of(screen).cursor == before
+
+
+@pytest.mark.parametrize("where", ["#map", "#path", "#grid"])
+async def test_what_is_dragged_over_in_a_picture_is_copied_by_ctrl_c_which_ends_nothing(where: str) -> None:
+    async with bookstore_app(WIDE) as (_, pilot, screen):
+        if where == "#grid":
+            await pilot.press("m")
+            await until(pilot, lambda: any(grid.size.height > 5 for grid in pilot.app.screen.query(Grid)))
+        else:
+            await until(pilot, lambda: "predicted" in screen.query_one("#path", PictureView).picture.plain())
+        view: Widget = pilot.app.screen.query(Grid if where == "#grid" else where).first(Widget)
+        copied: list[str] = []
+        pilot.app.copy_to_clipboard = copied.append  # type: ignore[method-assign]
+        await pilot.mouse_down(view, offset=(3, 2))
+        await pilot.hover(view, offset=(30, 5))
+        await pilot.mouse_up(view, offset=(30, 5))
+        await pilot.press("ctrl+c")
+        await until(pilot, lambda: bool(copied))
+        assert len(copied[0].split("\n")) == 4
+        assert pilot.app.is_running
+        assert not pilot.app.screen.selections
 
 
 async def test_a_lost_connection_is_a_banner_until_it_is_back(tmp_path: Path) -> None:

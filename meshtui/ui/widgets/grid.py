@@ -21,12 +21,14 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
+from textual.selection import Selection
 from textual.strip import Strip
 
 from meshtui.ui.actions import bindings
 from meshtui.ui.columns import shorten
 from meshtui.ui.pictures.heads import BOUND, Heads, heads, numbered
 from meshtui.ui.text import clean
+from meshtui.ui.widgets.selecting import with_selection
 
 _RULE = "─"
 _CHANGED = "*"
@@ -211,7 +213,19 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
         return range(first, max(first + 1, bisect_right(self._starts, end)))
 
     def render_line(self, y: int) -> Strip:
-        """Draw one line of names, one rule, or one row."""
+        """Draw one line of names, one rule, or one row. What the mouse has selected is marked."""
+        return with_selection(self, self._line(y), y)
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """The selected text, of what is in view, and what comes after it; Textual's interface for copying."""
+        return selection.extract("\n".join(self._line(y).text.rstrip() for y in range(self.size.height))), "\n"
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        """Draw what is selected."""
+        del selection
+        self.refresh()
+
+    def _line(self, y: int) -> Strip:
         width = self.size.width
         if y < self._top:
             return self._names(y).adjust_cell_length(width, self.rich_style)
@@ -360,6 +374,8 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
 
     def on_click(self, event: events.Click) -> None:
         """A click moves the cursor; one on the cursor opens."""
+        if self.screen.selections:
+            return  # the end of a selection
         first_line, first_column = self._first()
         line = first_line + event.y - self._top
         if event.y < self._top or event.x < self._left or line >= len(self._lines) or not self._starts:

@@ -12,6 +12,7 @@ from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
+from textual.selection import Selection
 from textual.strip import Strip
 
 from meshtui.ui.actions import bindings
@@ -19,6 +20,7 @@ from meshtui.ui.document import PLAIN
 from meshtui.ui.links import Link
 from meshtui.ui.pictures.canvas import Item, Mark, Picture
 from meshtui.ui.pictures.walking import next_item
+from meshtui.ui.widgets.selecting import with_selection
 
 
 class PictureView(ScrollView, can_focus=True, inherit_bindings=False):
@@ -113,10 +115,22 @@ class PictureView(ScrollView, can_focus=True, inherit_bindings=False):
         return found is not None
 
     def render_line(self, y: int) -> Strip:
-        """Draw one row."""
+        """Draw one row. What the mouse has selected is marked."""
+        row = y + int(self.scroll_offset.y)
+        return with_selection(self, self._row(row), row)
+
+    def get_selection(self, selection: Selection) -> tuple[str, str] | None:
+        """The selected text, and what comes after it; Textual's interface for copying."""
+        return selection.extract(self.picture.plain()), "\n"
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        """Draw what is selected."""
+        del selection
+        self.refresh()
+
+    def _row(self, row: int) -> Strip:
         width = self.scrollable_content_region.width
         base = self.get_component_rich_style("picture--plain")
-        row = y + int(self.scroll_offset.y)
         if row >= len(self._rows):
             return Strip.blank(self.size.width, base)
         segments, at = [], 0
@@ -169,6 +183,8 @@ class PictureView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def on_click(self, event: events.Click) -> None:
         """A click moves the cursor; one on the item under the cursor opens it."""
+        if self.screen.selections:
+            return  # the end of a selection
         x, y = event.x - self.gutter.left, event.y - self.gutter.top + int(self.scroll_offset.y)
         for item in self.picture.items:
             if item.x <= x < item.x + item.width and item.y <= y < item.y + item.height:

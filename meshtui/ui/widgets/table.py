@@ -23,6 +23,7 @@ from meshtui.session import local_now
 from meshtui.ui.actions import bindings
 from meshtui.ui.columns import GAP, Column, Need, fit, need, shorten
 from meshtui.ui.text import age, clean
+from meshtui.ui.widgets.selecting import with_selection
 
 __all__ = ["Cell", "Column", "ObjectTable", "Row"]
 
@@ -261,20 +262,11 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
     def render_line(self, y: int) -> Strip:
         """Draw one line: the header stays on top, the rows scroll beneath it. What the mouse has selected is marked."""
         line = self._line_at(y)
-        return self._with_selection(self._line_of(line), line).apply_offsets(0, line)
+        return with_selection(self, self._line_of(line), line)
 
     def _line_at(self, y: int) -> int:
         """The line of the whole table that is in a row of the widget: 0 is the header."""
         return 0 if y == 0 and self.headed else y + int(self.scroll_offset.y) + (not self.headed)
-
-    def _with_selection(self, strip: Strip, line: int) -> Strip:
-        selection = self.text_selection
-        span = selection.get_span(line) if selection is not None else None
-        if span is None:
-            return strip
-        start, end = span[0], strip.cell_length if span[1] == -1 else span[1]
-        marked = strip.crop(start, end).apply_style(self.screen.get_component_rich_style("screen--selection"))
-        return Strip.join([strip.crop(0, start), marked, strip.crop(end)])
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The selected text, and what comes after it; Textual's interface for copying."""
