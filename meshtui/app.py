@@ -377,8 +377,9 @@ class MeshtuiApp(App[None], inherit_bindings=False):
 
         contexts, old = self._contexts, self.session
         if contexts is None or name not in self.contexts():
-            known = ", ".join(self.contexts()) or "none"
-            self.notify(f"no context {name!r}: known are {known}", severity="warning", markup=False)
+            known = ", ".join(self.contexts())
+            said = f"known are {known}" if known else "there is only this one"
+            self.notify(f"no context {name!r}: {said}", severity="warning", markup=False)
             return
         try:
             new = await asyncio.to_thread(contexts.open, name)

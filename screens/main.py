@@ -149,9 +149,9 @@ class MainScreen(PanesScreen):
         self._note()
 
     def action_save(self) -> None:
-        """Save the table as CSV."""
-        table = self.table
-        text = table_text([c.title for c in table.columns], [[written(cell) for cell in row.cells] for row in table.rows])
+        """Save the table as CSV, with all its columns."""
+        titles, rows = self.box.whole()
+        text = table_text(titles, [[written(cell) for cell in row.cells] for row in rows])
         self.write_file(text, f"{self.session.label.context}-{self.pane.id}", "csv")
 
     def action_pane(self, order: int) -> None:

@@ -32,7 +32,7 @@ def empty(kind: str, namespace: str, needle: str, nothing: str = "", *, wrong: s
     if needle and wrong:
         return Document("✗ Not a filter", (Section("", (line((wrong, BAD)), line("Esc clears the filter"))),))
     if needle:
-        return Document(f"No {kind} matches “{needle}”", (Section("", (line("Esc clears the filter"),)),))
+        return Document(f"Nothing in {kind} matches “{needle}”", (Section("", (line("Esc clears the filter"),)),))
     where = f"in namespace {namespace}" if namespace else "in this cluster"
     lines = [line((nothing or f"the API server was asked, and there are none {where}", DIM))]
     if namespace:

@@ -53,6 +53,17 @@ async def test_where_all_is_read_the_header_is_one_line(folder: Path) -> None:
     assert "1 Namespaces" in lines[1]
 
 
+async def test_what_files_lack_no_api_server_was_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(pod("mon/grafana")))
+    settings = Settings(filenames=(str(tmp_path),))
+    app = MeshtuiApp(Session(source_for(settings), settings, clock=lambda: NOW))
+    async with app.run_test(size=(200, 50)) as pilot:
+        await until(pilot, lambda: "the files that were read have none" in "".join(rows_of(pilot, 0, 50)))
+        assert "API server was asked" not in "".join(rows_of(pilot, 0, 50))
+        await pilot.press("D")
+        await until(pilot, lambda: "these are manifests: denials are in the logs" in "".join(rows_of(pilot, 0, 50)))
+
+
 async def test_a_policy_whose_pods_a_controller_makes_says_so(tmp_path: Path) -> None:
     selector = {"matchLabels": {"app.kubernetes.io/name": "prometheus"}}
     prometheus = {"apiVersion": "monitoring.coreos.com/v1", "kind": "Prometheus", "metadata": {"name": "k8s", "namespace": "mon"}}

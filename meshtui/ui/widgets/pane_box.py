@@ -156,6 +156,10 @@ class PaneBox(Vertical):
             rows = sorted(rows, key=lambda row: order_of(row.cells[place]), reverse=self.reverse)
         return rows
 
+    def whole(self) -> tuple[list[str], list[Row]]:
+        """The titles of all columns, and the rows that the filter leaves: what is saved doesn't depend on the width."""
+        return [column.title for column in self.pane.columns], self._chosen(self.pane.rows(self._view))
+
     def sort_by(self, title: str) -> None:
         """Sort by a column; again: in reverse; a third time: in the pane's own order."""
         if self.sort != title:
@@ -178,7 +182,10 @@ class PaneBox(Vertical):
             drawn = state.face(pane.title, kind, session.clock())
             if drawn is not None:
                 return drawn
-        return None if rows else state.empty(pane.title, session.namespace, self.needle, pane.nothing, wrong=self.error)
+        if rows:
+            return None
+        nothing = pane.nothing or ("" if session.snapshot.live else "the files that were read have none")
+        return state.empty(pane.title, session.namespace, self.needle, nothing, wrong=self.error)
 
     # ---- the title
 

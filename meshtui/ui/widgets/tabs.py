@@ -24,10 +24,7 @@ class KindTabs(Static):
     def show(self, entries: list[tuple[Pane, str, KindStatus]], current: Pane) -> None:
         """Show the tabs: each pane with the number of its objects and the state of its kind."""
         self._shown = entries, current
-        narrow = (self.size.width or self.app.size.width) < NARROW_BELOW
-        if self._drawn == (entries, current, narrow):
-            return
-        self._drawn = entries, current, narrow
+        width = self.size.width or self.app.size.width
         tabs = [
             Tab(
                 pane.order,
@@ -37,4 +34,9 @@ class KindTabs(Static):
             )
             for pane, amount, status in entries
         ]
-        self.update(tab_line(tabs, current.order, narrow=narrow), layout=False)  # one line, whatever it says
+        whole = tab_line(tabs, current.order, narrow=False)
+        narrow = width < NARROW_BELOW or whole.cell_length > width
+        if self._drawn != (entries, current, narrow):
+            self._drawn = entries, current, narrow
+            said = tab_line(tabs, current.order, narrow=True) if narrow else whole
+            self.update(said, layout=False)  # one line, whatever it says
