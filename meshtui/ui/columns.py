@@ -17,7 +17,7 @@ _ORDINARY = 20
 """A cell that isn't wider is never an exception."""
 _SOME = 22
 """So many cells each column gets before a more important one gets more."""
-_MIDDLE_FROM = 8
+_MIDDLE_FROM = 6
 """With fewer cells, a name loses its end instead of its middle."""
 
 

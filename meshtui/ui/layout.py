@@ -39,6 +39,10 @@ class Right:
     strip: int
 
 
+_ROOMY_FROM = 180
+"""From so many columns on the right needs less of them, and tables have whole names."""
+
+
 def is_wide(width: int, height: int) -> bool:
     """Whether all panes are shown at once."""
     return width >= WIDE_FROM[0] and height >= WIDE_FROM[1]
@@ -46,7 +50,7 @@ def is_wide(width: int, height: int) -> bool:
 
 def left_width(width: int, zoom: Zoom) -> int:
     """The width of the panes at the left, in cells."""
-    share = 0.6 if zoom is Zoom.HALF else 0.42
+    share = 0.6 if zoom is Zoom.HALF else 0.47 if width >= _ROOMY_FROM else 0.42
     return max(0, min(width, max(_LEFT_LEAST, min(round(width * share), width - _LEFT_LEAST, _LEFT_MOST))))
 
 

@@ -138,7 +138,7 @@ def test_short_forms_stand_under_the_brief_title():
     [
         ("ecom", 4, "ecom"),
         ("inventory-service-policy", 12, "invent…olicy"),
-        ("inventory-service-policy", 6, "inven…"),
+        ("inventory-service-policy", 6, "inv…cy"),
         ("✗ ztunnel lost it", 10, "✗ ztunnel…"),
         ("…/sa/ecom-service", 12, "ecom-service"),
         ("…/sa/inventory-service", 9, "inve…vice"),
