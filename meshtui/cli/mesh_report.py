@@ -37,7 +37,7 @@ def status_answer(report: MeshReport, snapshot: Snapshot | None) -> Answer:
         Column("READY", lambda row: _yes(row["ready"])),
         Column("CAPTURED", _captured),
         Column("CERTIFICATES", _certificates),
-        Column("DRIFT", key("drift")),
+        Column("DRIFT", _drift),
         Column("ISTIOD", lambda row: {True: "not acknowledged", False: "synced", None: ""}[row["behind"]]),
         Column("PROBLEM", lambda row: "; ".join(row["problems"])),
     )
@@ -56,7 +56,8 @@ def drift_answer(report: MeshReport) -> Answer:
         Column("FOUND", key("found")),
     )
     compared = [each.node for each in report.nodes if each.drift is not None]
-    document = {**_common(report), "compared": compared, "differences": rows}
+    left_out = [{"node": each.node, "what": list(each.not_compared)} for each in report.nodes if each.not_compared]
+    document = {**_common(report), "compared": compared, "not_compared": left_out, "differences": rows}
     return Answer(document, rows, columns, _object_names, {"text": lambda: _drift_text(report)})
 
 
@@ -89,6 +90,7 @@ def _node(each: NodeState) -> dict[str, Any]:
         "certificates": each.certificates,
         "faulty_certificates": each.faulty,
         "drift": each.drift,
+        "not_compared": list(each.not_compared),
         "behind": each.behind,
         "at": _time(each.at),
         "problems": list(each.problems),
@@ -161,6 +163,10 @@ def _captured(row: Record) -> str:
     return f"{'?' if captured is None else captured}{'' if supposed is None else f'/{supposed}'}"
 
 
+def _drift(row: Record) -> str:
+    return "" if row["drift"] is None else f"{row['drift']}{'?' if row['not_compared'] else ''}"
+
+
 def _certificates(row: Record) -> str:
     if row["certificates"] is None:
         return ""
@@ -227,7 +233,22 @@ def _drift_text(report: MeshReport) -> str:
         if len(found) > len(shown):
             lines.append(f"  and {len(found) - len(shown)} more: -o json has all\n")
         blocks.append("".join(lines))
-    return "\n".join(blocks)
+    left_out = _not_compared(report)
+    return "\n".join([*blocks, *([f"what could be compared:\n{left_out}"] if left_out else [])])
+
+
+def _not_compared(report: MeshReport) -> str:
+    """The lists of each node that were compared, and those that weren't, where not all were."""
+    from meshtui.mesh.between import WORDS
+
+    nodes = [each for each in report.nodes if each.not_compared]
+    lines = []
+    for each in nodes[:_TEXT_OF_EACH]:
+        compared = [word for word in WORDS.values() if word not in each.not_compared]
+        lines.append(f"  {each.node}: {', '.join(compared) or 'nothing'}; not compared: {', '.join(each.not_compared)}\n")
+    if len(nodes) > len(lines):
+        lines.append(f"  and {len(nodes) - len(lines)} more: -o json has all\n")
+    return "".join(lines)
 
 
 def _in_words(each: Difference) -> str:
@@ -247,6 +268,8 @@ def _no_drift(report: MeshReport) -> str:
     nodes = [each.node for each in report.nodes if each.drift is not None]
     if not nodes:
         return "drift isn't known: nothing could be compared\n"
+    if any(each.not_compared for each in report.nodes):
+        return f"no drift in what could be compared:\n{_not_compared(report)}"
     if len(nodes) < len(report.nodes):
         return f"no drift: {len(nodes)} of {len(report.nodes)} ztunnels could be compared\n"
     if len(nodes) == 1:
@@ -281,11 +304,12 @@ ANSWERS: dict[str, Callable[[MeshReport, Snapshot | None], Answer]] = {
 
 
 def is_known(what: str, report: MeshReport) -> bool:
-    """Whether anything could be seen of what the command is about."""
+    """Whether what the command is about could be seen: of drift all of each dump that there is, else anything."""
     drift = any(each.drift is not None for each in report.nodes)
+    whole = drift and not any(each.not_compared for each in report.nodes)
     certificates = [each for each in report.nodes if each.certificates is not None]
     dated = any(each.at is not None for each in certificates)
-    return {"drift": drift, "certificates": dated, "status": drift or bool(certificates)}[what]
+    return {"drift": whole, "certificates": dated, "status": drift or bool(certificates)}[what]
 
 
 def says_no(what: str, report: MeshReport) -> bool:

@@ -46,7 +46,7 @@ class Comparison:
     """The comparison of one Snapshot with the dumps of several nodes. Dumps that share their tables are compared once."""
 
     def __init__(self, snapshot: Snapshot, now: datetime) -> None:
-        self._snapshot = snapshot
+        self.snapshot = snapshot
         self._now = now
         self._desired: dict[tuple[str, str], Desired] = {}
         self._done: list[tuple[NodeDump, tuple[Says, ...]]] = []
@@ -83,7 +83,7 @@ class Comparison:
     def _compared(self, dump: NodeDump) -> Compared:
         names = (cluster_of(dump), domain_of(dump))
         if names not in self._desired:
-            self._desired[names] = Desired(self._snapshot, *names)
+            self._desired[names] = Desired(self.snapshot, *names)
         return Compared(self._desired[names], dump, self._now)
 
 

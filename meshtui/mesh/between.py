@@ -21,7 +21,8 @@ from meshtui.ztunnel.reading import AGAIN, Differing
 
 ALL = "all "
 """How the name of a difference begins that is about a whole list."""
-_WORDS = {Table.WORKLOADS: "workloads", Table.SERVICES: "Services", Table.POLICIES: "policies"}
+WORDS = {Table.WORKLOADS: "workloads", Table.SERVICES: "Services", Table.POLICIES: "policies"}
+"""The lists of a dump as people call them."""
 _CONSEQUENCES = {
     Table.POLICIES: "connections to this node's pods are decided otherwise than on other nodes",
     Table.SERVICES: "this node's pods reach this Service otherwise than others, or not at all",
@@ -66,7 +67,7 @@ def _in_table(table: Table, dumps: Sequence[tuple[str, NodeDump]], *, one_form: 
     filled = [group for group in groups if group.entries or group.unread]
     size = max(len(group.entries) for group in groups)
     for group in empty:
-        words = f"{size} {_WORDS[table]}"
+        words = f"{size} {WORDS[table]}"
         by = _by([node for each in filled for node in each.nodes], len(dumps))
         found += [_whole(node, table, words, by) for node in group.nodes]
     for key in _unequal(filled) if len(filled) > 1 else ():
@@ -145,7 +146,7 @@ def _parts(right: bytes | None, entry: bytes | None) -> list[tuple[str, str, str
 
 
 def _whole(node: str, table: Table, words: str, by: str) -> Difference:
-    name = f"{ALL}{_WORDS[table]}"
+    name = f"{ALL}{WORDS[table]}"
     consequence = _CONSEQUENCES[table]
     return Difference(
         Between.ZTUNNELS, node, name, "", words, "none", by, dangerous=table is Table.POLICIES, consequence=consequence

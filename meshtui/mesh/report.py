@@ -94,6 +94,8 @@ class NodeState:
     """Whether istiod waits for an acknowledgement; None if istiod couldn't be asked."""
     at: datetime | None
     problems: tuple[str, ...] = ()
+    not_compared: tuple[str, ...] = ()
+    """The lists of its dump that weren't compared, in words; ``some ...`` where entries couldn't be read."""
 
 
 @dataclass(frozen=True, slots=True)

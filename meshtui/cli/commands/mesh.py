@@ -177,7 +177,7 @@ COMMAND = command(
         1: "there is drift, a faulty certificate, or (status) a pod that isn't captured",
         2: "bad usage; with --probe also: read-only, or not confirmed",
         3: "the cluster can't be reached or refuses",
-        4: "no ztunnel could be asked, there is nothing to compare with, or (certificates) the time isn't known",
+        4: "no ztunnel could be asked, (drift) not all of a dump could be compared, or (certificates) the time isn't known",
     },
     more=_MORE,
 )

@@ -21,6 +21,7 @@ class MeshNode(Struct):
     certificates: int | None
     faulty_certificates: int
     drift: Annotated[int | None, Meta(description="objects of which it has something else; null: not compared")]
+    not_compared: Annotated[list[str], Meta(description="workloads, Services, policies; `some ...`: entries can't be read")]
     behind: Annotated[bool | None, Meta(description="whether istiod waits for an acknowledgement; null: istiod wasn't asked")]
     at: Time | None
     problems: list[str]
@@ -87,11 +88,20 @@ class MeshDifference(Struct):
     consequence: str
 
 
+class NotCompared(Struct):
+    """A node of whose ztunnel not everything was compared."""
+
+    node: str
+    what: Annotated[list[str], Meta(description="workloads, Services, policies; `some ...` where entries couldn't be read")]
+
+
 class MeshDrift(Struct):
     """The answer of ``mesh drift``."""
 
     at: Time | None
     missing: list[str]
+    compared: Annotated[list[str], Meta(description="the nodes whose ztunnel was compared")]
+    not_compared: list[NotCompared]
     differences: list[MeshDifference]
 
 

@@ -13,7 +13,7 @@ import yaml
 
 from meshtui.model.errors import ManifestError
 from meshtui.sources.dumps import read_dumps
-from tests.fakes.ztunnels import NOW, certificate, dump, policy
+from tests.fakes.ztunnels import NOW, certificate, dump, policy, workload
 
 WEB = "spiffe://cluster.local/ns/shop/sa/web"
 A, B = dump("a", policies=[policy("shop", "x")]), dump("b", policies=[policy("shop", "x", action="Deny")])
@@ -196,6 +196,51 @@ def test_one_dump_alone_is_compared_with_nothing(two):
     assert json.loads(mesh("drift", *two[:2], "-o", "json").stdout)["compared"] == []
     done = mesh("status", *two[:2])
     assert (done.returncode, "no drift" in done.stdout.decode()) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ("policies", "no drift in what could be compared:\n{}: workloads, Services; not compared: policies\n"),
+        ("workloads", "no drift in what could be compared:\n{}: Services, policies; not compared: workloads\n"),
+        ("workloads services policies", "drift isn't known: nothing could be compared\n"),
+    ],
+)
+def test_a_list_that_is_in_one_dump_only_is_not_compared(tmp_path, missing, said):
+    parts = {"workloads": [workload("shop", "web")], "policies": [policy("shop", "x")]}
+    bare = json.loads(dump("b", **parts))
+    for name in missing.split():
+        del bare[name]
+    (tmp_path / "a.json").write_bytes(dump("a", **parts))
+    (tmp_path / "b.json").write_text(json.dumps(bare))
+    done = mesh("drift", "--dump", tmp_path)
+    first, _, line = said.partition("{}")
+    expected = first + "".join(f"  {node}{line}" for node in "ab") if line else said
+    assert (done.returncode, done.stdout.decode()) == (4, expected)
+    found = json.loads(mesh("drift", "--dump", tmp_path, "-o", "json").stdout)["not_compared"]
+    words = {"workloads": "workloads", "services": "Services", "policies": "policies"}
+    assert found == [{"node": node, "what": [words[name] for name in missing.split()]} for node in "ab"]
+
+
+@pytest.mark.parametrize("policies", ["abc", None, "absent", [{**policy("shop", "x"), "dryRun": "false"}]])
+def test_policies_that_could_not_be_read_are_not_compared_with_manifests_either(tmp_path, policies):
+    parts = json.loads(A)
+    parts["policies"] = policies
+    if policies == "absent":
+        del parts["policies"]
+    (tmp_path / "a.json").write_text(json.dumps(parts))
+    manifest = {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "x", "namespace": "shop"},
+        "spec": {"rules": [{}]},
+    }
+    (tmp_path / "x.yaml").write_text(json.dumps(manifest))
+    done = mesh("drift", "--dump", tmp_path / "a.json", "-f", tmp_path / "x.yaml")
+    some = "some " if isinstance(policies, list) else ""
+    assert done.returncode == 4
+    assert f"not compared: {some}policies" in done.stdout.decode()
+    assert b"policies" in done.stderr
 
 
 def test_ztunnels_that_all_have_nothing_are_said_to_have_nothing(tmp_path):
