@@ -72,6 +72,7 @@ def certificates_answer(report: MeshReport) -> Answer:
         Column("WHY", key("text")),
     )
     document = {**_common(report), "certificates": rows, "read": sum(each.certificates or 0 for each in report.nodes)}
+    document["unjudged"] = sum(each.unjudged for each in report.nodes)
     return Answer(document, rows, columns, lambda row: [row["identity"]], {"text": lambda: _certificates_text(report)})
 
 
@@ -89,6 +90,7 @@ def _node(each: NodeState) -> dict[str, Any]:
         "supposed": each.supposed,
         "certificates": each.certificates,
         "faulty_certificates": each.faulty,
+        "unjudged_certificates": each.unjudged,
         "drift": each.drift,
         "not_compared": list(each.not_compared),
         "behind": each.behind,
@@ -171,7 +173,7 @@ def _certificates(row: Record) -> str:
     if row["certificates"] is None:
         return ""
     faulty = row["faulty_certificates"]
-    return f"{row['certificates']}{f' ({faulty} faulty)' if faulty else ''}"
+    return f"{row['certificates']}{'?' if row['unjudged_certificates'] else ''}{f' ({faulty} faulty)' if faulty else ''}"
 
 
 def _status_text(report: MeshReport, snapshot: Snapshot | None) -> str:
@@ -283,6 +285,9 @@ def _no_fault(report: MeshReport) -> str:
         return "certificates aren't known: none could be read\n"
     among = f"no faulty certificate among {sum(each.certificates or 0 for each in read)}"
     undated = [each.node for each in read if each.at is None]
+    unjudged = sum(each.unjudged for each in read)
+    if unjudged:
+        return f"{among}, but whether {unjudged} of them {'is' if unjudged == 1 else 'are'} valid isn't known\n"
     if undated:
         return f"{among}, but whether those of {', '.join(undated)} are old isn't known\n"
     some = f": {len(read)} of {len(report.nodes)} nodes could be read" if len(read) < len(report.nodes) else ""
@@ -309,7 +314,8 @@ def is_known(what: str, report: MeshReport) -> bool:
     whole = drift and not any(each.not_compared for each in report.nodes)
     certificates = [each for each in report.nodes if each.certificates is not None]
     dated = any(each.at is not None for each in certificates)
-    return {"drift": whole, "certificates": dated, "status": drift or bool(certificates)}[what]
+    judged = dated and not any(each.unjudged for each in certificates)
+    return {"drift": whole, "certificates": judged, "status": drift or bool(certificates)}[what]
 
 
 def says_no(what: str, report: MeshReport) -> bool:

@@ -1,4 +1,4 @@
-"""Certificates that ztunnels hold: renewals that are stuck, missing ones, roots and trust domains that aren't the mesh's.
+"""Certificates that ztunnels hold: renewals that are stuck, chains that aren't valid, missing ones, roots of others.
 
 ztunnel renews a certificate at half of its lifetime (istio/ztunnel src/tls/certificate.rs, refresh_at). One with less than that
 left and none newer since isn't being renewed, hours before it expires.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from meshtui.mesh.report import CertificateFault, CertificateProblem
 from meshtui.ztunnel.dump import Certificate, CertificateState, IdentityCertificate, NodeDump
@@ -18,6 +18,8 @@ _LATE = 0.48
 """The part of its lifetime that a certificate has left when its renewal counts as stuck. It is due at a half."""
 _RETRIES = timedelta(minutes=5)
 """How late a renewal may be, if the lifetime isn't even shorter: ztunnel tries again after 150 seconds at most."""
+_SKEW = timedelta(minutes=5)
+"""How far clocks may differ. istiod lets a certificate begin two minutes before it issues it."""
 _SCHEME = "spiffe://"
 
 
@@ -42,17 +44,30 @@ def certificate_problems(
 
 
 def may_be_of(dump: NodeDump, at: datetime) -> bool:
-    """Whether a dump may have been taken at some time: not if every certificate would be expired, or its renewal stuck.
+    """Whether a dump may have been taken at some time: not if no certificate would be valid, or every renewal stuck.
 
-    A file that was copied has the time of the copying.
+    A file that was copied has the time of the copying, and one in an archive may have any.
     """
     leaves = [each.leaf for each in dump.certificates if each.leaf is not None and each.leaf.expires is not None]
-    return not leaves or any(not is_stuck(leaf, at) and leaf.expires is not None and leaf.expires > at for leaf in leaves)
+    return not leaves or any(not is_stuck(leaf, at) and _wrong(leaf, at, CertificateFault.EXPIRED) is None for leaf in leaves)
 
 
 def certificates_unread(dump: NodeDump) -> bool:
     """Whether a dump's certificates couldn't be read, or aren't in it."""
     return any(problem.startswith("certificates:") for problem in dump.problems)
+
+
+def not_judged(dump: NodeDump) -> Counter[str]:
+    """Of how many certificates it isn't known whether they are valid, by the reason."""
+    return Counter(filter(None, map(_why_not_judged, dump.certificates)))
+
+
+def _why_not_judged(each: IdentityCertificate) -> str:
+    if each.state is not CertificateState.AVAILABLE or each.leaf is None:
+        return ""
+    if any(one.valid_from is None or one.expires is None for one in (*each.chain, *each.roots)):
+        return "dates that can't be read"
+    return "" if each.roots else "no root"
 
 
 def trust_domain_of(identity: str) -> str:
@@ -82,11 +97,10 @@ def _of_identity(
         yield CertificateProblem(CertificateFault.UNAVAILABLE, node, each.identity, f"a state that isn't known: {each.error}")
     elif leaf is None:
         yield CertificateProblem(CertificateFault.MISSING, node, each.identity, "it counts as available, and there is none")
-    elif at is not None and expires is not None:
-        if expires <= at:
-            words = f"expired {_span(at - expires)} ago"
-            yield CertificateProblem(CertificateFault.EXPIRED, node, each.identity, words, expires)
-        elif is_stuck(leaf, at):
+    else:
+        invalid = tuple(_invalid(node, each, at))
+        yield from invalid
+        if at is not None and expires is not None and not invalid and is_stuck(leaf, at):
             words = f"it should have been renewed at half of its life, and expires in {_span(expires - at)}"
             yield CertificateProblem(CertificateFault.STUCK, node, each.identity, words, expires)
     own = _fingerprints(each)
@@ -99,6 +113,38 @@ def _of_identity(
     if domains and domain not in domains:
         words = f"its trust domain is {domain or 'empty'}, the mesh's is {' or '.join(sorted(domains))}"
         yield CertificateProblem(CertificateFault.FOREIGN_DOMAIN, node, each.identity, words, expires)
+
+
+def _invalid(node: str, each: IdentityCertificate, at: datetime | None) -> Iterable[CertificateProblem]:
+    """What of a chain isn't valid. Of several roots one is enough: an old one stays for a while when it is replaced."""
+    parts = [
+        ("", CertificateFault.EXPIRED, each.chain[:1]),
+        ("an intermediate certificate of its chain ", CertificateFault.EXPIRED_INTERMEDIATE, each.chain[1:]),
+        ("its root ", CertificateFault.EXPIRED_ROOT, each.roots),
+    ]
+    for words, expired, certificates in parts:
+        wrong = [(one, said) for one in certificates if (said := _wrong(one, at, expired)) is not None]
+        if wrong and (certificates is not each.roots or len(wrong) == len(certificates)):
+            one, (fault, why) = wrong[-1]
+            yield CertificateProblem(fault, node, each.identity, f"{words}{why}", one.expires)
+
+
+def _wrong(certificate: Certificate, at: datetime | None, expired: CertificateFault) -> tuple[CertificateFault, str] | None:
+    """Why a certificate isn't valid at some time, as far as its dates are known."""
+    begins, ends = certificate.valid_from, certificate.expires
+    if begins is not None and ends is not None and ends <= begins:
+        return CertificateFault.NEVER_VALID, f"ends {_date(ends)}, before it begins ({_date(begins)})"
+    if at is None:
+        return None
+    if ends is not None and ends <= at:
+        return expired, f"expired {_span(at - ends)} ago"
+    if begins is not None and begins - at > _SKEW:
+        return CertificateFault.NOT_YET_VALID, f"isn't valid before {_date(begins)}, in {_span(begins - at)}"
+    return None
+
+
+def _date(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _missing(node: str, dump: NodeDump) -> Iterable[CertificateProblem]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from meshtui.mesh.against_api import Comparison, cluster_of
 from meshtui.mesh.between import ALL, WORDS, between_ztunnels
-from meshtui.mesh.certificates import certificate_problems, certificates_unread
+from meshtui.mesh.certificates import certificate_problems, certificates_unread, not_judged
 from meshtui.mesh.compared import NONE, has_other_clusters
 from meshtui.mesh.discovery import Seen
 from meshtui.mesh.enrolment import enrolments, supposed
@@ -185,10 +185,19 @@ def _state(look: NodeLook, synced: Mapping[str, Synced], supposed: int | None) -
         behind=any(each.behind for each in proxy.resources) if proxy is not None else None,
         at=look.at,
         problems=(*look.problems, *(_problems(dump) if dump is not None else ())),
+        unjudged=not_judged(dump).total() if dump is not None else 0,
     )
 
 
 def _problems(dump: NodeDump) -> tuple[str, ...]:
+    unjudged = (
+        f"{why} in {count} certificate{'s' if count > 1 else ''}: whether valid isn't known"
+        for why, count in not_judged(dump).items()
+    )
+    return (*_unread(dump), *unjudged)
+
+
+def _unread(dump: NodeDump) -> tuple[str, ...]:
     if dump.on_demand:
         return (*dump.problems, "it asks istiod only for what its pods call, so its lists aren't compared")
     empty = all(table in dump.tables for table in Table) and not any(dump.tables.values())

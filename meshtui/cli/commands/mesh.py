@@ -134,7 +134,7 @@ def _dated(look: NodeLook) -> NodeLook:
 
     if look.dump is None or look.at is None or may_be_of(look.dump, look.at):
         return look
-    words = "by the file's time every certificate would be old, so times aren't judged"
+    words = "by the file's time no certificate would be valid, or every renewal stuck, so times aren't judged"
     note(f"{look.origin}: {words}: --now TIME says when it was taken")
     return replace(look, at=None)
 
@@ -177,7 +177,8 @@ COMMAND = command(
         1: "there is drift, a faulty certificate, or (status) a pod that isn't captured",
         2: "bad usage; with --probe also: read-only, or not confirmed",
         3: "the cluster can't be reached or refuses",
-        4: "no ztunnel could be asked, (drift) not all of a dump could be compared, or (certificates) the time isn't known",
+        4: "no ztunnel could be asked, (drift) not all of a dump could be compared, or (certificates) the time, a certificate's "
+        "dates or its root aren't known",
     },
     more=_MORE,
 )

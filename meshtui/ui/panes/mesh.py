@@ -83,7 +83,7 @@ def _row(state: NodeState) -> Row:
     short = captured is not None and supposed is not None and captured < supposed
     ready = {True: Cell("yes"), False: Cell("no", BAD), None: Cell("-", DIM)}[state.ready]
     behind = {True: Cell("behind", BAD), False: Cell("synced"), None: Cell("-", DIM)}[state.behind]
-    certificates = "-" if state.certificates is None else str(state.certificates)
+    certificates = "-" if state.certificates is None else f"{state.certificates}{'?' if state.unjudged else ''}"
     drift = "-" if state.drift is None else f"{state.drift}{'?' if state.not_compared else ''}"
     problem = bool(state.problems)
     return Row(
