@@ -115,7 +115,11 @@ async def _of_mesh(snapshot: Snapshot, source: LiveSource) -> tuple[Snapshot, di
     if not snapshot.has_ambient:
         return snapshot, {}
     report, snapshot = await look_again(source, snapshot, logs=False)
-    for text in (*report.missing, *(f"{each.node}: {problem}" for each in report.nodes for problem in each.problems)):
+    for text in (
+        *report.missing,
+        *report.undecided,
+        *(f"{each.node}: {problem}" for each in report.nodes for problem in each.problems),
+    ):
         note(text)
     if not is_known("status", report) and not says_no("status", report):
         return snapshot, {}

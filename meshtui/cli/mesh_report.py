@@ -72,7 +72,7 @@ def certificates_answer(report: MeshReport) -> Answer:
         Column("WHY", key("text")),
     )
     document = {**_common(report), "certificates": rows, "read": sum(each.certificates or 0 for each in report.nodes)}
-    document["unjudged"] = sum(each.unjudged for each in report.nodes)
+    document |= {"unjudged": sum(each.unjudged for each in report.nodes), "undecided": list(report.undecided)}
     return Answer(document, rows, columns, lambda row: [row["identity"]], {"text": lambda: _certificates_text(report)})
 
 
@@ -290,6 +290,8 @@ def _no_fault(report: MeshReport) -> str:
         return f"{among}, but whether {unjudged} of them {'is' if unjudged == 1 else 'are'} valid isn't known\n"
     if undated:
         return f"{among}, but whether those of {', '.join(undated)} are old isn't known\n"
+    if report.undecided:
+        return "".join([f"{among}, but it isn't known which are the mesh's\n", *_undecided(report)])
     some = f": {len(read)} of {len(report.nodes)} nodes could be read" if len(read) < len(report.nodes) else ""
     return f"{among}{some}\n"
 
@@ -297,7 +299,12 @@ def _no_fault(report: MeshReport) -> str:
 def _certificates_text(report: MeshReport) -> str:
     if not report.certificates:
         return _no_fault(report)
-    return "".join(f"{each.node}  {each.identity}: {each.fault.value}: {each.text}\n" for each in report.certificates)
+    lines = [f"{each.node}  {each.identity}: {each.fault.value}: {each.text}\n" for each in report.certificates]
+    return "".join([*lines, *_undecided(report)])
+
+
+def _undecided(report: MeshReport) -> list[str]:
+    return [f"{words}\n" for words in report.undecided]
 
 
 ANSWERS: dict[str, Callable[[MeshReport, Snapshot | None], Answer]] = {
@@ -314,7 +321,7 @@ def is_known(what: str, report: MeshReport) -> bool:
     whole = drift and not any(each.not_compared for each in report.nodes)
     certificates = [each for each in report.nodes if each.certificates is not None]
     dated = any(each.at is not None for each in certificates)
-    judged = dated and not any(each.unjudged for each in certificates)
+    judged = dated and not report.undecided and not any(each.unjudged for each in certificates)
     return {"drift": whole, "certificates": judged, "status": drift or bool(certificates)}[what]
 
 

@@ -20,6 +20,8 @@ _RETRIES = timedelta(minutes=5)
 """How late a renewal may be, if the lifetime isn't even shorter: ztunnel tries again after 150 seconds at most."""
 _SKEW = timedelta(minutes=5)
 """How far clocks may differ. istiod lets a certificate begin two minutes before it issues it."""
+_MOST = 4
+"""How many of many roots or trust domains are named."""
 _SCHEME = "spiffe://"
 
 
@@ -29,16 +31,17 @@ def certificate_problems(
     """The faulty certificates of all nodes.
 
     ``now`` is the time to compare with; without it each node's own time (``NodeLook.at``) is, and where that isn't known times
-    aren't judged. ``trust_domains`` are the mesh's; without them, the one that most identities have.
+    aren't judged. ``trust_domains`` are the mesh's; without them, the one that more than half of the identities have.
     """
     dumps = [(look, look.dump) for look in looks if look.dump is not None]
-    roots = Counter(root for _, dump in dumps for each in dump.certificates for root in _fingerprints(each))
-    domains = frozenset(trust_domains) or _usual_domain(dump for _, dump in dumps)
+    held = [each for _, dump in dumps for each in dump.certificates]
+    usual = _majority(*_roots(held))
+    domains = frozenset(trust_domains) or _usual_domain(held)
     found: list[CertificateProblem] = []
     for look, dump in dumps:
         at = now or look.at
         for each in dump.certificates:
-            found += _of_identity(look.node, each, at, roots, domains)
+            found += _of_identity(look.node, each, at, usual, domains)
         found += _missing(look.node, dump)
     return tuple(found)
 
@@ -85,7 +88,7 @@ def is_stuck(certificate: Certificate, now: datetime) -> bool:
 
 
 def _of_identity(
-    node: str, each: IdentityCertificate, at: datetime | None, roots: Counter[str], domains: frozenset[str]
+    node: str, each: IdentityCertificate, at: datetime | None, root: tuple[str, int], domains: frozenset[str]
 ) -> Iterable[CertificateProblem]:
     leaf = each.leaf
     expires = leaf.expires if leaf else None
@@ -104,10 +107,9 @@ def _of_identity(
             words = f"it should have been renewed at half of its life, and expires in {_span(expires - at)}"
             yield CertificateProblem(CertificateFault.STUCK, node, each.identity, words, expires)
     own = _fingerprints(each)
-    usual = roots.most_common(1)[0][0] if roots else ""
-    if own and usual not in own and leaf is not None:
-        count = sum(roots[root] for root in own)
-        words = f"its root is {_short(own[0])} ({count}), that of most is {_short(usual)} ({roots[usual]})"
+    usual, count = root
+    if own and usual and usual not in own and leaf is not None:
+        words = f"its root is {_short(own[0])}, that of most is {_short(usual)} ({count})"
         yield CertificateProblem(CertificateFault.UNKNOWN_ROOT, node, each.identity, words, expires)
     domain = trust_domain_of(each.identity)
     if domains and domain not in domains:
@@ -153,7 +155,8 @@ def _missing(node: str, dump: NodeDump) -> Iterable[CertificateProblem]:
         return
     held = {_path(each.identity) for each in dump.certificates}
     pods = {f"ns/{pod.namespace}/sa/{pod.service_account}" for pod in (dump.enrolled or {}).values() if pod.up}
-    domain = next(iter(_usual_domain([dump])), "")
+    domains = _domains(dump.certificates)
+    domain = next((name for name, _ in domains.most_common(1)), "")
     for path in sorted(pods - held):
         words = "captured pods of this node have this identity, and its ztunnel has no entry for it"
         yield CertificateProblem(CertificateFault.MISSING, node, f"{_SCHEME}{domain}/{path}", words)
@@ -163,10 +166,41 @@ def _path(identity: str) -> str:
     return identity.removeprefix(_SCHEME).partition("/")[2]
 
 
-def _usual_domain(dumps: Iterable[NodeDump]) -> frozenset[str]:
-    """The trust domain that most identities have."""
-    found = Counter(trust_domain_of(each.identity) for dump in dumps for each in dump.certificates)
-    return frozenset(domain for domain, _ in found.most_common(1))
+def undecided(looks: Sequence[NodeLook], trust_domains: Iterable[str] = ()) -> tuple[str, ...]:
+    """What certificates differ in without a majority, so that it isn't known which of them are the mesh's."""
+    held = [each for look in looks if look.dump is not None for each in look.dump.certificates]
+    roots, total = _roots(held)
+    found = [("roots", Counter({_short(root): count for root, count in roots.items()}), total)]
+    if not any(trust_domains):
+        found.append(("trust domains", _domains(held), len(held)))
+    return tuple(f"{what} differ without a majority: {_counts(c)}" for what, c, n in found if c and not _majority(c, n)[0])
+
+
+def _majority(counts: Counter[str], total: int) -> tuple[str, int]:
+    """What more than half have, and how many those are; nothing if there is no such thing."""
+    value, count = next(iter(counts.most_common(1)), ("", 0))
+    return (value, count) if count * 2 > total else ("", 0)
+
+
+def _counts(counts: Counter[str]) -> str:
+    words = [f"{value or 'empty'} ({count})" for value, count in counts.most_common(_MOST)]
+    return ", ".join(words) + (f" and {len(counts) - _MOST} more" if len(counts) > _MOST else "")
+
+
+def _roots(held: Iterable[IdentityCertificate]) -> tuple[Counter[str], int]:
+    """How many certificates have each root, and how many have any: one may have several."""
+    several = [roots for each in held if each.leaf is not None and (roots := frozenset(_fingerprints(each)))]
+    return Counter(root for roots in several for root in roots), len(several)
+
+
+def _domains(held: Iterable[IdentityCertificate]) -> Counter[str]:
+    return Counter(trust_domain_of(each.identity) for each in held)
+
+
+def _usual_domain(held: Sequence[IdentityCertificate]) -> frozenset[str]:
+    """The trust domain that more than half of the identities have."""
+    domains = _domains(held)
+    return frozenset(domain for domain in domains if domains[domain] * 2 > len(held))
 
 
 def _fingerprints(each: IdentityCertificate) -> tuple[str, ...]:

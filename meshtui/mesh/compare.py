@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from meshtui.mesh.against_api import Comparison, cluster_of
 from meshtui.mesh.between import ALL, WORDS, between_ztunnels
-from meshtui.mesh.certificates import certificate_problems, certificates_unread, not_judged
+from meshtui.mesh.certificates import certificate_problems, certificates_unread, not_judged, undecided
 from meshtui.mesh.compared import NONE, has_other_clusters
 from meshtui.mesh.discovery import Seen
 from meshtui.mesh.enrolment import enrolments, supposed
@@ -54,7 +54,8 @@ def compare(
     )
     found = enrolments(snapshot, look, observed or {}, now or look.at) if snapshot is not None and live else {}
     report = MeshReport(look.at, (), differences, certificates, found, (*look.missing, *_hidden(snapshot, look), *left_out))
-    return replace(report, nodes=tuple(_states(snapshot if live else None, look, report, _not_compared(comparison, look))))
+    states = tuple(_states(snapshot if live else None, look, report, _not_compared(comparison, look)))
+    return replace(report, nodes=states, undecided=undecided(look.nodes, domains))
 
 
 def _not_told(between: Iterable[Difference], api: Sequence[Difference], lists: frozenset[str]) -> Iterator[Difference]:

@@ -114,5 +114,7 @@ class MeshReport:
     certificates: tuple[CertificateProblem, ...] = ()
     enrolments: Mapping[Uid, Enrolment] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
+    """What certificates differ in without a majority: it isn't known which of them are the mesh's."""
     probed: Proofs | None = None
     """What a probe from outside the mesh showed; None if none was made."""

@@ -138,3 +138,4 @@ class MeshCertificates(Struct):
     certificates: list[FaultyCertificate]
     read: int
     unjudged: int
+    undecided: Annotated[list[str], Meta(description="what certificates differ in without a majority, in words")]

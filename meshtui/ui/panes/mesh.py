@@ -130,6 +130,8 @@ def _detail(view: View, uid: str) -> Document:
     if session.mesh.proving:
         sections.append(Section("", (line((f"port 15008 of {session.mesh.proving} pod(s) is being asked", WARN)),)))
     sections += _of_report(session, report, state)
+    if report.undecided:
+        sections.append(Section("Not known", tuple(line((each, WARN)) for each in report.undecided)))
     if report.missing:
         sections.append(Section("Not compared", tuple(line((each, WARN)) for each in report.missing)))
     return Document(f"Node {state.node}", tuple(sections))

@@ -139,6 +139,31 @@ def test_a_trust_domain_that_is_not_the_meshs():
     assert faults(dump(certificates=held), domains=("cluster.local", "elsewhere")) == []
 
 
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ([certificate(WEB)], [certificate(DB, root="another")]),
+        ([certificate(WEB), certificate(DB)], [certificate(WEB, root="another"), certificate(DB, root="another")]),
+        ([certificate(WEB)], [certificate("spiffe://elsewhere/ns/shop/sa/x")]),
+    ],
+)
+def test_without_a_majority_nobody_is_accused(first, second):
+    report = compare(None, look_of(dump("a", certificates=first), dump("b", certificates=second)))
+    assert (report.certificates, is_known("certificates", report)) == ((), False)
+    (words,) = report.undecided
+    assert "differ without a majority" in words
+    assert words in _certificates_text(report)
+
+
+def test_several_roots_of_each_are_a_majority():
+    """During a change of the root everybody has both."""
+    both = [certificate(WEB), certificate(DB)]
+    for each in both:
+        each["rootCerts"] += certificate(WEB, root="new")["rootCerts"]
+    report = compare(None, look_of(dump(certificates=both)))
+    assert (report.certificates, report.undecided) == ((), ())
+
+
 def test_the_root_was_the_last_of_the_chain_before():
     one = certificate(WEB)
     one["certChain"] += one.pop("rootCerts")
