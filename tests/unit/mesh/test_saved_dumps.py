@@ -39,6 +39,14 @@ def test_istioctl_writes_yaml_too(tmp_path):
     assert nodes(file) == [("a", 1)]
 
 
+@pytest.mark.parametrize("begins", [b"", b"\n  ", b"\xef\xbb\xbf"])
+def test_a_list_of_something_else_is_passed_over_without_reading_it_as_yaml(tmp_path, monkeypatch, begins):
+    (tmp_path / "a.json").write_bytes(begins + A)
+    (tmp_path / "clusters.json").write_bytes(begins + json.dumps([{"name": "x"}] * 1000).encode())
+    monkeypatch.setattr("meshtui.sources.dumps.yaml_documents", None)
+    assert nodes(tmp_path) == [("a", 1)]
+
+
 def test_a_bug_report_has_dumps_among_others(tmp_path):
     for name, content in {
         "istio-system/ztunnel-a/config_dump": A,
@@ -68,13 +76,14 @@ def test_of_one_node_the_newest_counts(tmp_path):
         (b"{", "isn't a ztunnel's config dump"),
         (b"[]", "isn't a ztunnel's config dump"),
         (ENVOY, "neither workloads nor policies nor config"),
-        (b"[" * 100_000, "neither JSON nor YAML"),
+        (b"[" * 100_000, "isn't a ztunnel's config dump"),
+        (b"x: " + b"[" * 100_000, "neither JSON nor YAML"),
         (b'{"a":' * 100_000, "isn't a ztunnel's config dump"),
         (b"\xff\xfe", "isn't a ztunnel's config dump"),
         (b"a: &a [x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n", "isn't a ztunnel's config dump"),
         (b"- kind: Pod\n", "isn't a ztunnel's config dump"),
     ],
-    ids=["empty", "cut", "list", "envoy", "deep list", "deep map", "bytes", "aliases", "pods"],
+    ids=["empty", "cut", "list", "envoy", "deep list", "deep YAML", "deep map", "bytes", "aliases", "pods"],
 )
 def test_what_is_no_dump_is_refused_in_words(tmp_path, content, words):
     file = tmp_path / "x"
