@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from meshtui.cli.answer import Answer, Column, Record, key
+from meshtui.model.plain import clean
 
 if TYPE_CHECKING:
     from meshtui.mesh.report import CertificateProblem, Difference, MeshReport, NodeState
@@ -196,7 +197,7 @@ def _pods_text(report: MeshReport, snapshot: Snapshot) -> str:
         pod = snapshot.pods.get(uid)
         if pod is not None and each.capture in {Capture.LOST, Capture.PENDING}:
             why = each.against[0].text if each.against else ""
-            named.append(f"  {each.capture.value}: {pod.key}{f' on {pod.node}' if pod.node else ''}: {why}\n")
+            named.append(_line(f"  {each.capture.value}: {pod.key}{f' on {pod.node}' if pod.node else ''}: {why}"))
     said = ", ".join(f"{number} {capture.value}" for capture, number in counts.items() if number)
     return f"pods that should be captured: {said or 'none'}\n" + "".join(named)
 
@@ -211,7 +212,7 @@ def _probed_text(report: MeshReport) -> str:
     yes = sum(each.says for each in evidence.values())
     counts = {"answered": yes, "refused": len(evidence) - yes, "unknown": len(unknown)}
     said = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
-    named = [f"  unknown: {name}: {why}\n" for name, why in sorted(unknown.items())[:_TEXT_OF_EACH]]
+    named = [_line(f"  unknown: {name}: {why}") for name, why in sorted(unknown.items())[:_TEXT_OF_EACH]]
     if len(unknown) > len(named):
         named.append(f"  and {len(unknown) - len(named)} more: -o json has all\n")
     return f"probed from outside the mesh, port 15008: {said}\n" + "".join(named)
@@ -229,7 +230,7 @@ def _drift_text(report: MeshReport) -> str:
     blocks: list[str] = []
     for node in dict.fromkeys(each.node for each in report.differences):
         found = [each for each in report.differences if each.node == node]
-        lines = [f"{node or 'the mesh'}: {len(found)} {'difference' if len(found) == 1 else 'differences'}\n"]
+        lines = [_line(f"{node or 'the mesh'}: {len(found)} {'difference' if len(found) == 1 else 'differences'}")]
         shown = sorted(found, key=lambda each: not each.dangerous)[:_TEXT_OF_EACH]
         lines += map(_in_words, shown)
         if len(found) > len(shown):
@@ -247,7 +248,7 @@ def _not_compared(report: MeshReport) -> str:
     lines = []
     for each in nodes[:_TEXT_OF_EACH]:
         compared = [word for word in WORDS.values() if word not in each.not_compared]
-        lines.append(f"  {each.node}: {', '.join(compared) or 'nothing'}; not compared: {', '.join(each.not_compared)}\n")
+        lines.append(_line(f"  {each.node}: {', '.join(compared) or 'nothing'}; not compared: {', '.join(each.not_compared)}"))
     if len(nodes) > len(lines):
         lines.append(f"  and {len(nodes) - len(lines)} more: -o json has all\n")
     return "".join(lines)
@@ -257,8 +258,13 @@ def _in_words(each: Difference) -> str:
     mark = "!" if each.dangerous else " "
     place = f", {each.field}" if each.field else ""
     values = f"{_cut(each.found) or 'missing'}; {each.by}: {_cut(each.expected) or 'nothing'}"
-    consequence = f"      {each.consequence}\n" if each.dangerous and each.consequence else ""
-    return f"{mark} {each.name}{place}: {values}\n{consequence}"
+    consequence = _line(f"      {each.consequence}") if each.dangerous and each.consequence else ""
+    return _line(f"{mark} {each.name}{place}: {values}") + consequence
+
+
+def _line(text: str) -> str:
+    """One line: what a dump says can't begin another one."""
+    return f"{clean(text)}\n"
 
 
 def _cut(text: str) -> str:
@@ -275,7 +281,7 @@ def _no_drift(report: MeshReport) -> str:
     if len(nodes) < len(report.nodes):
         return f"no drift: {len(nodes)} of {len(report.nodes)} ztunnels could be compared\n"
     if len(nodes) == 1:
-        return f"no drift: the ztunnel on {nodes[0]} was compared\n"
+        return _line(f"no drift: the ztunnel on {nodes[0]} was compared")
     return f"no drift: {len(nodes)} ztunnels were compared\n"
 
 
@@ -287,11 +293,13 @@ def _no_fault(report: MeshReport) -> str:
     undated = [each.node for each in read if each.at is None]
     unjudged = sum(each.unjudged for each in read)
     if unjudged:
-        return f"{among}, but whether {unjudged} of them {'is' if unjudged == 1 else 'are'} valid isn't known\n"
-    if undated:
-        return f"{among}, but whether those of {', '.join(undated)} are old isn't known\n"
-    if report.undecided:
-        return "".join([f"{among}, but it isn't known which are the mesh's\n", *_undecided(report)])
+        among += f", but whether {unjudged} of them {'is' if unjudged == 1 else 'are'} valid isn't known"
+    elif undated:
+        among += f", but whether those of {', '.join(undated)} are old isn't known"
+    elif report.undecided:
+        among += ", but it isn't known which are the mesh's"
+    if unjudged or undated or report.undecided:
+        return "".join([_line(among), *_undecided(report)])
     some = f": {len(read)} of {len(report.nodes)} nodes could be read" if len(read) < len(report.nodes) else ""
     return f"{among}{some}\n"
 
@@ -299,12 +307,12 @@ def _no_fault(report: MeshReport) -> str:
 def _certificates_text(report: MeshReport) -> str:
     if not report.certificates:
         return _no_fault(report)
-    lines = [f"{each.node}  {each.identity}: {each.fault.value}: {each.text}\n" for each in report.certificates]
+    lines = [_line(f"{each.node}  {each.identity}: {each.fault.value}: {each.text}") for each in report.certificates]
     return "".join([*lines, *_undecided(report)])
 
 
 def _undecided(report: MeshReport) -> list[str]:
-    return [f"{words}\n" for words in report.undecided]
+    return list(map(_line, report.undecided))
 
 
 ANSWERS: dict[str, Callable[[MeshReport, Snapshot | None], Answer]] = {

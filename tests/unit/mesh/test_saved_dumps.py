@@ -325,6 +325,33 @@ def test_bad_usage(tmp_path, words):
     assert b"Traceback" not in done.stderr
 
 
+def test_no_text_of_a_dump_begins_a_line(tmp_path):
+    forged = "x\nworker-1  spiffe://y: ok\r\x85\u2028z"
+    (tmp_path / "a.json").write_bytes(A)
+    held = [certificate(WEB, state=f"Unavailable: {forged}"), certificate(forged, state="Initializing")]
+    bad = [policy("shop", forged), policy("shop", "x", scope=forged)]
+    (tmp_path / "b.json").write_bytes(dump(f"b{forged}", policies=bad, certificates=held))
+    for what, lines in (("drift", 7), ("certificates", 3)):
+        done = mesh(what, "--dump", tmp_path)
+        assert done.returncode == 1
+        assert not [line for line in done.stdout.decode().splitlines() if line.startswith("worker-1")]
+        assert len(done.stdout.decode().splitlines()) == lines, done.stdout
+        assert "x\\x0aworker-1" in done.stdout.decode()
+
+
+def test_that_policies_come_from_elsewhere_is_said_of_the_files_that_lack_the_control_plane(tmp_path):
+    """Files needn't have all that is in the cluster."""
+    pods = [workload("shop", "web"), workload("shop", "far", "10.0.0.2", uid="east//Pod/shop/far")]
+    (tmp_path / "a.json").write_bytes(dump(policies=[policy("shop", "x")], workloads=pods))
+    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+    (tmp_path / "x.yaml").write_text(json.dumps(manifest))
+    done = mesh("drift", "--dump", tmp_path / "a.json", "-f", tmp_path / "x.yaml")
+    assert done.returncode == 4
+    assert b"policies: the control plane isn't in these files, and they may come from another cluster's" in done.stderr
+    assert b"isn't in this cluster" not in done.stderr
+    assert b"not compared: policies" in done.stdout
+
+
 def test_a_policy_with_hundreds_of_addresses_fills_no_screen(tmp_path):
     many = [f"10.0.{number // 256}.{number % 256}/32" for number in range(2000)]
     manifest = {
