@@ -77,6 +77,11 @@ def _run(words: Words, settings: Settings) -> int:
         raise UsageError("--now is for saved dumps", "name them with --dump")
     if words.probe and (words.what != "status" or words.dump):
         raise UsageError("--probe is for the status of a cluster", "meshtui mesh status --probe")
+    for flag, given in (("--yes", words.yes), ("--probe-image", words.probe_image)):
+        if given and not words.probe:
+            raise UsageError(f"{flag} is for --probe", "meshtui mesh status --probe")
+    if words.dump and settings.namespace:
+        note("a namespace has no effect here: saved dumps are compared whole")
     report, snapshot = _saved(words, settings) if words.dump else _live(words, settings)
     for text in report.missing:
         note(text)

@@ -313,6 +313,9 @@ def test_a_copys_time_is_not_believed_when_every_certificate_would_be_old(tmp_pa
         ["certificates", "--now", "2026-01-01"],
         ["drift", "--dump", "FILE", "--now", "soon"],
         ["drift", "--dump", "FILE", "--wait", "soon"],
+        ["drift", "--dump", "FILE", "--yes"],
+        ["status", "--yes"],
+        ["certificates", "--dump", "FILE", "--probe-image", "x"],
         ["frift"],
         [],
         ["drift", "-f", "FILE"],
@@ -323,6 +326,12 @@ def test_bad_usage(tmp_path, words):
     done = mesh(*(tmp_path / "a.json" if word == "FILE" else word for word in words))
     assert done.returncode == 2
     assert b"Traceback" not in done.stderr
+
+
+def test_a_namespace_has_no_effect_on_dumps_and_that_is_said(two):
+    done = mesh("drift", *two, "-n", "other")
+    assert (done.returncode, b"a namespace has no effect here" in done.stderr) == (1, True)
+    assert b"no effect" not in mesh("drift", *two).stderr
 
 
 def test_no_text_of_a_dump_begins_a_line(tmp_path):
