@@ -154,7 +154,8 @@ def _missing(node: str, dump: NodeDump) -> Iterable[CertificateProblem]:
     if certificates_unread(dump):
         return
     held = {_path(each.identity) for each in dump.certificates}
-    pods = {f"ns/{pod.namespace}/sa/{pod.service_account}" for pod in (dump.enrolled or {}).values() if pod.up}
+    up = (pod for pod in (dump.enrolled or {}).values() if pod.up and pod.namespace and pod.service_account)
+    pods = {f"ns/{pod.namespace}/sa/{pod.service_account}" for pod in up}
     domains = _domains(dump.certificates)
     domain = next((name for name, _ in domains.most_common(1)), "")
     for path in sorted(pods - held):

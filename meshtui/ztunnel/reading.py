@@ -44,6 +44,7 @@ AGAIN = "#"
 _NOTHING = frozenset({b"", b"null"})
 """A part that isn't there: a ztunnel that has nothing of a kind writes an empty list."""
 _ABSENT = "they aren't in the dump"
+_STATES_OF_PODS = frozenset({"Up", "Pending"})
 _SECURED = frozenset({"HBONE", "DOUBLEHBONE"})
 
 
@@ -414,6 +415,8 @@ def _enrolled(text: msgspec.Raw) -> dict[str, EnrolledPod]:
 
 
 def _pod(uid: str, state: _State) -> EnrolledPod:
+    if state.state not in _STATES_OF_PODS:
+        raise ValueError(f"a state that isn't known: {state.state[:_LONGEST]}")
     info, connections = state.info or _Info(), state.connections or _Connections()
     secured = [each.protocol in _SECURED for each in (*connections.inbound, *connections.outbound)]
     return EnrolledPod(

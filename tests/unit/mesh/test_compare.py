@@ -73,6 +73,15 @@ def test_a_pending_pod_needs_a_second_look():
     assert is_calm(gone)
 
 
+def test_a_state_of_a_pod_that_is_not_known_is_not_pending():
+    entry = workload("shop", "web", ip="10.0.0.3", serviceAccount="default")
+    look = look_of(dump(pods=[(*WEB, "Draining")], workloads=[entry]))
+    report = compare(cluster(pod("web")), look, {}, NOW)
+    assert captures(report) == {"Pod/shop/web": Capture.UNPROVEN}
+    assert report.nodes[0].captured is None
+    assert report.nodes[0].problems == ("workloadState: a state that isn't known: Draining",)
+
+
 def test_a_ztunnel_that_has_nothing_is_told_however_many_pods_come_and_go():
     names = ["one", "other", "another"]
     few, many = (cluster(*map(pod, names[:count])) for count in (2, 3))

@@ -127,6 +127,11 @@ def test_a_captured_pod_whose_identity_is_not_listed():
     assert faults(dump(certificates=[certificate(WEB)], pods=pods)) == [("a", "db", CertificateFault.MISSING)]
 
 
+def test_a_captured_pod_whose_identity_is_not_known_lacks_none():
+    pods = [("u1", "shop", "web-1", ""), ("u2", "", "db-0", "db")]
+    assert faults(dump(certificates=[certificate(WEB)], pods=pods)) == []
+
+
 def test_a_root_that_the_others_do_not_have():
     held = [certificate(WEB), certificate(DB)]
     other = [certificate(WEB), certificate(DB, root="another")]
