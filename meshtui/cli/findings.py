@@ -111,12 +111,21 @@ async def _of_mesh(snapshot: Snapshot, source: LiveSource) -> tuple[Snapshot, di
     from meshtui.cli.mesh_report import is_known, says_no
     from meshtui.cli.notes import note
     from meshtui.findings.base import MESH
+    from meshtui.model.enrolment import Capture
 
     if not snapshot.has_ambient:
         return snapshot, {}
     report, snapshot = await look_again(source, snapshot, logs=False)
-    for text in (*report.missing, *(f"{each.node}: {problem}" for each in report.nodes for problem in each.problems)):
+    for text in (
+        *report.missing,
+        *report.undecided,
+        *(f"{each.node}: {problem}" for each in report.nodes for problem in each.problems),
+    ):
         note(text)
+    unproven = sum(each.capture is Capture.UNPROVEN for each in report.enrolments.values())
+    if unproven:
+        several = "1 pod isn't" if unproven == 1 else f"{unproven:,} pods aren't"
+        note(f"{several} proven to be captured, nor to be lost: check reads no logs about it, meshtui mesh status does")
     if not is_known("status", report) and not says_no("status", report):
         return snapshot, {}
     return replace(snapshot, enrolments=report.enrolments), {MESH: report}

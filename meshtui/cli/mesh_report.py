@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from meshtui.cli.answer import Answer, Column, Record, key
+from meshtui.model.plain import clean
 
 if TYPE_CHECKING:
     from meshtui.mesh.report import CertificateProblem, Difference, MeshReport, NodeState
@@ -37,7 +38,7 @@ def status_answer(report: MeshReport, snapshot: Snapshot | None) -> Answer:
         Column("READY", lambda row: _yes(row["ready"])),
         Column("CAPTURED", _captured),
         Column("CERTIFICATES", _certificates),
-        Column("DRIFT", key("drift")),
+        Column("DRIFT", _drift),
         Column("ISTIOD", lambda row: {True: "not acknowledged", False: "synced", None: ""}[row["behind"]]),
         Column("PROBLEM", lambda row: "; ".join(row["problems"])),
     )
@@ -56,7 +57,8 @@ def drift_answer(report: MeshReport) -> Answer:
         Column("FOUND", key("found")),
     )
     compared = [each.node for each in report.nodes if each.drift is not None]
-    document = {**_common(report), "compared": compared, "differences": rows}
+    left_out = [{"node": each.node, "what": list(each.not_compared)} for each in report.nodes if each.not_compared]
+    document = {**_common(report), "compared": compared, "not_compared": left_out, "differences": rows}
     return Answer(document, rows, columns, _object_names, {"text": lambda: _drift_text(report)})
 
 
@@ -71,6 +73,7 @@ def certificates_answer(report: MeshReport) -> Answer:
         Column("WHY", key("text")),
     )
     document = {**_common(report), "certificates": rows, "read": sum(each.certificates or 0 for each in report.nodes)}
+    document |= {"unjudged": sum(each.unjudged for each in report.nodes), "undecided": list(report.undecided)}
     return Answer(document, rows, columns, lambda row: [row["identity"]], {"text": lambda: _certificates_text(report)})
 
 
@@ -88,7 +91,9 @@ def _node(each: NodeState) -> dict[str, Any]:
         "supposed": each.supposed,
         "certificates": each.certificates,
         "faulty_certificates": each.faulty,
+        "unjudged_certificates": each.unjudged,
         "drift": each.drift,
+        "not_compared": list(each.not_compared),
         "behind": each.behind,
         "at": _time(each.at),
         "problems": list(each.problems),
@@ -161,11 +166,15 @@ def _captured(row: Record) -> str:
     return f"{'?' if captured is None else captured}{'' if supposed is None else f'/{supposed}'}"
 
 
+def _drift(row: Record) -> str:
+    return "" if row["drift"] is None else f"{row['drift']}{'?' if row['not_compared'] else ''}"
+
+
 def _certificates(row: Record) -> str:
     if row["certificates"] is None:
         return ""
     faulty = row["faulty_certificates"]
-    return f"{row['certificates']}{f' ({faulty} faulty)' if faulty else ''}"
+    return f"{row['certificates']}{'?' if row['unjudged_certificates'] else ''}{f' ({faulty} faulty)' if faulty else ''}"
 
 
 def _status_text(report: MeshReport, snapshot: Snapshot | None) -> str:
@@ -188,7 +197,7 @@ def _pods_text(report: MeshReport, snapshot: Snapshot) -> str:
         pod = snapshot.pods.get(uid)
         if pod is not None and each.capture in {Capture.LOST, Capture.PENDING}:
             why = each.against[0].text if each.against else ""
-            named.append(f"  {each.capture.value}: {pod.key}{f' on {pod.node}' if pod.node else ''}: {why}\n")
+            named.append(_line(f"  {each.capture.value}: {pod.key}{f' on {pod.node}' if pod.node else ''}: {why}"))
     said = ", ".join(f"{number} {capture.value}" for capture, number in counts.items() if number)
     return f"pods that should be captured: {said or 'none'}\n" + "".join(named)
 
@@ -203,7 +212,7 @@ def _probed_text(report: MeshReport) -> str:
     yes = sum(each.says for each in evidence.values())
     counts = {"answered": yes, "refused": len(evidence) - yes, "unknown": len(unknown)}
     said = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
-    named = [f"  unknown: {name}: {why}\n" for name, why in sorted(unknown.items())[:_TEXT_OF_EACH]]
+    named = [_line(f"  unknown: {name}: {why}") for name, why in sorted(unknown.items())[:_TEXT_OF_EACH]]
     if len(unknown) > len(named):
         named.append(f"  and {len(unknown) - len(named)} more: -o json has all\n")
     return f"probed from outside the mesh, port 15008: {said}\n" + "".join(named)
@@ -221,21 +230,41 @@ def _drift_text(report: MeshReport) -> str:
     blocks: list[str] = []
     for node in dict.fromkeys(each.node for each in report.differences):
         found = [each for each in report.differences if each.node == node]
-        lines = [f"{node or 'the mesh'}: {len(found)} {'difference' if len(found) == 1 else 'differences'}\n"]
+        lines = [_line(f"{node or 'the mesh'}: {len(found)} {'difference' if len(found) == 1 else 'differences'}")]
         shown = sorted(found, key=lambda each: not each.dangerous)[:_TEXT_OF_EACH]
         lines += map(_in_words, shown)
         if len(found) > len(shown):
             lines.append(f"  and {len(found) - len(shown)} more: -o json has all\n")
         blocks.append("".join(lines))
-    return "\n".join(blocks)
+    left_out = _not_compared(report)
+    return "\n".join([*blocks, *([f"what could be compared:\n{left_out}"] if left_out else [])])
+
+
+def _not_compared(report: MeshReport) -> str:
+    """The lists of each node that were compared, and those that weren't, where not all were."""
+    from meshtui.mesh.between import WORDS
+
+    nodes = [each for each in report.nodes if each.not_compared]
+    lines = []
+    for each in nodes[:_TEXT_OF_EACH]:
+        compared = [word for word in WORDS.values() if word not in each.not_compared]
+        lines.append(_line(f"  {each.node}: {', '.join(compared) or 'nothing'}; not compared: {', '.join(each.not_compared)}"))
+    if len(nodes) > len(lines):
+        lines.append(f"  and {len(nodes) - len(lines)} more: -o json has all\n")
+    return "".join(lines)
 
 
 def _in_words(each: Difference) -> str:
     mark = "!" if each.dangerous else " "
     place = f", {each.field}" if each.field else ""
     values = f"{_cut(each.found) or 'missing'}; {each.by}: {_cut(each.expected) or 'nothing'}"
-    consequence = f"      {each.consequence}\n" if each.dangerous and each.consequence else ""
-    return f"{mark} {each.name}{place}: {values}\n{consequence}"
+    consequence = _line(f"      {each.consequence}") if each.dangerous and each.consequence else ""
+    return _line(f"{mark} {each.name}{place}: {values}") + consequence
+
+
+def _line(text: str) -> str:
+    """One line: what a dump says can't begin another one."""
+    return f"{clean(text)}\n"
 
 
 def _cut(text: str) -> str:
@@ -247,10 +276,12 @@ def _no_drift(report: MeshReport) -> str:
     nodes = [each.node for each in report.nodes if each.drift is not None]
     if not nodes:
         return "drift isn't known: nothing could be compared\n"
+    if any(each.not_compared for each in report.nodes):
+        return f"no drift in what could be compared:\n{_not_compared(report)}"
     if len(nodes) < len(report.nodes):
         return f"no drift: {len(nodes)} of {len(report.nodes)} ztunnels could be compared\n"
     if len(nodes) == 1:
-        return f"no drift: the ztunnel on {nodes[0]} was compared\n"
+        return _line(f"no drift: the ztunnel on {nodes[0]} was compared")
     return f"no drift: {len(nodes)} ztunnels were compared\n"
 
 
@@ -260,8 +291,15 @@ def _no_fault(report: MeshReport) -> str:
         return "certificates aren't known: none could be read\n"
     among = f"no faulty certificate among {sum(each.certificates or 0 for each in read)}"
     undated = [each.node for each in read if each.at is None]
-    if undated:
-        return f"{among}, but whether those of {', '.join(undated)} are old isn't known\n"
+    unjudged = sum(each.unjudged for each in read)
+    if unjudged:
+        among += f", but whether {unjudged} of them {'is' if unjudged == 1 else 'are'} valid isn't known"
+    elif undated:
+        among += f", but whether those of {', '.join(undated)} are old isn't known"
+    elif report.undecided:
+        among += ", but it isn't known which are the mesh's"
+    if unjudged or undated or report.undecided:
+        return "".join([_line(among), *_undecided(report)])
     some = f": {len(read)} of {len(report.nodes)} nodes could be read" if len(read) < len(report.nodes) else ""
     return f"{among}{some}\n"
 
@@ -269,7 +307,12 @@ def _no_fault(report: MeshReport) -> str:
 def _certificates_text(report: MeshReport) -> str:
     if not report.certificates:
         return _no_fault(report)
-    return "".join(f"{each.node}  {each.identity}: {each.fault.value}: {each.text}\n" for each in report.certificates)
+    lines = [_line(f"{each.node}  {each.identity}: {each.fault.value}: {each.text}") for each in report.certificates]
+    return "".join([*lines, *_undecided(report)])
+
+
+def _undecided(report: MeshReport) -> list[str]:
+    return list(map(_line, report.undecided))
 
 
 ANSWERS: dict[str, Callable[[MeshReport, Snapshot | None], Answer]] = {
@@ -281,11 +324,13 @@ ANSWERS: dict[str, Callable[[MeshReport, Snapshot | None], Answer]] = {
 
 
 def is_known(what: str, report: MeshReport) -> bool:
-    """Whether anything could be seen of what the command is about."""
+    """Whether what the command is about could be seen: of drift all of each dump that there is, else anything."""
     drift = any(each.drift is not None for each in report.nodes)
+    whole = drift and not any(each.not_compared for each in report.nodes)
     certificates = [each for each in report.nodes if each.certificates is not None]
     dated = any(each.at is not None for each in certificates)
-    return {"drift": drift, "certificates": dated, "status": drift or bool(certificates)}[what]
+    judged = dated and not report.undecided and not any(each.unjudged for each in certificates)
+    return {"drift": whole, "certificates": judged, "status": drift or bool(certificates)}[what]
 
 
 def says_no(what: str, report: MeshReport) -> bool:

@@ -46,7 +46,7 @@ class Comparison:
     """The comparison of one Snapshot with the dumps of several nodes. Dumps that share their tables are compared once."""
 
     def __init__(self, snapshot: Snapshot, now: datetime) -> None:
-        self._snapshot = snapshot
+        self.snapshot = snapshot
         self._now = now
         self._desired: dict[tuple[str, str], Desired] = {}
         self._done: list[tuple[NodeDump, tuple[Says, ...]]] = []
@@ -62,6 +62,17 @@ class Comparison:
         """What of a dump isn't compared, each with the reason."""
         return tuple(_left_out(self._compared(dump)))
 
+    def compared(self, dump: NodeDump) -> frozenset[Table]:
+        """The tables of a dump that are compared."""
+        compared = self._compared(dump)
+        policies = compared.desired.policies
+        why = {
+            Table.POLICIES: compared.why_no_policies or policies.why_no_authorization or policies.why_no_peers,
+            Table.WORKLOADS: compared.why_no_workloads,
+            Table.SERVICES: compared.why_no_services,
+        }
+        return frozenset(table for table, words in why.items() if not words)
+
     def _said(self, dump: NodeDump) -> tuple[Says, ...]:
         known = next((said for other, said in self._done if same_tables(other, dump)), None)
         if known is None:
@@ -72,7 +83,7 @@ class Comparison:
     def _compared(self, dump: NodeDump) -> Compared:
         names = (cluster_of(dump), domain_of(dump))
         if names not in self._desired:
-            self._desired[names] = Desired(self._snapshot, *names)
+            self._desired[names] = Desired(self.snapshot, *names)
         return Compared(self._desired[names], dump, self._now)
 
 
@@ -81,7 +92,8 @@ def same_tables(one: NodeDump, other: NodeDump) -> bool:
     return (
         one.tables.keys() == other.tables.keys()
         and all(one.tables[table] is other.tables[table] for table in one.tables)
-        and (one.cluster_id, one.network, one.problems) == (other.cluster_id, other.network, other.problems)
+        and (one.cluster_id, one.network, one.problems, one.unread)
+        == (other.cluster_id, other.network, other.problems, other.unread)
     )
 
 
@@ -124,10 +136,8 @@ def _is_empty(compared: Compared) -> bool:
 
 def _left_out(compared: Compared) -> Iterator[str]:
     policies, seen = compared.desired.policies, compared.seen
-    if not compared.policies_from_here:
-        yield "policies: the control plane isn't in this cluster, and they may come from another one"
-    elif policies.why_not:
-        yield f"policies: the mesh's configuration isn't known: {policies.why_not}"
+    if compared.why_no_policies:
+        yield from _about("policies", compared.why_no_policies)
     else:
         yield from _about("AuthorizationPolicies", policies.why_no_authorization)
         yield from _about("converted PeerAuthentications", policies.why_no_peers)

@@ -15,7 +15,7 @@ _OTHERWISE = "connections are let through or refused otherwise than it says"
 def of_policies(compared: Compared) -> Iterator[Says]:
     """The differences of policies, sorted by their keys."""
     wanted, found = compared.desired.policies, compared.dump.policies
-    if Table.POLICIES not in compared.dump.tables or wanted.why_not or not compared.policies_from_here:
+    if compared.why_no_policies:
         return
     for key in sorted(wanted.by_key.keys() | found.keys()):
         expected = wanted.by_key.get(key)
@@ -27,7 +27,7 @@ def of_policies(compared: Compared) -> Iterator[Says]:
             continue
         elif key in found:
             yield from _different(expected, policy_of(found[key]))
-        elif not compared.may_lack(Table.POLICIES, expected.policy.namespace):
+        elif not compared.may_lack(Table.POLICIES, key, expected.policy.namespace):
             yield _missing(expected)
 
 

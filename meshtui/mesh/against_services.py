@@ -27,7 +27,7 @@ def of_services(compared: Compared) -> Iterator[Says]:
             continue
         elif key in found:
             yield from _different(compared, expected, service_of(found[key]))
-        elif not compared.may_lack(Table.SERVICES, expected.service.meta.namespace):
+        elif not compared.may_lack(Table.SERVICES, key, expected.service.meta.namespace):
             yield _missing(expected)
 
 

@@ -36,7 +36,7 @@ def of_workloads(compared: Compared) -> Iterator[Says]:
             compared.explained.add(uid)
         elif there is None:
             compared.explained.add(uid)
-            if not compared.may_lack(Table.WORKLOADS, expected.pod.namespace):
+            if not compared.may_lack(Table.WORKLOADS, uid, expected.pod.namespace):
                 yield _missing(expected)
         else:
             if there.status != expected.workload.status:

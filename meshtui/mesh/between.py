@@ -17,11 +17,12 @@ from meshtui.mesh.names import entry_name
 from meshtui.mesh.report import Between, Difference
 from meshtui.ztunnel.dump import Entries, NodeDump, Table, policy_of, service_of, workload_of
 from meshtui.ztunnel.look import NodeLook
-from meshtui.ztunnel.reading import Differing
+from meshtui.ztunnel.reading import AGAIN, Differing
 
 ALL = "all "
 """How the name of a difference begins that is about a whole list."""
-_WORDS = {Table.WORKLOADS: "workloads", Table.SERVICES: "Services", Table.POLICIES: "policies"}
+WORDS = {Table.WORKLOADS: "workloads", Table.SERVICES: "Services", Table.POLICIES: "policies"}
+"""The lists of a dump as people call them."""
 _CONSEQUENCES = {
     Table.POLICIES: "connections to this node's pods are decided otherwise than on other nodes",
     Table.SERVICES: "this node's pods reach this Service otherwise than others, or not at all",
@@ -34,6 +35,8 @@ class _Group:
     """Nodes that hold the same entries."""
 
     entries: Entries
+    unread: frozenset[str]
+    """The keys of what couldn't be read; empty for what has no name."""
     nodes: tuple[str, ...]
 
 
@@ -60,11 +63,11 @@ def _in_table(table: Table, dumps: Sequence[tuple[str, NodeDump]], *, one_form: 
         return []
     form = _same if one_form else _common_form(table)
     found: list[Difference] = []
-    empty = [group for group in groups if not group.entries]
-    filled = [group for group in groups if group.entries]
+    empty = [group for group in groups if not group.entries and not group.unread]
+    filled = [group for group in groups if group.entries or group.unread]
     size = max(len(group.entries) for group in groups)
     for group in empty:
-        words = f"{size} {_WORDS[table]}"
+        words = f"{size} {WORDS[table]}"
         by = _by([node for each in filled for node in each.nodes], len(dumps))
         found += [_whole(node, table, words, by) for node in group.nodes]
     for key in _unequal(filled) if len(filled) > 1 else ():
@@ -73,11 +76,11 @@ def _in_table(table: Table, dumps: Sequence[tuple[str, NodeDump]], *, one_form: 
 
 
 def _groups(table: Table, dumps: Sequence[tuple[str, NodeDump]]) -> list[_Group]:
-    by_identity: dict[int, tuple[Entries, list[str]]] = {}
+    groups: dict[tuple[int, frozenset[str]], tuple[Entries, list[str]]] = {}
     for node, dump in dumps:
-        entries = dump.tables[table]
-        by_identity.setdefault(id(entries), (entries, []))[1].append(node)
-    return [_Group(entries, tuple(nodes)) for entries, nodes in by_identity.values()]
+        entries, unread = dump.tables[table], dump.unread.get(table, frozenset())
+        groups.setdefault((id(entries), unread), (entries, []))[1].append(node)
+    return [_Group(entries, unread, tuple(nodes)) for (_, unread), (entries, nodes) in groups.items()]
 
 
 def _unequal(groups: Sequence[_Group]) -> list[str]:
@@ -101,6 +104,8 @@ def _of_entry(table: Table, key: str, groups: Sequence[_Group], form: _Form) -> 
     holders: dict[bytes | None, list[str]] = defaultdict(list)
     for group in groups:
         entry = group.entries.get(key)
+        if key.partition(AGAIN)[0] in group.unread or (entry is None and "" in group.unread):
+            continue  # what couldn't be read may be this one
         holders[None if entry is None else form(entry)] += group.nodes
     if len(holders) < 2:
         return []
@@ -141,7 +146,7 @@ def _parts(right: bytes | None, entry: bytes | None) -> list[tuple[str, str, str
 
 
 def _whole(node: str, table: Table, words: str, by: str) -> Difference:
-    name = f"{ALL}{_WORDS[table]}"
+    name = f"{ALL}{WORDS[table]}"
     consequence = _CONSEQUENCES[table]
     return Difference(
         Between.ZTUNNELS, node, name, "", words, "none", by, dangerous=table is Table.POLICIES, consequence=consequence

@@ -8,8 +8,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from meshtui.mesh.against_api import Comparison, cluster_of
-from meshtui.mesh.between import ALL, between_ztunnels
-from meshtui.mesh.certificates import certificate_problems, certificates_unread
+from meshtui.mesh.between import ALL, WORDS, between_ztunnels
+from meshtui.mesh.certificates import certificate_problems, certificates_unread, not_judged, undecided
 from meshtui.mesh.compared import NONE, has_other_clusters
 from meshtui.mesh.discovery import Seen
 from meshtui.mesh.enrolment import enrolments, supposed
@@ -25,6 +25,7 @@ APART = timedelta(seconds=15)
 """The least time between two looks of which the second confirms the first: istiod sends changes within some seconds."""
 _POLICIES = "type.googleapis.com/istio.security.Authorization"
 _BAD = frozenset({Capture.LOST, Capture.PENDING})
+_EVERYTHING = frozenset(WORDS.values())
 _STEADY = frozenset({Between.VERSIONS})
 """What one look shows for sure."""
 
@@ -43,7 +44,8 @@ def compare(
     live = snapshot is not None and snapshot.live
     domains = (snapshot.mesh.trust_domain, *snapshot.mesh.trust_domain_aliases) if snapshot and snapshot.mesh.found else ()
     certificates = certificate_problems(look.nodes, now, domains)
-    api, left_out = _of_api(snapshot, look, now or look.at) if snapshot is not None else ((), ())
+    comparison = Comparison(snapshot, now or look.at) if snapshot is not None else None
+    api, left_out = _of_api(comparison, look, now or look.at) if comparison is not None else ((), ())
     differences = (
         *_not_told(between_ztunnels(look.nodes), api, _whole_lists(snapshot, look) if snapshot is not None else frozenset()),
         *api,
@@ -52,7 +54,8 @@ def compare(
     )
     found = enrolments(snapshot, look, observed or {}, now or look.at) if snapshot is not None and live else {}
     report = MeshReport(look.at, (), differences, certificates, found, (*look.missing, *_hidden(snapshot, look), *left_out))
-    return replace(report, nodes=tuple(_states(snapshot if live else None, look, report, with_api=snapshot is not None)))
+    states = tuple(_states(snapshot if live else None, look, report, _not_compared(comparison, look)))
+    return replace(report, nodes=states, undecided=undecided(look.nodes, domains))
 
 
 def _not_told(between: Iterable[Difference], api: Sequence[Difference], lists: frozenset[str]) -> Iterator[Difference]:
@@ -83,13 +86,12 @@ def _whole_lists(snapshot: Snapshot, look: MeshLook) -> frozenset[str]:
     return frozenset(f"{ALL}{name}" for name, whole in found.items() if whole and not seen.config_doubt)
 
 
-def _of_api(snapshot: Snapshot, look: MeshLook, now: datetime) -> tuple[tuple[Difference, ...], tuple[str, ...]]:
+def _of_api(comparison: Comparison, look: MeshLook, now: datetime) -> tuple[tuple[Difference, ...], tuple[str, ...]]:
     """Where ztunnels differ from the API's objects and contradict their status; and what couldn't be compared, and why."""
-    comparison = Comparison(snapshot, now)
     dumps = {each.node: each.dump for each in look.nodes if each.dump is not None and not each.dump.on_demand}
     found = [difference for node, dump in dumps.items() for difference in comparison.differences(dump, node)]
     left_out = dict.fromkeys(words for dump in dumps.values() for words in comparison.not_compared(dump))
-    return (*found, *status_differences(snapshot, dumps, now)), tuple(left_out)
+    return (*found, *status_differences(comparison.snapshot, dumps, now)), tuple(left_out)
 
 
 def confirmed(before: MeshReport, after: MeshReport) -> MeshReport:
@@ -131,25 +133,31 @@ def _hidden(snapshot: Snapshot | None, look: MeshLook) -> Iterator[str]:
         yield f"there may be ztunnels that can't be seen: of pods only {scope} may be read"
 
 
-def _compared(look: MeshLook) -> dict[bool, frozenset[str]]:
-    """The nodes whose ztunnels are compared with another one, and (True) those that are with the API's objects."""
-    whole = [(each.node, each.dump) for each in look.nodes if each.dump is not None and not each.dump.on_demand]
-    several = Counter((dump.cluster_id, dump.network) for _, dump in whole)
-    return {
-        True: frozenset(node for node, _ in whole),
-        False: frozenset(node for node, dump in whole if several[dump.cluster_id, dump.network] > 1),
-    }
+def _not_compared(comparison: Comparison | None, look: MeshLook) -> dict[int, tuple[str, ...]]:
+    """The lists of each dump, by its place, that are compared neither with another ztunnel's nor with the API, or not whole."""
+    dumps = {place: each.dump for place, each in enumerate(look.nodes) if each.dump is not None and not each.dump.on_demand}
+    several = Counter((dump.cluster_id, dump.network, table) for dump in dumps.values() for table in dump.tables)
+    found = {}
+    for place, dump in dumps.items():
+        compared = {table for table in dump.tables if several[dump.cluster_id, dump.network, table] > 1}
+        compared |= comparison.compared(dump) if comparison is not None else frozenset()
+        left_out = {table: "" for table in Table if table not in compared}
+        left_out |= {table: "some " for table in compared if dump.unread.get(table)}
+        found[place] = tuple(f"{left_out[table]}{WORDS[table]}" for table in Table if table in left_out)
+    return found
 
 
-def _states(snapshot: Snapshot | None, look: MeshLook, report: MeshReport, *, with_api: bool) -> Iterator[NodeState]:
+def _states(
+    snapshot: Snapshot | None, look: MeshLook, report: MeshReport, not_compared: Mapping[int, tuple[str, ...]]
+) -> Iterator[NodeState]:
     counts = supposed(snapshot) if snapshot is not None else None
     synced = {each.proxy: each for each in look.synced or ()}
-    compared = _compared(look)
     seen = {each.node for each in look.nodes}
-    for each in sorted(look.nodes, key=lambda node: (node.node, node.pod)):
+    for place, each in sorted(enumerate(look.nodes), key=lambda node: (node[1].node, node[1].pod)):
         state = _state(each, synced, counts[each.node] if counts is not None else None)
-        known = each.node in compared[with_api]
-        yield _counted(state if known else replace(state, drift=None), report)
+        left_out = not_compared.get(place)
+        known = left_out is not None and set(left_out) != _EVERYTHING
+        yield _counted(replace(state, drift=state.drift if known else None, not_compared=left_out or ()), report)
     if snapshot is None or counts is None or not Seen(snapshot).reads_all("Pod"):
         return  # a ztunnel may be there that can't be seen
     served = {pod.node for pod in snapshot.pods.values() if pod.labels.get("app") == "ztunnel" and not pod.completed}
@@ -178,10 +186,19 @@ def _state(look: NodeLook, synced: Mapping[str, Synced], supposed: int | None) -
         behind=any(each.behind for each in proxy.resources) if proxy is not None else None,
         at=look.at,
         problems=(*look.problems, *(_problems(dump) if dump is not None else ())),
+        unjudged=not_judged(dump).total() if dump is not None else 0,
     )
 
 
 def _problems(dump: NodeDump) -> tuple[str, ...]:
+    unjudged = (
+        f"{why} in {count} certificate{'s' if count > 1 else ''}: whether valid isn't known"
+        for why, count in not_judged(dump).items()
+    )
+    return (*_unread(dump), *unjudged)
+
+
+def _unread(dump: NodeDump) -> tuple[str, ...]:
     if dump.on_demand:
         return (*dump.problems, "it asks istiod only for what its pods call, so its lists aren't compared")
     empty = all(table in dump.tables for table in Table) and not any(dump.tables.values())

@@ -38,8 +38,13 @@ class Says:
 
 
 def has_other_clusters(dump: NodeDump, prefix: str) -> bool:
-    """Whether a dump has pods whose uids don't begin as those of its cluster."""
-    return any("//Pod/" in uid and not uid.startswith(prefix) for uid in dump.workloads)
+    """Whether a dump has, or may have, pods whose uids don't begin as those of its cluster."""
+    unread = dump.unread.get(Table.WORKLOADS, frozenset())
+    return (
+        Table.WORKLOADS not in dump.tables
+        or "" in unread
+        or any("//Pod/" in uid and not uid.startswith(prefix) for uid in (*dump.workloads, *unread))
+    )
 
 
 class Compared:
@@ -62,13 +67,30 @@ class Compared:
 
     @cached_property
     def has_other_clusters(self) -> bool:
-        """Whether the dump has pods of other clusters."""
+        """Whether the dump has, or may have, pods of other clusters."""
         return has_other_clusters(self.dump, self.prefix)
 
     @cached_property
     def policies_from_here(self) -> bool:
         """Whether policies come from this cluster's API: a control plane elsewhere reads those of its own cluster."""
         return self.seen.has_istiod or not self.has_other_clusters
+
+    @cached_property
+    def why_no_policies(self) -> str:
+        """Why no policies are compared, or an empty string."""
+        doubt = self.desired.policies.why_not
+        return (
+            self._why_no(Table.POLICIES)
+            or self._why_not_from_here
+            or (f"the mesh's configuration isn't known: {doubt}" if doubt else "")
+        )
+
+    @cached_property
+    def _why_not_from_here(self) -> str:
+        if self.policies_from_here:
+            return ""
+        place = "this cluster" if self.snapshot.live else "these files"
+        return f"the control plane isn't in {place}, and they may come from another cluster's"
 
     @cached_property
     def why_no_workloads(self) -> str:
@@ -81,18 +103,19 @@ class Compared:
         return self.seen.why_unread("Service") or self._why_no(Table.SERVICES)
 
     def _why_no(self, table: Table) -> str:
-        return "" if table in self.dump.tables else "they aren't in the dump"
+        if table in self.dump.tables:
+            return ""
+        said = (problem.partition(": ") for problem in self.dump.problems)
+        return next((why for name, _, why in said if name == table.value), "they aren't in the dump")
 
     def why_not_attached(self, namespace: str) -> str:
         """Why the policies of a namespace's workloads aren't compared, or an empty string."""
-        if not self.policies_from_here:
-            return "the control plane isn't in this cluster"
-        return self.desired.policies.why_not_attached(namespace)
+        return self._why_not_from_here or self.desired.policies.why_not_attached(namespace)
 
-    def may_lack(self, table: Table, namespace: str) -> bool:
+    def may_lack(self, table: Table, key: str, namespace: str) -> bool:
         """Whether an entry of a namespace may be missing in the dump without being missing in the ztunnel, or rightly."""
-        if any(problem.startswith(table.value) for problem in self.dump.problems):
-            return True  # an entry that can't be read may be this one
+        if self.dump.may_have(table, key):
+            return True
         return bool(self.seen.config_doubt) and namespace not in self._spaces_there
 
     @cached_property

@@ -59,13 +59,17 @@ class CertificateFault(StrEnum):
     UNAVAILABLE = "unavailable"
     STUCK = "stuck renewal"
     EXPIRED = "expired"
+    EXPIRED_INTERMEDIATE = "expired intermediate"
+    EXPIRED_ROOT = "expired root"
+    NOT_YET_VALID = "not yet valid"
+    NEVER_VALID = "never valid"
     UNKNOWN_ROOT = "unknown root"
     FOREIGN_DOMAIN = "foreign trust domain"
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateProblem:
-    """One faulty certificate. ``expires`` is the leaf's, where there is one."""
+    """One faulty certificate. ``expires`` is the leaf's, where there is one, or that of the part of the chain at fault."""
 
     fault: CertificateFault
     node: str
@@ -94,6 +98,10 @@ class NodeState:
     """Whether istiod waits for an acknowledgement; None if istiod couldn't be asked."""
     at: datetime | None
     problems: tuple[str, ...] = ()
+    unjudged: int = 0
+    """Certificates of which it isn't known whether they are valid: dates that can't be read, or no root."""
+    not_compared: tuple[str, ...] = ()
+    """The lists of its dump that weren't compared, in words; ``some ...`` where entries couldn't be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,5 +114,7 @@ class MeshReport:
     certificates: tuple[CertificateProblem, ...] = ()
     enrolments: Mapping[Uid, Enrolment] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
+    """What certificates differ in without a majority: it isn't known which of them are the mesh's."""
     probed: Proofs | None = None
     """What a probe from outside the mesh showed; None if none was made."""

@@ -61,7 +61,7 @@ def _sorted(claims: Iterable[tuple[Meta, Condition | None, T]]) -> list[tuple[Me
 
 
 def _of_node(claims: _Claims, dump: NodeDump, node: str) -> Iterator[Difference]:
-    if _is_read(dump, Table.POLICIES):
+    if Table.POLICIES in dump.tables:
         for _, condition, policy in claims.policies:
             yield from _about_policy(policy, condition, dump, node)
     for meta, condition, hosts in [*_hosts(claims, dump), *claims.service_entries]:
@@ -104,15 +104,11 @@ def _lie(meta: Meta, condition: Condition, node: str, found: str, text: str, *, 
     )
 
 
-def _is_read(dump: NodeDump, table: Table) -> bool:
-    """Whether a dump has a table, with all of its entries."""
-    return table in dump.tables and not any(problem.startswith(table.value) for problem in dump.problems)
-
-
 def _about_policy(policy: AuthorizationPolicy, condition: Condition, dump: NodeDump, node: str) -> Iterator[Difference]:
     meta = policy.meta
-    there = f"{meta.namespace}/{meta.name}" in dump.policies
-    if condition.status == "True" and not there:
+    key = f"{meta.namespace}/{meta.name}"
+    there = key in dump.policies
+    if condition.status == "True" and not there and not dump.may_have(Table.POLICIES, key):
         denies = "what it denies is let through there" if policy.action == "DENY" else "nobody enforces it there"
         yield _lie(meta, condition, node, ABSENT, f"istiod says that it is in force: {denies}", dangerous=not policy.dry_run)
     elif condition.status == "False" and there:

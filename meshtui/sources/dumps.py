@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 import tarfile
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -157,11 +158,11 @@ def _as_json(file: _File) -> bytes:
     """A dump as JSON: istioctl also writes YAML. Raises DumpError."""
     if file.too_large:
         raise DumpError(f"it is larger than {LARGEST >> 20} MiB")
-    start = file.content[:64].lstrip()
-    if not start or start[:1] == b"{":
-        return file.content
+    content = file.content.removeprefix(BOM_UTF8)
+    if content[:64].lstrip()[:1] in {b"", b"{", b"["}:  # a list is no dump, and YAML takes seconds for megabytes of JSON
+        return content
     try:
-        found = next(iter(yaml_documents(file.name, file.content)), None)
-        return json.dumps(found).encode() if isinstance(found, dict) else file.content
+        found = next(iter(yaml_documents(file.name, content)), None)
+        return json.dumps(found).encode() if isinstance(found, dict) else content
     except (MeshtuiError, yaml.YAMLError, ValueError, RecursionError, TypeError) as error:
         raise DumpError(f"neither JSON nor YAML: {' '.join(str(error).split())[:200]}") from error

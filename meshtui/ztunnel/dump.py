@@ -174,6 +174,8 @@ class NodeDump:
     cluster_id: str = ""
     mode: str = ""
     tables: Mapping[Table, Entries] = field(default_factory=dict)
+    unread: Mapping[Table, frozenset[str]] = field(default_factory=dict)
+    """The keys of entries that couldn't be read, by table; empty for one whose key couldn't be read either."""
     staged: tuple[str, ...] = ()
     """The Services, as ``namespace/hostname``, of which it has endpoints but not the Service."""
     certificates: tuple[IdentityCertificate, ...] = ()
@@ -201,3 +203,7 @@ class NodeDump:
     def policies(self) -> Entries:
         """Policies by ``namespace/name``."""
         return self.tables.get(Table.POLICIES, {})
+
+    def may_have(self, table: Table, key: str) -> bool:
+        """Whether an entry that a table seems to lack may be one that couldn't be read."""
+        return table not in self.tables or bool(self.unread.get(table, frozenset()) & {key, ""})

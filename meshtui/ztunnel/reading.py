@@ -39,6 +39,12 @@ _BASES = 8
 """Tables with which another one is compared whole. With others it is compared until the first difference."""
 _LONGEST, _LONGEST_TEXT = 253, 2000
 """The most characters of a name, and of an identity or an error, that are kept."""
+AGAIN = "#"
+"""What follows the key of an entry whose key another one has, too; then its number."""
+_NOTHING = frozenset({b"", b"null"})
+"""A part that isn't there: a ztunnel that has nothing of a kind writes an empty list."""
+_ABSENT = "they aren't in the dump"
+_STATES_OF_PODS = frozenset({"Up", "Pending"})
 _SECURED = frozenset({"HBONE", "DOUBLEHBONE"})
 
 
@@ -140,6 +146,26 @@ class _Top(msgspec.Struct, rename="camel"):
     config: msgspec.Raw = msgspec.Raw()
 
 
+class _Uid(msgspec.Struct):
+    """What a workload is known by. Without it, it would be known by its addresses."""
+
+    uid: str
+
+
+class _Host(msgspec.Struct):
+    """What a Service is known by."""
+
+    namespace: str
+    hostname: str
+
+
+class _Name(msgspec.Struct):
+    """What a policy is known by."""
+
+    namespace: str
+    name: str
+
+
 class _Version(msgspec.Struct, rename="camel"):
     version: str = ""
     istio_version: str = ""
@@ -209,10 +235,10 @@ def read_dump(raw: bytes | bytearray, shared: Shared | None = None) -> NodeDump:
     if not any(map(len, (top.workloads, top.policies, top.config))):
         raise DumpError("this isn't a ztunnel's config dump: it has neither workloads nor policies nor config")
     shared = shared or Shared()
-    problems: list[str] = []
+    problems = [f"{name}: {_ABSENT}" for name in (*Table, "certificates") if _start(getattr(top, name), 4) in _NOTHING]
 
     def part(name: str, text: msgspec.Raw, read: Callable[[msgspec.Raw], Any], default: Any) -> Any:
-        if _start(text, 4) in {b"", b"null"}:
+        if _start(text, 4) in _NOTHING:
             return default
         try:
             return read(text)
@@ -221,14 +247,15 @@ def read_dump(raw: bytes | bytearray, shared: Shared | None = None) -> NodeDump:
             return default
 
     tables: dict[Table, Entries] = {}
+    unread: dict[Table, frozenset[str]] = {}
     for table in Table:
         text = getattr(top, table.value)
-        found, bad = part(table.value, text, lambda text, table=table: _table(text, table, shared), ({}, []))  # type: ignore[misc]
-        if len(text):
+        read = part(table.value, text, lambda text, table=table: _table(text, table, shared), None)  # type: ignore[misc]
+        if read is not None:
+            found, bad = read
             tables[table] = _kept(shared.tables[table], found)
-        problems += bad
-    if not len(top.certificates):
-        problems.append("certificates: they aren't in the dump")
+            unread[table] = frozenset(key for key, _ in bad)
+            problems += (words for _, words in bad)
     version: _Version = part("version", top.version, lambda text: msgspec.json.decode(text, type=_Version), _Version())
     config: _Config = part("config", top.config, lambda text: msgspec.json.decode(text, type=_Config), _Config())
     return NodeDump(
@@ -239,6 +266,7 @@ def read_dump(raw: bytes | bytearray, shared: Shared | None = None) -> NodeDump:
         cluster_id=config.cluster_id or "",
         mode=config.proxy_mode or "",
         tables=tables,
+        unread=unread,
         staged=part("stagedServices", top.staged_services, lambda text: tuple(sorted(_MAP.decode(text))), ()),
         certificates=part("certificates", top.certificates, _certificates, ()),
         enrolled=part("workloadState", top.workload_state, _enrolled, None),
@@ -266,11 +294,11 @@ def _is_map(text: msgspec.Raw) -> bool:
     return _start(text, 1) == b"{"
 
 
-def _table(text: msgspec.Raw, table: Table, shared: Shared) -> tuple[dict[str, bytes], list[str]]:
-    """The entries of a table, and those that can't be read."""
+def _table(text: msgspec.Raw, table: Table, shared: Shared) -> tuple[dict[str, bytes], list[tuple[str, str]]]:
+    """The entries of a table, and those that can't be read, each with its key as far as that can be, and the reason."""
     known, content = shared.by_digest[table], shared.by_content[table]
     found: dict[str, bytes] = {}
-    problems: list[str] = []
+    problems: list[tuple[str, str]] = []
     again: dict[str, int] = {}
     for number, (where, raw) in enumerate(_items(text)):
         digest = hashlib.blake2b(raw, digest_size=_DIGEST_BYTES).digest()
@@ -279,13 +307,13 @@ def _table(text: msgspec.Raw, table: Table, shared: Shared) -> tuple[dict[str, b
             try:
                 seen = _read_entry(bytes(raw), table)
             except _UNDECODABLE as error:
-                problems.append(f"{table.value}[{where or number}]: {_said(error)}")
+                problems.append((_key_at_least(bytes(raw), table), f"{table.value}[{where or number}]: {_said(error)}"))
                 continue
             seen = known[digest] = content.setdefault(seen[1], seen)
         key, entry = seen
         if key in found and found[key] is not entry:
             again[key] = again.get(key, 1) + 1
-            key = f"{key}#{again[key]}"
+            key = f"{key}{AGAIN}{again[key]}"
         found[key] = entry
     return found, problems
 
@@ -310,6 +338,22 @@ def _read_entry(raw: bytes, table: Table) -> tuple[str, bytes]:
             policy = policy_of(entry)
             key = f"{policy.namespace}/{policy.name}"
     return key, entry
+
+
+def _key_at_least(raw: bytes, table: Table) -> str:
+    """The key of an entry that can't be read as a whole; empty if it can't be read either."""
+    try:
+        match table:
+            case Table.WORKLOADS:
+                return msgspec.json.decode(raw, type=_Uid).uid
+            case Table.SERVICES:
+                service = msgspec.json.decode(raw, type=_Host)
+                return f"{service.namespace}/{service.hostname}"
+            case Table.POLICIES:
+                policy = msgspec.json.decode(raw, type=_Name)
+                return f"{policy.namespace}/{policy.name}"
+    except _UNDECODABLE:
+        return ""
 
 
 def _kept(known: list[_Base], found: dict[str, bytes]) -> Entries:
@@ -371,6 +415,8 @@ def _enrolled(text: msgspec.Raw) -> dict[str, EnrolledPod]:
 
 
 def _pod(uid: str, state: _State) -> EnrolledPod:
+    if state.state not in _STATES_OF_PODS:
+        raise ValueError(f"a state that isn't known: {state.state[:_LONGEST]}")
     info, connections = state.info or _Info(), state.connections or _Connections()
     secured = [each.protocol in _SECURED for each in (*connections.inbound, *connections.outbound)]
     return EnrolledPod(

@@ -14,6 +14,10 @@ def stamp(at):
     return at.isoformat().replace("+00:00", "Z")
 
 
+LONG = {"validFrom": stamp(NOW - 3650 * DAY), "expirationTime": stamp(NOW + 3650 * DAY)}
+"""The dates of a root."""
+
+
 def workload(namespace, name, ip="10.0.0.1", **fields):
     return {
         "capacity": 1,
@@ -71,7 +75,7 @@ def certificate(identity, *, begins=NOW - DAY / 4, ends=NOW + DAY * 3 / 4, root=
         "identity": identity,
         "state": state,
         "certChain": [{**one, "pem": pem(identity)}] if there else [],
-        "rootCerts": [{**one, "pem": pem(root)}] if there else [],
+        "rootCerts": [{**one, **LONG, "pem": pem(root)}] if there else [],
     }
 
 

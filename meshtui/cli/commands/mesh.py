@@ -77,6 +77,11 @@ def _run(words: Words, settings: Settings) -> int:
         raise UsageError("--now is for saved dumps", "name them with --dump")
     if words.probe and (words.what != "status" or words.dump):
         raise UsageError("--probe is for the status of a cluster", "meshtui mesh status --probe")
+    for flag, given in (("--yes", words.yes), ("--probe-image", words.probe_image)):
+        if given and not words.probe:
+            raise UsageError(f"{flag} is for --probe", "meshtui mesh status --probe")
+    if words.dump and settings.namespace:
+        note("a namespace has no effect here: saved dumps are compared whole")
     report, snapshot = _saved(words, settings) if words.dump else _live(words, settings)
     for text in report.missing:
         note(text)
@@ -134,7 +139,7 @@ def _dated(look: NodeLook) -> NodeLook:
 
     if look.dump is None or look.at is None or may_be_of(look.dump, look.at):
         return look
-    words = "by the file's time every certificate would be old, so times aren't judged"
+    words = "by the file's time no certificate would be valid, or every renewal stuck, so times aren't judged"
     note(f"{look.origin}: {words}: --now TIME says when it was taken")
     return replace(look, at=None)
 
@@ -177,7 +182,8 @@ COMMAND = command(
         1: "there is drift, a faulty certificate, or (status) a pod that isn't captured",
         2: "bad usage; with --probe also: read-only, or not confirmed",
         3: "the cluster can't be reached or refuses",
-        4: "no ztunnel could be asked, there is nothing to compare with, or (certificates) the time isn't known",
+        4: "no ztunnel could be asked, (drift) not all of a dump could be compared, or (certificates) the time, a certificate's "
+        "dates or its root aren't known",
     },
     more=_MORE,
 )

@@ -20,7 +20,9 @@ class MeshNode(Struct):
     supposed: Annotated[int | None, Meta(description="the pods of the node that should be captured; null for saved dumps")]
     certificates: int | None
     faulty_certificates: int
+    unjudged_certificates: Annotated[int, Meta(description="those of which it isn't known whether they are valid")]
     drift: Annotated[int | None, Meta(description="objects of which it has something else; null: not compared")]
+    not_compared: Annotated[list[str], Meta(description="workloads, Services, policies; `some ...`: entries can't be read")]
     behind: Annotated[bool | None, Meta(description="whether istiod waits for an acknowledgement; null: istiod wasn't asked")]
     at: Time | None
     problems: list[str]
@@ -87,11 +89,20 @@ class MeshDifference(Struct):
     consequence: str
 
 
+class NotCompared(Struct):
+    """A node of whose ztunnel not everything was compared."""
+
+    node: str
+    what: Annotated[list[str], Meta(description="workloads, Services, policies; `some ...` where entries couldn't be read")]
+
+
 class MeshDrift(Struct):
     """The answer of ``mesh drift``."""
 
     at: Time | None
     missing: list[str]
+    compared: Annotated[list[str], Meta(description="the nodes whose ztunnel was compared")]
+    not_compared: list[NotCompared]
     differences: list[MeshDifference]
 
 
@@ -100,15 +111,31 @@ class FaultyCertificate(Struct):
 
     node: str
     identity: str
-    fault: Literal["missing", "unavailable", "stuck renewal", "expired", "unknown root", "foreign trust domain"]
+    fault: Literal[
+        "missing",
+        "unavailable",
+        "stuck renewal",
+        "expired",
+        "expired intermediate",
+        "expired root",
+        "not yet valid",
+        "never valid",
+        "unknown root",
+        "foreign trust domain",
+    ]
     expires: Time | None
     text: str
 
 
 class MeshCertificates(Struct):
-    """The answer of ``mesh certificates``; ``read`` is how many certificates were looked at."""
+    """The answer of ``mesh certificates``; ``read`` is how many certificates were looked at.
+
+    ``unjudged`` is of how many of them it isn't known whether they are valid: without a root, or with dates that can't be read.
+    """
 
     at: Time | None
     missing: list[str]
     certificates: list[FaultyCertificate]
     read: int
+    unjudged: int
+    undecided: Annotated[list[str], Meta(description="what certificates differ in without a majority, in words")]

@@ -15,13 +15,29 @@ _WHY = {
     CertificateFault.STUCK: "when it expires, every new connection of these pods fails: ztunnel's log says why it isn't renewed "
     "(certificate renewal failed), and istiod's log why it is refused",
     CertificateFault.EXPIRED: "new connections of these pods fail; open ones go on",
+    CertificateFault.EXPIRED_INTERMEDIATE: "nobody can verify these certificates: new connections of these pods fail, "
+    "until istiod signs with another one",
+    CertificateFault.EXPIRED_ROOT: "nobody trusts certificates of an expired root: new connections of these pods fail; istiod "
+    "needs a new root",
+    CertificateFault.NOT_YET_VALID: "until then new connections of these pods fail: a clock is wrong, the node's or istiod's",
+    CertificateFault.NEVER_VALID: "new connections of these pods fail: what issued it has written its dates wrongly",
     CertificateFault.MISSING: "connections of these pods fail, or come without an identity that policies could allow",
     CertificateFault.UNAVAILABLE: "connections of these pods fail, or come without an identity that policies could allow",
     CertificateFault.UNKNOWN_ROOT: "ends with different roots don't trust each other: connections between them fail",
     CertificateFault.FOREIGN_DOMAIN: "policies that name identities of the mesh's trust domain don't match these pods",
 }
 _WARNINGS = frozenset({CertificateFault.STUCK, CertificateFault.UNKNOWN_ROOT, CertificateFault.FOREIGN_DOMAIN})
-_NO_RESTART = frozenset({CertificateFault.UNKNOWN_ROOT, CertificateFault.FOREIGN_DOMAIN})
+_NO_RESTART = frozenset(
+    {
+        CertificateFault.EXPIRED_INTERMEDIATE,
+        CertificateFault.EXPIRED_ROOT,
+        CertificateFault.NOT_YET_VALID,
+        CertificateFault.NEVER_VALID,
+        CertificateFault.UNKNOWN_ROOT,
+        CertificateFault.FOREIGN_DOMAIN,
+    }
+)
+"""Faults that are still there after a restart."""
 
 
 def _look(context: Context) -> Iterator[Found]:

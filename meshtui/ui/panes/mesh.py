@@ -83,8 +83,8 @@ def _row(state: NodeState) -> Row:
     short = captured is not None and supposed is not None and captured < supposed
     ready = {True: Cell("yes"), False: Cell("no", BAD), None: Cell("-", DIM)}[state.ready]
     behind = {True: Cell("behind", BAD), False: Cell("synced"), None: Cell("-", DIM)}[state.behind]
-    certificates = "-" if state.certificates is None else str(state.certificates)
-    drift = "-" if state.drift is None else str(state.drift)
+    certificates = "-" if state.certificates is None else f"{state.certificates}{'?' if state.unjudged else ''}"
+    drift = "-" if state.drift is None else f"{state.drift}{'?' if state.not_compared else ''}"
     problem = bool(state.problems)
     return Row(
         state.node,
@@ -96,7 +96,7 @@ def _row(state: NodeState) -> Row:
             behind,
             Cell(counts, BAD if short else ""),
             Cell(f"✗{state.faulty} {certificates}" if state.faulty else certificates, BAD if state.faulty else ""),
-            Cell(drift, BAD if state.drift else ("" if state.drift is not None else DIM)),
+            Cell(drift, BAD if state.drift else ("" if drift == "0" else DIM)),
             Cell("", DIM, since=state.at) if state.at is not None else Cell("-", DIM),
         ),
     )
@@ -130,6 +130,8 @@ def _detail(view: View, uid: str) -> Document:
     if session.mesh.proving:
         sections.append(Section("", (line((f"port 15008 of {session.mesh.proving} pod(s) is being asked", WARN)),)))
     sections += _of_report(session, report, state)
+    if report.undecided:
+        sections.append(Section("Not known", tuple(line((each, WARN)) for each in report.undecided)))
     if report.missing:
         sections.append(Section("Not compared", tuple(line((each, WARN)) for each in report.missing)))
     return Document(f"Node {state.node}", tuple(sections))
@@ -144,6 +146,7 @@ def _facts(state: NodeState) -> list[tuple[str, str | tuple[str, str]]]:
         ("ready", ready[state.ready]),
         ("captured", captured if state.supposed is None else f"{captured} of {state.supposed}"),
         ("certificates", "not known" if state.certificates is None else f"{state.certificates}, {state.faulty} faulty"),
+        *([("not compared", (", ".join(state.not_compared), WARN))] if state.not_compared else []),
     ]
 
 

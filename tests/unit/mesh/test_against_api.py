@@ -516,17 +516,26 @@ def test_policies_of_a_control_plane_elsewhere_are_not_compared():
     assert "control plane" in not_compared(SNAPSHOT, dump_of(tables))[0]
 
 
-def test_an_entry_that_cannot_be_read_is_not_missing():
+@pytest.mark.parametrize("name", [WEB, ""])
+def test_an_entry_that_cannot_be_read_is_not_missing(name):
     tables = plain_tables(SNAPSHOT)
     tables[W].pop(WEB)
-    assert compared(SNAPSHOT, tables, problems=("workloads[3]: bad",)) == ()
+    assert compared(SNAPSHOT, tables, unread={W: frozenset({name})}) == ()
+
+
+def test_another_entry_than_the_one_that_cannot_be_read_is_missing():
+    tables = plain_tables(SNAPSHOT)
+    tables[W].pop(WEB)
+    assert [d.name for d in compared(SNAPSHOT, tables, unread={W: frozenset({DB})})] == [POD]
 
 
 def test_a_table_that_is_not_in_the_dump_is_not_compared():
     tables = plain_tables(SNAPSHOT)
     del tables[W], tables[P]
+    dump = dump_of(tables)
     assert compared(SNAPSHOT, tables) == ()
-    assert not_compared(SNAPSHOT, dump_of(tables)) == ("workloads: they aren't in the dump",)
+    assert not_compared(SNAPSHOT, dump) == ("policies: they aren't in the dump", "workloads: they aren't in the dump")
+    assert Comparison(SNAPSHOT, NOW).compared(dump) == {Table.SERVICES}
 
 
 def test_own_probes_are_no_difference():

@@ -105,6 +105,35 @@ def test_what_istiod_makes_itself_is_named_as_what_it_is():
     ]
 
 
+UNREADABLE = {
+    "policies": {**policy("shop", "allow-web"), "dryRun": "false"},
+    "workloads": {**workload("shop", "web-1"), "nativeTunnel": "no"},
+    "services": {**service("shop", "web"), "vips": 7},
+}
+
+
+@pytest.mark.parametrize("part", UNREADABLE)
+@pytest.mark.parametrize("named", [True, False])
+def test_an_entry_that_cannot_be_read_is_unknown_and_no_other_is_accused(part, named):
+    bad = {**WORLD, part: [UNREADABLE[part] if named else 7, *WORLD[part][1:]]}
+    assert told(dump("a", **WORLD), dump("b", **bad), dump("c", **bad)) == []
+    less = {**WORLD, part: [UNREADABLE[part] if named else 7]}
+    lacks = told(dump("a", **WORLD), dump("b", **less), dump("c", **WORLD))
+    assert [node for node, *_ in lacks] == ["b"] * (named * len(WORLD[part][1:]))
+
+
+@pytest.mark.parametrize("value", ["abc", None, 7, {"x": 7}, "absent"])
+def test_a_table_that_cannot_be_read_is_not_compared(value):
+    bad = json.loads(dump("b", **WORLD))
+    if value == "absent":
+        del bad["policies"]
+    else:
+        bad["policies"] = value
+    look = look_of(dump("a", **WORLD), json.dumps(bad).encode())
+    assert between_ztunnels(look.nodes) == ()
+    assert look.nodes[1].dump.problems[0].startswith("policies")
+
+
 @given(st.integers(2, 6), st.data())
 def test_one_change_on_one_node_is_one_object_of_that_node(nodes, data):
     odd = data.draw(st.integers(0, nodes - 1))

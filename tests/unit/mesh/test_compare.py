@@ -12,7 +12,7 @@ from meshtui.mesh.compare import compare, confirmed, is_calm
 from meshtui.mesh.report import MeshReport
 from meshtui.model.enrolment import Capture
 from meshtui.model.snapshot import KindState, KindStatus
-from meshtui.ui.panes.mesh import _states
+from meshtui.ui.panes.mesh import _row, _states
 from meshtui.ztunnel.look import MeshLook, NodeLook
 from tests.fakes import snapshots
 from tests.fakes.dumps import plain_tables
@@ -73,6 +73,15 @@ def test_a_pending_pod_needs_a_second_look():
     assert is_calm(gone)
 
 
+def test_a_state_of_a_pod_that_is_not_known_is_not_pending():
+    entry = workload("shop", "web", ip="10.0.0.3", serviceAccount="default")
+    look = look_of(dump(pods=[(*WEB, "Draining")], workloads=[entry]))
+    report = compare(cluster(pod("web")), look, {}, NOW)
+    assert captures(report) == {"Pod/shop/web": Capture.UNPROVEN}
+    assert report.nodes[0].captured is None
+    assert report.nodes[0].problems == ("workloadState: a state that isn't known: Draining",)
+
+
 def test_a_ztunnel_that_has_nothing_is_told_however_many_pods_come_and_go():
     names = ["one", "other", "another"]
     few, many = (cluster(*map(pod, names[:count])) for count in (2, 3))
@@ -124,6 +133,16 @@ def test_a_ztunnel_without_any_policy_is_told_whether_or_not_policies_may_be_rea
     report = compare(sound if readable else blind, look, {}, NOW)
     assert {each.node for each in report.differences} == {"c"}
     assert all(each.dangerous for each in report.differences)
+
+
+def test_a_single_ztunnel_whose_policies_cannot_be_compared_shows_no_sure_zero():
+    sound = cluster(pod("web"), kinds=FORBIDDEN)
+    entries = [workload("shop", "web", ip="10.0.0.3", serviceAccount="default")]
+    (state,) = compare(sound, look_of(dump(workloads=entries)), {}, NOW).nodes
+    assert (state.drift, state.not_compared) == (0, ("policies",))
+    assert "0?" in [cell.text for cell in _row(state).cells]
+    two = compare(sound, look_of(dump("a", workloads=entries), dump("b", workloads=entries)), {}, NOW)
+    assert [each.not_compared for each in two.nodes] == [(), ()]
 
 
 def test_one_that_asks_on_demand_is_said_not_to_be_compared():

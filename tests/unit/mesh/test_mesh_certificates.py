@@ -1,14 +1,16 @@
 """Certificates of ztunnels: which of them are faulty, and why."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from meshtui.cli.mesh_report import _certificates_text, is_known
 from meshtui.mesh.certificates import certificate_problems
+from meshtui.mesh.compare import compare
 from meshtui.mesh.report import CertificateFault
 from meshtui.ztunnel.dump import CertificateState
 from tests.fakes.recordings import recording
-from tests.fakes.ztunnels import DAY, NOW, certificate, dump, look_of
+from tests.fakes.ztunnels import DAY, NOW, certificate, dump, look_of, stamp
 
 WEB, DB = "spiffe://cluster.local/ns/shop/sa/web", "spiffe://cluster.local/ns/shop/sa/db"
 
@@ -48,6 +50,64 @@ def test_without_a_time_nothing_is_said_of_times():
     assert certificate_problems(look_of(dump(certificates=[old]), at=None).nodes) == ()
 
 
+def link(begins, ends):
+    return {"serialNumber": "7", "pem": "", "validFrom": begins, "expirationTime": ends}
+
+
+GOOD, PAST = (stamp(NOW - DAY), stamp(NOW + DAY)), (stamp(NOW - 9 * DAY), stamp(NOW - DAY))
+FUTURE, SWAPPED = (stamp(NOW + DAY), stamp(NOW + 2 * DAY)), (stamp(NOW + DAY), stamp(NOW - DAY))
+MINUTES = (stamp(NOW + timedelta(minutes=4)), stamp(NOW + DAY))
+
+
+@pytest.mark.parametrize(
+    ("links", "roots", "expected"),
+    [
+        ([GOOD, GOOD], [GOOD], []),
+        ([GOOD, GOOD], [PAST], ["expired root"]),
+        ([GOOD, GOOD], [FUTURE], ["not yet valid"]),
+        ([GOOD, GOOD], [PAST, GOOD], []),
+        ([GOOD, PAST], [GOOD], ["expired intermediate"]),
+        ([GOOD, GOOD, SWAPPED], [GOOD], ["never valid"]),
+        ([FUTURE, GOOD], [GOOD], ["not yet valid"]),
+        ([MINUTES, GOOD], [GOOD], []),
+        ([SWAPPED, GOOD], [GOOD], ["never valid"]),
+        ([PAST, PAST], [PAST], ["expired", "expired intermediate", "expired root"]),
+    ],
+)
+def test_the_whole_chain_and_its_roots_are_judged(links, roots, expected):
+    one = certificate(WEB) | {"certChain": [link(*each) for each in links], "rootCerts": [link(*each) for each in roots]}
+    found = certificate_problems(look_of(dump(certificates=[one])).nodes, NOW)
+    assert [each.fault.value for each in found] == expected
+    assert all(each.identity == WEB and each.node == "a" for each in found)
+    report = compare(None, look_of(dump(certificates=[one])))
+    assert [each.unjudged for each in report.nodes] == [0]
+    assert is_known("certificates", report)
+
+
+@pytest.mark.parametrize(
+    ("links", "roots"),
+    [
+        ([("", "")], [GOOD]),
+        ([("2020-11-27T00:00:00", "2020-11-28T00:00:00")], [GOOD]),
+        ([GOOD, ("soon", "")], [GOOD]),
+        ([GOOD], [("", "")]),
+        ([GOOD], []),
+    ],
+)
+def test_what_cannot_be_judged_is_not_sound(links, roots):
+    one = certificate(WEB) | {"certChain": [link(*each) for each in links], "rootCerts": [link(*each) for each in roots]}
+    report = compare(None, look_of(dump(certificates=[one])))
+    assert (report.certificates, is_known("certificates", report)) == ((), False)
+    assert [each.unjudged for each in report.nodes] == [1]
+    assert "1 of them is valid isn't known" in _certificates_text(report)
+    assert "isn't known" in report.nodes[0].problems[-1]
+
+
+def test_the_earliest_time_there_is():
+    one = dump(certificates=[certificate(WEB)])
+    assert [fault for *_, fault in faults(one, now=datetime.min.replace(tzinfo=UTC))] == [CertificateFault.NOT_YET_VALID] * 2
+
+
 def test_states_without_a_certificate():
     held = [
         certificate(WEB, state="Unavailable: signing gRPC error (Unknown error): client error (Connect)"),
@@ -67,6 +127,11 @@ def test_a_captured_pod_whose_identity_is_not_listed():
     assert faults(dump(certificates=[certificate(WEB)], pods=pods)) == [("a", "db", CertificateFault.MISSING)]
 
 
+def test_a_captured_pod_whose_identity_is_not_known_lacks_none():
+    pods = [("u1", "shop", "web-1", ""), ("u2", "", "db-0", "db")]
+    assert faults(dump(certificates=[certificate(WEB)], pods=pods)) == []
+
+
 def test_a_root_that_the_others_do_not_have():
     held = [certificate(WEB), certificate(DB)]
     other = [certificate(WEB), certificate(DB, root="another")]
@@ -77,6 +142,31 @@ def test_a_trust_domain_that_is_not_the_meshs():
     held = [certificate(WEB), certificate(DB), certificate("spiffe://elsewhere/ns/shop/sa/x")]
     assert faults(dump(certificates=held)) == [("a", "x", CertificateFault.FOREIGN_DOMAIN)]
     assert faults(dump(certificates=held), domains=("cluster.local", "elsewhere")) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ([certificate(WEB)], [certificate(DB, root="another")]),
+        ([certificate(WEB), certificate(DB)], [certificate(WEB, root="another"), certificate(DB, root="another")]),
+        ([certificate(WEB)], [certificate("spiffe://elsewhere/ns/shop/sa/x")]),
+    ],
+)
+def test_without_a_majority_nobody_is_accused(first, second):
+    report = compare(None, look_of(dump("a", certificates=first), dump("b", certificates=second)))
+    assert (report.certificates, is_known("certificates", report)) == ((), False)
+    (words,) = report.undecided
+    assert "differ without a majority" in words
+    assert words in _certificates_text(report)
+
+
+def test_several_roots_of_each_are_a_majority():
+    """During a change of the root everybody has both."""
+    both = [certificate(WEB), certificate(DB)]
+    for each in both:
+        each["rootCerts"] += certificate(WEB, root="new")["rootCerts"]
+    report = compare(None, look_of(dump(certificates=both)))
+    assert (report.certificates, report.undecided) == ((), ())
 
 
 def test_the_root_was_the_last_of_the_chain_before():

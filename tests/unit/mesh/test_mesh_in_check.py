@@ -42,6 +42,16 @@ def test_a_pending_pod_is_told_without_a_dump_too(monkeypatch):
     assert checked(monkeypatch, cluster(pod("web", redirection="pending")), FORBIDDEN).keys() == {"mesh"}
 
 
+@pytest.mark.parametrize(("names", "said"), [(["web"], "1 pod isn't"), (["web", "catalog"], "2 pods aren't"), ([], "")])
+def test_that_logs_were_not_read_is_said(monkeypatch, capsys, names, said):
+    """A refused 15008 and istio-cni's errors are in logs only."""
+    seen = [(f"Pod/shop/{name}", "shop", name, name) for name in names]
+    look = look_of(dump(pods=seen, workloads=[workload("shop", name) for name in names])).nodes[0]
+    checked(monkeypatch, cluster(*map(pod, names)), look)
+    words = capsys.readouterr().err
+    assert (f"{said} proven to be captured" in words, "mesh status" in words) == (bool(said), bool(said))
+
+
 def test_a_node_that_could_not_be_read_is_named(monkeypatch, capsys):
     checked(monkeypatch, cluster(pod("web")), replace(READ, node="b"), FORBIDDEN)
     assert "a: config dump: forbidden" in capsys.readouterr().err

@@ -13,7 +13,7 @@ import yaml
 
 from meshtui.model.errors import ManifestError
 from meshtui.sources.dumps import read_dumps
-from tests.fakes.ztunnels import NOW, certificate, dump, policy
+from tests.fakes.ztunnels import NOW, certificate, dump, policy, workload
 
 WEB = "spiffe://cluster.local/ns/shop/sa/web"
 A, B = dump("a", policies=[policy("shop", "x")]), dump("b", policies=[policy("shop", "x", action="Deny")])
@@ -37,6 +37,14 @@ def test_istioctl_writes_yaml_too(tmp_path):
     file = tmp_path / "a.yaml"
     file.write_text(yaml.safe_dump(json.loads(A)))
     assert nodes(file) == [("a", 1)]
+
+
+@pytest.mark.parametrize("begins", [b"", b"\n  ", b"\xef\xbb\xbf"])
+def test_a_list_of_something_else_is_passed_over_without_reading_it_as_yaml(tmp_path, monkeypatch, begins):
+    (tmp_path / "a.json").write_bytes(begins + A)
+    (tmp_path / "clusters.json").write_bytes(begins + json.dumps([{"name": "x"}] * 1000).encode())
+    monkeypatch.setattr("meshtui.sources.dumps.yaml_documents", None)
+    assert nodes(tmp_path) == [("a", 1)]
 
 
 def test_a_bug_report_has_dumps_among_others(tmp_path):
@@ -68,13 +76,14 @@ def test_of_one_node_the_newest_counts(tmp_path):
         (b"{", "isn't a ztunnel's config dump"),
         (b"[]", "isn't a ztunnel's config dump"),
         (ENVOY, "neither workloads nor policies nor config"),
-        (b"[" * 100_000, "neither JSON nor YAML"),
+        (b"[" * 100_000, "isn't a ztunnel's config dump"),
+        (b"x: " + b"[" * 100_000, "neither JSON nor YAML"),
         (b'{"a":' * 100_000, "isn't a ztunnel's config dump"),
         (b"\xff\xfe", "isn't a ztunnel's config dump"),
         (b"a: &a [x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: [*b,*b,*b,*b,*b,*b,*b,*b,*b]\n", "isn't a ztunnel's config dump"),
         (b"- kind: Pod\n", "isn't a ztunnel's config dump"),
     ],
-    ids=["empty", "cut", "list", "envoy", "deep list", "deep map", "bytes", "aliases", "pods"],
+    ids=["empty", "cut", "list", "envoy", "deep list", "deep YAML", "deep map", "bytes", "aliases", "pods"],
 )
 def test_what_is_no_dump_is_refused_in_words(tmp_path, content, words):
     file = tmp_path / "x"
@@ -198,6 +207,51 @@ def test_one_dump_alone_is_compared_with_nothing(two):
     assert (done.returncode, "no drift" in done.stdout.decode()) == (0, False)
 
 
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ("policies", "no drift in what could be compared:\n{}: workloads, Services; not compared: policies\n"),
+        ("workloads", "no drift in what could be compared:\n{}: Services, policies; not compared: workloads\n"),
+        ("workloads services policies", "drift isn't known: nothing could be compared\n"),
+    ],
+)
+def test_a_list_that_is_in_one_dump_only_is_not_compared(tmp_path, missing, said):
+    parts = {"workloads": [workload("shop", "web")], "policies": [policy("shop", "x")]}
+    bare = json.loads(dump("b", **parts))
+    for name in missing.split():
+        del bare[name]
+    (tmp_path / "a.json").write_bytes(dump("a", **parts))
+    (tmp_path / "b.json").write_text(json.dumps(bare))
+    done = mesh("drift", "--dump", tmp_path)
+    first, _, line = said.partition("{}")
+    expected = first + "".join(f"  {node}{line}" for node in "ab") if line else said
+    assert (done.returncode, done.stdout.decode()) == (4, expected)
+    found = json.loads(mesh("drift", "--dump", tmp_path, "-o", "json").stdout)["not_compared"]
+    words = {"workloads": "workloads", "services": "Services", "policies": "policies"}
+    assert found == [{"node": node, "what": [words[name] for name in missing.split()]} for node in "ab"]
+
+
+@pytest.mark.parametrize("policies", ["abc", None, "absent", [{**policy("shop", "x"), "dryRun": "false"}]])
+def test_policies_that_could_not_be_read_are_not_compared_with_manifests_either(tmp_path, policies):
+    parts = json.loads(A)
+    parts["policies"] = policies
+    if policies == "absent":
+        del parts["policies"]
+    (tmp_path / "a.json").write_text(json.dumps(parts))
+    manifest = {
+        "apiVersion": "security.istio.io/v1",
+        "kind": "AuthorizationPolicy",
+        "metadata": {"name": "x", "namespace": "shop"},
+        "spec": {"rules": [{}]},
+    }
+    (tmp_path / "x.yaml").write_text(json.dumps(manifest))
+    done = mesh("drift", "--dump", tmp_path / "a.json", "-f", tmp_path / "x.yaml")
+    some = "some " if isinstance(policies, list) else ""
+    assert done.returncode == 4
+    assert f"not compared: {some}policies" in done.stdout.decode()
+    assert b"policies" in done.stderr
+
+
 def test_ztunnels_that_all_have_nothing_are_said_to_have_nothing(tmp_path):
     for node in "ab":
         (tmp_path / f"{node}.json").write_bytes(dump(node))
@@ -259,6 +313,9 @@ def test_a_copys_time_is_not_believed_when_every_certificate_would_be_old(tmp_pa
         ["certificates", "--now", "2026-01-01"],
         ["drift", "--dump", "FILE", "--now", "soon"],
         ["drift", "--dump", "FILE", "--wait", "soon"],
+        ["drift", "--dump", "FILE", "--yes"],
+        ["status", "--yes"],
+        ["certificates", "--dump", "FILE", "--probe-image", "x"],
         ["frift"],
         [],
         ["drift", "-f", "FILE"],
@@ -269,6 +326,39 @@ def test_bad_usage(tmp_path, words):
     done = mesh(*(tmp_path / "a.json" if word == "FILE" else word for word in words))
     assert done.returncode == 2
     assert b"Traceback" not in done.stderr
+
+
+def test_a_namespace_has_no_effect_on_dumps_and_that_is_said(two):
+    done = mesh("drift", *two, "-n", "other")
+    assert (done.returncode, b"a namespace has no effect here" in done.stderr) == (1, True)
+    assert b"no effect" not in mesh("drift", *two).stderr
+
+
+def test_no_text_of_a_dump_begins_a_line(tmp_path):
+    forged = "x\nworker-1  spiffe://y: ok\r\x85\u2028z"
+    (tmp_path / "a.json").write_bytes(A)
+    held = [certificate(WEB, state=f"Unavailable: {forged}"), certificate(forged, state="Initializing")]
+    bad = [policy("shop", forged), policy("shop", "x", scope=forged)]
+    (tmp_path / "b.json").write_bytes(dump(f"b{forged}", policies=bad, certificates=held))
+    for what, lines in (("drift", 7), ("certificates", 3)):
+        done = mesh(what, "--dump", tmp_path)
+        assert done.returncode == 1
+        assert not [line for line in done.stdout.decode().splitlines() if line.startswith("worker-1")]
+        assert len(done.stdout.decode().splitlines()) == lines, done.stdout
+        assert "x\\x0aworker-1" in done.stdout.decode()
+
+
+def test_that_policies_come_from_elsewhere_is_said_of_the_files_that_lack_the_control_plane(tmp_path):
+    """Files needn't have all that is in the cluster."""
+    pods = [workload("shop", "web"), workload("shop", "far", "10.0.0.2", uid="east//Pod/shop/far")]
+    (tmp_path / "a.json").write_bytes(dump(policies=[policy("shop", "x")], workloads=pods))
+    manifest = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}}
+    (tmp_path / "x.yaml").write_text(json.dumps(manifest))
+    done = mesh("drift", "--dump", tmp_path / "a.json", "-f", tmp_path / "x.yaml")
+    assert done.returncode == 4
+    assert b"policies: the control plane isn't in these files, and they may come from another cluster's" in done.stderr
+    assert b"isn't in this cluster" not in done.stderr
+    assert b"not compared: policies" in done.stdout
 
 
 def test_a_policy_with_hundreds_of_addresses_fills_no_screen(tmp_path):
