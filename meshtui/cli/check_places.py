@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from meshtui.model.snapshot import Snapshot
     from meshtui.sources.manifest_lines import Place
 
-_MANY = 3
-
 
 @dataclass(frozen=True, slots=True)
 class Places:

@@ -76,7 +76,6 @@ OUTPUT = Flag("output", ("-o", "--output"), "one", "how to answer", "FORMAT", ou
 """The flag for the output format. Each command has its own formats."""
 
 SHARED = (*FLAGS, OUTPUT)
-NAMES = frozenset(flag.name for flag in SHARED)
 
 
 def options() -> list[click.Parameter]:

@@ -213,5 +213,5 @@ def _ready_ztunnels(snapshot: Snapshot) -> frozenset[Uid]:
 
 
 def _states(enrolments: Mapping[Uid, Enrolment]) -> dict[Uid, object]:
-    """What a change of is shown: states and kinds of evidence, without times."""
+    """What counts as a change that is worth showing: states and kinds of evidence, without times."""
     return {uid: (each.capture, tuple((one.seen, one.says) for one in each.evidence)) for uid, each in enrolments.items()}

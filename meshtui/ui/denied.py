@@ -219,9 +219,7 @@ def face(session: Session, needle: str) -> Document:
     if needle:
         return Document(f"No denial matches “{needle}”", (Section("", (line("Esc clears the filter"),)),))
     if not session.snapshot.live and not session.loading:
-        return Document(
-            "No logs", (Section("", (line("these are manifests: denials are in the logs of a cluster"),)),)
-        )
+        return Document("No logs", (Section("", (line("these are manifests: denials are in the logs of a cluster"),)),))
     if log is not None and log.problems and not log.readable and not session.loading:
         lines = [line((problem, BAD)) for problem in log.problems]
         hint = "who may read them: a Role with get on pods/log in the ztunnels' namespace; r tries again now"

@@ -23,3 +23,22 @@ def test_every_package_is_built():
         found |= {*packages_in(ROOT / folder, name)}
     assert {*declared["packages"]} == found
     assert declared["packages"] == sorted(declared["packages"])
+
+
+def test_contributors_read_the_layers_that_are_enforced():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    for name in ("Who may import whom", "From matchers to explanations"):
+        layers = next(each["layers"] for each in contracts if each["name"] == name)
+        assert f"\n    {' > '.join(layers)}\n" in text, name
+
+
+def test_every_package_but_the_terminal_program_is_forbidden_to_know_textual():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    forbidden = next(each["source_modules"] for each in contracts if each["id"] == "textual")
+    packages = {
+        f"meshtui.{path.stem}"
+        for path in (ROOT / "meshtui").iterdir()
+        if path.suffix == ".py" or (path / "__init__.py").is_file()
+    }
+    assert packages - set(forbidden) == {f"meshtui.{name}" for name in ("__init__", "__main__", "app", "screens", "styles", "ui")}

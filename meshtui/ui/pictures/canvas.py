@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len
 
 from meshtui.ui.document import PLAIN
 from meshtui.ui.links import Link
@@ -170,11 +170,6 @@ class Canvas:
                     marks.append(Mark(x + lead, y, text.strip(" "), tone))
                 x += len(texts)
         return Picture(self.width, self.height, tuple(marks), tuple(self._items))
-
-
-def fitted(text: str, width: int) -> str:
-    """A text in exactly ``width`` cells, padded or cut at its end."""
-    return set_cell_size(text, max(0, width))
 
 
 def widest(texts: Iterable[str]) -> int:
