@@ -45,12 +45,14 @@ class LinkScreen(ActionScreen):
         return link if isinstance(link, Flow) else None
 
     def _object(self) -> ObjectRef | None:
-        """The object of a link: itself, what decides a flow, the first object of a finding."""
+        """The object of a link: itself, what decides a flow, the first object of a finding, what the log names of a denial."""
         link = self.link
         if isinstance(link, ObjectRef):
             return link
         if isinstance(link, Finding):
             return link.objects[0] if link.objects else None
+        if isinstance(link, Denial) and link.named is not None:
+            return link.named.ref
         flow = self.flow_of_link()
         decider = self._session.verdict(flow).decided_by if flow is not None else None
         return decider.ref if decider is not None else None

@@ -65,7 +65,10 @@ class DenialsScreen(LinkScreen):
 
     @property
     def link(self) -> Link | None:
-        """The denial under the cursor."""
+        """The denial under the cursor; in its path and its text, what the cursor rests on there."""
+        part = self.focused
+        if isinstance(part, PathView | DocumentView) and part.link is not None:
+            return part.link
         each = self._current()
         return each.denial if each is not None else None
 

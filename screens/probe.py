@@ -99,7 +99,10 @@ class ProbeScreen(LinkScreen):
 
     @property
     def link(self) -> Link | None:
-        """The flow under the cursor."""
+        """The flow under the cursor; in its path and its text, what the cursor rests on there."""
+        part = self.focused
+        if isinstance(part, PathView | DocumentView) and part.link is not None:
+            return part.link
         return self._current()
 
     def on_unmount(self) -> None:

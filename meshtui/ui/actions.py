@@ -108,7 +108,8 @@ _SEARCHED = ("describe", "journal", "yaml")
 _SAVED = (*_SEARCHED, "logs")
 _LINKED = ("describe", "denials", "logs", "map", "matrix", "probe", "why")
 """The screens on which the cursor rests on links: the same keys act on what it rests on."""
-_DESCRIBED = ("describe", "why")
+_LISTED = ("denials", "probe")
+_DESCRIBED = ("describe", "why", *_LISTED)
 _KINDS = ("namespaces", "workloads", "AuthorizationPolicies", "NetworkPolicies", "findings", "mesh")
 
 ACTIONS: tuple[Action, ...] = (
@@ -250,6 +251,8 @@ ACTIONS: tuple[Action, ...] = (
     Action("describe.flow", "f", "flow", "Flow, fix", "type a flow from here; on a finding: its fix"),
     Action("describe.yaml", "y", "yaml", "YAML", "the object, or what decides a flow"),
     Action("why.yaml", "y", "yaml", "YAML", "what decides, or the object under the cursor"),
+    Action("link.yaml", "y", "yaml", "YAML", "what decides, or the object under the cursor", places=_LISTED),
+    Action("link.flow", "f", "flow", "Flow", "type a flow, beginning with this one", shown=False, places=_LISTED),
     Action("link.copy", "c", "copy", "Copy", "the name, a flow's command, a finding's patch", places=_LINKED),
     Action("link.describe", "d", "describe", "Describe", "the object, or what decides a flow", shown=False, places=_DESCRIBED),
     Action("link.logs", "l", "logs", "Log", "what the ztunnels log of the workload", places=_DESCRIBED),

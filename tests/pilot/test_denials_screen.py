@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from textual.widgets import Input
 
 from meshtui.screens.confirm import ConfirmScreen
 from meshtui.screens.denials import DenialsScreen
+from meshtui.screens.describe import DescribeScreen
+from meshtui.screens.flow import FlowScreen
+from meshtui.screens.logs import LogScreen
 from meshtui.screens.probe import ProbeScreen
 from meshtui.screens.why import WhyScreen
+from meshtui.screens.yaml import YamlScreen
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.table import ObjectTable
 from tests.fakes.screens import table_of
@@ -49,6 +54,16 @@ async def test_a_denial_comes_is_counted_and_stays_under_the_cursor():
         made.say(made.line())
         await until(pilot, lambda: sorted(cells(pilot, "COUNT")) == ["×1", "×2"])
         assert table_of(pilot.app.screen).uid == uid
+
+
+@pytest.mark.parametrize(("key", "opens"), [("y", YamlScreen), ("d", DescribeScreen), ("l", LogScreen), ("f", FlowScreen)])
+async def test_other_keys_act_on_the_denial_as_everywhere(key, opens):
+    async with bookstore_app() as (api, pilot, screen):
+        made = made_of(api, screen)
+        made.say(made.line())
+        await opened(pilot, 1)
+        await pilot.press(key)
+        await until(pilot, lambda: isinstance(pilot.app.screen, opens))
 
 
 async def test_enter_explains_and_p_asks_to_probe_just_that_flow():

@@ -159,7 +159,7 @@ def test_what_reaches_the_cluster_is_marked():
         ({"main.probe": "j"}, "main.probe = 'j', but on the screen main 'j' is table.down (Down)"),
         ({"main.probe": "ctrl+p"}, "main.probe = 'ctrl+p', but on the screen main 'ctrl+p' is app.palette (Palette)"),
         ({"main.probe": "x", "main.describe": "x"}, "'x' is main.probe (Probe)"),
-        ({"help": "f"}, "help = 'f', but on the screen describe 'f' is describe.flow (Flow, fix)"),
+        ({"help": "f"}, "help = 'f', but on the screen denials 'f' is link.flow (Flow)"),
         ({"back": "p"}, "back = 'p', but on the screen denials 'p' is denials.probe (Probe)"),
         ({"table.up": "p"}, "table.up = 'p', but on the screen denials 'p' is denials.probe (Probe)"),
     ],
