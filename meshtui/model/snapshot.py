@@ -77,6 +77,10 @@ _BLIND = frozenset({KindStatus.FORBIDDEN, KindStatus.LOADING, KindStatus.EXPIRED
 """The statuses of a kind for which its objects, or their present state, aren't known."""
 
 
+OUT_OF_REACH = frozenset({KindStatus.EXPIRED, KindStatus.UNREACHABLE, KindStatus.STALE})
+"""The states of a kind while the API server doesn't answer, or lets nobody in."""
+
+
 @dataclass(frozen=True, slots=True)
 class KindState:
     """The state of one kind. ``since`` is when it became stale; ``retry_at`` when the source tries again."""

@@ -28,7 +28,7 @@ from meshtui.model.finding import Finding
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
 from meshtui.model.observation import Observation
-from meshtui.model.snapshot import KindState, KindStatus, Snapshot
+from meshtui.model.snapshot import OUT_OF_REACH, KindState, KindStatus, Snapshot
 from meshtui.model.verdict import Verdict
 from meshtui.probe.plan import Plan
 from meshtui.session.application import Application
@@ -221,14 +221,18 @@ class Session:
         return not self.loading and all(s.status is not KindStatus.LOADING for s in self.snapshot.kinds.values())
 
     def health(self) -> KindState:
-        """The worst state shared by most kinds: unreachable, expired or stale; else the state of pods (synced if forbidden)."""
+        """The worst state shared by most kinds: unreachable, expired or stale; else the state of pods (synced if forbidden).
+
+        ``since`` is when the last one of the kinds that are out of reach was heard of.
+        """
         states = list(self.snapshot.kinds.values())
         if self.loading:
             return KindState(KindStatus.LOADING)
         for status in (KindStatus.EXPIRED, KindStatus.UNREACHABLE, KindStatus.STALE):
             bad = [state for state in states if state.status is status]
             if len(bad) * 2 > len(states):
-                return min(bad, key=lambda state: state.retry_at or self.clock())
+                since = max((state.since for state in states if state.status in OUT_OF_REACH and state.since), default=None)
+                return replace(min(bad, key=lambda state: state.retry_at or self.clock()), since=since)
         core = self.snapshot.kind_state("Pod")
         return core if core.status is not KindStatus.FORBIDDEN else KindState(KindStatus.SYNCED)
 

@@ -1,10 +1,13 @@
 """What a session holds: a Snapshot and an engine that belong together, whoever asks while a new Snapshot comes."""
 
 import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from meshtui.engine import Engine
+from meshtui.model.snapshot import KindState, KindStatus
 from meshtui.session import Session, current
 from meshtui.settings import Settings
 from meshtui.sources.manifest_source import ManifestSource
@@ -77,3 +80,18 @@ def test_one_snapshot_has_one_engine_for_all_threads(session, monkeypatch):
         thread.join()
     assert len(built) == 1
     assert len(set(map(id, found))) == 1
+
+
+def test_an_outage_began_when_the_server_was_heard_of_last_whatever_each_kind_says(session):
+    """Kinds fall silent one after the other, and change from one way of not being there to another."""
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def health(*states):
+        kinds = {f"Kind{n}": KindState(status, since=at + timedelta(seconds=s)) for n, (status, s) in enumerate(states)}
+        session.publish(replace(session.snapshot, kinds=kinds))
+        return session.health()
+
+    stale, away = KindStatus.STALE, KindStatus.UNREACHABLE
+    assert health((stale, 3), (stale, 9), (stale, 5)).since == at + timedelta(seconds=9)
+    later = health((away, 3), (stale, 9), (away, 5))
+    assert (later.status, later.since) == (away, at + timedelta(seconds=9))

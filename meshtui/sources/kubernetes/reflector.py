@@ -15,7 +15,7 @@ from meshtui.kinds import Kind, decode_json, decode_unreadable, problem, undecod
 from meshtui.model.errors import ClusterError, ForbiddenError, SessionExpiredError
 from meshtui.model.ids import Uid
 from meshtui.model.redact import redact
-from meshtui.model.snapshot import KindState, KindStatus, Problem
+from meshtui.model.snapshot import OUT_OF_REACH, KindState, KindStatus, Problem
 from meshtui.sources.kubernetes.api import Api, GoneError, NotServedError, ThrottledError, decode_with, nonsense, segment
 from meshtui.sources.kubernetes.backoff import Backoff
 from meshtui.sources.kubernetes.bounded import ConnectionLostError, NonsenseError, events
@@ -353,7 +353,8 @@ class Reflector:
 
     def _set(self, status: KindStatus, message: str, retry_in_s: float, verb: str = "") -> None:
         now = datetime.now(UTC)
-        since = self.state.since if self.state.status is status and self.state.since else (self.seen_at or now)
+        same = self.state.status is status or {self.state.status, status} <= OUT_OF_REACH
+        since = self.state.since if same and self.state.since else (self.seen_at or now)
         retry_at = now + timedelta(seconds=retry_in_s)
         missing = "" if status is KindStatus.NOT_INSTALLED else self._missing()
         self.state = KindState(status, message, verb, since, retry_at, self.namespace, missing)
