@@ -83,6 +83,7 @@ def fit(columns: Sequence[Column], needs: Sequence[Need], width: int) -> list[in
 
     Columns are hidden, lowest ``keep`` first, only if not all can have their ``floor``. Then they grow, highest ``keep`` first:
     all to their ``least``, all to some 20 cells, all to their short forms, all to their usual texts, and all to their longest.
+    Columns with the same ``keep`` share what is left.
     """
     shown = sorted((i for i, each in enumerate(needs) if each.all), key=lambda i: (-columns[i].keep, i))
     widths = [each.all for each in needs]
@@ -100,11 +101,17 @@ def fit(columns: Sequence[Column], needs: Sequence[Need], width: int) -> list[in
     least = [min(column.least, each) for column, each in zip(columns, short, strict=True)]
     some = [min(max(_SOME, low), each) for low, each in zip(least, short, strict=True)]
     for wanted in (least, some, short, usual, [each.all for each in needs]):
-        for index in shown:
+        for place, index in enumerate(shown):
             more, room = wanted[index] - widths[index], _room(widths, width)
+            room -= _shares([wanted[i] - widths[i] for i in shown[place + 1 :] if columns[i].keep == columns[index].keep], room)
             if more <= room or wanted[index] <= short[index] or short[index] == usual[index]:
                 widths[index] += max(0, min(more, room))  # else the short forms stay: cells between have no use
     return widths
+
+
+def _shares(needs: Sequence[int], room: int) -> int:
+    """How much of the room stays for columns that matter as much and come later: what they need, at most an even share each."""
+    return min(sum(max(0, each) for each in needs), room * len(needs) // (len(needs) + 1))
 
 
 def _squeeze(shown: Sequence[int], widths: list[int], width: int) -> None:

@@ -170,3 +170,12 @@ def test_the_longest_of_texts_that_share_a_line_lose_first(sizes, least, width):
         assert all(got <= max(cut) for got in found), "a longer one is whole"
     else:
         assert found == [min(size, least) for size in sizes]
+
+
+def test_columns_that_matter_as_much_share_what_is_there():
+    columns = [Column("FROM", keep=8, least=12), Column("TO", keep=8, least=12), Column("BY", keep=4, least=12)]
+    needs = [need("FROM", [65], [65]), need("TO", [60], [60]), need("BY", [20], [20])]
+    first, second, _ = fit(columns, needs, 104)
+    assert abs(first - second) <= 1
+    first, second, _ = fit(columns, [needs[0], need("TO", [16], [16]), needs[2]], 104)
+    assert (first, second) == (64, 16)
