@@ -61,7 +61,7 @@ class LogScreen(TextScreen):
         view.focus()
         ztunnels = self._ztunnels()
         if not ztunnels:
-            self._problems.append("no ztunnel pod (label app=ztunnel) runs on this workload's nodes")
+            self._problems.append("no ztunnel of the mesh runs on this workload's nodes")
         for pod in ztunnels:
             self._follow(pod)
         self._draw()
@@ -70,8 +70,7 @@ class LogScreen(TextScreen):
 
     def _ztunnels(self) -> list[Pod]:
         nodes = {pod.node for pod in self._workload.pods if pod.node}
-        pods = self._session.snapshot.pods.values()
-        return [pod for pod in pods if pod.labels.get("app") == "ztunnel" and pod.node in nodes and not pod.completed]
+        return [pod for pod in self._session.snapshot.ztunnels if pod.node in nodes]
 
     @work(group="follow")
     async def _follow(self, ztunnel: Pod) -> None:

@@ -89,7 +89,9 @@ async def _look(source: LiveSource, snapshot: Snapshot, nodes: Sequence[str], *,
     from meshtui.sources.kubernetes.mesh_look import look_at_mesh
 
     async with progress("asking the ztunnels"):
-        look = await look_at_mesh(await source.open(), snapshot.pods.values(), nodes=nodes or None)
+        look = await look_at_mesh(
+            await source.open(), snapshot.pods.values(), namespaces=snapshot.ztunnel_namespaces, nodes=nodes or None
+        )
     observed = await _observed(source, snapshot) if logs else {}
     return compare(snapshot, look, observed, datetime.now(UTC))
 

@@ -18,11 +18,14 @@ from meshtui.mesh.status import status_differences
 from meshtui.mesh.versions import version_differences, version_of
 from meshtui.model.enrolment import Capture, Enrolment, Evidence
 from meshtui.model.snapshot import Snapshot
+from meshtui.model.ztunnels import has_label, why_none
 from meshtui.ztunnel.dump import NodeDump, Table
 from meshtui.ztunnel.look import MeshLook, NodeLook, Sent, Synced
 
 APART = timedelta(seconds=15)
 """The least time between two looks of which the second confirms the first: istiod sends changes within some seconds."""
+_SOME = 3
+"""So many pods that aren't taken for ztunnels are named."""
 _POLICIES = "type.googleapis.com/istio.security.Authorization"
 _BAD = frozenset({Capture.LOST, Capture.PENDING})
 _STEADY = frozenset({Between.VERSIONS})
@@ -51,7 +54,8 @@ def compare(
         *version_differences(look.nodes, snapshot, look.istiod_versions),
     )
     found = enrolments(snapshot, look, observed or {}, now or look.at) if snapshot is not None and live else {}
-    report = MeshReport(look.at, (), differences, certificates, found, (*look.missing, *_hidden(snapshot, look), *left_out))
+    missing = (*look.missing, *_hidden(snapshot, look), *_not_taken(snapshot), *left_out)
+    report = MeshReport(look.at, (), differences, certificates, found, missing)
     return replace(report, nodes=tuple(_states(snapshot if live else None, look, report, with_api=snapshot is not None)))
 
 
@@ -131,6 +135,18 @@ def _hidden(snapshot: Snapshot | None, look: MeshLook) -> Iterator[str]:
         yield f"there may be ztunnels that can't be seen: of pods only {scope} may be read"
 
 
+def _not_taken(snapshot: Snapshot | None) -> Iterator[str]:
+    """The pods with the label of ztunnels that aren't taken for one, a few of them with the reason."""
+    if snapshot is None or not snapshot.live:
+        return
+    labelled = (pod for pod in snapshot.pods.values() if has_label(pod.labels) and not pod.completed)
+    reasons = {pod.key: why for pod in labelled if (why := why_none(pod, snapshot.ztunnel_namespaces))}
+    for key in sorted(reasons)[:_SOME]:
+        yield f"not taken for a ztunnel: {key} ({reasons[key]})"
+    if len(reasons) > _SOME:
+        yield f"not taken for ztunnels: {len(reasons) - _SOME} more pods with the label app=ztunnel"
+
+
 def _compared(look: MeshLook) -> dict[bool, frozenset[str]]:
     """The nodes whose ztunnels are compared with another one, and (True) those that are with the API's objects."""
     whole = [(each.node, each.dump) for each in look.nodes if each.dump is not None and not each.dump.on_demand]
@@ -152,7 +168,7 @@ def _states(snapshot: Snapshot | None, look: MeshLook, report: MeshReport, *, wi
         yield _counted(state if known else replace(state, drift=None), report)
     if snapshot is None or counts is None or not Seen(snapshot).reads_all("Pod"):
         return  # a ztunnel may be there that can't be seen
-    served = {pod.node for pod in snapshot.pods.values() if pod.labels.get("app") == "ztunnel" and not pod.completed}
+    served = {pod.node for pod in snapshot.ztunnels}
     for node in sorted(set(counts) - seen - served):
         words = ("no ztunnel runs here",)
         yield NodeState(node, "", "", None, None, counts[node], None, 0, None, None, None, words)

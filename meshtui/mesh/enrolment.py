@@ -38,7 +38,7 @@ def should_be_captured(snapshot: Snapshot, pod: Pod) -> bool:
     """Whether a pod's and its namespace's labels, or istio-cni's annotation, say that it is in the ambient mesh."""
     if pod.completed or pod.deleting or pod.host_network or pod.derived or pod.has_sidecar or pod.is_router:
         return False
-    if pod.labels.keys() & GATEWAY_LABELS or pod.labels.get("app") == "ztunnel":
+    if pod.labels.keys() & GATEWAY_LABELS or snapshot.is_ztunnel(pod):
         return False
     if was_captured(pod) or is_half_captured(pod):
         return True

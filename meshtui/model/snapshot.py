@@ -52,6 +52,7 @@ from meshtui.model.workload import (
     ServiceAccount,
     Workload,
 )
+from meshtui.model.ztunnels import SYSTEM, has_label, is_ztunnel, trusted
 
 _CONTROL_PLANE = frozenset({"istiod", "ztunnel"})
 _TUNNEL = 15008
@@ -200,6 +201,8 @@ class Snapshot:
     """The data of the CNIs' ConfigMaps, by name (``meshtui.cni``)."""
     pod_cidrs: tuple[str, ...] = ()
     """The networks from which pods without an address get one, as the user says; empty: what the Nodes say counts."""
+    ztunnels_in: tuple[str, ...] = ()
+    """Further namespaces of ztunnels, as the user says."""
     enrolments: Mapping[Uid, Enrolment] = field(default_factory=dict)
     """What evidence says of the capture of pods (``meshtui.mesh.enrolment``); pods without an entry weren't looked at."""
     reading: Reading | None = None
@@ -247,6 +250,25 @@ class Snapshot:
         if self._derived.pod_by_ip is not None:
             return self._derived.pod_by_ip
         return {ip: pod for pod in self.pods.values() if not pod.host_network and not pod.completed for ip in pod.ips}
+
+    @cached_property
+    def ztunnel_namespaces(self) -> frozenset[str]:
+        """The namespaces in which a pod may be a ztunnel (``model.ztunnels``)."""
+        home = SYSTEM | {self.mesh.root_namespace}
+        pods = (pod for name in home for pod in self.pods_by_namespace.get(name, ()))
+        templates = (each.template for each in self.controllers.values() if each.meta.namespace in home)
+        istiods = [each.env for some in (pods, templates) for each in some if each.labels.get("app") == "istiod"]
+        return home | trusted(istiods) | set(self.ztunnels_in)
+
+    def is_ztunnel(self, pod: Pod) -> bool:
+        """Whether a pod is a ztunnel, and not just labelled like one (``model.ztunnels``)."""
+        return is_ztunnel(pod, self.ztunnel_namespaces)
+
+    @cached_property
+    def ztunnels(self) -> tuple[Pod, ...]:
+        """The ztunnels that haven't ended."""
+        pods = (pod for name in sorted(self.ztunnel_namespaces) for pod in self.pods_by_namespace.get(name, ()))
+        return tuple(pod for pod in pods if not pod.completed and self.is_ztunnel(pod))
 
     @cached_property
     def workloads(self) -> Mapping[ObjectRef, Workload]:
@@ -464,7 +486,7 @@ def is_top(controller: Controller) -> bool:
 
 
 def _shows_ambient(labels: Mapping[str, str]) -> bool:
-    return labels.get(DATAPLANE_MODE) == "ambient" or labels.get("app") == "ztunnel"
+    return labels.get(DATAPLANE_MODE) == "ambient" or has_label(labels)
 
 
 def _shows_istio(pod: Pod) -> bool:

@@ -52,7 +52,7 @@ def role_of(snapshot: Snapshot, pod: Pod) -> str:
     """The proxy that a pod is: ``ztunnel``, ``waypoint``, ``gateway``, or empty. Ended pods count as none."""
     if pod.completed or pod.derived:
         return ""
-    if pod.labels.get("app") == "ztunnel":
+    if snapshot.is_ztunnel(pod):
         return "ztunnel"
     if snapshot.mesh_mode(pod) is MeshMode.GATEWAY:
         return "waypoint" if pod.labels.get(_GATEWAY_CLASS) == _WAYPOINT else "gateway"
@@ -139,7 +139,7 @@ class DenialLog:
             found.append(f"the ztunnels can't be found: {pods.message}")
         elif not any(log.role == "ztunnel" for log in self._logs.values()) and pods.status is not KindStatus.LOADING:
             scope = f"; only namespace {pods.scope} may be listed: missing verb: list pods" if pods.scope else ""
-            found.append(f"no ztunnel pod (label app=ztunnel) is there{scope}")
+            found.append(f"no ztunnel pod (label app=ztunnel) is in the mesh's namespaces{scope}")
         by_words: dict[str, list[str]] = {}
         for log in self._logs.values():
             if log.problem:

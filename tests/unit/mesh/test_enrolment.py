@@ -56,7 +56,8 @@ def pod(name, *, redirection="enabled", created=OLD, node="a", **more):
 
 def ztunnel(node="a", ready="True", created=OLD):
     found = pod(f"ztunnel-{node}", redirection="", node=node, created=created)
-    found["metadata"]["labels"] = {"app": "ztunnel"}
+    of = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "ztunnel", "uid": "z", "controller": True}
+    found["metadata"] |= {"namespace": "istio-system", "labels": {"app": "ztunnel"}, "ownerReferences": [of]}
     found["status"]["conditions"][0]["status"] = ready
     return found
 
@@ -100,9 +101,7 @@ def test_a_ztunnel_that_waits_for_the_agent_lacks_nobody():
 
 def test_a_ztunnel_that_is_not_ready_yet_lacks_nobody_where_its_readiness_may_not_be_asked():
     for ready, state in (("False", Capture.UNPROVEN), ("True", Capture.LOST)):
-        proxy = ztunnel(ready=ready)
-        proxy["metadata"]["namespace"] = "istio-system"
-        assert state_of(cluster(pod("web"), proxy), look_of(dump())) == {"web": state}
+        assert state_of(cluster(pod("web"), ztunnel(ready=ready)), look_of(dump())) == {"web": state}
 
 
 def test_a_pod_without_an_address_has_no_network_that_could_be_captured():
