@@ -19,6 +19,8 @@ class Failure(Enum):
     """Policy closed the connection, at its start or after a change."""
     HBONE_CLOSED = "hbone_closed"
     """Nobody listens on HBONE's port of the destination: it isn't captured, or the ztunnel of its node is away."""
+    PROXY_CLOSED = "proxy_closed"
+    """Nobody listens on HBONE's port of the waypoint, or of the other network's gateway, that stands before the destination."""
     HBONE_SILENT = "hbone_silent"
     """Packets to HBONE's port of the destination get no answer: a network policy, a firewall, or a dead node."""
     NOT_LISTENING = "not_listening"
@@ -35,6 +37,7 @@ class Failure(Enum):
 WORDS = {
     Failure.POLICY: "",
     Failure.HBONE_CLOSED: f"nobody listens on {HBONE_PORT} there: not captured, or its ztunnel is away",
+    Failure.PROXY_CLOSED: f"nobody listens on {HBONE_PORT} of the waypoint or gateway before it: its pod isn't ready",
     Failure.HBONE_SILENT: f"no answer on {HBONE_PORT}: a NetworkPolicy, a firewall, or a dead node",
     Failure.NOT_LISTENING: "nobody listens on the application's port",
     Failure.CERTIFICATE: "a certificate is missing, or isn't accepted",
@@ -85,7 +88,9 @@ def _refused(line: AccessLine) -> Failure:
     """Inbound, the pod refuses its ztunnel; outbound, the port refuses that the source's ztunnel calls."""
     if line.inbound is None:
         return Failure.UNKNOWN
-    return Failure.HBONE_CLOSED if not line.inbound and _to_tunnel(line) else Failure.NOT_LISTENING
+    if line.inbound or not _to_tunnel(line):
+        return Failure.NOT_LISTENING
+    return Failure.HBONE_CLOSED if _ends_at_the_pod(line) or not line.through_hbone else Failure.PROXY_CLOSED
 
 
 def _to_tunnel(line: AccessLine) -> bool:

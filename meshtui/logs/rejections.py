@@ -36,7 +36,7 @@ _ERRORS = (
     (ztunnel.TIMED_OUT, DenialKind.TIMED_OUT),
     (_UNAUTHORIZED, DenialKind.REFUSED),
 )
-_FAILURES = frozenset({Failure.CERTIFICATE, Failure.STATE, Failure.NOT_LISTENING, Failure.DRAINING})
+_FAILURES = frozenset({Failure.CERTIFICATE, Failure.STATE, Failure.NOT_LISTENING, Failure.PROXY_CLOSED, Failure.DRAINING})
 _ALSO_AT_THE_SOURCE = "tls handshake error: "
 """The error of a destination whose certificate the source refuses: the source has a line of it, too, that says more."""
 _ON_THE_WAY = frozenset({DenialKind.TIMED_OUT, DenialKind.HBONE_CLOSED})
@@ -133,7 +133,8 @@ def _rejection(line: AccessLine) -> Read:
         port = None  # an early denial: the tunnel's port, not the application's
     destination, service = _destination(fields, outer), _service(fields)
     reason = _reason(line.error, kind)
-    if kind in _ON_THE_WAY and service is not None and fields.get("dst.workload"):
+    on_the_way = failure is Failure.PROXY_CLOSED or (kind in _ON_THE_WAY and service is not None)
+    if on_the_way and fields.get("dst.workload"):
         reason += f", at {fields.get('dst.namespace', '')}/{fields['dst.workload']}"  # a waypoint, or another network's gateway
     return Rejection(
         at=at,

@@ -48,6 +48,7 @@ CAUSES = {
     Cause.CERTIFICATE: "certificate",
     Cause.STATE: "not known there",
     Cause.NOT_LISTENING: "nobody listens",
+    Cause.PROXY_CLOSED: "waypoint away",
     Cause.DRAINING: "draining",
     Cause.UNKNOWN: "unknown",
 }

@@ -25,6 +25,7 @@ CLASSES = {
     None: ("✓ closed", OK),
     Failure.POLICY: ("✗ denied", BAD),
     Failure.HBONE_CLOSED: ("? not captured", WARN),  # as among the denials: its ztunnel may be away, too
+    Failure.PROXY_CLOSED: ("? proxy away", WARN),
     Failure.HBONE_SILENT: ("✗ no answer", BAD),
     Failure.NOT_LISTENING: ("✗ refused", BAD),
     Failure.CERTIFICATE: ("✗ certificate", BAD),

@@ -8,6 +8,8 @@ import pytest
 from meshtui.engine import Engine
 from meshtui.engine.explain.denials import Agreement, Cause, Times, count_by_object, judge_denial, newest_policy
 from meshtui.engine.path.references import parse_flow
+from meshtui.logs.rejections import ZtunnelReader
+from meshtui.logs.tally import Tally
 from meshtui.model.denial import WINDOW_S, Denial, DenialKind
 from meshtui.model.ids import ObjectRef
 from meshtui.model.verdict import Decider, Decision, Layer, Verdict
@@ -159,6 +161,7 @@ STRICT = Decider(ObjectRef("PeerAuthentication", "inventory", "default"))
         (denial(to=SERVER, kind=DenialKind.FAILED, failure="certificate"), None, Cause.CERTIFICATE),
         (denial(to=SERVER, kind=DenialKind.FAILED, failure="state"), DROP, Cause.STATE),
         (denial(to=SERVER, kind=DenialKind.FAILED, failure="not_listening"), DENY, Cause.NOT_LISTENING),
+        (denial(to=SERVER, kind=DenialKind.FAILED, failure="proxy_closed"), None, Cause.PROXY_CLOSED),
         (denial(to=SERVER, kind=DenialKind.FAILED, failure="draining"), None, Cause.DRAINING),
         (denial(to=SERVER, kind=DenialKind.FAILED, failure="another"), None, Cause.UNKNOWN),
         (denial(to=SERVER, kind=DenialKind.HBONE_CLOSED), None, Cause.NOT_CAPTURED),
@@ -179,3 +182,20 @@ def test_every_kind_of_denial_has_words_on_screen():
     for kind in DenialKind:
         each = judged(denial(to=SERVER, kind=kind))
         assert about(each, NOW).sections
+
+
+def test_a_waypoint_that_refuses_its_tunnel_isn_t_a_pod_that_lost_its_capture():
+    line = (
+        "2026-11-25T15:03:24.986531Z\terror\taccess\tconnection complete\tsrc.addr=10.244.1.10:44882 "
+        'src.workload="web-1" src.namespace="shop" src.identity="spiffe://cluster.local/ns/shop/sa/web" '
+        'dst.addr=10.244.2.20:15008 dst.hbone_addr=10.96.0.21:80 dst.service="front.shop.svc.cluster.local" '
+        'dst.workload="waypoint-1" dst.namespace="shop" direction="outbound" bytes_sent=0 bytes_recv=0 duration="1ms" '
+        'error="io error: Connection refused (os error 111)"'
+    )
+    tally = Tally(10**7)
+    tally.add(ZtunnelReader().read(line), SNAPSHOT)
+    (each,) = (judge_denial(one, None, SNAPSHOT, Times()) for one in tally.denials)
+    assert each.cause is Cause.PROXY_CLOSED
+    assert each.denial.reason.endswith(", at shop/waypoint-1")
+    assert "waypoint" in each.note
+    assert "captured" not in each.note

@@ -35,7 +35,10 @@ ROWS = [
     ("http status: 503 Service Unavailable", VIP, Failure.UNKNOWN),
     ("http status: 400 Bad Request", {}, Failure.UNKNOWN),
     ("io error: Connection refused (os error 111)", {}, Failure.HBONE_CLOSED),
-    ("io error: Connection refused (os error 111)", VIP, Failure.HBONE_CLOSED),
+    ("io error: Connection refused (os error 111)", VIP, Failure.PROXY_CLOSED),
+    ("io error: Connection refused (os error 111)", {"addr": "10.244.2.20:15008"}, Failure.PROXY_CLOSED),  # a pod's own waypoint
+    ("io error: Connection refused (os error 111)", {"inner": "remote.shop.svc.cluster.local:80"}, Failure.PROXY_CLOSED),
+    ("io error: Connection refused (os error 111)", {"inner": ""}, Failure.HBONE_CLOSED),
     ("io error: Connection refused (os error 111)", {"addr": "[fd00::2]:15008", "inner": "[fd00::2]:80"}, Failure.HBONE_CLOSED),
     ("io error: Connection refused (os error 111)", PLAIN, Failure.NOT_LISTENING),
     ("connection failed: Connection refused (os error 111)", IN, Failure.NOT_LISTENING),

@@ -44,6 +44,8 @@ class Cause(Enum):
     NETWORK_POLICY = "network_policy"
     NOT_CAPTURED = "not_captured"
     """Nobody listens on HBONE's port of a pod that all of the API calls captured: it isn't, or its node's ztunnel is away."""
+    PROXY_CLOSED = "proxy_closed"
+    """Nobody listens on HBONE's port of the waypoint or gateway before the destination: its pod isn't ready, or ends."""
     NO_ANSWER = "no_answer"
     """Nobody answered on HBONE's port, and no policy of the network explains it: a node, a security group, a lost packet."""
     CERTIFICATE = "certificate"
@@ -57,12 +59,15 @@ class Cause(Enum):
     UNKNOWN = "unknown"
 
 
-_OF_FAILURES = {cause.value: cause for cause in (Cause.CERTIFICATE, Cause.STATE, Cause.NOT_LISTENING, Cause.DRAINING)}
+_OF_FAILURES = {
+    cause.value: cause for cause in (Cause.CERTIFICATE, Cause.STATE, Cause.PROXY_CLOSED, Cause.NOT_LISTENING, Cause.DRAINING)
+}
 """The causes that a line alone shows, by the class of its failure (``meshtui.logs.failures``)."""
 _ADVICE = {
     Cause.CERTIFICATE: "a certificate is missing, or isn't accepted: meshtui mesh certificates shows which",
     Cause.STATE: "its ztunnel doesn't know the pod: meshtui mesh drift shows what it has; a pod that just started needs a moment",
     Cause.NOT_LISTENING: "the application doesn't listen on that port: the mesh let it through",
+    Cause.PROXY_CLOSED: f"the waypoint or gateway before it doesn't listen on {HBONE_PORT}: its pod isn't ready, or ends",
     Cause.DRAINING: "the pod or its ztunnel was ending, and closed what was open",
 }
 """What a cause means, and what to look at next."""

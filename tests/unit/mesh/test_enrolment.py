@@ -248,7 +248,7 @@ def test_a_waypoint_that_is_away_says_nothing_of_the_pods_behind_it(outer, lost)
     snapshot = cluster(pod("web"), pod("catalog"), ztunnel())
     tally = Tally()
     tally.add(ZtunnelReader().read(line), snapshot)
-    assert [each.kind for each in tally.denials] == [DenialKind.HBONE_CLOSED]
+    assert [each.kind for each in tally.denials] == [DenialKind.HBONE_CLOSED if lost else DenialKind.FAILED]
     assert list(observed_in_logs({}, tally.denials, snapshot)) == (["shop/catalog"] if lost else [])
 
 
