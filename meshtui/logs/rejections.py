@@ -36,7 +36,8 @@ _ERRORS = (
     (ztunnel.TIMED_OUT, DenialKind.TIMED_OUT),
     (_UNAUTHORIZED, DenialKind.REFUSED),
 )
-_FAILURES = frozenset({Failure.CERTIFICATE, Failure.STATE, Failure.NOT_LISTENING, Failure.PROXY_CLOSED, Failure.DRAINING})
+_FAILURES = frozenset(Failure) - {Failure.POLICY, Failure.HBONE_CLOSED, Failure.HBONE_SILENT, Failure.UNKNOWN}
+"""The classes that a line alone shows, and that no other kind of denial stands for."""
 _ALSO_AT_THE_SOURCE = "tls handshake error: "
 """The error of a destination whose certificate the source refuses: the source has a line of it, too, that says more."""
 _ON_THE_WAY = frozenset({DenialKind.TIMED_OUT, DenialKind.HBONE_CLOSED})

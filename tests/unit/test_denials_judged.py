@@ -5,15 +5,18 @@ from datetime import timedelta
 
 import pytest
 
+from meshtui.cni import named
 from meshtui.engine import Engine
 from meshtui.engine.explain.denials import Agreement, Cause, Times, count_by_object, judge_denial, newest_policy
 from meshtui.engine.path.references import parse_flow
 from meshtui.logs.rejections import ZtunnelReader
 from meshtui.logs.tally import Tally
+from meshtui.model.cni import UNKNOWN_CNI
 from meshtui.model.denial import WINDOW_S, Denial, DenialKind
 from meshtui.model.ids import ObjectRef
-from meshtui.model.verdict import Decider, Decision, Layer, Verdict
-from meshtui.ui.denied import about
+from meshtui.model.reason import Code, because
+from meshtui.model.verdict import Decider, Decision, Layer, Step, StepResult, Verdict
+from meshtui.ui.denied import about, row_of
 from tests.fakes.frozen import NOW, bookstore
 
 SNAPSHOT = bookstore()
@@ -194,8 +197,66 @@ def test_a_waypoint_that_refuses_its_tunnel_isn_t_a_pod_that_lost_its_capture():
     )
     tally = Tally(10**7)
     tally.add(ZtunnelReader().read(line), SNAPSHOT)
-    (each,) = (judge_denial(one, None, SNAPSHOT, Times()) for one in tally.denials)
-    assert each.cause is Cause.PROXY_CLOSED
-    assert each.denial.reason.endswith(", at shop/waypoint-1")
-    assert "waypoint" in each.note
-    assert "captured" not in each.note
+    (one,) = tally.denials
+    assert one.reason.endswith(", at shop/waypoint-1")
+    for snapshot, cause in ((SNAPSHOT, Cause.UNKNOWN), (replace(SNAPSHOT, network_policies={}), Cause.PROXY_CLOSED)):
+        each = judge_denial(one, None, snapshot, Times())
+        assert each.cause is cause
+        assert "waypoint" in each.note
+        assert "captured" not in each.note
+
+
+KUBE_ROUTER, CALICO = named("kube-router"), named("calico")
+REFUSALS = [
+    pytest.param({"kind": DenialKind.HBONE_CLOSED}, Cause.NOT_CAPTURED, id="15008 of the pod"),
+    pytest.param({"kind": DenialKind.FAILED, "failure": "proxy_closed"}, Cause.PROXY_CLOSED, id="15008 of a waypoint"),
+    pytest.param({"kind": DenialKind.FAILED, "failure": "refused"}, Cause.NOT_LISTENING, id="the application's port"),
+]
+NOT_SURE = Verdict(Decision.UNKNOWN, "unknown", Layer.INGRESS_POLICY)
+
+
+def caused(changes, verdict, cni, **more):
+    return judge_denial(denial(to=SERVER, **changes), verdict, replace(SNAPSHOT, cni=cni, **more), Times())
+
+
+@pytest.mark.parametrize(("changes", "otherwise"), REFUSALS)
+def test_what_a_cni_refuses_that_refuses_is_a_network_policys_doing(changes, otherwise):
+    """kube-router, and k3s with it, ends a pod's chain with REJECT: who is denied reads ``Connection refused``."""
+    for cni in (KUBE_ROUTER, UNKNOWN_CNI):
+        each = caused(changes, DROP, cni)
+        assert (each.cause, each.agreement) == (Cause.NETWORK_POLICY, Agreement.AGREES)
+        assert each.decided_by == DROP.decided_by
+        assert "what a policy denies" in each.note
+        assert caused(changes, ENGINE.summarize(denial(to=SERVER).flow), cni).cause is otherwise
+
+
+@pytest.mark.parametrize(("changes", "_otherwise"), REFUSALS)
+def test_where_a_policy_should_have_dropped_it_the_cause_is_unknown(changes, _otherwise):
+    each = caused(changes, DROP, CALICO)
+    assert (each.cause, each.agreement, each.decided_by) == (Cause.UNKNOWN, Agreement.UNKNOWN, None)
+    assert "Calico isn't known to refuse what a policy denies" in each.note
+    assert "restart" not in each.note
+
+
+@pytest.mark.parametrize(("changes", "otherwise"), REFUSALS)
+def test_without_a_prediction_a_refusal_has_several_causes_if_there_are_policies(changes, otherwise):
+    for verdict in (None, NOT_SURE):
+        each = caused(changes, verdict, KUBE_ROUTER)
+        assert each.cause is Cause.UNKNOWN
+        assert each.note.startswith("it was refused: nobody listens ")
+        assert "or a network policy denies it" in each.note
+        assert caused(changes, verdict, KUBE_ROUTER, network_policies={}).cause is otherwise
+    lost = Step(Layer.ZTUNNEL, "ztunnel", StepResult.UNKNOWN, because(Code.CAPTURE_LOST, pod="x", seen="y"))
+    assert caused(changes, replace(NOT_SURE, steps=(lost,)), KUBE_ROUTER).cause is otherwise, "evidence shows it"
+
+
+def test_the_pod_itself_refuses_its_own_ztunnel_whatever_the_cni_does():
+    each = caused({"kind": DenialKind.FAILED, "failure": "not_listening"}, DROP, KUBE_ROUTER)
+    assert each.cause is Cause.NOT_LISTENING
+
+
+def test_a_row_says_nothing_of_capture_where_a_network_policy_refused_it():
+    refused = {"kind": DenialKind.HBONE_CLOSED}
+    words = [[cell.text for cell in row_of(caused(refused, verdict, KUBE_ROUTER), NOW).cells] for verdict in (DROP, DENY)]
+    assert ["? refused" in each for each in words] == [True, False]
+    assert ["? not captured" in each for each in words] == [False, True]

@@ -40,7 +40,7 @@ ROWS = [
     ("io error: Connection refused (os error 111)", {"inner": "remote.shop.svc.cluster.local:80"}, Failure.PROXY_CLOSED),
     ("io error: Connection refused (os error 111)", {"inner": ""}, Failure.HBONE_CLOSED),
     ("io error: Connection refused (os error 111)", {"addr": "[fd00::2]:15008", "inner": "[fd00::2]:80"}, Failure.HBONE_CLOSED),
-    ("io error: Connection refused (os error 111)", PLAIN, Failure.NOT_LISTENING),
+    ("io error: Connection refused (os error 111)", PLAIN, Failure.REFUSED),
     ("connection failed: Connection refused (os error 111)", IN, Failure.NOT_LISTENING),
     ("connection failed: Connection refused (os error 111)", IN | PLAIN, Failure.NOT_LISTENING),
     ("io error: Connection refused (os error 111)", {"direction": ""}, Failure.UNKNOWN),

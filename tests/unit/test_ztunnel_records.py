@@ -98,7 +98,7 @@ def failed(error, **changes):
 @pytest.mark.parametrize(
     ("error", "changes", "failure"),
     [
-        ("io error: Connection refused (os error 111)", {"dst__addr": "10.0.2.10:8080", "dst__hbone_addr": ""}, "not_listening"),
+        ("io error: Connection refused (os error 111)", {"dst__addr": "10.0.2.10:8080", "dst__hbone_addr": ""}, "refused"),
         ("connection failed: Connection refused (os error 111)", {"direction": "inbound"}, "not_listening"),
         ("io error: Connection refused (os error 111)", {}, "proxy_closed"),
         (
