@@ -103,7 +103,7 @@ async def _observed(source: LiveSource, snapshot: Snapshot) -> Mapping[str, list
     from meshtui.sources.kubernetes.denials import DenialLog
     from meshtui.sources.kubernetes.log_stream import log_reader
 
-    log = DenialLog(log_reader(source), lambda: snapshot)
+    log = DenialLog(log_reader(source), lambda: snapshot, clock=lambda: datetime.now(UTC))
     await log.read()
     for problem in log.problems:
         note(problem)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from meshtui.model.enrolment import Capture, Enrolment, Evidence, Seen
+from meshtui.model.enrolment import SKEW, Capture, Enrolment, Evidence, Seen
 from meshtui.model.ids import Uid
 from meshtui.model.membership import is_half_captured, wants_capture, was_captured
 from meshtui.model.snapshot import GATEWAY_LABELS, Snapshot
@@ -142,14 +143,15 @@ def _waits_for_pods(snapshot: Snapshot, look: NodeLook) -> bool:
 def _still(pod: Pod, observed: Iterable[Evidence], now: datetime) -> list[Evidence]:
     """The observations of this pod that none of the other kind has followed: capture may be lost, and repaired.
 
-    A proof that is old shows nothing of now.
+    A proof that is old shows nothing of now, and one from a clock that is ahead doesn't show that it followed anything.
     """
     mine = [each for each in observed if each.at is None or pod.meta.created is None or each.at >= pod.meta.created]
-    proofs = [each.at for each in mine if each.says and each.at is not None]
+    proofs = [each.at for each in mine if each.says and each.at is not None and each.at <= now + SKEW]
     newest = max(proofs, default=None)
     old = now - _RECENT
     losses = [each for each in mine if not each.says and (newest is None or each.at is None or each.at > newest)]
-    return [*losses, *(each for each in mine if each.says and (each.at is None or each.at > old))]
+    kept = [*losses, *(each for each in mine if each.says and (each.at is None or each.at > old))]
+    return [replace(each, at=now) if each.at is not None and each.at > now + SKEW else each for each in kept]
 
 
 def _is_young(pod: Pod, now: datetime) -> bool:

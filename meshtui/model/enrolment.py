@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+SKEW = timedelta(seconds=5)
+"""How far the clocks of nodes may be ahead of this machine's. What is dated later has an unknown time: at most now."""
 
 
 class Capture(StrEnum):

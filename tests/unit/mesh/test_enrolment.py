@@ -162,6 +162,18 @@ def test_a_later_proof_ends_an_earlier_loss_and_not_the_other_way_round():
     assert state_of(cluster(pod("web")), look, {"shop/web": [REFUSED, earlier]}) == {"web": Capture.LOST}
 
 
+@pytest.mark.parametrize("ahead", [timedelta(seconds=6), timedelta(minutes=5), timedelta(hours=5)])
+def test_a_proof_from_a_clock_that_is_ahead_hides_no_loss(ahead):
+    look = look_of(dump(pods=[("Pod/shop/web", "shop", "web", "web")]))
+    future = replace(LINE, at=NOW + ahead)
+    for lost in (replace(REFUSED, at=NOW - timedelta(seconds=30)), REFUSED):
+        found = enrolments(cluster(pod("web")), look, {"shop/web": [future, lost]}, NOW)["Pod/shop/web"]
+        assert found.capture is Capture.LOST
+        assert all(each.at <= NOW for each in found.evidence)
+    assert state_of(cluster(pod("web")), look, {"shop/web": [future]}) == {"web": Capture.PROVEN}
+    assert state_of(cluster(pod("web")), look, {"shop/web": [replace(REFUSED, at=NOW + ahead), LINE]}) == {"web": Capture.LOST}
+
+
 def test_what_was_seen_of_a_pod_of_the_same_name_before_is_not_about_this_one():
     before = replace(LINE, at=NOW - timedelta(hours=3))
     look = look_of(dump(pods=[("Pod/shop/db-0", "shop", "db-0", "db")]))
