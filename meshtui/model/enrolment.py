@@ -63,6 +63,11 @@ class Enrolment:
         """The observations that say that it isn't captured."""
         return tuple(each for each in self.evidence if not each.says)
 
+    @property
+    def outlived_annotation(self) -> bool:
+        """Whether the annotation said pending when this was judged; of a proven pod it is stale."""
+        return any(each.seen is Seen.ANNOTATION_PENDING for each in self.evidence)
+
 
 @dataclass(frozen=True, slots=True)
 class Proofs:

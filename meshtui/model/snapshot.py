@@ -372,11 +372,18 @@ class Snapshot:
         found = {uid: (self.pods.get(uid), each) for uid, each in self.enrolments.items() if each.capture in _NOT_CARRIED}
         return {uid: _not_carried(pod, each) for uid, (pod, each) in found.items() if pod is not None}
 
+    @cached_property
+    def carried_all_the_same(self) -> frozenset[Uid]:
+        """The pods that ztunnel carries, by evidence, though istio-cni's annotation said and says pending."""
+        proven = (uid for uid, each in self.enrolments.items() if each.capture is Capture.PROVEN and each.outlived_annotation)
+        return frozenset(uid for uid in proven if uid in self.pods and is_half_captured(self.pods[uid]))
+
     def _doubt(self, pod: Pod) -> Reason | None:
         """Why nothing can be said about the traffic of a pod: it isn't captured, or only in part."""
         if pod.uid in self.uncaptured:
             return self.uncaptured[pod.uid]
-        return because(Code.CAPTURE_PENDING, pod=pod.key) if is_half_captured(pod) else None
+        waits = is_half_captured(pod) and pod.uid not in self.carried_all_the_same
+        return because(Code.CAPTURE_PENDING, pod=pod.key) if waits else None
 
     def mesh_modes_of(self, pod: Pod) -> tuple[MeshMode, ...]:
         """The modes that a pod may have: one, unless its labels leave it open."""
@@ -410,7 +417,7 @@ class Snapshot:
         if not self.live:
             open_ = namespace is not None and not namespace.known and self.has_istio
             return by_labels(pod, None if open_ else labels, self.installation)
-        if was_captured(pod):
+        if was_captured(pod) or pod.uid in self.carried_all_the_same:
             return Membership((MeshMode.AMBIENT,))
         wanted = wants_capture(pod, labels)
         return Membership((MeshMode.WANTED if wanted else MeshMode.NONE,))

@@ -12,12 +12,14 @@ from meshtui.engine.explain.wording import in_words as reason_in_words
 from meshtui.engine.matrix.matrix import Matrix
 from meshtui.logs.rejections import ZtunnelReader
 from meshtui.logs.tally import Tally
-from meshtui.mesh.enrolment import enrolments, judge, should_be_captured
+from meshtui.mesh.enrolment import enrolments, judge, renewed, should_be_captured
 from meshtui.mesh.observed import observed_in_logs
+from meshtui.model.carry import carry
 from meshtui.model.denial import Denial, DenialKind
 from meshtui.model.enrolment import Capture, Enrolment, Evidence, Seen
 from meshtui.model.membership import Installation
 from meshtui.model.verdict import Decision
+from meshtui.model.workload import MeshMode
 from meshtui.ztunnel.look import Readiness
 from tests.fakes import snapshots
 from tests.fakes.snapshots import snapshot_of
@@ -174,6 +176,47 @@ def test_a_proof_from_a_clock_that_is_ahead_hides_no_loss(ahead):
     assert state_of(cluster(pod("web")), look, {"shop/web": [replace(REFUSED, at=NOW + ahead), LINE]}) == {"web": Capture.LOST}
 
 
+PENDING = pod("web", redirection="pending")
+CARRIED = [("Pod/shop/web", "shop", "web", "web")]
+TLS = Evidence(Seen.PROBE, True, "answers with TLS", NOW, "a")
+
+
+@pytest.mark.parametrize(
+    ("observed", "state"),
+    [
+        ([], Capture.PENDING),
+        ([LINE], Capture.PENDING),  # it may be older than the annotation
+        ([TLS], Capture.PROVEN),
+        ([TLS, replace(REFUSED, at=NOW + timedelta(seconds=1))], Capture.PENDING),
+    ],
+    ids=["the ztunnel alone", "a line", "TLS", "TLS and a refusal"],
+)
+def test_an_annotation_that_says_pending_is_stale_if_two_observations_of_now_say_otherwise(observed, state):
+    snapshot = cluster(PENDING, pod("catalog"))
+    found = enrolments(snapshot, look_of(dump(pods=CARRIED)), {"shop/web": observed}, NOW)["Pod/shop/web"]
+    assert found.capture is state
+    said = next(each for each in found.evidence if each.seen is Seen.ANNOTATION_PENDING)
+    assert ("stale" in said.text, said.says) == (state is Capture.PROVEN, state is Capture.PROVEN)
+
+
+def test_what_the_ztunnel_says_of_a_pending_proxy_is_not_outvoted():
+    look = look_of(dump(pods=[(*CARRIED[0], "Pending")]))
+    for each in (PENDING, pod("web")):
+        assert state_of(cluster(each), look, {"shop/web": [TLS, LINE]}) == {"web": Capture.PENDING}
+
+
+def test_a_probe_ends_a_stale_annotation_and_an_older_look_without_it_does_not():
+    snapshot = cluster(PENDING)
+    look = look_of(dump(pods=CARRIED))
+    known = enrolments(snapshot, look, {}, NOW)
+    proven = renewed(known, snapshot, {"shop/web": TLS}, NOW)
+    assert proven["Pod/shop/web"].capture is Capture.PROVEN
+    refused = renewed(proven, snapshot, {"shop/web": Evidence(Seen.PROBE_REFUSED, False, "refuses", NOW, "a")}, NOW)
+    assert refused["Pod/shop/web"].capture is Capture.PENDING
+    said = [each for each in refused["Pod/shop/web"].evidence if each.seen is Seen.ANNOTATION_PENDING]
+    assert [(each.says, each.text) for each in said] == [(False, "istio-cni's annotation says pending")]
+
+
 def test_what_was_seen_of_a_pod_of_the_same_name_before_is_not_about_this_one():
     before = replace(LINE, at=NOW - timedelta(hours=3))
     look = look_of(dump(pods=[("Pod/shop/db-0", "shop", "db-0", "db")]))
@@ -185,7 +228,7 @@ def test_no_against_is_never_proven_and_nothing_is_never_lost(kinds, young):
     says = {Seen.ZTUNNEL_UP, Seen.HBONE_LINE, Seen.HBONE_CONNECTION, Seen.PROBE}
     found = judge([Evidence(kind, kind in says, "x") for kind in kinds], young=young)
     against = [kind for kind in kinds if kind not in says]
-    assert (found.capture is Capture.PROVEN) <= (not against)
+    assert (found.capture is Capture.PROVEN) <= (not found.against and set(against) <= {Seen.ANNOTATION_PENDING})
     assert (found.capture is Capture.LOST) <= bool(against)
     assert (found.capture in {Capture.PROVEN, Capture.UNPROVEN}) or against
 
@@ -297,6 +340,24 @@ def test_a_pending_pod_neither_sends_nor_receives():
     verdict = snapshots.judge(snapshot, "shop/Pod/web > shop/Pod/catalog:80")
     assert verdict.decision is Decision.UNKNOWN
     assert "neither sends nor receives" in " ".join(reason_in_words(step.reason) for step in verdict.steps)
+
+
+def test_a_pod_that_is_carried_though_its_annotation_says_pending_is_judged_as_a_captured_one():
+    sound = cluster(PENDING, pod("catalog"), pod("other-one"))
+    before = carry(sound, replace(sound, enrolments={"Pod/shop/web": Enrolment(Capture.PENDING)}))
+    stale = Enrolment(Capture.PROVEN, (Evidence(Seen.ANNOTATION_PENDING, True, "stale"),))
+    proven = carry(before, replace(before, enrolments={"Pod/shop/web": stale}))
+    before_it = replace(before, enrolments={"Pod/shop/web": Enrolment(Capture.PROVEN)})
+    assert before_it.carried_all_the_same == frozenset(), "it was proven before the annotation said pending"
+    matrix = Matrix(before)
+    matrix.update(proven)
+    for flow in (("web", "catalog"), ("catalog", "web")):
+        words = f"shop/Pod/{flow[0]} > shop/Pod/{flow[1]}:80"
+        assert snapshots.judge(before, words).decision is Decision.UNKNOWN
+        assert snapshots.judge(proven, words).decision is Decision.ALLOW
+        assert matrix.judge(f"shop/{flow[0]}", f"shop/{flow[1]}", 80).decision is Decision.ALLOW
+    web = proven.pod_by_key["shop/web"]
+    assert (before.mesh_mode(web), proven.mesh_mode(web)) == (MeshMode.WANTED, MeshMode.AMBIENT)
 
 
 def test_proven_and_unproven_pods_are_judged_as_the_api_says():
