@@ -107,7 +107,7 @@ async def _observed(source: LiveSource, snapshot: Snapshot) -> Mapping[str, list
     await log.read()
     for problem in log.problems:
         note(problem)
-    agents, problems = await agent_lines(await source.open(), snapshot.pods.values())
+    agents, problems = await agent_lines(await source.open(), snapshot.pods.values(), snapshot.ztunnel_namespaces)
     for problem in problems:
         note(problem)
     return with_agents(observed_in_logs(log.captured, log.denials, snapshot), agents, snapshot)

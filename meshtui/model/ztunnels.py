@@ -41,8 +41,12 @@ def why_none(pod: Pod, namespaces: Collection[str]) -> str:
         return "it hasn't the label app=ztunnel"
     if pod.namespace not in namespaces:
         return f"{pod.namespace} isn't the mesh's namespace, and no istiod trusts its ztunnels"
-    owner = pod.controller
-    return "" if owner is not None and owner.kind == "DaemonSet" else "it belongs to no DaemonSet"
+    return "" if of_daemon_set(pod) else "it belongs to no DaemonSet"
+
+
+def of_daemon_set(pod: Pod) -> bool:
+    """Whether a pod belongs to a DaemonSet."""
+    return pod.controller is not None and pod.controller.kind == "DaemonSet"
 
 
 def is_ztunnel(pod: Pod, namespaces: Collection[str]) -> bool:

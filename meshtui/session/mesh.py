@@ -171,7 +171,7 @@ class MeshWatch:
         try:
             pods, namespaces = self._host.snapshot.pods.values(), self._host.snapshot.ztunnel_namespaces
             look = await look_at_mesh(self._host.api(), pods, namespaces=namespaces)
-            agents, _ = await agent_lines(self._host.api(), pods)
+            agents, _ = await agent_lines(self._host.api(), pods, namespaces)
         except MeshtuiError as error:
             self.problem = str(error)
             return False
