@@ -84,15 +84,14 @@ class LogScreen(TextScreen):
                 self._being_read.add(pod.uid)
                 self._follow(pod)
         if not ztunnels:
-            self._problems[""] = "no ztunnel pod (label app=ztunnel) runs on this workload's nodes"
+            self._problems[""] = "no ztunnel of the mesh runs on this workload's nodes"
             self._draw_soon()
         elif self._problems.pop("", ""):
             self._draw_soon()
 
     def _ztunnels(self) -> list[Pod]:
         nodes = {pod.node for pod in self._workload.pods if pod.node}
-        pods = self._session.snapshot.pods.values()
-        return [pod for pod in pods if pod.labels.get("app") == "ztunnel" and pod.node in nodes and not pod.completed]
+        return [pod for pod in self._session.snapshot.ztunnels if pod.node in nodes]
 
     @work(group="follow")
     async def _follow(self, ztunnel: Pod) -> None:

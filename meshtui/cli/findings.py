@@ -145,7 +145,7 @@ async def _denied(snapshot: Snapshot, source: LiveSource) -> Recent:
     from meshtui.sources.kubernetes.denials import DenialLog
     from meshtui.sources.kubernetes.log_stream import log_reader
 
-    log = DenialLog(log_reader(source), lambda: snapshot)
+    log = DenialLog(log_reader(source), lambda: snapshot, clock=lambda: datetime.now(UTC))
     await log.read()
     if not log.readable:
         raise ClusterError("; ".join(log.problems) or "no ztunnel's log can be read", "leave out --denials")

@@ -89,7 +89,9 @@ async def _look(source: LiveSource, snapshot: Snapshot, nodes: Sequence[str], *,
     from meshtui.sources.kubernetes.mesh_look import look_at_mesh
 
     async with progress("asking the ztunnels"):
-        look = await look_at_mesh(await source.open(), snapshot.pods.values(), nodes=nodes or None)
+        look = await look_at_mesh(
+            await source.open(), snapshot.pods.values(), namespaces=snapshot.ztunnel_namespaces, nodes=nodes or None
+        )
     observed = await _observed(source, snapshot) if logs else {}
     return compare(snapshot, look, observed, datetime.now(UTC))
 
@@ -101,11 +103,11 @@ async def _observed(source: LiveSource, snapshot: Snapshot) -> Mapping[str, list
     from meshtui.sources.kubernetes.denials import DenialLog
     from meshtui.sources.kubernetes.log_stream import log_reader
 
-    log = DenialLog(log_reader(source), lambda: snapshot)
+    log = DenialLog(log_reader(source), lambda: snapshot, clock=lambda: datetime.now(UTC))
     await log.read()
     for problem in log.problems:
         note(problem)
-    agents, problems = await agent_lines(await source.open(), snapshot.pods.values())
+    agents, problems = await agent_lines(await source.open(), snapshot.pods.values(), snapshot.ztunnel_namespaces)
     for problem in problems:
         note(problem)
     return with_agents(observed_in_logs(log.captured, log.denials, snapshot), agents, snapshot)

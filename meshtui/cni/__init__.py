@@ -24,7 +24,7 @@ from meshtui.model.workload import Controller
 _BOOLEANS = {"1": "true", "t": "true", "0": "false", "f": "false"}
 _SYSTEM = "kube-system"
 _OF_PORTS = ("end_ports", "sctp", "named_ingress", "named_egress")
-_READINGS = {"enforces", "blocks_match_pods", "blocks_match_nodes", "host_pods", *_OF_PORTS}
+_READINGS = {"enforces", "blocks_match_pods", "blocks_match_nodes", "host_pods", "rejects", *_OF_PORTS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def _profile(data: dict[str, Any]) -> Profile:
         *(readings.get(name) for name in _OF_PORTS),
     )
     return Profile(
-        cni,
+        replace(cni, rejects=readings.get("rejects")),
         tuple(re.compile(text) for text in detect.get("images", ())),
         frozenset(detect.get("config_maps", ())),
         frozenset(detect.get("groups", ())),

@@ -69,8 +69,7 @@ def upgrade(context: Context, refs: Sequence[ObjectRef], wanted: str) -> Fix | N
 
 def ztunnel_of(context: Context, nodes: Sequence[str]) -> tuple[ObjectRef, ...]:
     """The ztunnel pods on some nodes, as references."""
-    pods = context.snapshot.pods.values()
-    return tuple(sorted(p.meta.ref for p in pods if p.labels.get("app") == "ztunnel" and p.node in nodes and not p.completed))
+    return tuple(sorted(pod.meta.ref for pod in context.snapshot.ztunnels if pod.node in nodes))
 
 
 def ztunnels(context: Context, node: str) -> tuple[ObjectRef, Fix | None]:

@@ -23,9 +23,9 @@ _TAIL = "500"
 class Observer:
     """Reads the log lines since ``mark``. Only the nodes' clocks matter; without permission there is no evidence."""
 
-    def __init__(self, api: Api, hops: Iterable[Hop]) -> None:
+    def __init__(self, api: Api, hops: Iterable[Hop], ztunnels_in: Collection[str]) -> None:
         self._api = api
-        self._ztunnels = Ztunnels(api)
+        self._ztunnels = Ztunnels(api, ztunnels_in)
         self._nodes = frozenset(node for hop in hops for node in hop.nodes)
         self._old: frozenset[str] = frozenset()
         self._began = time.monotonic()

@@ -167,7 +167,8 @@ class Runner:
         for name, request in self._requests.items():
             self._route(name, request, planned(journey, values))
         self._call_hops = {name: call_hop(engine, call, self.variables) for name, call in self._calls.items()}
-        self.observer = Observer(api, [*self._call_hops.values(), *self._hops.values()])
+        hops = [*self._call_hops.values(), *self._hops.values()]
+        self.observer = Observer(api, hops, engine.snapshot.ztunnel_namespaces)
         gauges = tuple(Reading(gauge.name, gauge.title or gauge.name) for gauge in journey.gauge)
         self.report = Report(journey.name, journey.title, redact(gateway), self.entrance.host, ladder(journey), gauges)
 

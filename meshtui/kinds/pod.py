@@ -14,6 +14,7 @@ from meshtui.model import workload as model
 from meshtui.model.address import canonical
 from meshtui.model.ids import Uid
 from meshtui.model.meta import NO_LABELS
+from meshtui.model.ztunnels import TRUSTED_ACCOUNTS, has_label
 
 
 class ContainerPort(Wire):
@@ -136,9 +137,10 @@ SWITCHES = frozenset(
         "PILOT_AUTO_ALLOW_WAYPOINT_POLICY",
         "AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY",
         "PILOT_SCOPE_GATEWAY_TO_NAMESPACE",
+        TRUSTED_ACCOUNTS,
     }
 )
-"""Variables of istiod that change verdicts."""
+"""Variables of istiod that change verdicts, or say where ztunnels run."""
 
 
 _DEFAULT_SPEC = PodSpec()
@@ -173,7 +175,7 @@ def pod(raw: Pod, origin: str = "") -> model.Pod:
         phase=phase,
         status="Terminating" if deleting else _status(status, phase),
         ready=_is_ready(status, phase),
-        ready_since=_ready_since(status) if (raw.metadata.labels or {}).get("app") == "ztunnel" else None,
+        ready_since=_ready_since(status) if has_label(raw.metadata.labels or {}) else None,
         restarts=sum(s.restart_count for s in statuses),
         host_network=bool(spec.host_network),
         ports=_ports(containers),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
+
+from meshtui.logs.moment import moment_of
 
 _NEAR = {"outbound": "src", "inbound": "dst"}
 """The end of a connection that is on the ztunnel's own node."""
@@ -67,9 +69,5 @@ def _of_json(text: str) -> Captured | None:
 
 
 def _captured(namespace: str, pod: str, time: str) -> Captured | None:
-    try:
-        at = datetime.fromisoformat(time)
-    except ValueError:
-        return None
-    key = f"{namespace}/{pod}"
-    return (key, at if at.tzinfo else at.replace(tzinfo=UTC)) if namespace and pod and "/" not in pod else None
+    at = moment_of(time)
+    return (f"{namespace}/{pod}", at) if at is not None and namespace and pod and "/" not in pod else None

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
+
+from meshtui.logs.moment import moment_of
 
 _FAILED = "failed to reconcile inpod rules for pod"
 _ADDED = "adding pod to the mesh"
@@ -55,8 +57,5 @@ def read_agent_line(text: str) -> AgentLine | None:
 def _line(time: str, message: str, namespace: str, name: str) -> AgentLine | None:
     if not (namespace and name and message.startswith((_FAILED, _ADDED))):
         return None
-    try:
-        at = datetime.fromisoformat(time)
-    except ValueError:
-        return None
-    return AgentLine(f"{namespace}/{name}", message.startswith(_ADDED), at if at.tzinfo else at.replace(tzinfo=UTC))
+    at = moment_of(time)
+    return AgentLine(f"{namespace}/{name}", message.startswith(_ADDED), at) if at is not None else None

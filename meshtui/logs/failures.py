@@ -19,8 +19,12 @@ class Failure(Enum):
     """Policy closed the connection, at its start or after a change."""
     HBONE_CLOSED = "hbone_closed"
     """Nobody listens on HBONE's port of the destination: it isn't captured, or the ztunnel of its node is away."""
+    PROXY_CLOSED = "proxy_closed"
+    """Nobody listens on HBONE's port of the waypoint, or of the other network's gateway, that stands before the destination."""
     HBONE_SILENT = "hbone_silent"
     """Packets to HBONE's port of the destination get no answer: a network policy, a firewall, or a dead node."""
+    REFUSED = "refused"
+    """The port that was called without a tunnel refuses: nobody listens there, or the CNI refuses what a policy denies."""
     NOT_LISTENING = "not_listening"
     """The destination was reached, and nobody listens on the application's port."""
     CERTIFICATE = "certificate"
@@ -34,8 +38,10 @@ class Failure(Enum):
 
 WORDS = {
     Failure.POLICY: "",
-    Failure.HBONE_CLOSED: f"nobody listens on {HBONE_PORT} there: not captured, or its ztunnel is away",
+    Failure.HBONE_CLOSED: f"{HBONE_PORT} is refused: not captured, its ztunnel is away, or a NetworkPolicy",
+    Failure.PROXY_CLOSED: f"{HBONE_PORT} of the waypoint or gateway before it is refused: it isn't ready, or a NetworkPolicy",
     Failure.HBONE_SILENT: f"no answer on {HBONE_PORT}: a NetworkPolicy, a firewall, or a dead node",
+    Failure.REFUSED: "nobody listens on the application's port, or a NetworkPolicy",
     Failure.NOT_LISTENING: "nobody listens on the application's port",
     Failure.CERTIFICATE: "a certificate is missing, or isn't accepted",
     Failure.STATE: "ztunnel doesn't know the pod: istiod's state is behind, or differs",
@@ -82,10 +88,14 @@ def failure_of(line: AccessLine) -> Failure | None:
 
 
 def _refused(line: AccessLine) -> Failure:
-    """Inbound, the pod refuses its ztunnel; outbound, the port refuses that the source's ztunnel calls."""
+    """Inbound, the pod refuses its own ztunnel; outbound, the port that the source's ztunnel calls, or the CNI before it."""
     if line.inbound is None:
         return Failure.UNKNOWN
-    return Failure.HBONE_CLOSED if not line.inbound and _to_tunnel(line) else Failure.NOT_LISTENING
+    if line.inbound:
+        return Failure.NOT_LISTENING
+    if not _to_tunnel(line):
+        return Failure.REFUSED
+    return Failure.HBONE_CLOSED if _ends_at_the_pod(line) or not line.through_hbone else Failure.PROXY_CLOSED
 
 
 def _to_tunnel(line: AccessLine) -> bool:

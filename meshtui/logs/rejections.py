@@ -11,14 +11,14 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 import msgspec
 
 from meshtui.logs import ztunnel
 from meshtui.logs.envoy import EnvoyLine, Unreadable, read_envoy_line
 from meshtui.logs.failures import Failure, failure_of
-from meshtui.logs.ztunnel import AccessLine, parse_access_line
+from meshtui.logs.moment import moment_of
+from meshtui.logs.ztunnel import AccessLine, parse_access_line, port_of
 from meshtui.model.constants import HBONE_PORT
 from meshtui.model.denial import DenialKind, Peer, Rejection
 from meshtui.model.flow import HttpRequest
@@ -36,7 +36,8 @@ _ERRORS = (
     (ztunnel.TIMED_OUT, DenialKind.TIMED_OUT),
     (_UNAUTHORIZED, DenialKind.REFUSED),
 )
-_FAILURES = frozenset({Failure.CERTIFICATE, Failure.STATE, Failure.NOT_LISTENING, Failure.DRAINING})
+_FAILURES = frozenset(Failure) - {Failure.POLICY, Failure.HBONE_CLOSED, Failure.HBONE_SILENT, Failure.UNKNOWN}
+"""The classes that a line alone shows, and that no other kind of denial stands for."""
 _ALSO_AT_THE_SOURCE = "tls handshake error: "
 """The error of a destination whose certificate the source refuses: the source has a line of it, too, that says more."""
 _ON_THE_WAY = frozenset({DenialKind.TIMED_OUT, DenialKind.HBONE_CLOSED})
@@ -133,10 +134,11 @@ def _rejection(line: AccessLine) -> Read:
         port = None  # an early denial: the tunnel's port, not the application's
     destination, service = _destination(fields, outer), _service(fields)
     reason = _reason(line.error, kind)
-    if kind in _ON_THE_WAY and service is not None and fields.get("dst.workload"):
+    on_the_way = failure is Failure.PROXY_CLOSED or (kind in _ON_THE_WAY and service is not None)
+    if on_the_way and fields.get("dst.workload"):
         reason += f", at {fields.get('dst.namespace', '')}/{fields['dst.workload']}"  # a waypoint, or another network's gateway
     return Rejection(
-        at=at if at.tzinfo else at.replace(tzinfo=UTC),
+        at=at,
         kind=kind,
         source=_source(fields, source),
         destination=destination,
@@ -231,9 +233,8 @@ class EnvoyReader:
         said = line.rbac
         if not said:
             return None
-        try:
-            at = datetime.fromisoformat(line.time)
-        except ValueError:
+        at = moment_of(line.time)
+        if at is None:
             return Unreadable(text, "a denial without a time")
         matched = _MATCHED.fullmatch(said)
         rule = Decider(ObjectRef("AuthorizationPolicy", matched[1], matched[2]), f"rules[{matched[3]}]") if matched else None
@@ -241,7 +242,7 @@ class EnvoyReader:
             return Unreadable(text, "a denial that names its policy in an unknown way")
         service, port = _called(line)
         return Rejection(
-            at=at if at.tzinfo else at.replace(tzinfo=UTC),
+            at=at,
             kind=DenialKind.FORBIDDEN if line.code else DenialKind.REJECTED,
             source=Peer(_host(line.remote)),
             destination=Peer(_host(line.local)),
@@ -262,12 +263,11 @@ def _called(line: EnvoyLine) -> tuple[tuple[str, str] | None, int | None]:
     Without a Service, the port is that of the called address.
     """
     parts = line.cluster.rstrip(";").split("|")
-    if len(parts) == 4 and parts[0] in {"inbound-vip", "outbound"} and parts[1].isdecimal():
-        host = parts[3].split(".")
-        if len(host) > 2 and host[2] == "svc":
-            return (host[1], host[0]), int(parts[1])
-    port = line.local.rpartition(":")[2]
-    return None, int(port) if port.isdecimal() and int(port) < 65536 else None
+    if len(parts) == 4 and parts[0] in {"inbound-vip", "outbound"}:
+        host, port = parts[3].split("."), port_of(f":{parts[1]}")
+        if len(host) > 2 and host[2] == "svc" and port is not None:
+            return (host[1], host[0]), port
+    return None, port_of(line.local)
 
 
 def read_line(reader: ZtunnelReader | EnvoyReader, text: str) -> Read:

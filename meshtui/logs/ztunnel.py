@@ -11,6 +11,7 @@ from datetime import datetime
 
 import msgspec
 
+from meshtui.logs.moment import moment_of
 from meshtui.model.constants import HBONE_PORT
 
 REJECTED = "connection closed due to policy rejection"
@@ -26,7 +27,9 @@ TIMED_OUT = "connection timed out, maybe a NetworkPolicy is blocking HBONE port"
 NONE_ALLOWED = "allow policies exist, but none allowed"
 EXPLICITLY_DENIED = "explicitly denied by: "
 """Why policy closed a connection: NAMESPACE/NAME follows (istio/ztunnel src/state.rs)."""
-_DURATION = re.compile(r"(\d+)ms")
+_DURATION = re.compile(r"(\d{1,18})ms", re.ASCII)
+_PORT = re.compile(r".*:(\d{1,5})", re.ASCII | re.DOTALL)
+_PORTS = range(1 << 16)
 _ESCAPE = re.compile(r"\\(?:u\{([0-9a-fA-F]{1,6})\}|(.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "r": "\r", "t": "\t", "0": "\0"}
 _PAIR = re.compile(r'([\w.]+)=("(?:[^"\\]|\\.)*"|\S+)')
@@ -72,8 +75,7 @@ class AccessLine:
     def port(self) -> int | None:
         """The application's port: that of ``dst.hbone_addr`` on HBONE, else of ``dst.addr``."""
         address = self.fields.get("dst.hbone_addr") or self.fields.get("dst.addr", "")
-        _, _, port = address.rpartition(":")
-        return int(port) if port.isdecimal() else None
+        return port_of(address)
 
     @property
     def before_the_tunnel(self) -> bool:
@@ -83,10 +85,7 @@ class AccessLine:
     @property
     def timestamp(self) -> datetime | None:
         """The time of the line, or None if it can't be parsed."""
-        try:
-            return datetime.fromisoformat(self.time)
-        except ValueError:
-            return None
+        return moment_of(self.time)
 
     @property
     def source(self) -> LineEnd:
@@ -146,6 +145,12 @@ class AccessLine:
     def concerns(self, namespace: str, pods: AbstractSet[str]) -> bool:
         """Whether one of these pods is an end of the connection."""
         return any(end.namespace == namespace and end.workload in pods for end in (self.source, self.destination))
+
+
+def port_of(address: str) -> int | None:
+    """The port in ``HOST:PORT``; None if there is none, or no such port exists."""
+    found = _PORT.fullmatch(address)
+    return int(found[1]) if found and int(found[1]) in _PORTS else None
 
 
 def parse_access_line(raw: str) -> AccessLine | None:

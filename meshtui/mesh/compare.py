@@ -18,11 +18,14 @@ from meshtui.mesh.status import status_differences
 from meshtui.mesh.versions import version_differences, version_of
 from meshtui.model.enrolment import Capture, Enrolment, Evidence
 from meshtui.model.snapshot import Snapshot
+from meshtui.model.ztunnels import has_label, why_none
 from meshtui.ztunnel.dump import NodeDump, Table
 from meshtui.ztunnel.look import MeshLook, NodeLook, Sent, Synced
 
 APART = timedelta(seconds=15)
 """The least time between two looks of which the second confirms the first: istiod sends changes within some seconds."""
+_SOME = 3
+"""So many pods that aren't taken for ztunnels are named."""
 _POLICIES = "type.googleapis.com/istio.security.Authorization"
 _BAD = frozenset({Capture.LOST, Capture.PENDING})
 _EVERYTHING = frozenset(WORDS.values())
@@ -53,7 +56,8 @@ def compare(
         *version_differences(look.nodes, snapshot, look.istiod_versions),
     )
     found = enrolments(snapshot, look, observed or {}, now or look.at) if snapshot is not None and live else {}
-    report = MeshReport(look.at, (), differences, certificates, found, (*look.missing, *_hidden(snapshot, look), *left_out))
+    missing = (*look.missing, *_hidden(snapshot, look), *_not_taken(snapshot), *left_out)
+    report = MeshReport(look.at, (), differences, certificates, found, missing)
     states = tuple(_states(snapshot if live else None, look, report, _not_compared(comparison, look)))
     return replace(report, nodes=states, undecided=undecided(look.nodes, domains))
 
@@ -147,6 +151,18 @@ def _not_compared(comparison: Comparison | None, look: MeshLook) -> dict[int, tu
     return found
 
 
+def _not_taken(snapshot: Snapshot | None) -> Iterator[str]:
+    """The pods with the label of ztunnels that aren't taken for one, a few of them with the reason."""
+    if snapshot is None or not snapshot.live:
+        return
+    labelled = (pod for pod in snapshot.pods.values() if has_label(pod.labels) and not pod.completed)
+    reasons = {pod.key: why for pod in labelled if (why := why_none(pod, snapshot.ztunnel_namespaces))}
+    for key in sorted(reasons)[:_SOME]:
+        yield f"not taken for a ztunnel: {key} ({reasons[key]})"
+    if len(reasons) > _SOME:
+        yield f"not taken for ztunnels: {len(reasons) - _SOME} more pods with the label app=ztunnel"
+
+
 def _states(
     snapshot: Snapshot | None, look: MeshLook, report: MeshReport, not_compared: Mapping[int, tuple[str, ...]]
 ) -> Iterator[NodeState]:
@@ -160,7 +176,7 @@ def _states(
         yield _counted(replace(state, drift=state.drift if known else None, not_compared=left_out or ()), report)
     if snapshot is None or counts is None or not Seen(snapshot).reads_all("Pod"):
         return  # a ztunnel may be there that can't be seen
-    served = {pod.node for pod in snapshot.pods.values() if pod.labels.get("app") == "ztunnel" and not pod.completed}
+    served = {pod.node for pod in snapshot.ztunnels}
     for node in sorted(set(counts) - seen - served):
         words = ("no ztunnel runs here",)
         yield NodeState(node, "", "", None, None, counts[node], None, 0, None, None, None, words)

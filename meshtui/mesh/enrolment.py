@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from meshtui.model.enrolment import Capture, Enrolment, Evidence, Seen
+from meshtui.model.enrolment import SKEW, Capture, Enrolment, Evidence, Seen
 from meshtui.model.ids import Uid
 from meshtui.model.membership import is_half_captured, wants_capture, was_captured
 from meshtui.model.snapshot import GATEWAY_LABELS, Snapshot
@@ -27,18 +28,19 @@ _INDEPENDENT = (
     frozenset({Seen.PROBE}),
 )
 """Observations of one group have the same origin: two of them prove no more than one."""
-_OF_ZTUNNEL = frozenset(
-    {Seen.ANNOTATION_PENDING, Seen.ZTUNNEL_UP, Seen.ZTUNNEL_PENDING, Seen.ZTUNNEL_LACKS, Seen.HBONE_CONNECTION}
-)
+_OF_ZTUNNEL = frozenset({Seen.ZTUNNEL_UP, Seen.ZTUNNEL_PENDING, Seen.ZTUNNEL_LACKS, Seen.HBONE_CONNECTION})
 """Observations that hold until the next look, whatever is observed elsewhere."""
-_OF_PROBE = frozenset({Seen.PROBE, Seen.PROBE_REFUSED})
+_NOT_OF_LOGS = _OF_ZTUNNEL | {Seen.PROBE, Seen.PROBE_REFUSED, Seen.ANNOTATION_PENDING}
+_OF_NOW = frozenset({Seen.ZTUNNEL_UP, Seen.HBONE_CONNECTION, Seen.PROBE})
+"""Independent proofs of the moment of the look, or of a few minutes before."""
+_PENDING = "istio-cni's annotation says pending"
 
 
 def should_be_captured(snapshot: Snapshot, pod: Pod) -> bool:
     """Whether a pod's and its namespace's labels, or istio-cni's annotation, say that it is in the ambient mesh."""
     if pod.completed or pod.deleting or pod.host_network or pod.derived or pod.has_sidecar or pod.is_router:
         return False
-    if pod.labels.keys() & GATEWAY_LABELS or pod.labels.get("app") == "ztunnel":
+    if pod.labels.keys() & GATEWAY_LABELS or snapshot.is_ztunnel(pod):
         return False
     if was_captured(pod) or is_half_captured(pod):
         return True
@@ -77,12 +79,27 @@ def judge(evidence: Iterable[Evidence], *, young: bool = False) -> Enrolment:
     """The state that evidence shows. A ``young`` pod isn't called lost yet."""
     seen = tuple(evidence)
     kinds = {each.seen for each in seen}
+    if Seen.ANNOTATION_PENDING in kinds and _outlived(seen):
+        stale = f"{_PENDING}, and that is stale"
+        return Enrolment(
+            Capture.PROVEN,
+            tuple(replace(each, says=True, text=stale) if each.seen is Seen.ANNOTATION_PENDING else each for each in seen),
+        )
     if kinds & {Seen.ANNOTATION_PENDING, Seen.ZTUNNEL_PENDING}:
         return Enrolment(Capture.PENDING, seen)
     if any(not each.says for each in seen):
         return Enrolment(Capture.UNPROVEN if young else Capture.LOST, seen)
     proofs = sum(bool(kinds & group) for group in _INDEPENDENT)
     return Enrolment(Capture.PROVEN if proofs > 1 else Capture.UNPROVEN, seen)
+
+
+def _outlived(seen: Iterable[Evidence]) -> bool:
+    """Whether the pod is carried now, though its annotation still says pending: the annotation has no time.
+
+    Two observations of this moment say so, and nothing else says no. Access lines may be older than the annotation.
+    """
+    others = [each for each in seen if each.seen is not Seen.ANNOTATION_PENDING]
+    return all(each.says for each in others) and len({each.seen for each in others} & _OF_NOW) > 1
 
 
 def renewed(
@@ -95,15 +112,15 @@ def renewed(
         new = observed.get(pod.key) if pod is not None else None
         if pod is None or new is None:
             continue
-        kept = [each for each in enrolment.evidence if each.seen in _OF_ZTUNNEL]
-        others = [each for each in enrolment.evidence if each.seen not in _OF_ZTUNNEL | _OF_PROBE]
+        kept = [*_of_annotation(pod), *(each for each in enrolment.evidence if each.seen in _OF_ZTUNNEL)]
+        others = [each for each in enrolment.evidence if each.seen not in _NOT_OF_LOGS]
         found[uid] = judge([*kept, *_still(pod, [*others, new], now)], young=_is_young(pod, now))
     return found
 
 
 def _of_annotation(pod: Pod) -> Iterable[Evidence]:
     if is_half_captured(pod):
-        yield Evidence(Seen.ANNOTATION_PENDING, False, "istio-cni's annotation says pending", node=pod.node)
+        yield Evidence(Seen.ANNOTATION_PENDING, False, _PENDING, node=pod.node)
 
 
 def _of_node(pod: Pod, looks: Iterable[NodeLook]) -> Iterable[Evidence]:
@@ -142,14 +159,15 @@ def _waits_for_pods(snapshot: Snapshot, look: NodeLook) -> bool:
 def _still(pod: Pod, observed: Iterable[Evidence], now: datetime) -> list[Evidence]:
     """The observations of this pod that none of the other kind has followed: capture may be lost, and repaired.
 
-    A proof that is old shows nothing of now.
+    A proof that is old shows nothing of now, and one from a clock that is ahead doesn't show that it followed anything.
     """
     mine = [each for each in observed if each.at is None or pod.meta.created is None or each.at >= pod.meta.created]
-    proofs = [each.at for each in mine if each.says and each.at is not None]
+    proofs = [each.at for each in mine if each.says and each.at is not None and each.at <= now + SKEW]
     newest = max(proofs, default=None)
     old = now - _RECENT
     losses = [each for each in mine if not each.says and (newest is None or each.at is None or each.at > newest)]
-    return [*losses, *(each for each in mine if each.says and (each.at is None or each.at > old))]
+    kept = [*losses, *(each for each in mine if each.says and (each.at is None or each.at > old))]
+    return [replace(each, at=now) if each.at is not None and each.at > now + SKEW else each for each in kept]
 
 
 def _is_young(pod: Pod, now: datetime) -> bool:

@@ -84,8 +84,7 @@ def _network_allows(engine: Engine, source: Pod | None, destination: Pod | None)
 
 def _ztunnels_since(snapshot: Snapshot) -> dict[str, datetime | None]:
     """The nodes with a ready ztunnel, each with the time since when it has one: its container may have been restarted."""
-    pods = (pod for pod in snapshot.pods.values() if pod.labels.get("app") == "ztunnel" and pod.ready and not pod.completed)
-    since = [(pod.node, pod.ready_since or pod.meta.created) for pod in pods]
+    since = [(pod.node, pod.ready_since or pod.meta.created) for pod in snapshot.ztunnels if pod.ready]
     return dict(sorted(since, key=lambda one: str(one[1]), reverse=True))
 
 

@@ -41,6 +41,7 @@ def _same_modes(before: Snapshot, after: Snapshot) -> bool:
         and before.live == after.live
         and before.installation == after.installation
         and before.mesh.discovery == after.mesh.discovery
+        and before.carried_all_the_same == after.carried_all_the_same
     )
     return same and (after.live or before.has_istio == after.has_istio)
 

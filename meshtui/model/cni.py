@@ -24,7 +24,8 @@ class Cni:
     ``enforces``: whether NetworkPolicies are enforced at all. ``blocks_match_pods`` and ``blocks_match_nodes``: whether an
     ipBlock matches pods' and nodes' addresses. ``end_ports``, ``sctp``, ``named_ingress`` and ``named_egress``: whether a rule's
     port range, its SCTP ports, and the names of ports in ingress and egress rules mean what the API says; a name means the ports
-    of that name at the destination's own pod. ``leaves_open``: whether pods that no policy selects are open.
+    of that name at the destination's own pod. ``leaves_open``: whether pods that no policy selects are open. ``rejects``: whether
+    connections that a policy denies are refused, and not dropped.
 
     ``unread`` is why the CNI's own settings couldn't be read; the readings are then those of its defaults. ``why`` is how the CNI
     was determined: ``setting``, or what it was recognised by.
@@ -41,6 +42,7 @@ class Cni:
     named_ingress: bool | None = None
     named_egress: bool | None = None
     leaves_open: bool | None = True
+    rejects: bool | None = None
     unread: str = ""
     why: str = ""
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
+
+SKEW = timedelta(seconds=5)
+"""How far the clocks of nodes may be ahead of this machine's. What is dated later has an unknown time: at most now."""
 
 
 class Capture(StrEnum):
@@ -59,6 +62,11 @@ class Enrolment:
     def against(self) -> tuple[Evidence, ...]:
         """The observations that say that it isn't captured."""
         return tuple(each for each in self.evidence if not each.says)
+
+    @property
+    def outlived_annotation(self) -> bool:
+        """Whether the annotation said pending when this was judged; of a proven pod it is stale."""
+        return any(each.seen is Seen.ANNOTATION_PENDING for each in self.evidence)
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ from meshtui.model.workload import (
     ServiceAccount,
     Workload,
 )
+from meshtui.model.ztunnels import SYSTEM, has_label, is_ztunnel, trusted
 
 _CONTROL_PLANE = frozenset({"istiod", "ztunnel"})
 _TUNNEL = 15008
@@ -204,6 +205,8 @@ class Snapshot:
     """The data of the CNIs' ConfigMaps, by name (``meshtui.cni``)."""
     pod_cidrs: tuple[str, ...] = ()
     """The networks from which pods without an address get one, as the user says; empty: what the Nodes say counts."""
+    ztunnels_in: tuple[str, ...] = ()
+    """Further namespaces of ztunnels, as the user says."""
     enrolments: Mapping[Uid, Enrolment] = field(default_factory=dict)
     """What evidence says of the capture of pods (``meshtui.mesh.enrolment``); pods without an entry weren't looked at."""
     reading: Reading | None = None
@@ -251,6 +254,25 @@ class Snapshot:
         if self._derived.pod_by_ip is not None:
             return self._derived.pod_by_ip
         return {ip: pod for pod in self.pods.values() if not pod.host_network and not pod.completed for ip in pod.ips}
+
+    @cached_property
+    def ztunnel_namespaces(self) -> frozenset[str]:
+        """The namespaces in which a pod may be a ztunnel (``model.ztunnels``)."""
+        home = SYSTEM | {self.mesh.root_namespace}
+        pods = (pod for name in home for pod in self.pods_by_namespace.get(name, ()))
+        templates = (each.template for each in self.controllers.values() if each.meta.namespace in home)
+        istiods = [each.env for some in (pods, templates) for each in some if each.labels.get("app") == "istiod"]
+        return home | trusted(istiods) | set(self.ztunnels_in)
+
+    def is_ztunnel(self, pod: Pod) -> bool:
+        """Whether a pod is a ztunnel, and not just labelled like one (``model.ztunnels``)."""
+        return is_ztunnel(pod, self.ztunnel_namespaces)
+
+    @cached_property
+    def ztunnels(self) -> tuple[Pod, ...]:
+        """The ztunnels that haven't ended."""
+        pods = (pod for name in sorted(self.ztunnel_namespaces) for pod in self.pods_by_namespace.get(name, ()))
+        return tuple(pod for pod in pods if not pod.completed and self.is_ztunnel(pod))
 
     @cached_property
     def workloads(self) -> Mapping[ObjectRef, Workload]:
@@ -354,11 +376,18 @@ class Snapshot:
         found = {uid: (self.pods.get(uid), each) for uid, each in self.enrolments.items() if each.capture in _NOT_CARRIED}
         return {uid: _not_carried(pod, each) for uid, (pod, each) in found.items() if pod is not None}
 
+    @cached_property
+    def carried_all_the_same(self) -> frozenset[Uid]:
+        """The pods that ztunnel carries, by evidence, though istio-cni's annotation said and says pending."""
+        proven = (uid for uid, each in self.enrolments.items() if each.capture is Capture.PROVEN and each.outlived_annotation)
+        return frozenset(uid for uid in proven if uid in self.pods and is_half_captured(self.pods[uid]))
+
     def _doubt(self, pod: Pod) -> Reason | None:
         """Why nothing can be said about the traffic of a pod: it isn't captured, or only in part."""
         if pod.uid in self.uncaptured:
             return self.uncaptured[pod.uid]
-        return because(Code.CAPTURE_PENDING, pod=pod.key) if is_half_captured(pod) else None
+        waits = is_half_captured(pod) and pod.uid not in self.carried_all_the_same
+        return because(Code.CAPTURE_PENDING, pod=pod.key) if waits else None
 
     def mesh_modes_of(self, pod: Pod) -> tuple[MeshMode, ...]:
         """The modes that a pod may have: one, unless its labels leave it open."""
@@ -392,7 +421,7 @@ class Snapshot:
         if not self.live:
             open_ = namespace is not None and not namespace.known and self.has_istio
             return by_labels(pod, None if open_ else labels, self.installation)
-        if was_captured(pod):
+        if was_captured(pod) or pod.uid in self.carried_all_the_same:
             return Membership((MeshMode.AMBIENT,))
         wanted = wants_capture(pod, labels)
         return Membership((MeshMode.WANTED if wanted else MeshMode.NONE,))
@@ -468,7 +497,7 @@ def is_top(controller: Controller) -> bool:
 
 
 def _shows_ambient(labels: Mapping[str, str]) -> bool:
-    return labels.get(DATAPLANE_MODE) == "ambient" or labels.get("app") == "ztunnel"
+    return labels.get(DATAPLANE_MODE) == "ambient" or has_label(labels)
 
 
 def _shows_istio(pod: Pod) -> bool:

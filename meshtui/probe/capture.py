@@ -106,7 +106,12 @@ def plan_capture(engine: Engine, pods: Iterable[Pod], settings: Probe) -> Captur
         for asker, targets in asked.items()
         for first in range(0, len(targets), MOST_IN_ONE)
     ]
-    return CapturePlan(Plan(tuple(batches), seconds=longest_s(batches, settings)), by_id, left_out, hindered)
+    return CapturePlan(
+        Plan(tuple(batches), seconds=longest_s(batches, settings), ztunnels_in=engine.snapshot.ztunnel_namespaces),
+        by_id,
+        left_out,
+        hindered,
+    )
 
 
 def in_words(batch: Batch) -> str:
@@ -175,7 +180,9 @@ def _uncertain(asked: CapturePlan, pod: Pod, snapshot: Snapshot, at: datetime | 
         return "the pod has ended"
     if pod.key in asked.hindered:
         return f"{asked.hindered[pod.key]}, and some CNIs refuse what they don't let through"
-    for each in _ztunnels(snapshot, pod.node):
+    for each in snapshot.ztunnels:
+        if each.node != pod.node:
+            continue
         young = at is not None and each.meta.created is not None and at - each.meta.created < STARTS
         if young or each.deleting or not each.ready:
             return f"the ztunnel on {pod.node} starts or ends"
@@ -187,10 +194,6 @@ def _drops(asked: CapturePlan, pod: Pod, attempts: Sequence[Attempt]) -> str:
     if not attempts or attempts[-1].exit_code != TIMED_OUT:
         return ""
     return f": {asked.hindered.get(pod.key, 'something on the way drops it')}"
-
-
-def _ztunnels(snapshot: Snapshot, node: str) -> Iterator[Pod]:
-    return (p for p in snapshot.pods.values() if p.node == node and p.labels.get("app") == "ztunnel" and not p.completed)
 
 
 def _not_asked(snapshot: Snapshot, pod: Pod) -> str:

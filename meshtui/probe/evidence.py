@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from meshtui.logs.ztunnel import AccessLine
@@ -17,8 +18,8 @@ _SETTLE_S = 0.4
 class Evidence:
     """Reads the ztunnels' logs of one cluster. Logs that can't be read are ignored: there is no evidence then."""
 
-    def __init__(self, api: Api) -> None:
-        self._ztunnels = Ztunnels(api)
+    def __init__(self, api: Api, namespaces: Collection[str]) -> None:
+        self._ztunnels = Ztunnels(api, namespaces)
 
     async def about(self, pod: Pod, since: datetime) -> list[AccessLine]:
         """The access log lines since a moment whose source is a pod's address, sorted by time."""

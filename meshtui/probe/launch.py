@@ -114,7 +114,7 @@ class Launcher:
         observations = [self._tell(_refused(r.flow, r.predicted, r.reason)) for r in plan.refused]
         if plan.batches:
             await check_access(plan, self._writes)
-        evidence = Evidence(self._api)
+        evidence = Evidence(self._api, plan.ztunnels_in)
         try:
             owners = {namespace: await self._owner(namespace, confirmation) for namespace in plan.namespaces}
             async with asyncio.TaskGroup() as tasks:

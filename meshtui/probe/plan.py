@@ -18,6 +18,7 @@ from meshtui.model.reason import Code, because
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import UNKNOWN, Decision, Layer, Verdict
 from meshtui.model.workload import MeshMode, Pod
+from meshtui.model.ztunnels import SYSTEM
 from meshtui.probe.disturb import adopters, harm, selecting_in
 from meshtui.probe.protocols import PROTOCOLS, protocol_of
 
@@ -90,6 +91,8 @@ class Plan:
     refused: tuple[Refusal, ...] = ()
     warnings: tuple[str, ...] = ()
     seconds: int = 0
+    ztunnels_in: frozenset[str] = SYSTEM
+    """The namespaces of the ztunnels, whose logs are read."""
 
     @property
     def flows(self) -> int:
@@ -265,7 +268,7 @@ def _checked(
             kept.append(batch)
     seconds = longest_s(kept, settings) or (settings.attempt_timeout_s if external else 0)
     warnings = ("autoscalers that count pods by these labels see the probe pods while they run",) if kept else ()
-    return Plan(tuple(kept), tuple(external), tuple(refused), warnings, seconds)
+    return Plan(tuple(kept), tuple(external), tuple(refused), warnings, seconds, snapshot.ztunnel_namespaces)
 
 
 def longest_s(batches: Sequence[Batch], settings: Probe) -> int:

@@ -46,7 +46,8 @@ class Denials:
             from meshtui.sources.kubernetes.denials import DenialLog
             from meshtui.sources.kubernetes.log_stream import log_reader
 
-            self.log = DenialLog(log_reader(self._host.source), lambda: self._host.snapshot, self._changed, since_s)
+            source, clock = self._host.source, self._host.clock
+            self.log = DenialLog(log_reader(source), lambda: self._host.snapshot, self._changed, since_s, clock=clock)
             self._since = self._host.clock()
             self._tasks = [
                 self._host.in_background(self.log.run(), "denials"),
@@ -58,7 +59,8 @@ class Denials:
         from meshtui.sources.kubernetes.denials import DenialLog
         from meshtui.sources.kubernetes.log_stream import log_reader
 
-        log = self.log = DenialLog(log_reader(self._host.source), lambda: self._host.snapshot, since_s=since_s)
+        source, clock = self._host.source, self._host.clock
+        log = self.log = DenialLog(log_reader(source), lambda: self._host.snapshot, since_s=since_s, clock=clock)
         await log.read()
         await self.judge()
         return log

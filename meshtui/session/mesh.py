@@ -169,9 +169,9 @@ class MeshWatch:
         self.looking = True
         self._host.tell()
         try:
-            pods = self._host.snapshot.pods.values()
-            look = await look_at_mesh(self._host.api(), pods)
-            agents, _ = await agent_lines(self._host.api(), pods)
+            pods, namespaces = self._host.snapshot.pods.values(), self._host.snapshot.ztunnel_namespaces
+            look = await look_at_mesh(self._host.api(), pods, namespaces=namespaces)
+            agents, _ = await agent_lines(self._host.api(), pods, namespaces)
         except MeshtuiError as error:
             self.problem = str(error)
             return False
@@ -208,7 +208,7 @@ class MeshWatch:
 
 def _ready_ztunnels(snapshot: Snapshot) -> frozenset[Uid]:
     """The ztunnels, if all of them are ready; else none."""
-    pods = [pod for pod in snapshot.pods.values() if pod.labels.get("app") == "ztunnel" and not pod.completed]
+    pods = snapshot.ztunnels
     return frozenset(pod.uid for pod in pods) if all(pod.ready and not pod.deleting for pod in pods) else frozenset()
 
 

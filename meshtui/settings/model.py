@@ -134,6 +134,8 @@ class Mesh(_Group):
     """Look at the ztunnels from the start and every few minutes, instead of when the mesh pane is opened first."""
     interval_s: float = 300.0
     """The time between two looks, in seconds."""
+    ztunnel_namespaces: Words = ()
+    """Further namespaces in which the mesh's ztunnels run, if no istiod of the cluster says so (docs/guide/mesh.md)."""
 
 
 class Settings(_Group):

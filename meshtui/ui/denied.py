@@ -48,6 +48,7 @@ CAUSES = {
     Cause.CERTIFICATE: "certificate",
     Cause.STATE: "not known there",
     Cause.NOT_LISTENING: "nobody listens",
+    Cause.PROXY_CLOSED: "waypoint away",
     Cause.DRAINING: "draining",
     Cause.UNKNOWN: "unknown",
 }
@@ -84,6 +85,12 @@ def denied_cell(denied: Mapping[ObjectRef, DeniedCount] | None, ref: ObjectRef) 
     return Cell(f"{numbers} {spark(count.slots)}".rstrip(), BAD, short=numbers)
 
 
+def _what(each: JudgedDenial) -> tuple[str, str]:
+    """What happened, in a word with its tone: where a network policy may have refused it, no word of capture."""
+    refused = each.denial.kind is DenialKind.HBONE_CLOSED and each.cause is Cause.NETWORK_POLICY
+    return ("? refused", WARN) if refused else _KINDS[each.denial.kind]
+
+
 def group_of(each: JudgedDenial) -> str:
     """The text of a denial that stays the same while it is repeated. It identifies the denial, and is searched by the filter."""
     d = each.denial
@@ -118,7 +125,7 @@ def row_of(each: JudgedDenial, now: datetime) -> Row:
             Cell(str(d.destination or "unknown"), short=_short(str(d.destination or "unknown"))),
             Cell(str(d.port or "?")),
             Cell(CAUSES[each.cause], DIM if each.cause is Cause.UNKNOWN else ""),
-            Cell(*_KINDS[d.kind]),
+            Cell(*_what(each)),
             Cell(name if each.from_log or not each.decided_by else f"~ {name}", "" if each.from_log else DIM),
             Cell(word, tone, short=word[0]),
         ),
@@ -140,7 +147,7 @@ def about(each: JudgedDenial, now: datetime) -> Document:
     if each.agreement is Agreement.DISAGREES:
         sections.append(Section("", (line((f"{word}: {each.note}", BAD)),)))
     said: list[Line] = [
-        line((_KINDS[d.kind][0], BAD if d.kind.certain else WARN), f" ×{d.count}, says the {d.proxy}"),
+        line((_what(each)[0], BAD if d.kind.certain else WARN), f" ×{d.count}, says the {d.proxy}"),
         line("cause: ", (CAUSES[each.cause], DIM if each.cause is Cause.UNKNOWN else STRONG)),
         line(d.reason),
     ]

@@ -25,7 +25,9 @@ CLASSES = {
     None: ("✓ closed", OK),
     Failure.POLICY: ("✗ denied", BAD),
     Failure.HBONE_CLOSED: ("? not captured", WARN),  # as among the denials: its ztunnel may be away, too
+    Failure.PROXY_CLOSED: ("? proxy away", WARN),
     Failure.HBONE_SILENT: ("✗ no answer", BAD),
+    Failure.REFUSED: ("? refused", WARN),
     Failure.NOT_LISTENING: ("✗ refused", BAD),
     Failure.CERTIFICATE: ("✗ certificate", BAD),
     Failure.STATE: ("✗ not known", BAD),

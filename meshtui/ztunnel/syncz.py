@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -67,6 +67,7 @@ def _sent(type_url: str, resource: _Resource) -> Sent:
 def _time(text: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        found = found if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
     return found if found.tzinfo is not None and found.year > _ZERO_YEAR else None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from meshtui.model.meta import Meta
-from meshtui.model.workload import Pod
+from meshtui.model.workload import OwnerRef, Pod
 
 SUBPROTOCOL = "v4.channel.k8s.io"
 BINARY, TEXT, CONT, CLOSE, PING = 2, 1, 0, 8, 9
@@ -46,7 +46,8 @@ def pod(key, *, node="", app="ztunnel", created=None, image="istio/ztunnel:1.30.
     """A pod of the mesh."""
     namespace, _, name = key.partition("/")
     meta = Meta("Pod", namespace, name, f"uid-{name}", labels={"app": app, **(labels or {})}, created=created)
-    return Pod(meta, node=node, images=(image,), **more)
+    owners = (OwnerRef("DaemonSet", "ztunnel", "uid-set", controller=True),) if app == "ztunnel" else ()
+    return Pod(meta, node=node, images=(image,), **{"owners": owners, **more})
 
 
 @dataclass

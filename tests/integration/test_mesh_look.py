@@ -19,6 +19,7 @@ from tests.fakes.forwards import FakeApi, answer, forgetful, pod
 
 ADDRESS = "type.googleapis.com/istio.workload.Address"
 NODES = ("a", "b", "c")
+MESH = ("istio-system", "one", "two", "i", "other")
 ZTUNNELS = [pod(f"istio-system/ztunnel-{node}", node=node) for node in NODES]
 ISTIODS = [pod(f"istio-system/istiod-{number}", app="istiod", image="istio/pilot:1.30.1-distroless") for number in (1, 2)]
 PODS = [*ZTUNNELS, *ISTIODS]
@@ -56,7 +57,7 @@ async def looked(server, pods=PODS, *, request_s=5.0, **more):
     api = Api(Connection(server=server.url, tls=False, authorization=lambda: ""), Timeouts(request_s=request_s))
     try:
         async with asyncio.timeout(30):
-            return await look_at_mesh(api, pods, **more)
+            return await look_at_mesh(api, pods, namespaces=MESH, **more)
     finally:
         await api.close()
 
@@ -198,7 +199,7 @@ async def test_nobody_there():
     assert look.nodes == ()
     assert look.synced is None
     assert look.missing == (
-        "no ztunnel pod (label app=ztunnel) is there",
+        "no ztunnel pod (label app=ztunnel) is in the mesh's namespaces",
         "what istiod has sent (/debug/syncz): no istiod pod (label app=istiod) is there",
     )
 
@@ -209,6 +210,8 @@ async def test_nobody_there():
 def listed(name, namespace, node):
     obj = snapshots.pod(f"{namespace}/{name}", "10.0.0.1")
     obj["metadata"]["labels"] = {"app": name.partition("-")[0]}
+    owner = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "ztunnel", "uid": "z", "controller": True}
+    obj["metadata"]["ownerReferences"] = [owner]
     obj["spec"]["nodeName"] = node
     return obj
 
@@ -233,7 +236,12 @@ SCOPES = [
 
 @pytest.mark.parametrize(("roles", "nodes", "said"), SCOPES)
 async def test_without_a_snapshot_the_pods_are_listed_where_they_may_be(roles, nodes, said):
-    objects = [listed("ztunnel-a", "istio-system", "a"), listed("ztunnel-b", "other", "b"), listed("web", "shop", "c")]
+    objects = [
+        listed("ztunnel-a", "istio-system", "a"),
+        listed("ztunnel-b", "kube-system", "b"),
+        listed("ztunnel-c", "shop", "c"),
+        listed("web", "shop", "c"),
+    ]
     async with running_api([*objects, *roles]) as server:
         chosen = Settings(kubeconfig=str(server.kubeconfig), impersonate="eve")
         api = Api(connect(chosen), chosen.timeouts)

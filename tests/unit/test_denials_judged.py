@@ -5,13 +5,18 @@ from datetime import timedelta
 
 import pytest
 
+from meshtui.cni import named
 from meshtui.engine import Engine
 from meshtui.engine.explain.denials import Agreement, Cause, Times, count_by_object, judge_denial, newest_policy
 from meshtui.engine.path.references import parse_flow
+from meshtui.logs.rejections import ZtunnelReader
+from meshtui.logs.tally import Tally
+from meshtui.model.cni import UNKNOWN_CNI
 from meshtui.model.denial import WINDOW_S, Denial, DenialKind
 from meshtui.model.ids import ObjectRef
-from meshtui.model.verdict import Decider, Decision, Layer, Verdict
-from meshtui.ui.denied import about
+from meshtui.model.reason import Code, because
+from meshtui.model.verdict import Decider, Decision, Layer, Step, StepResult, Verdict
+from meshtui.ui.denied import about, row_of
 from tests.fakes.frozen import NOW, bookstore
 
 SNAPSHOT = bookstore()
@@ -159,6 +164,7 @@ STRICT = Decider(ObjectRef("PeerAuthentication", "inventory", "default"))
         (denial(to=SERVER, kind=DenialKind.FAILED, failure="certificate"), None, Cause.CERTIFICATE),
         (denial(to=SERVER, kind=DenialKind.FAILED, failure="state"), DROP, Cause.STATE),
         (denial(to=SERVER, kind=DenialKind.FAILED, failure="not_listening"), DENY, Cause.NOT_LISTENING),
+        (denial(to=SERVER, kind=DenialKind.FAILED, failure="proxy_closed"), None, Cause.PROXY_CLOSED),
         (denial(to=SERVER, kind=DenialKind.FAILED, failure="draining"), None, Cause.DRAINING),
         (denial(to=SERVER, kind=DenialKind.FAILED, failure="another"), None, Cause.UNKNOWN),
         (denial(to=SERVER, kind=DenialKind.HBONE_CLOSED), None, Cause.NOT_CAPTURED),
@@ -179,3 +185,78 @@ def test_every_kind_of_denial_has_words_on_screen():
     for kind in DenialKind:
         each = judged(denial(to=SERVER, kind=kind))
         assert about(each, NOW).sections
+
+
+def test_a_waypoint_that_refuses_its_tunnel_isn_t_a_pod_that_lost_its_capture():
+    line = (
+        "2026-11-25T15:03:24.986531Z\terror\taccess\tconnection complete\tsrc.addr=10.244.1.10:44882 "
+        'src.workload="web-1" src.namespace="shop" src.identity="spiffe://cluster.local/ns/shop/sa/web" '
+        'dst.addr=10.244.2.20:15008 dst.hbone_addr=10.96.0.21:80 dst.service="front.shop.svc.cluster.local" '
+        'dst.workload="waypoint-1" dst.namespace="shop" direction="outbound" bytes_sent=0 bytes_recv=0 duration="1ms" '
+        'error="io error: Connection refused (os error 111)"'
+    )
+    tally = Tally(10**7)
+    tally.add(ZtunnelReader().read(line), SNAPSHOT)
+    (one,) = tally.denials
+    assert one.reason.endswith(", at shop/waypoint-1")
+    for snapshot, cause in ((SNAPSHOT, Cause.UNKNOWN), (replace(SNAPSHOT, network_policies={}), Cause.PROXY_CLOSED)):
+        each = judge_denial(one, None, snapshot, Times())
+        assert each.cause is cause
+        assert "waypoint" in each.note
+        assert "captured" not in each.note
+
+
+KUBE_ROUTER, CALICO = named("kube-router"), named("calico")
+REFUSALS = [
+    pytest.param({"kind": DenialKind.HBONE_CLOSED}, Cause.NOT_CAPTURED, id="15008 of the pod"),
+    pytest.param({"kind": DenialKind.FAILED, "failure": "proxy_closed"}, Cause.PROXY_CLOSED, id="15008 of a waypoint"),
+    pytest.param({"kind": DenialKind.FAILED, "failure": "refused"}, Cause.NOT_LISTENING, id="the application's port"),
+]
+NOT_SURE = Verdict(Decision.UNKNOWN, "unknown", Layer.INGRESS_POLICY)
+
+
+def caused(changes, verdict, cni, **more):
+    return judge_denial(denial(to=SERVER, **changes), verdict, replace(SNAPSHOT, cni=cni, **more), Times())
+
+
+@pytest.mark.parametrize(("changes", "otherwise"), REFUSALS)
+def test_what_a_cni_refuses_that_refuses_is_a_network_policys_doing(changes, otherwise):
+    """kube-router, and k3s with it, ends a pod's chain with REJECT: who is denied reads ``Connection refused``."""
+    for cni in (KUBE_ROUTER, UNKNOWN_CNI):
+        each = caused(changes, DROP, cni)
+        assert (each.cause, each.agreement) == (Cause.NETWORK_POLICY, Agreement.AGREES)
+        assert each.decided_by == DROP.decided_by
+        assert "what a policy denies" in each.note
+        assert caused(changes, ENGINE.summarize(denial(to=SERVER).flow), cni).cause is otherwise
+
+
+@pytest.mark.parametrize(("changes", "_otherwise"), REFUSALS)
+def test_where_a_policy_should_have_dropped_it_the_cause_is_unknown(changes, _otherwise):
+    each = caused(changes, DROP, CALICO)
+    assert (each.cause, each.agreement, each.decided_by) == (Cause.UNKNOWN, Agreement.UNKNOWN, None)
+    assert "Calico isn't known to refuse what a policy denies" in each.note
+    assert "restart" not in each.note
+
+
+@pytest.mark.parametrize(("changes", "otherwise"), REFUSALS)
+def test_without_a_prediction_a_refusal_has_several_causes_if_there_are_policies(changes, otherwise):
+    for verdict in (None, NOT_SURE):
+        each = caused(changes, verdict, KUBE_ROUTER)
+        assert each.cause is Cause.UNKNOWN
+        assert each.note.startswith("it was refused: nobody listens ")
+        assert "or a network policy denies it" in each.note
+        assert caused(changes, verdict, KUBE_ROUTER, network_policies={}).cause is otherwise
+    lost = Step(Layer.ZTUNNEL, "ztunnel", StepResult.UNKNOWN, because(Code.CAPTURE_LOST, pod="x", seen="y"))
+    assert caused(changes, replace(NOT_SURE, steps=(lost,)), KUBE_ROUTER).cause is otherwise, "evidence shows it"
+
+
+def test_the_pod_itself_refuses_its_own_ztunnel_whatever_the_cni_does():
+    each = caused({"kind": DenialKind.FAILED, "failure": "not_listening"}, DROP, KUBE_ROUTER)
+    assert each.cause is Cause.NOT_LISTENING
+
+
+def test_a_row_says_nothing_of_capture_where_a_network_policy_refused_it():
+    refused = {"kind": DenialKind.HBONE_CLOSED}
+    words = [[cell.text for cell in row_of(caused(refused, verdict, KUBE_ROUTER), NOW).cells] for verdict in (DROP, DENY)]
+    assert ["? refused" in each for each in words] == [True, False]
+    assert ["? not captured" in each for each in words] == [False, True]

@@ -56,7 +56,7 @@ class Host:
 def host(monkeypatch):
     made = Host()
 
-    async def look(*_):
+    async def look(*_, **_more):
         return made.look()
 
     monkeypatch.setattr(mesh_look, "look_at_mesh", look)

@@ -81,7 +81,7 @@ def test_a_panic_without_an_end_swallows_only_some_lines():
             "connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008: deadline has elapsed",
             DenialKind.TIMED_OUT,
         ),
-        ("io error: Connection refused (os error 111)", DenialKind.HBONE_CLOSED),
+        ("io error: Connection refused (os error 111)", DenialKind.FAILED),
     ],
 )
 def test_through_a_waypoint_the_service_is_kept(error, kind):
@@ -98,8 +98,14 @@ def failed(error, **changes):
 @pytest.mark.parametrize(
     ("error", "changes", "failure"),
     [
-        ("io error: Connection refused (os error 111)", {"dst__addr": "10.0.2.10:8080", "dst__hbone_addr": ""}, "not_listening"),
+        ("io error: Connection refused (os error 111)", {"dst__addr": "10.0.2.10:8080", "dst__hbone_addr": ""}, "refused"),
         ("connection failed: Connection refused (os error 111)", {"direction": "inbound"}, "not_listening"),
+        ("io error: Connection refused (os error 111)", {}, "proxy_closed"),
+        (
+            "io error: Connection refused (os error 111)",
+            {"dst__hbone_addr": "10.0.2.30:8080", "dst__service": ""},
+            "proxy_closed",
+        ),
         ("io error: invalid peer certificate: UnknownIssuer", {}, "certificate"),
         ("identity error: signing gRPC error (Unknown error): x", {}, "certificate"),
         ("failed to fetch information about local workload: web.shop (web-1)", {}, "state"),

@@ -166,9 +166,9 @@ def _moment(text: str) -> datetime:
 
     try:
         found = datetime.fromisoformat(text)
-    except ValueError as error:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
         raise UsageError(f"{text!r} isn't a time", "write 2026-11-26T14:00:00Z") from error
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 COMMAND = command(

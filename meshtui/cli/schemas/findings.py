@@ -117,6 +117,7 @@ class DenialLine(Struct):
         "policy",
         "no_identity",
         "not_captured",
+        "proxy_closed",
         "network_policy",
         "no_answer",
         "certificate",

@@ -16,6 +16,7 @@ from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind, FlowEndpoint
 from meshtui.model.ids import ObjectRef, spiffe_id
 from meshtui.model.policy import AdminPolicy, AuthorizationPolicy, NetworkPolicy, PeerAuthentication, RequestAuthentication
+from meshtui.model.reason import Code
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.verdict import Decider, Decision, StepResult, Verdict
 from meshtui.model.workload import MeshMode
@@ -44,6 +45,8 @@ class Cause(Enum):
     NETWORK_POLICY = "network_policy"
     NOT_CAPTURED = "not_captured"
     """Nobody listens on HBONE's port of a pod that all of the API calls captured: it isn't, or its node's ztunnel is away."""
+    PROXY_CLOSED = "proxy_closed"
+    """Nobody listens on HBONE's port of the waypoint or gateway before the destination: its pod isn't ready, or ends."""
     NO_ANSWER = "no_answer"
     """Nobody answered on HBONE's port, and no policy of the network explains it: a node, a security group, a lost packet."""
     CERTIFICATE = "certificate"
@@ -59,10 +62,13 @@ class Cause(Enum):
 
 _OF_FAILURES = {cause.value: cause for cause in (Cause.CERTIFICATE, Cause.STATE, Cause.NOT_LISTENING, Cause.DRAINING)}
 """The causes that a line alone shows, by the class of its failure (``meshtui.logs.failures``)."""
+_REFUSALS = {"proxy_closed": Cause.PROXY_CLOSED, "refused": Cause.NOT_LISTENING}
+"""The causes of failures that a line calls refused, if no network policy explains them."""
 _ADVICE = {
     Cause.CERTIFICATE: "a certificate is missing, or isn't accepted: meshtui mesh certificates shows which",
     Cause.STATE: "its ztunnel doesn't know the pod: meshtui mesh drift shows what it has; a pod that just started needs a moment",
     Cause.NOT_LISTENING: "the application doesn't listen on that port: the mesh let it through",
+    Cause.PROXY_CLOSED: f"the waypoint or gateway before it doesn't listen on {HBONE_PORT}: its pod isn't ready, or ends",
     Cause.DRAINING: "the pod or its ztunnel was ending, and closed what was open",
 }
 """What a cause means, and what to look at next."""
@@ -111,12 +117,14 @@ class Times:
 def judge_denial(denial: Denial, verdict: Verdict | None, snapshot: Snapshot, times: Times) -> JudgedDenial:
     """Compare a denial with the verdict on its flow."""
     agreement, note = _compare(denial, verdict, snapshot, times)
-    cause = _cause(denial, snapshot, agreement)
+    cause = _cause(denial, snapshot, agreement, verdict)
     if cause is Cause.NO_IDENTITY:
         note = "its source is captured, but came without an identity: no certificate at that time, or its redirection is lost"
-    if denial.kind is DenialKind.HBONE_CLOSED:
+    if _is_refusal(denial) and not _network_allows(verdict, snapshot):
+        note = _refused(denial, verdict, snapshot, agreement, note)
+    elif denial.kind is DenialKind.HBONE_CLOSED:
         note = _closed(verdict)
-    if denial.kind is DenialKind.FAILED:
+    elif denial.kind is DenialKind.FAILED:
         note = _ADVICE.get(cause, "")
     if denial.named is not None:
         return JudgedDenial(denial, verdict, agreement, denial.named, from_log=True, note=note, cause=cause)
@@ -124,11 +132,13 @@ def judge_denial(denial: Denial, verdict: Verdict | None, snapshot: Snapshot, ti
     return JudgedDenial(denial, verdict, agreement, predicted, from_log=False, note=note, cause=cause)
 
 
-def _cause(denial: Denial, snapshot: Snapshot, agreement: Agreement) -> Cause:
+def _cause(denial: Denial, snapshot: Snapshot, agreement: Agreement, verdict: Verdict | None) -> Cause:
     """The cause of a denial. Without an identity no rule for one matches (istio/ztunnel issue 1686)."""
     agrees = agreement is Agreement.AGREES
+    if _is_refusal(denial) and not _network_allows(verdict, snapshot):
+        return Cause.NETWORK_POLICY if agrees else Cause.UNKNOWN
     if denial.kind is DenialKind.FAILED:
-        return _OF_FAILURES.get(denial.failure, Cause.UNKNOWN)
+        return _REFUSALS.get(denial.failure) or _OF_FAILURES.get(denial.failure, Cause.UNKNOWN)
     if denial.kind is DenialKind.TIMED_OUT:
         return Cause.NETWORK_POLICY if agrees else Cause.NO_ANSWER
     if denial.kind is DenialKind.HBONE_CLOSED:
@@ -138,6 +148,39 @@ def _cause(denial: Denial, snapshot: Snapshot, agreement: Agreement) -> Cause:
         return Cause.NO_IDENTITY
     said = denial.named is not None or denial.kind is DenialKind.POLICY_CHANGE
     return Cause.POLICY if agrees or said else Cause.UNKNOWN
+
+
+def _is_refusal(denial: Denial) -> bool:
+    """Whether a port refused the connection, or the CNI before it: some CNIs refuse what a policy denies (``Cni.rejects``)."""
+    return denial.kind is DenialKind.HBONE_CLOSED or (denial.kind is DenialKind.FAILED and denial.failure in _REFUSALS)
+
+
+def _network_allows(verdict: Verdict | None, snapshot: Snapshot) -> bool:
+    """Whether it is known that no network policy explains a refusal."""
+    if not (snapshot.network_policies or snapshot.admin_policies or snapshot.foreign) and snapshot.lists_all("NetworkPolicy"):
+        return True
+    if verdict is None or _network_denies(verdict):
+        return False
+    unknown = [each for each in _verdicts(verdict) if each.decision is Decision.UNKNOWN]
+    # if evidence shows that the pod isn't captured, that is the reason
+    return all(any(step.reason.code is Code.CAPTURE_LOST for step in each.steps) for each in unknown)
+
+
+def _network_denies(verdict: Verdict) -> bool:
+    return any(each.decision is Decision.DENY and each.layer in NETWORK_LAYERS for each in _verdicts(verdict))
+
+
+def _refused(denial: Denial, verdict: Verdict | None, snapshot: Snapshot, agreement: Agreement, why: str) -> str:
+    """What is known of a refusal that a network policy may explain; ``why`` is why the prediction isn't known."""
+    if verdict is None or not _network_denies(verdict):
+        where = "at the waypoint or gateway before it" if _REFUSALS.get(denial.failure) is Cause.PROXY_CLOSED else "there"
+        return f"it was refused: nobody listens {where}, or a network policy denies it{f' ({why})' if why else ''}"
+    by, cni = _decider(verdict), snapshot.cni.title or "the CNI, which isn't known,"
+    name = str(by.ref) if by else "a network policy"
+    if agreement is Agreement.AGREES:
+        return f"{name} denies it, and {cni} {'refuses' if snapshot.cni.rejects else 'may refuse'} what a policy denies"
+    words = f"{name} denies it, says the prediction; {cni} isn't known to refuse what a policy denies"
+    return f"{words} ({why})" if why else words
 
 
 def _closed(verdict: Verdict | None) -> str:
@@ -173,10 +216,16 @@ def _compare(denial: Denial, verdict: Verdict | None, snapshot: Snapshot, times:
     if denial.kind is DenialKind.TIMED_OUT:
         return _compare_timeout(verdict)
     if denial.kind in {DenialKind.HBONE_CLOSED, DenialKind.FAILED}:
-        return Agreement.UNKNOWN, ""  # no policy closes the port of a tunnel, or makes a certificate missing
+        return _compare_failure(denial, verdict, snapshot), ""
     if verdict.decision is Decision.ALLOW:
         return _denied_all_the_same(denial, times)
     return _compare_deciders(denial, verdict)
+
+
+def _compare_failure(denial: Denial, verdict: Verdict, snapshot: Snapshot) -> Agreement:
+    """No policy makes a certificate missing, but a CNI may refuse what a policy denies; one that isn't known, too."""
+    refuses = snapshot.cni.rejects or not snapshot.cni.name
+    return Agreement.AGREES if _is_refusal(denial) and _network_denies(verdict) and refuses else Agreement.UNKNOWN
 
 
 def _denied_all_the_same(denial: Denial, times: Times) -> tuple[Agreement, str]:

@@ -102,6 +102,7 @@ def _shape(snapshot: Snapshot) -> tuple[object, ...]:
         snapshot.pod_cidrs,
         snapshot.installation,
         snapshot.uncaptured,
+        snapshot.carried_all_the_same,
         snapshot.unlabelled and (snapshot.unlabelled, snapshot.has_istio),
         switches_of(snapshot),
         *(dict(getattr(snapshot, name)) for name in _EVERYBODYS),

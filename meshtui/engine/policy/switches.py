@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.workload import Controller
+from meshtui.model.ztunnels import has_label
 
 _ALLOW_WAYPOINTS = "PILOT_AUTO_ALLOW_WAYPOINT_POLICY"
 _SCOPES_GATEWAYS = "PILOT_SCOPE_GATEWAY_TO_NAMESPACE"
@@ -47,7 +48,8 @@ def switches_of(snapshot: Snapshot) -> Switches:
 
 
 def _enforced(snapshot: Snapshot) -> bool | None:
-    ztunnels = [c for c in snapshot.controllers.values() if c.template.labels.get("app") == "ztunnel"]
+    named = (c for c in snapshot.controllers.values() if c.meta.kind == "DaemonSet" and has_label(c.template.labels))
+    ztunnels = [each for each in named if each.meta.namespace in snapshot.ztunnel_namespaces]
     versions = [version for ztunnel in ztunnels for version in _versions(ztunnel)]
     if not versions or len(versions) < len(ztunnels):
         return None

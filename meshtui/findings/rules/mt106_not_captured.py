@@ -9,10 +9,9 @@ from meshtui.findings.base import MESH, Found, Rule
 from meshtui.findings.context import Context
 from meshtui.model.finding import Severity
 from meshtui.model.membership import is_half_captured, was_captured
-from meshtui.model.workload import MeshMode, Pod
+from meshtui.model.workload import MeshMode
 
 _PLAINTEXT = "they speak plaintext, have no identity, and no AuthorizationPolicy protects them; a restart may capture them"
-_ZTUNNEL = ("app", "ztunnel")
 _MEANT = {MeshMode.WANTED, MeshMode.AMBIENT}
 
 
@@ -24,7 +23,8 @@ def _look(context: Context) -> Iterator[Found]:
     dark = context.once(_nodes_without_ztunnel)
     for workload, pods in context.workloads:
         found = partial(Found, (workload.ref,), flows=0)
-        wanted = [p for p in pods if p.ready and context.snapshot.mesh_mode(p) is MeshMode.WANTED and not _is_ztunnel(p)]
+        wanted = [p for p in pods if p.ready and context.snapshot.mesh_mode(p) is MeshMode.WANTED]
+        wanted = [p for p in wanted if not context.snapshot.is_ztunnel(p)]
         half = [p for p in pods if p.ready and is_half_captured(p) and context.snapshot.mesh_mode(p) in _MEANT]
         if half and MESH in context.evidence:
             continue  # MT507 reports them
@@ -48,14 +48,10 @@ def _look(context: Context) -> Iterator[Found]:
 
 def _nodes_without_ztunnel(context: Context) -> Iterator[str]:
     """The nodes of captured pods without a ready ztunnel, if ztunnels are seen at all; known of live clusters only."""
-    proxies = [p for p in context.running if _is_ztunnel(p)] if context.snapshot.live else []
+    proxies = [p for p in context.running if context.snapshot.is_ztunnel(p)] if context.snapshot.live else []
     ready = {p.node for p in proxies if p.ready}
     if ready:
         yield from {p.node for p in context.running if p.node and was_captured(p)} - ready
-
-
-def _is_ztunnel(pod: Pod) -> bool:
-    return pod.labels.get(_ZTUNNEL[0]) == _ZTUNNEL[1]
 
 
 RULE = Rule("MT106", "not captured", Severity.WARNING, _look, partial=True, breaks=True)

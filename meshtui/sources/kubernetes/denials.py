@@ -11,7 +11,7 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from meshtui.logs.captured import captured_of
@@ -19,6 +19,7 @@ from meshtui.logs.envoy import Unreadable
 from meshtui.logs.rejections import EnvoyReader, ZtunnelReader, read_line
 from meshtui.logs.tally import Tally
 from meshtui.model.denial import WINDOW_S, Denial, LogState
+from meshtui.model.enrolment import SKEW
 from meshtui.model.errors import ForbiddenError, MeshtuiError
 from meshtui.model.ids import Uid
 from meshtui.model.redact import redact
@@ -41,6 +42,7 @@ _MOST_CAPTURED = 50_000
 """Maximum number of pods of which it is remembered that a log shows them to be captured."""
 _TELL_S = 0.25
 _WAITS_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_NEVER = datetime(9999, 1, 1, tzinfo=UTC)
 _GATEWAY_CLASS = "gateway.istio.io/managed"
 _WAYPOINT = "istio.io-mesh-controller"
 
@@ -52,7 +54,7 @@ def role_of(snapshot: Snapshot, pod: Pod) -> str:
     """The proxy that a pod is: ``ztunnel``, ``waypoint``, ``gateway``, or empty. Ended pods count as none."""
     if pod.completed or pod.derived:
         return ""
-    if pod.labels.get("app") == "ztunnel":
+    if snapshot.is_ztunnel(pod):
         return "ztunnel"
     if snapshot.mesh_mode(pod) is MeshMode.GATEWAY:
         return "waypoint" if pod.labels.get(_GATEWAY_CLASS) == _WAYPOINT else "gateway"
@@ -60,7 +62,10 @@ def role_of(snapshot: Snapshot, pod: Pod) -> str:
 
 
 class DenialLog:
-    """The denials of one cluster. ``changed`` is called after changes, at most four times a second."""
+    """The denials of one cluster. ``changed`` is called after changes, at most four times a second.
+
+    ``clock`` is this machine's: a line of a node whose clock is ahead shows a pod's capture when it is read, and not later.
+    """
 
     def __init__(
         self,
@@ -69,12 +74,14 @@ class DenialLog:
         changed: Callable[[], None] = lambda: None,
         since_s: int = WINDOW_S,
         retry_s: tuple[float, ...] = _WAITS_S,
+        clock: Callable[[], datetime] | None = None,
     ) -> None:
         self._read = read
         self._snapshot = snapshot
         self._changed = changed
         self._since_s = since_s
         self._retry_s = retry_s
+        self._clock = clock
         self._tally = Tally(since_s)
         self._logs: dict[Uid, LogState] = {}
         self._tasks: dict[Uid, asyncio.Task[None]] = {}
@@ -139,7 +146,7 @@ class DenialLog:
             found.append(f"the ztunnels can't be found: {pods.message}")
         elif not any(log.role == "ztunnel" for log in self._logs.values()) and pods.status is not KindStatus.LOADING:
             scope = f"; only namespace {pods.scope} may be listed: missing verb: list pods" if pods.scope else ""
-            found.append(f"no ztunnel pod (label app=ztunnel) is there{scope}")
+            found.append(f"no ztunnel pod (label app=ztunnel) is in the mesh's namespaces{scope}")
         by_words: dict[str, list[str]] = {}
         for log in self._logs.values():
             if log.problem:
@@ -238,7 +245,7 @@ class DenialLog:
 
     async def _read_back(self, pod: Pod, reader: Reader, position: Position) -> None:
         async with self._limit:
-            await self._read_once(pod, reader, position, follow=False)
+            await self._read_once(pod, reader, position, follow=False, back=True)
         log = self._logs.get(pod.uid)
         if log is not None and log.lines >= TAIL:
             self._set(pod, cut=True)
@@ -259,16 +266,17 @@ class DenialLog:
             self._logs[uid] = LogState(pod.key, pod.node, role)
         await asyncio.gather(*(one(pod, role) for pod, role in wanted.values()))
 
-    async def _read_once(self, pod: Pod, reader: Reader, position: Position, *, follow: bool) -> None:
+    async def _read_once(self, pod: Pod, reader: Reader, position: Position, *, follow: bool, back: bool = False) -> None:
         async for lines in self._read(pod, position, follow):
             self._set(pod, problem="", forbidden=False, reading=True)
-            await self._take(pod, reader, position, lines)
+            await self._take(pod, reader, position, lines, back=back)
 
-    async def _take(self, pod: Pod, reader: Reader, position: Position, lines: list[bytes]) -> None:
+    async def _take(self, pod: Pod, reader: Reader, position: Position, lines: list[bytes], *, back: bool) -> None:
         """Process lines of one log at a time, and yield to the event loop after each time slice."""
         async with self._turn:
             snapshot, counted, bad, sample, found = self._snapshot(), 0, 0, "", False
             until, of_ztunnel = time.perf_counter() + _SLICE_S, isinstance(reader, ZtunnelReader)
+            now = self._clock() if self._clock is not None else _NEVER
             for number, raw in enumerate(lines):
                 fresh = position.fresh(raw)
                 if fresh is None:
@@ -282,7 +290,7 @@ class DenialLog:
                     self._tally.add(seen, snapshot)
                     found = True
                 elif of_ztunnel:
-                    self._note_captured(text)
+                    self._note_captured(text, now, back=back)
                 if number % 16 == 15 and time.perf_counter() >= until:
                     await asyncio.sleep(0)
                     until = time.perf_counter() + _SLICE_S
@@ -295,12 +303,15 @@ class DenialLog:
         if found or bad:
             self._tell()
 
-    def _note_captured(self, text: str) -> None:
-        """Remember the pod that a line shows to be captured."""
+    def _note_captured(self, text: str, now: datetime, *, back: bool) -> None:
+        """Remember the pod that a line shows to be captured.
+
+        A line from a clock that is ahead is of now, or, of a log that is read back, of any time: then it shows nothing.
+        """
         seen = captured_of(text)
-        if seen is None:
+        if seen is None or (back and seen[1] > now + SKEW):
             return
-        pod, at = seen
+        pod, at = seen[0], now if seen[1] > now + SKEW else seen[1]
         before = self._captured.get(pod)
         if before is None or at > before:
             self._captured[pod] = at

@@ -255,6 +255,7 @@ class LiveSource:
             taken_at=seen,
             cni_config=dict(self._cni_config),
             pod_cidrs=self._pod_cidrs,
+            ztunnels_in=self._settings.mesh.ztunnel_namespaces,
         )
         return replace(made, cni=self._cni(made))
 

@@ -17,6 +17,7 @@ from meshtui.kinds import KINDS
 from meshtui.model.errors import ForbiddenError, MeshtuiError
 from meshtui.model.redact import redact
 from meshtui.model.workload import Pod
+from meshtui.model.ztunnels import SYSTEM, is_ztunnel
 from meshtui.sources.kubernetes.api import AnswerError, Api, segment
 from meshtui.sources.kubernetes.bounded import ConnectionLostError, NonsenseError
 from meshtui.sources.kubernetes.forward import config_dump, syncz
@@ -47,18 +48,24 @@ T = TypeVar("T")
 
 
 async def look_at_mesh(
-    api: Api, pods: Iterable[Pod] | None = None, *, nodes: Collection[str] | None = None, progress: Progress | None = None
+    api: Api,
+    pods: Iterable[Pod] | None = None,
+    *,
+    namespaces: Collection[str] = SYSTEM,
+    nodes: Collection[str] | None = None,
+    progress: Progress | None = None,
 ) -> MeshLook:
     """Look at the ztunnels of all nodes, or of ``nodes``, and ask each istiod what it has sent to them.
 
-    ``pods`` are those of a Snapshot, of which the mesh's own are picked; None: they are listed. Raises no error of the cluster.
+    ``pods`` are those of a Snapshot, of which the mesh's own are picked; None: they are listed. ``namespaces`` are those in
+    which a pod may be a ztunnel (``Snapshot.ztunnel_namespaces``). Raises no error of the cluster.
     """
     at, missing = datetime.now(UTC), list[str]()
     found = await _listed(api, missing) if pods is None else list(pods)
-    ztunnels = _one_for_each_node(pod for pod in found if pod.labels.get("app") == _ZTUNNEL)
+    ztunnels = _one_for_each_node(pod for pod in found if is_ztunnel(pod, namespaces))
     istiods = sorted((pod for pod in found if _is_running_istiod(pod)), key=lambda pod: pod.key)
     if not ztunnels and not missing:
-        missing.append("no ztunnel pod (label app=ztunnel) is there")
+        missing.append("no ztunnel pod (label app=ztunnel) is in the mesh's namespaces")
     wanted = sorted(ztunnels if nodes is None else set(nodes))
     asked = [ztunnels[node] for node in wanted if node in ztunnels]
     may = await rights(api, (pod.namespace for pod in asked), (pod.namespace for pod in istiods))

@@ -10,6 +10,7 @@ from meshtui.kinds import KINDS
 from meshtui.logs.ztunnel import AccessLine, parse_access_line
 from meshtui.model.errors import ClusterError
 from meshtui.model.workload import Pod
+from meshtui.model.ztunnels import is_ztunnel
 from meshtui.sources.kubernetes.api import Api, segment
 from meshtui.sources.kubernetes.listing import read_list
 
@@ -17,10 +18,11 @@ _TAIL = "2000"
 
 
 class Ztunnels:
-    """Reads the ztunnels' logs. ``problem`` says why some of them couldn't be read, or is empty."""
+    """Reads the ztunnels' logs, in the mesh's namespaces. ``problem`` says why some of them couldn't be read, or is empty."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, namespaces: Collection[str]) -> None:
         self._api = api
+        self._namespaces = namespaces
         self._pods: list[Pod] | None = None
         self._refused: set[str] = set()
         self.problem = ""
@@ -46,7 +48,8 @@ class Ztunnels:
     async def _known(self) -> list[Pod]:
         if self._pods is None:
             try:
-                self._pods = await read_list(self._api, KINDS["Pod"], {"labelSelector": "app=ztunnel"})
+                found = await read_list(self._api, KINDS["Pod"], {"labelSelector": "app=ztunnel"})
+                self._pods = [pod for pod in found if is_ztunnel(pod, self._namespaces)]
             except ClusterError as error:
                 self.problem = str(error)
                 self._pods = []

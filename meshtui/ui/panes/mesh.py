@@ -55,7 +55,7 @@ def _states(session: Session) -> list[NodeState]:
     if not snapshot.live:
         return []
     counts = supposed(snapshot)
-    ztunnels = {pod.node: pod for pod in snapshot.pods.values() if _is_ztunnel(pod)}
+    ztunnels = {pod.node: pod for pod in snapshot.ztunnels}
     nodes = sorted({*counts, *ztunnels} if Seen(snapshot).reads_all("Pod") else ztunnels)  # else one may be there unseen
     return [_unseen(node, ztunnels.get(node), counts[node]) for node in nodes]
 
@@ -65,10 +65,6 @@ def _unseen(node: str, ztunnel: Pod | None, supposed: int) -> NodeState:
     key, ready = (ztunnel.key, ztunnel.ready) if ztunnel is not None else ("", None)
     problems = () if ztunnel is not None else ("no ztunnel runs here",)
     return NodeState(node, key, tag, ready, None, supposed, None, 0, None, None, None, problems)
-
-
-def _is_ztunnel(pod: Pod) -> bool:
-    return pod.labels.get("app") == "ztunnel" and not pod.completed
 
 
 def _rows(view: View) -> list[Row]:

@@ -13,6 +13,9 @@ REDIRECTED = {"ambient.istio.io/redirection": "enabled"}
 INJECTED = {"sidecar.istio.io/status": '{"containers":["istio-proxy"]}'}
 BOTH = namespace("shop", **{AMBIENT: "ambient", "istio-injection": "enabled"})
 MESH = ambient("shop")
+DAEMON_SET = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "ztunnel", "uid": "z", "controller": True}
+OF_DAEMON_SET = {"labels": {"app": "ztunnel"}, "ownerReferences": [DAEMON_SET]}
+ZTUNNEL = [pod("istio-system/ztunnel-a", "10.0.9.9", metadata={**OF_DAEMON_SET, "resourceVersion": "7"})]
 
 
 def app(name="web", labels=None, annotations=None, ip="10.0.0.2", sidecar=False, **metadata):
@@ -131,7 +134,13 @@ ROWS = [
     ),
     ("IST0103 a dumped pod without the annotation", "MT106", [MESH, app(resourceVersion="7")], True),
     ("IST0103 a dumped pod with it", "MT106", [MESH, app(resourceVersion="7", annotations=REDIRECTED)], False),
-    ("IST0103 ztunnel itself is never captured", "MT106", [MESH, app(resourceVersion="7", labels={"app": "ztunnel"})], False),
+    ("IST0103 ztunnel itself is never captured", "MT106", [ambient("istio-system"), *ZTUNNEL], False),
+    (
+        "IST0103 a pod that is just labelled like ztunnel",
+        "MT106",
+        [MESH, app(resourceVersion="7", labels={"app": "ztunnel"})],
+        True,
+    ),
     ("IST0103 a manifest says nothing of it", "MT106", [MESH, app()], False),
     ("IST0103 a dumped pod that has no address yet", "MT106", [MESH, app(resourceVersion="7", ip="")], False),
     (
@@ -241,7 +250,10 @@ def test_a_policy_on_pods_of_which_it_is_not_known_whether_they_are_in_the_mesh(
 def test_a_captured_pod_on_a_node_without_a_ready_ztunnel():
     ready = {"phase": "Running", "podIPs": [{"ip": "10.0.9.9"}], "conditions": [{"type": "Ready", "status": "True"}]}
     proxies = [
-        pod(f"istio-system/ztunnel-{node}", "10.0.9.9", labels={"app": "ztunnel"}, node=node, status=ready) for node in ("a", "b")
+        pod(
+            f"istio-system/ztunnel-{node}", "10.0.9.9", labels={"app": "ztunnel"}, node=node, status=ready, metadata=OF_DAEMON_SET
+        )
+        for node in ("a", "b")
     ]
     captured = pod(
         "shop/web", "10.0.0.2", [8080], node="b", metadata={"annotations": REDIRECTED, "resourceVersion": "7"}, status=ready

@@ -12,12 +12,14 @@ from meshtui.engine.explain.wording import in_words as reason_in_words
 from meshtui.engine.matrix.matrix import Matrix
 from meshtui.logs.rejections import ZtunnelReader
 from meshtui.logs.tally import Tally
-from meshtui.mesh.enrolment import enrolments, judge, should_be_captured
+from meshtui.mesh.enrolment import enrolments, judge, renewed, should_be_captured
 from meshtui.mesh.observed import observed_in_logs
+from meshtui.model.carry import carry
 from meshtui.model.denial import Denial, DenialKind
 from meshtui.model.enrolment import Capture, Enrolment, Evidence, Seen
 from meshtui.model.membership import Installation
 from meshtui.model.verdict import Decision
+from meshtui.model.workload import MeshMode
 from meshtui.ztunnel.look import Readiness
 from tests.fakes import snapshots
 from tests.fakes.snapshots import snapshot_of
@@ -56,7 +58,8 @@ def pod(name, *, redirection="enabled", created=OLD, node="a", **more):
 
 def ztunnel(node="a", ready="True", created=OLD):
     found = pod(f"ztunnel-{node}", redirection="", node=node, created=created)
-    found["metadata"]["labels"] = {"app": "ztunnel"}
+    of = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": "ztunnel", "uid": "z", "controller": True}
+    found["metadata"] |= {"namespace": "istio-system", "labels": {"app": "ztunnel"}, "ownerReferences": [of]}
     found["status"]["conditions"][0]["status"] = ready
     return found
 
@@ -100,9 +103,7 @@ def test_a_ztunnel_that_waits_for_the_agent_lacks_nobody():
 
 def test_a_ztunnel_that_is_not_ready_yet_lacks_nobody_where_its_readiness_may_not_be_asked():
     for ready, state in (("False", Capture.UNPROVEN), ("True", Capture.LOST)):
-        proxy = ztunnel(ready=ready)
-        proxy["metadata"]["namespace"] = "istio-system"
-        assert state_of(cluster(pod("web"), proxy), look_of(dump())) == {"web": state}
+        assert state_of(cluster(pod("web"), ztunnel(ready=ready)), look_of(dump())) == {"web": state}
 
 
 def test_a_pod_without_an_address_has_no_network_that_could_be_captured():
@@ -163,6 +164,59 @@ def test_a_later_proof_ends_an_earlier_loss_and_not_the_other_way_round():
     assert state_of(cluster(pod("web")), look, {"shop/web": [REFUSED, earlier]}) == {"web": Capture.LOST}
 
 
+@pytest.mark.parametrize("ahead", [timedelta(seconds=6), timedelta(minutes=5), timedelta(hours=5)])
+def test_a_proof_from_a_clock_that_is_ahead_hides_no_loss(ahead):
+    look = look_of(dump(pods=[("Pod/shop/web", "shop", "web", "web")]))
+    future = replace(LINE, at=NOW + ahead)
+    for lost in (replace(REFUSED, at=NOW - timedelta(seconds=30)), REFUSED):
+        found = enrolments(cluster(pod("web")), look, {"shop/web": [future, lost]}, NOW)["Pod/shop/web"]
+        assert found.capture is Capture.LOST
+        assert all(each.at <= NOW for each in found.evidence)
+    assert state_of(cluster(pod("web")), look, {"shop/web": [future]}) == {"web": Capture.PROVEN}
+    assert state_of(cluster(pod("web")), look, {"shop/web": [replace(REFUSED, at=NOW + ahead), LINE]}) == {"web": Capture.LOST}
+
+
+PENDING = pod("web", redirection="pending")
+CARRIED = [("Pod/shop/web", "shop", "web", "web")]
+TLS = Evidence(Seen.PROBE, True, "answers with TLS", NOW, "a")
+
+
+@pytest.mark.parametrize(
+    ("observed", "state"),
+    [
+        ([], Capture.PENDING),
+        ([LINE], Capture.PENDING),  # it may be older than the annotation
+        ([TLS], Capture.PROVEN),
+        ([TLS, replace(REFUSED, at=NOW + timedelta(seconds=1))], Capture.PENDING),
+    ],
+    ids=["the ztunnel alone", "a line", "TLS", "TLS and a refusal"],
+)
+def test_an_annotation_that_says_pending_is_stale_if_two_observations_of_now_say_otherwise(observed, state):
+    snapshot = cluster(PENDING, pod("catalog"))
+    found = enrolments(snapshot, look_of(dump(pods=CARRIED)), {"shop/web": observed}, NOW)["Pod/shop/web"]
+    assert found.capture is state
+    said = next(each for each in found.evidence if each.seen is Seen.ANNOTATION_PENDING)
+    assert ("stale" in said.text, said.says) == (state is Capture.PROVEN, state is Capture.PROVEN)
+
+
+def test_what_the_ztunnel_says_of_a_pending_proxy_is_not_outvoted():
+    look = look_of(dump(pods=[(*CARRIED[0], "Pending")]))
+    for each in (PENDING, pod("web")):
+        assert state_of(cluster(each), look, {"shop/web": [TLS, LINE]}) == {"web": Capture.PENDING}
+
+
+def test_a_probe_ends_a_stale_annotation_and_an_older_look_without_it_does_not():
+    snapshot = cluster(PENDING)
+    look = look_of(dump(pods=CARRIED))
+    known = enrolments(snapshot, look, {}, NOW)
+    proven = renewed(known, snapshot, {"shop/web": TLS}, NOW)
+    assert proven["Pod/shop/web"].capture is Capture.PROVEN
+    refused = renewed(proven, snapshot, {"shop/web": Evidence(Seen.PROBE_REFUSED, False, "refuses", NOW, "a")}, NOW)
+    assert refused["Pod/shop/web"].capture is Capture.PENDING
+    said = [each for each in refused["Pod/shop/web"].evidence if each.seen is Seen.ANNOTATION_PENDING]
+    assert [(each.says, each.text) for each in said] == [(False, "istio-cni's annotation says pending")]
+
+
 def test_what_was_seen_of_a_pod_of_the_same_name_before_is_not_about_this_one():
     before = replace(LINE, at=NOW - timedelta(hours=3))
     look = look_of(dump(pods=[("Pod/shop/db-0", "shop", "db-0", "db")]))
@@ -174,7 +228,7 @@ def test_no_against_is_never_proven_and_nothing_is_never_lost(kinds, young):
     says = {Seen.ZTUNNEL_UP, Seen.HBONE_LINE, Seen.HBONE_CONNECTION, Seen.PROBE}
     found = judge([Evidence(kind, kind in says, "x") for kind in kinds], young=young)
     against = [kind for kind in kinds if kind not in says]
-    assert (found.capture is Capture.PROVEN) <= (not against)
+    assert (found.capture is Capture.PROVEN) <= (not found.against and set(against) <= {Seen.ANNOTATION_PENDING})
     assert (found.capture is Capture.LOST) <= bool(against)
     assert (found.capture in {Capture.PROVEN, Capture.UNPROVEN}) or against
 
@@ -249,7 +303,7 @@ def test_a_waypoint_that_is_away_says_nothing_of_the_pods_behind_it(outer, lost)
     snapshot = cluster(pod("web"), pod("catalog"), ztunnel())
     tally = Tally()
     tally.add(ZtunnelReader().read(line), snapshot)
-    assert [each.kind for each in tally.denials] == [DenialKind.HBONE_CLOSED]
+    assert [each.kind for each in tally.denials] == [DenialKind.HBONE_CLOSED if lost else DenialKind.FAILED]
     assert list(observed_in_logs({}, tally.denials, snapshot)) == (["shop/catalog"] if lost else [])
 
 
@@ -286,6 +340,24 @@ def test_a_pending_pod_neither_sends_nor_receives():
     verdict = snapshots.judge(snapshot, "shop/Pod/web > shop/Pod/catalog:80")
     assert verdict.decision is Decision.UNKNOWN
     assert "neither sends nor receives" in " ".join(reason_in_words(step.reason) for step in verdict.steps)
+
+
+def test_a_pod_that_is_carried_though_its_annotation_says_pending_is_judged_as_a_captured_one():
+    sound = cluster(PENDING, pod("catalog"), pod("other-one"))
+    before = carry(sound, replace(sound, enrolments={"Pod/shop/web": Enrolment(Capture.PENDING)}))
+    stale = Enrolment(Capture.PROVEN, (Evidence(Seen.ANNOTATION_PENDING, True, "stale"),))
+    proven = carry(before, replace(before, enrolments={"Pod/shop/web": stale}))
+    before_it = replace(before, enrolments={"Pod/shop/web": Enrolment(Capture.PROVEN)})
+    assert before_it.carried_all_the_same == frozenset(), "it was proven before the annotation said pending"
+    matrix = Matrix(before)
+    matrix.update(proven)
+    for flow in (("web", "catalog"), ("catalog", "web")):
+        words = f"shop/Pod/{flow[0]} > shop/Pod/{flow[1]}:80"
+        assert snapshots.judge(before, words).decision is Decision.UNKNOWN
+        assert snapshots.judge(proven, words).decision is Decision.ALLOW
+        assert matrix.judge(f"shop/{flow[0]}", f"shop/{flow[1]}", 80).decision is Decision.ALLOW
+    web = proven.pod_by_key["shop/web"]
+    assert (before.mesh_mode(web), proven.mesh_mode(web)) == (MeshMode.WANTED, MeshMode.AMBIENT)
 
 
 def test_proven_and_unproven_pods_are_judged_as_the_api_says():
