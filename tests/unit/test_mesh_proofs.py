@@ -1,6 +1,7 @@
 """What a session keeps of a probe from outside the mesh: for a while, for the pod that was asked, and for no other."""
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,6 +12,7 @@ from meshtui.model.enrolment import Capture, Evidence, Proofs, Seen
 from meshtui.model.ids import Uid
 from meshtui.probe import prove as proving
 from meshtui.probe.capture import plan_capture
+from meshtui.session.journal import Outcome
 from meshtui.session.mesh import MeshWatch
 from meshtui.settings import Settings
 from meshtui.sources.kubernetes import mesh_look
@@ -29,9 +31,15 @@ class Host:
     def __init__(self):
         self.snapshot = cluster(pod("web"))
         self.reports = []
+        self.done = []
 
     def clock(self):
         return self.now
+
+    @contextlib.contextmanager
+    def doing(self, what):
+        self.done.append((what, outcome := Outcome()))
+        yield outcome
 
     def tell(self):
         pass

@@ -545,7 +545,7 @@ def test_a_dry_run_that_an_old_ztunnel_enforces_is_called_so():
     flag = replace(base.installation, switches=frozenset({"AMBIENT_ENABLE_DRY_RUN_AUTHORIZATION_POLICY"}))
     (perhaps,) = [f for f in evaluate(replace(base, installation=flag)) if f.rule == "MT210"]
     assert "may be enforced" in perhaps.message
-    old = deployment("istio-system/ztunnel", "ztunnel")
+    old = deployment("istio-system/ztunnel", "ztunnel") | {"kind": "DaemonSet"}
     old["spec"]["template"]["spec"]["containers"][0]["image"] = "istio/ztunnel:1.27.0"
     old["spec"]["template"]["metadata"]["labels"]["app"] = "ztunnel"
     base = snapshot_of([*MESH, rule, old])
