@@ -25,7 +25,7 @@ from meshtui.ui.actions import on as on_place
 from meshtui.ui.filters import HINT
 from meshtui.ui.history import History, Place
 from meshtui.ui.links import Link
-from meshtui.ui.panes import Pane, pane_called, panes, tabbed
+from meshtui.ui.panes import ELSEWHERE, Pane, pane_called, panes, tabbed
 from meshtui.ui.saving import table_text
 from meshtui.ui.sorting import letters_of, written
 from meshtui.ui.widgets.pane_box import PaneBox
@@ -219,7 +219,7 @@ class MainScreen(PanesScreen):
         names = [word for each in (*aliases, *words) for word in each]
         spaces = [f"ns {name}" for name in sorted(self.session.snapshot.namespace_by_name)]
         contexts = [f"ctx {name}" for name in self._contexts()]
-        self.query_one(Prompt).ask(":", [*usual, *names, *spaces, *(["ctx"] if contexts else []), *contexts], "")
+        self.query_one(Prompt).ask(":", [*usual, *names, *spaces, *(["ctx"] if contexts else []), *contexts], "", never=ELSEWHERE)
 
     def _contexts(self) -> list[str]:
         return self.app.contexts() if isinstance(self.app, HasContexts) else []

@@ -28,6 +28,7 @@ from meshtui.session import Session
 from meshtui.settings import Probe, load_settings
 from meshtui.sources.kubernetes.live import LiveSource
 from meshtui.ui.fuzzy import rank
+from meshtui.ui.panes import ELSEWHERE, pane_called, panes
 from meshtui.ui.widgets.detail import Detail
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.live import LiveMap
@@ -90,6 +91,19 @@ async def test_digits_choose_the_kind() -> None:
         await until(pilot, lambda: "inventory-service-policy" in names(screen))
         await pilot.press("4")
         await until(pilot, lambda: "ecom-netpol" in names(screen))
+
+
+@pytest.mark.parametrize("word", ["sa", "ev", "vs"])
+async def test_a_kind_without_a_pane_is_never_taken_for_another(word: str) -> None:
+    async with bookstore_app() as (_, pilot, screen):
+        await pilot.press("2", "colon", *word, "enter")
+        await until(pilot, lambda: any(f"no kind '{word}'" in each.message for each in pilot.app._notifications))
+        assert screen.pane.id == "workloads"
+
+
+def test_words_for_kinds_without_a_pane_are_those_of_none() -> None:
+    assert not ELSEWHERE & {alias for pane in panes() for alias in pane.aliases}
+    assert pane_called("ds") is pane_called("workloads")
 
 
 async def test_colon_goes_to_a_kind() -> None:

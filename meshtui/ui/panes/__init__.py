@@ -8,7 +8,35 @@ from functools import cache
 
 from meshtui.ui.panes.base import Pane
 
-__all__ = ["Pane", "pane_called", "panes", "tabbed"]
+__all__ = ["ELSEWHERE", "Pane", "pane_called", "panes", "tabbed"]
+
+
+ELSEWHERE = frozenset(
+    (
+        "cm",
+        "cr",
+        "crb",
+        "crd",
+        "dr",
+        "ep",
+        "ev",
+        "gtw",
+        "gw",
+        "hpa",
+        "ing",
+        "pa",
+        "pdb",
+        "pv",
+        "pvc",
+        "ra",
+        "rb",
+        "sa",
+        "se",
+        "sec",
+        "vs",
+    )
+)
+"""Short names of kinds that have no pane: they are never taken for the beginning of another word, nor for letters of one."""
 
 
 @cache
@@ -28,6 +56,8 @@ def tabbed() -> tuple[Pane, ...]:
 def pane_called(word: str) -> Pane | None:
     """The pane for a word after ``:``: one of its aliases, or an unambiguous prefix."""
     word = word.strip().lower()
+    if word in ELSEWHERE:
+        return None
     exact = next((pane for pane in panes() if word in pane.aliases), None)
     if exact is not None or not word:
         return exact

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -45,6 +45,7 @@ class Prompt(Horizontal):
         super().__init__(id=id)
         self.mark = ""
         self._names: Sequence[str] = ()
+        self._never: Collection[str] = ()
         self._matches: list[str] = []
         self._at = -1
         self._text = ""
@@ -60,12 +61,14 @@ class Prompt(Horizontal):
         """Stay hidden."""
         self.display = False
 
-    def ask(self, mark: str, names: Sequence[str], text: str, hint: str = "words to look for") -> None:
+    def ask(
+        self, mark: str, names: Sequence[str], text: str, hint: str = "words to look for", *, never: Collection[str] = ()
+    ) -> None:
         """Show the prompt and take the keys; ``names`` are what may be meant, the most usual first.
 
-        Without names, ``hint`` says what may be typed.
+        Without names, ``hint`` says what may be typed. The words ``never`` mean none of the names.
         """
-        self.mark, self._names = mark, names
+        self.mark, self._names, self._never = mark, names, never
         self.query_one("#prompt-mark", Static).update(mark)
         self.set_class(bool(names), "-names")
         field = self.query_one(Input)
@@ -83,7 +86,7 @@ class Prompt(Horizontal):
 
     def _match(self, text: str) -> None:
         self._text = text
-        self._matches = rank(text, self._names)[:_MOST]
+        self._matches = [] if text.strip().lower() in self._never else rank(text, self._names)[:_MOST]
         self._at = 0 if text.strip() and self._matches else -1  # Enter alone goes nowhere
         self._draw()
 
