@@ -100,7 +100,9 @@ class FixScreen(ActionScreen):
 
     def _what_to_press(self) -> Line:
         if self._busy:
-            return line(("…", WARN))
+            return line(("… Ctrl-C stops waiting and probing", DIM))
+        if self._proposal is None:
+            return line(("there is nothing to apply yet; r works it out again", DIM))
         if self._done is not None and self._done.applied:
             return line("u undoes it; r probes again what it promised")
         if self._session.cannot_apply:
@@ -128,7 +130,10 @@ class FixScreen(ActionScreen):
     def action_apply(self) -> None:
         """Apply the fix after a confirmation, and probe its effects."""
         proposal = self._proposal
-        if self._busy or proposal is None:
+        if self._busy:
+            return
+        if proposal is None:
+            self.notify("there is nothing to apply yet: r works it out again", severity="warning")
             return
         if self._session.cannot_apply:
             self.notify(f"nothing is changed: {self._session.cannot_apply}", severity="error", markup=False)
