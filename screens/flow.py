@@ -18,19 +18,25 @@ from meshtui.engine.path.relations import workload_endpoint
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind, Flow, HttpRequest
 from meshtui.model.snapshot import Snapshot
+from meshtui.screens.yaml import open_link
 from meshtui.session import Session
 from meshtui.ui.action_screen import ActionScreen
 from meshtui.ui.actions import bindings
 from meshtui.ui.advising import Adviser
 from meshtui.ui.document import BAD, DIM, Document, Section, line
 from meshtui.ui.fuzzy import rank
+from meshtui.ui.known_path import known_path
 from meshtui.ui.ladder import why
+from meshtui.ui.pictures.path_data import PathData
 from meshtui.ui.widgets.choices import MOST, Choices, Ends
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.field import Field
 from meshtui.ui.widgets.footer import Footer
+from meshtui.ui.widgets.path_view import PathView
 from meshtui.ui.widgets.status import StatusBar
 
+_PATH_FROM = 20
+"""With fewer rows there is no picture above the words."""
 _AROUND = 9
 """The rows of the screen that names leave to the rest."""
 _FIELDS = (
@@ -113,7 +119,7 @@ class FlowScreen(ActionScreen):
         self._unwatch: Callable[[], None] = lambda: None
 
     def compose(self) -> ComposeResult:
-        """Header, three inputs, the names that may be meant, the ladder, footer."""
+        """Header, three inputs, the names that may be meant, the path, the ladder, footer."""
         yield StatusBar(id="status")
         with Ends(id="ends"):
             for field, title, hint in _FIELDS:
@@ -124,12 +130,14 @@ class FlowScreen(ActionScreen):
                     box.set_class(field == ("to" if self._given["from"] else "from"), "-first")
                     yield box
         yield Choices(id="choices")
+        yield PathView(id="path", share=0.4)
         yield DocumentView(id="said")
         yield Footer()
 
     def on_mount(self) -> None:
         """Follow the session; the first empty field gets the focus."""
         self._stop_listening = self._session.listen(self._judge_typed)
+        self.query_one(PathView).show(None)
         self.set_interval(1.0, self._tick)
         self.call_after_refresh(self._judge_typed)
 
@@ -141,7 +149,7 @@ class FlowScreen(ActionScreen):
     def on_resize(self) -> None:
         """Put each field on its own line if they don't fit side by side."""
         self.set_class(self.size.width < 110, "-narrow")
-        self.call_after_refresh(self._offer)
+        self.call_after_refresh(self._judge_typed)
 
     def _field(self, name: str) -> Input:
         return self.query_one(f"#{name}", Input)
@@ -179,6 +187,7 @@ class FlowScreen(ActionScreen):
             self._explained = None
             self._offer()
             offered = error.field is not None and error.field == self._asked()
+            self.query_one(PathView).show(None)
             self.query_one(DocumentView).show(Document(error.title, _said("" if offered else error.wrong)))
             return
         self._watch(flow)
@@ -253,29 +262,35 @@ class FlowScreen(ActionScreen):
     def _judge(self, flow: Flow) -> None:
         worker = get_current_worker()
         engine = self._session.engine
-        known = True
+        path = None
         try:
             verdict = engine.judge(flow)
             session = self._session
             observation, change = session.observations.get(flow), session.change_of(flow)
             advice, old = self._adviser.of(engine, flow, verdict), session.outdated(flow)
             document = why(flow, verdict, advice, session.clock(), observation, change, old=old)
+            path = known_path(session, flow, verdict)
         except UsageError as error:
-            known = False
             document = Document("Not in this cluster", _said(str(error)))
         if not worker.is_cancelled:
-            self.app.call_from_thread(self._judged, flow, document, known)
+            self.app.call_from_thread(self._judged, flow, document, path)
 
-    def _judged(self, flow: Flow, document: Document, known: bool) -> None:
+    def _judged(self, flow: Flow, document: Document, path: PathData | None) -> None:
+        """Show a verdict as a picture and in words; without a path the flow's ends aren't known."""
         if not self.is_there or flow != self._flow:
             return
-        self._explained = flow if known else None
+        self._explained = flow if path is not None else None
         self._offer()
-        if known:
+        self.query_one(PathView).show(path if self.size.height >= _PATH_FROM else None)
+        if path is not None:
             stop = self._session.watch((flow,))
             self._unwatch()
             self._unwatch = stop
         self.query_one(DocumentView).show(document)
+
+    @on(PathView.Chosen)
+    def _open(self, event: PathView.Chosen) -> None:
+        open_link(self, self._session, event.item)
 
     # ---- actions
 

@@ -71,7 +71,7 @@ WIDGETS: Mapping[str, tuple[str, ...]] = {
     "denials": ("table", "text", "picture", "prompt"),
     "describe": ("text", "prompt"),
     "fix": ("text", "picture"),
-    "flow": ("text", "ends"),
+    "flow": ("text", "ends", "picture"),
     "help": ("text",),
     "journal": ("text", "prompt"),
     "journey": ("picture", "text"),

@@ -8,6 +8,7 @@ from meshtui.screens.flow import FlowScreen, destination_names, source_names
 from meshtui.screens.main import MainScreen
 from meshtui.ui.widgets.choices import Choices
 from meshtui.ui.widgets.document_view import DocumentView
+from meshtui.ui.widgets.path_view import PathView
 from tests.fakes.frozen import bookstore
 from tests.pilot.test_keys import bookstore_app, until
 from tests.pilot.test_why_screen import close_egress
@@ -31,6 +32,9 @@ async def test_a_flow_is_typed_completed_and_explained(size):
         await pilot.press(*"inventory/svc/inventory-s", "tab")
         assert app.screen.query_one("#to").value == "inventory/svc/inventory-service:8000"
         await until(pilot, lambda: "✓ allow: connected" in said(app))
+        path = app.screen.query_one(PathView)
+        assert path.display == (size[1] >= 20)
+        assert app.screen.query_one(DocumentView).size.height >= 3
         await pilot.press("enter")
         await until(pilot, lambda: app.screen.focused is app.screen.query_one(DocumentView))
         await pilot.press("escape", "escape")
