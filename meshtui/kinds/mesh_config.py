@@ -8,7 +8,7 @@ isn't a configuration is an error, not the default).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -39,6 +39,8 @@ class Written:
 
     by: str
     config: MeshConfig
+    namespace: str = ""
+    """That of a ConfigMap."""
 
 
 def is_mesh_config(raw: ConfigMap) -> bool:
@@ -49,7 +51,8 @@ def is_mesh_config(raw: ConfigMap) -> bool:
 
 def written_in(raw: ConfigMap) -> Written:
     """The configuration that a ConfigMap holds, with the ConfigMap's name."""
-    return Written(f"ConfigMap {raw.metadata.namespace or 'default'}/{raw.metadata.name}", mesh_config(raw))
+    namespace = raw.metadata.namespace or "default"
+    return Written(f"ConfigMap {namespace}/{raw.metadata.name}", mesh_config(raw), namespace)
 
 
 def mesh_config(raw: ConfigMap) -> MeshConfig:
@@ -74,12 +77,17 @@ def together(found: Sequence[Written]) -> MeshConfig:
     """The configuration of a mesh with several control planes: where they differ, it isn't known which one counts."""
     if not found:
         return MeshConfig()
+    homes = {each.namespace for each in found if each.namespace}
+    return replace(_agreed(found), home=homes.pop() if len(homes) == 1 else "")
+
+
+def _agreed(found: Sequence[Written]) -> MeshConfig:
     first = found[0]
     unread = next((each.config for each in found if each.config.doubt), None)
     if unread is not None:
         return unread
     for other in found[1:]:
-        names = [f.name for f in fields(MeshConfig) if getattr(first.config, f.name) != getattr(other.config, f.name)]
+        names = [name for name in _FIELDS if getattr(first.config, name) != getattr(other.config, name)]
         if names:
             differ = ", ".join(_FIELDS[name] for name in names)
             return MeshConfig(found=True, doubt=f"{first.by} and {other.by} differ in {differ}")

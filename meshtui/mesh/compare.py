@@ -177,8 +177,9 @@ def _states(
     if snapshot is None or counts is None or not Seen(snapshot).reads_all("Pod"):
         return  # a ztunnel may be there that can't be seen
     served = {pod.node for pod in snapshot.ztunnels}
+    maybe = {pod.node for pod in snapshot.may_be_ztunnels}
     for node in sorted(set(counts) - seen - served):
-        words = ("no ztunnel runs here",)
+        words = ("no ztunnel is known to run here" if node in maybe else "no ztunnel runs here",)
         yield NodeState(node, "", "", None, None, counts[node], None, 0, None, None, None, words)
 
 

@@ -52,7 +52,7 @@ from meshtui.model.workload import (
     ServiceAccount,
     Workload,
 )
-from meshtui.model.ztunnels import SYSTEM, has_label, is_ztunnel, trusted
+from meshtui.model.ztunnels import SYSTEM, has_label, is_ztunnel, of_daemon_set, trusted
 
 _CONTROL_PLANE = frozenset({"istiod", "ztunnel"})
 _TUNNEL = 15008
@@ -142,6 +142,8 @@ class MeshConfig:
     """Why the ConfigMap couldn't be read although it may exist. The values above are then Istio's defaults."""
     doubt: str = ""
     """Why the configuration isn't known although there is one: what depends on it is unknown."""
+    home: str = ""
+    """The namespace that has all ConfigMaps with the configuration, also where it isn't known; empty for several, or none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +260,7 @@ class Snapshot:
     @cached_property
     def ztunnel_namespaces(self) -> frozenset[str]:
         """The namespaces in which a pod may be a ztunnel (``model.ztunnels``)."""
-        home = SYSTEM | {self.mesh.root_namespace}
+        home = SYSTEM | {self.mesh.root_namespace} | ({self.mesh.home} if self.mesh.home else set())
         pods = (pod for name in home for pod in self.pods_by_namespace.get(name, ()))
         templates = (each.template for each in self.controllers.values() if each.meta.namespace in home)
         istiods = [each.env for some in (pods, templates) for each in some if each.labels.get("app") == "istiod"]
@@ -273,6 +275,12 @@ class Snapshot:
         """The ztunnels that haven't ended."""
         pods = (pod for name in sorted(self.ztunnel_namespaces) for pod in self.pods_by_namespace.get(name, ()))
         return tuple(pod for pod in pods if not pod.completed and self.is_ztunnel(pod))
+
+    @cached_property
+    def may_be_ztunnels(self) -> tuple[Pod, ...]:
+        """Pods of DaemonSets with the label of ztunnels, outside the namespaces that are known to be the mesh's."""
+        labelled = (pod for pod in self.pods.values() if has_label(pod.labels) and of_daemon_set(pod) and not pod.completed)
+        return tuple(pod for pod in labelled if pod.namespace not in self.ztunnel_namespaces)
 
     @cached_property
     def workloads(self) -> Mapping[ObjectRef, Workload]:

@@ -3,7 +3,7 @@
 A ztunnel has the label ``app=ztunnel``, belongs to a DaemonSet, and runs in a namespace of the mesh itself, where only those who
 run the mesh create pods:
 
-- the mesh's root namespace, ``istio-system`` and ``kube-system``;
+- the mesh's root namespace, the one in which its configuration is, ``istio-system`` and ``kube-system``;
 - a namespace whose account istiod trusts to speak for the pods of a node, where an istiod in one of those says so
   (``CA_TRUSTED_NODE_ACCOUNTS``, ``trustedZtunnelNamespace`` of its chart): without that, a ztunnel gets no certificates;
 - the namespaces that the setting ``mesh.ztunnel_namespaces`` names, for control planes that aren't in the cluster.
@@ -40,7 +40,7 @@ def why_none(pod: Pod, namespaces: Collection[str]) -> str:
     if not has_label(pod.labels):
         return "it hasn't the label app=ztunnel"
     if pod.namespace not in namespaces:
-        return f"{pod.namespace} isn't the mesh's namespace, and no istiod trusts its ztunnels"
+        return f"{pod.namespace} isn't known to be the mesh's, and no istiod there is known to trust its ztunnels"
     return "" if of_daemon_set(pod) else "it belongs to no DaemonSet"
 
 

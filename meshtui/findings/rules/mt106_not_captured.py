@@ -51,7 +51,8 @@ def _nodes_without_ztunnel(context: Context) -> Iterator[str]:
     proxies = [p for p in context.running if context.snapshot.is_ztunnel(p)] if context.snapshot.live else []
     ready = {p.node for p in proxies if p.ready}
     if ready:
-        yield from {p.node for p in context.running if p.node and was_captured(p)} - ready
+        maybe = {p.node for p in context.snapshot.may_be_ztunnels}
+        yield from {p.node for p in context.running if p.node and was_captured(p)} - ready - maybe
 
 
 RULE = Rule("MT106", "not captured", Severity.WARNING, _look, partial=True, breaks=True)

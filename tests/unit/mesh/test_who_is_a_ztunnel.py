@@ -1,10 +1,13 @@
 """Which pods are taken for ztunnels: a tenant can give its pods their label, and its DaemonSets too."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from meshtui.engine.policy.switches import switches_of
+from meshtui.kinds.mesh_config import ConfigMap, together, written_in
+from meshtui.kinds.wire import ObjectMeta
 from meshtui.mesh.compare import compare
 from meshtui.mesh.enrolment import should_be_captured
 from meshtui.mesh.observed import observed_in_logs
@@ -44,6 +47,27 @@ def test_one_of_a_daemon_set_in_the_mesh_s_namespace_is(namespace):
 def test_another_root_namespace_is_the_mesh_s_too():
     assert taken(labelled("mesh")) == []
     assert taken(labelled("mesh"), mesh=MeshConfig(root_namespace="mesh", found=True)) == ["mesh/ztunnel-x"]
+
+
+def test_so_is_the_namespace_that_has_all_configurations_of_the_mesh():
+    def written(namespace, name="istio", **config):
+        return written_in(ConfigMap(ObjectMeta(name, namespace), {"mesh": json.dumps(config)}))
+
+    elsewhere = together([written("mesh", rootNamespace="config")])
+    assert taken(labelled("mesh"), mesh=elsewhere) == ["mesh/ztunnel-x"]
+    revisions = together([written("mesh", "istio-1"), written("mesh", "istio-2", enableAutoMtls=False)])
+    assert revisions.doubt
+    assert taken(labelled("mesh"), mesh=revisions) == ["mesh/ztunnel-x"]
+    somebody_s = together([written("mesh"), written("tenant")])
+    assert taken(labelled("mesh"), labelled("tenant"), mesh=somebody_s) == [], "which one is the mesh's isn't known"
+
+
+def test_where_one_may_run_it_is_not_said_that_none_does():
+    snapshot = cluster(pod("web"), labelled("mesh"), mesh=MeshConfig(found=True, unread="forbidden"))
+    (node,) = compare(snapshot, MeshLook(NOW)).nodes
+    assert node.problems == ("no ztunnel is known to run here",)
+    (node,) = compare(cluster(pod("web")), MeshLook(NOW)).nodes
+    assert node.problems == ("no ztunnel runs here",)
 
 
 @pytest.mark.parametrize("trusts", ["ztunnel/ztunnel", "istio-system/ztunnel, ztunnel/zt"])
@@ -118,7 +142,10 @@ def test_those_that_are_not_taken_for_one_are_named():
     assert compare(
         cluster(labelled("default"), labelled("istio-system", "odd", owner="ReplicaSet"), ztunnel()), look
     ).missing == (
-        "not taken for a ztunnel: default/ztunnel-x (default isn't the mesh's namespace, and no istiod trusts its ztunnels)",
+        (
+            "not taken for a ztunnel: default/ztunnel-x "
+            "(default isn't known to be the mesh's, and no istiod there is known to trust its ztunnels)"
+        ),
         "not taken for a ztunnel: istio-system/odd (it belongs to no DaemonSet)",
     )
     many = [labelled("default", f"z{number}") for number in range(9)]
