@@ -44,8 +44,9 @@ if TYPE_CHECKING:
 _COLLECT_SELDOM = 5_000, 10, 1_000
 """Thresholds of the garbage collector. Cluster data has no reference cycles, and a collection blocks the event loop."""
 _YIELD_S = 0.001
-_EXPECT_AGAIN_S = 5.0
 """For how long a thread that computes may hold the interpreter while the event loop waits for it, in seconds."""
+_EXPECT_AGAIN_S = 5.0
+"""The interval at which it is looked whether patterns of the expectations may match others, in seconds."""
 UNEXPECTED = 70
 """The exit code of an unexpected error (sysexits.h, EX_SOFTWARE)."""
 STYLES = Path(styles.__path__[0])
@@ -256,7 +257,8 @@ class MeshtuiApp(App[None], inherit_bindings=False):
             self._expand(session)
 
     def _expect_again(self) -> None:
-        if self.session.expecting.is_due(self.session.snapshot):
+        running = any(worker.group == "expectations" and not worker.is_finished for worker in self.workers)
+        if not running and self.session.expecting.is_due(self.session.snapshot):
             self._expand_again(self.session)
 
     @work(thread=True, exclusive=True, group="expectations")
@@ -350,9 +352,13 @@ class MeshtuiApp(App[None], inherit_bindings=False):
             lines = selected.count("\n") + 1
             self.notify(f"copied {lines} line{'s' if lines > 1 else ''}", timeout=2)
             return
+        if self.screen.selections:  # of nothing but blanks: who drags doesn't mean to quit
+            self.screen.clear_selection()
+            return
         stops = getattr(self.screen, "interrupt", None)
-        if stops is not None and stops():
-            self.notify("stopped; Ctrl-C again quits", severity="warning", timeout=3)
+        if stops is not None and (said := stops()):
+            said = said if isinstance(said, str) else "stopped; Ctrl-C again quits"
+            self.notify(said, severity="warning", timeout=3)
             return
         await self.action_quit()
 

@@ -151,14 +151,16 @@ class FixScreen(ActionScreen):
 
     @work(exclusive=True, group="fix")
     async def _carry_out(self, proposal: Proposal) -> None:
+        done = Done(proposal)
         self._busy = True
         try:
             confirmation = Confirmation("confirmed on the fix screen")
-            self._done = await carry_out(self._session, proposal, confirmation, lambda text: self._say(f"… {text}"))
+            self._done = await carry_out(self._session, proposal, confirmation, lambda text: self._say(f"… {text}"), done)
             self._stage = self._stage_of(self._done)
         except asyncio.CancelledError:
-            self._done = next((done for done in reversed(self._session.fixes) if done.proposal is proposal), None)
-            self._stage = line(("! stopped: applied, but not probed" if self._done else "! stopped: nothing was applied", WARN))
+            self._done = done if done.applied or done.error is not None else None
+            stopped = line(("! stopped: applied, but not probed" if self._done else "! stopped: nothing was applied", WARN))
+            self._stage = stopped if done.error is None else self._stage_of(done)
             raise
         finally:
             self._busy = False
@@ -251,11 +253,12 @@ class FixScreen(ActionScreen):
         if self._finding.objects:
             self.app.push_screen(YamlScreen(self._session, self._finding.objects[0]))
 
-    def interrupt(self) -> bool:
-        """Stop waiting and probing; objects that are being changed are all changed first. Returns whether it ran."""
-        if self._busy:
-            self.workers.cancel_group(self, "fix")
-        return self._busy
+    def interrupt(self) -> str:
+        """Stop waiting and probing; objects that are being changed are all changed first. Returns what to say of that."""
+        if not self._busy:
+            return ""
+        self.workers.cancel_group(self, "fix")
+        return "stopping: objects that are being changed are all changed first"
 
     def action_back(self) -> None:
         """Go back, unless a change is in progress."""

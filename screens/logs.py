@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 from typing import ClassVar
 
 from textual import work
@@ -98,14 +99,16 @@ class LogScreen(TextScreen):
         """Follow a log until its pod is gone; one that breaks off is read again, after longer and longer pauses."""
         pause_s = 1.0
         while True:
+            began = monotonic()
             try:
                 async for raw in self._session.source.pod_logs(ztunnel.namespace, ztunnel.name, tail=_TAIL, follow=True):
-                    pause_s = 1.0
                     self._is_read(ztunnel)
                     self.heard(ztunnel.key, raw)
             except MeshtuiError as error:
                 self._problems[ztunnel.key] = f"log of {ztunnel.key}: {error}; it is tried again"
                 self._draw_soon()
+            if monotonic() - began > _LONGEST_PAUSE_S:  # it was read for a while
+                pause_s = 1.0
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
             if ztunnel.uid not in self._session.snapshot.pods:

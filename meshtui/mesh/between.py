@@ -67,7 +67,7 @@ def _in_table(table: Table, dumps: Sequence[tuple[str, NodeDump]], *, one_form: 
     filled = [group for group in groups if group.entries or group.unread]
     size = max(len(group.entries) for group in groups)
     for group in empty:
-        words = f"{size} {WORDS[table]}"
+        words = f"{size} {WORDS[table]}" if size else f"{WORDS[table]} that can't be read"
         by = _by([node for each in filled for node in each.nodes], len(dumps))
         found += [_whole(node, table, words, by) for node in group.nodes]
     for key in _unequal(filled) if len(filled) > 1 else ():

@@ -159,9 +159,13 @@ def _waits_for_pods(snapshot: Snapshot, look: NodeLook) -> bool:
 def _still(pod: Pod, observed: Iterable[Evidence], now: datetime) -> list[Evidence]:
     """The observations of this pod that none of the other kind has followed: capture may be lost, and repaired.
 
-    A proof that is old shows nothing of now, and one from a clock that is ahead doesn't show that it followed anything.
+    A proof that is old shows nothing of now, and one from a clock that is ahead doesn't show that it followed anything. A loss
+    from such a clock counts only if nothing shows the contrary.
     """
     mine = [each for each in observed if each.at is None or pod.meta.created is None or each.at >= pod.meta.created]
+    ahead = [each for each in mine if not each.says and each.at is not None and each.at > now + SKEW]
+    if ahead and any(each.says for each in mine):
+        mine = [each for each in mine if not each.says and each not in ahead]  # which came first isn't known
     proofs = [each.at for each in mine if each.says and each.at is not None and each.at <= now + SKEW]
     newest = max(proofs, default=None)
     old = now - _RECENT

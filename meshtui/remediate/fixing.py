@@ -153,13 +153,17 @@ def _worked_out(session: Target, documents: list[Mapping[str, Any]]) -> tuple[Co
     return comparison, {flow: engine.summarize(flow).decision for flow in promised_flows(engine, comparison.shifts)}
 
 
-async def carry_out(session: Target, proposal: Proposal, confirmation: Confirmation, tell: Callable[[str], None]) -> Done:
+async def carry_out(
+    session: Target, proposal: Proposal, confirmation: Confirmation, tell: Callable[[str], None], done: Done | None = None
+) -> Done:
     """Apply a proposal, wait until it is visible, and probe the promised flows. Errors are stored in the result.
+
+    ``done`` is filled and returned, for who wants to know what was done although it was cancelled.
 
     ``tell`` is called with a description of each stage. If it is cancelled while objects are being changed, they all are
     changed first.
     """
-    done = Done(proposal)
+    done = done or Done(proposal)
     await _finished(_apply_all(session, done, confirmation, tell))
     if done.error is None:
         tell("applied; waiting until it is rolled out and seen")

@@ -380,6 +380,14 @@ async def test_what_is_dragged_over_in_a_picture_is_copied_by_ctrl_c_which_ends_
         assert len(copied[0].split("\n")) == 4
         assert pilot.app.is_running
         assert not pilot.app.screen.selections
+        bottom = view.size.height - 1
+        await pilot.mouse_down(view, offset=(1, bottom))
+        await pilot.hover(view, offset=(40, bottom))
+        await pilot.mouse_up(view, offset=(40, bottom))
+        await pilot.press("ctrl+c")
+        await pilot.pause()
+        assert pilot.app.is_running
+        assert not pilot.app.screen.selections
 
 
 async def test_a_lost_connection_is_a_banner_until_it_is_back(tmp_path: Path) -> None:

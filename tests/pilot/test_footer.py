@@ -48,7 +48,7 @@ async def test_help_is_always_in_view_and_flow_and_acceptance_where_there_is_roo
 @given(st.lists(st.text("abcdefgh", min_size=1, max_size=9), max_size=12, unique=True), st.integers(0, 12), st.integers(8, 80))
 def test_what_fits_is_the_beginning_and_the_help(names: list[str], place: int, width: int) -> None:
     keys = [FooterKey(name, name[0], name, True, "") for name in names]
-    keys.insert(place, FooterKey("question_mark", "?", "Help", True, ""))
+    keys.insert(place, FooterKey("question_mark", "?", "Help", True, "", stays=True))
     chosen = fitting(keys, width)
     rest = [key for key in chosen if key.display != "?"]
     assert len(rest) == len(chosen) - 1

@@ -250,6 +250,27 @@ def test_without_a_prediction_a_refusal_has_several_causes_if_there_are_policies
     assert caused(changes, replace(NOT_SURE, steps=(lost,)), KUBE_ROUTER).cause is otherwise, "evidence shows it"
 
 
+@pytest.mark.parametrize("changes", [{"kind": DenialKind.TIMED_OUT}, *(each.values[0] for each in REFUSALS)])
+def test_a_policy_that_was_written_after_it_is_not_its_cause(changes):
+    policies = SNAPSHOT.network_policies
+    uid = next(iter(policies))
+    drop = replace(DROP, decided_by=Decider(policies[uid].meta.ref))
+    for age, agreement in ((-1, Agreement.AGREES), (1, Agreement.CHANGED)):
+        meta = replace(policies[uid].meta, changed=NOW + timedelta(seconds=age))
+        newer = {**policies, uid: replace(policies[uid], meta=meta)}
+        each = caused(changes, drop, KUBE_ROUTER, network_policies=newer)
+        assert each.agreement is agreement
+        assert (each.cause is Cause.NETWORK_POLICY) == (agreement is Agreement.AGREES)
+        assert ("was written after it" in each.note) == (agreement is Agreement.CHANGED)
+
+
+@pytest.mark.parametrize(("changes", "otherwise"), REFUSALS)
+def test_what_only_proxies_decide_refuses_no_connection(changes, otherwise):
+    steps = [Step(layer, "", StepResult.UNKNOWN, because(Code.OWN_NODE)) for layer in (Layer.ZTUNNEL, Layer.INGRESS_POLICY)]
+    assert caused(changes, replace(NOT_SURE, steps=tuple(steps[:1])), KUBE_ROUTER).cause is otherwise
+    assert caused(changes, replace(NOT_SURE, steps=tuple(steps)), KUBE_ROUTER).cause is Cause.UNKNOWN
+
+
 def test_the_pod_itself_refuses_its_own_ztunnel_whatever_the_cni_does():
     each = caused({"kind": DenialKind.FAILED, "failure": "not_listening"}, DROP, KUBE_ROUTER)
     assert each.cause is Cause.NOT_LISTENING

@@ -162,8 +162,14 @@ def _network_allows(verdict: Verdict | None, snapshot: Snapshot) -> bool:
     if verdict is None or _network_denies(verdict):
         return False
     unknown = [each for each in _verdicts(verdict) if each.decision is Decision.UNKNOWN]
-    # if evidence shows that the pod isn't captured, that is the reason
-    return all(any(step.reason.code is Code.CAPTURE_LOST for step in each.steps) for each in unknown)
+    # if evidence shows that the pod isn't captured, that is the reason; what proxies decide refuses no connection
+    return all(any(step.reason.code is Code.CAPTURE_LOST for step in each.steps) or _only_proxies(each) for each in unknown)
+
+
+def _only_proxies(verdict: Verdict) -> bool:
+    """Whether a verdict is unknown only because of what proxies decide."""
+    unknown = [step for step in verdict.steps if step.result is StepResult.UNKNOWN]
+    return bool(unknown) and not any(step.layer in NETWORK_LAYERS for step in unknown)
 
 
 def _network_denies(verdict: Verdict) -> bool:
@@ -213,13 +219,21 @@ def _compare(denial: Denial, verdict: Verdict | None, snapshot: Snapshot, times:
         return Agreement.CHANGED, f"it was denied as {denial.identity}, and runs as {', '.join(sorted(identities))} now"
     if verdict.decision is Decision.UNKNOWN:
         return Agreement.UNKNOWN, in_words(verdict.reason)
-    if denial.kind is DenialKind.TIMED_OUT:
-        return _compare_timeout(verdict)
-    if denial.kind in {DenialKind.HBONE_CLOSED, DenialKind.FAILED}:
-        return _compare_failure(denial, verdict, snapshot), ""
+    if denial.kind in {DenialKind.TIMED_OUT, DenialKind.HBONE_CLOSED, DenialKind.FAILED}:
+        timed_out = denial.kind is DenialKind.TIMED_OUT
+        agreement, why = _compare_timeout(verdict) if timed_out else (_compare_failure(denial, verdict, snapshot), "")
+        newer = _newer_decider(verdict, snapshot, denial.last) if agreement is Agreement.AGREES else None
+        return (Agreement.CHANGED, f"{newer} denies it now, and was written after it") if newer else (agreement, why)
     if verdict.decision is Decision.ALLOW:
         return _denied_all_the_same(denial, times)
     return _compare_deciders(denial, verdict)
+
+
+def _newer_decider(verdict: Verdict, snapshot: Snapshot, moment: datetime) -> ObjectRef | None:
+    """The policy that denies, if it was made or changed after a moment."""
+    by = _decider(verdict)
+    metas = (policy.meta for policy in policies_of(snapshot) if by is not None and policy.meta.ref == by.ref)
+    return next((meta.ref for meta in metas if (at := meta.changed or meta.created) is not None and at > moment), None)
 
 
 def _compare_failure(denial: Denial, verdict: Verdict, snapshot: Snapshot) -> Agreement:

@@ -12,8 +12,8 @@ from textual.events import MouseDown, MouseMove
 from textual.screen import Screen
 from textual.widget import Widget
 
-_HELP = "?"
-"""The key that stays in view: its page has all others."""
+_HELP = "app.help"
+"""The action whose key stays in view: its page has all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,8 @@ class FooterKey:
     name: str
     enabled: bool
     says: str
+    stays: bool = False
+    """Whether it is always in view."""
 
     @property
     def text(self) -> str:
@@ -33,13 +35,13 @@ class FooterKey:
 
 
 def fitting(keys: Sequence[FooterKey], width: int) -> list[FooterKey]:
-    """The keys that fit the width (in cells), in their order: the first ones, and always that of the help."""
+    """The keys that fit the width (in cells), in their order: the first ones, and those that stay."""
     needed = {key: cell_len(key.text) + 1 for key in keys}
-    left = width - sum(needed[key] for key in keys if key.display == _HELP)
+    left = width - sum(needed[key] for key in keys if key.stays)
     chosen = []
     full = False
     for key in keys:
-        if key.display == _HELP:
+        if key.stays:
             chosen.append(key)
         elif not full and needed[key] <= left:
             left -= needed[key]
@@ -89,7 +91,8 @@ class Footer(Widget):
         for _, binding, enabled, tooltip in screen.active_bindings.values():
             if binding.show and binding.action not in keys:
                 display = self.app.get_key_display(binding)
-                keys[binding.action] = FooterKey(binding.key, display, binding.description, enabled, tooltip)
+                stays = binding.action == _HELP
+                keys[binding.action] = FooterKey(binding.key, display, binding.description, enabled, tooltip, stays)
         if self._keys != (now := tuple(keys.values())):
             self._keys = now
             self.refresh()

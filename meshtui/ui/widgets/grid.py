@@ -28,7 +28,7 @@ from meshtui.ui.actions import bindings
 from meshtui.ui.columns import shorten
 from meshtui.ui.pictures.heads import BOUND, Heads, heads, numbered
 from meshtui.ui.text import clean
-from meshtui.ui.widgets.selecting import with_selection
+from meshtui.ui.widgets.selecting import extracted, with_selection
 
 _RULE = "─"
 _CHANGED = "*"
@@ -218,7 +218,7 @@ class Grid(ScrollView, can_focus=True, inherit_bindings=False):
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The selected text, of what is in view, and what comes after it; Textual's interface for copying."""
-        return selection.extract("\n".join(self._line(y).text.rstrip() for y in range(self.size.height))), "\n"
+        return extracted(selection, [self._line(y).text.rstrip() for y in range(self.size.height)], self.size.height)
 
     def selection_updated(self, selection: Selection | None) -> None:
         """Draw what is selected."""

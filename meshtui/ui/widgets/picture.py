@@ -20,7 +20,7 @@ from meshtui.ui.document import PLAIN
 from meshtui.ui.links import Link
 from meshtui.ui.pictures.canvas import Item, Mark, Picture
 from meshtui.ui.pictures.walking import next_item
-from meshtui.ui.widgets.selecting import with_selection
+from meshtui.ui.widgets.selecting import extracted, with_selection
 
 
 class PictureView(ScrollView, can_focus=True, inherit_bindings=False):
@@ -121,7 +121,7 @@ class PictureView(ScrollView, can_focus=True, inherit_bindings=False):
 
     def get_selection(self, selection: Selection) -> tuple[str, str] | None:
         """The selected text, and what comes after it; Textual's interface for copying."""
-        return selection.extract(self.picture.plain()), "\n"
+        return extracted(selection, self.picture.plain().split("\n"), self.size.height + int(self.scroll_offset.y))
 
     def selection_updated(self, selection: Selection | None) -> None:
         """Draw what is selected."""

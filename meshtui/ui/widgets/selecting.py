@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from textual.selection import Selection
 from textual.strip import Strip
 from textual.widget import Widget
+
+
+def extracted(selection: Selection, lines: Sequence[str], height: int) -> tuple[str, str]:
+    """The selected part of lines that a widget of a height shows, and what comes after it; below them is nothing."""
+    padded = [*lines, *[""] * (height - len(lines))]
+    return selection.extract("\n".join(padded) + " ").rstrip(), "\n"  # a last line without any text would be no line
 
 
 def with_selection(widget: Widget, strip: Strip, line: int) -> Strip:

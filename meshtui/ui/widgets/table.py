@@ -23,7 +23,7 @@ from meshtui.session import local_now
 from meshtui.ui.actions import bindings
 from meshtui.ui.columns import GAP, Column, Need, fit, need, shorten
 from meshtui.ui.text import age, clean
-from meshtui.ui.widgets.selecting import with_selection
+from meshtui.ui.widgets.selecting import extracted, with_selection
 
 __all__ = ["Cell", "Column", "ObjectTable", "Row"]
 
@@ -273,7 +273,7 @@ class ObjectTable(ScrollView, can_focus=True, inherit_bindings=False):
         first = selection.start.y if selection.start is not None else 0
         last = selection.end.y if selection.end is not None else len(self.rows)
         texts = [self._line_of(line).text.rstrip() if first <= line <= last else "" for line in range(len(self.rows) + 1)]
-        return selection.extract("\n".join(texts)), "\n"
+        return extracted(selection, texts, self.size.height + int(self.scroll_offset.y) + 1)
 
     def selection_updated(self, selection: Selection | None) -> None:
         """Draw what is selected."""

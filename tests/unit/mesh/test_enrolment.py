@@ -173,7 +173,15 @@ def test_a_proof_from_a_clock_that_is_ahead_hides_no_loss(ahead):
         assert found.capture is Capture.LOST
         assert all(each.at <= NOW for each in found.evidence)
     assert state_of(cluster(pod("web")), look, {"shop/web": [future]}) == {"web": Capture.PROVEN}
-    assert state_of(cluster(pod("web")), look, {"shop/web": [replace(REFUSED, at=NOW + ahead), LINE]}) == {"web": Capture.LOST}
+
+
+@pytest.mark.parametrize("ahead", [timedelta(seconds=6), timedelta(hours=5)])
+def test_whether_a_loss_from_a_clock_that_is_ahead_came_after_a_proof_is_not_known(ahead):
+    """It may have been repaired since, and the repair be what proves it."""
+    look = look_of(dump(pods=[("Pod/shop/web", "shop", "web", "web")]))
+    lost = replace(REFUSED, at=NOW + ahead)
+    assert state_of(cluster(pod("web")), look, {"shop/web": [lost, LINE]}) == {"web": Capture.UNPROVEN}
+    assert state_of(cluster(pod("web")), look, {"shop/web": [lost]}) == {"web": Capture.LOST}
 
 
 PENDING = pod("web", redirection="pending")
