@@ -12,7 +12,8 @@ from textual.widget import Widget
 def extracted(selection: Selection, lines: Sequence[str], height: int) -> tuple[str, str]:
     """The selected part of lines that a widget of a height shows, and what comes after it; below them is nothing."""
     padded = [*lines, *[""] * (height - len(lines))]
-    return selection.extract("\n".join(padded) + " ").rstrip(), "\n"  # a last line without any text would be no line
+    text = selection.extract("\n".join(padded) + " ")  # a last line without any text would be no line
+    return (text.rstrip(" ") if text.strip() else ""), "\n"
 
 
 def with_selection(widget: Widget, strip: Strip, line: int) -> Strip:
