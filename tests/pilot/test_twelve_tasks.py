@@ -136,7 +136,7 @@ async def test_a_wrong_identity_is_seen_in_full_beside_what_it_is_denied(booksto
 async def test_who_reaches_the_inventory_database(bookstore: Sandbox) -> None:
     async with first_screen(bookstore) as person:
         await person.does(4, ("slash", ()), ("i", ()), ("n", ()), ("v", ("Map · inventory/inventory-db",)))
-        await person.until(lambda: person.sees("invent…rvice ─ ✓ :5432 ╯"))
+        await person.until(lambda: person.sees("inven…rvice ─ ✓ :5432 ╯"))
         callers = [row[51:77] for row in person.rows if "✓ :5432" in row[51:77] or "✗ :5432" in row[51:77]]
         assert len(callers) == 10
         assert sum("✗" in row for row in callers) == 9
