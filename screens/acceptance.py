@@ -133,13 +133,18 @@ class AcceptanceScreen(BuyingScreen):
                 outcome.says = f"{passed} of {len(criteria)} hold"
                 outcome.failed = any(each.state is State.FAIL for each in criteria)
         except MeshtuiError as error:
+            self._leave_out_the_rest()
             self._say(f"✗ {error}", BAD)
         except asyncio.CancelledError:
-            over = {State.WAITING, State.RUNNING}
-            self._criteria = tuple(replace(each, state=State.SKIP) if each.state in over else each for each in self._criteria)
+            self._leave_out_the_rest()
             if self.is_there:
                 self.draw()
             raise
+
+    def _leave_out_the_rest(self) -> None:
+        """Nothing is tried any more: no tile waits for ever."""
+        over = {State.WAITING, State.RUNNING}
+        self._criteria = tuple(replace(each, state=State.SKIP) if each.state in over else each for each in self._criteria)
 
     async def _confirmed(self, gateway: Gateway, entries: Sequence[Entry]) -> Confirmation | None:
         if self._session.label.sandbox:

@@ -9,7 +9,7 @@ import ast
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -58,8 +58,12 @@ def settings_table() -> str:
 
 
 def keys_table() -> str:
-    """Every action: its id, its keys, and what it does."""
-    rows = [f"| `{action.id}` | {_keys(action)} | {_words(action)} |" for action in ACTIONS if action.keys]
+    """Every action: its id, its keys, and what it does. A pair that one sentence describes, as in the help, is one row."""
+    rows = []
+    for _, group in groupby((action for action in ACTIONS if action.keys), key=lambda action: (action.says, action.stands_on)):
+        actions = list(group)
+        ids = ", ".join(f"`{action.id}`" for action in actions)
+        rows.append(f"| {ids} | {' · '.join(map(_keys, actions))} | {_words(*actions)} |")
     return "| id | keys | what it does |\n|---|---|---|\n" + "\n".join(rows) + "\n"
 
 
@@ -67,9 +71,9 @@ def _keys(action: Action) -> str:
     return ", ".join(f"`{key}`" for key in keys_of(action, {}))
 
 
-def _words(action: Action) -> str:
+def _words(action: Action, *others: Action) -> str:
     several = f" (on {', '.join(action.places)})" if action.places else ""
-    return f"{action.footer}: {action.says}{several}"
+    return f"{action.says if others else f'{action.footer}: {action.says}'}{several}"
 
 
 def cnis_table() -> str:

@@ -77,6 +77,7 @@ async def test_read_only_tries_nothing_and_says_why():
             await until(pilot, lambda: app.session.snapshot.gateways and app.session.settled)
             await pilot.press("A")
             await until(pilot, lambda: "nothing is tried: read-only" in shown(app))
+            assert {each.state for each in app.screen.criteria} == {State.SKIP}, "no tile waits for ever"
             assert shop.requests == []
 
 
