@@ -66,7 +66,9 @@ async def excerpt(engine: Engine, flow: Flow, fetch: Fetch, *, rename: bool) -> 
     source, destination = str(flow.source), f"{flow.destination}{f':{flow.port}' if flow.port is not None else ''}"
     http = _without_secrets(flow.http)
     if rename:
-        pseudonyms = Pseudonyms(objects, keep=(engine.snapshot.mesh.root_namespace,))
+        pseudonyms = Pseudonyms(
+            objects, keep=tuple(filter(None, (engine.snapshot.mesh.root_namespace, engine.snapshot.mesh.home)))
+        )
         config, objects = [pseudonyms.of(obj) for obj in config], [pseudonyms.of(obj) for obj in objects]
         source, destination = pseudonyms.text(source), pseudonyms.text(destination)
         http = _renamed(http, pseudonyms)
@@ -138,7 +140,7 @@ def _mesh_config(snapshot: Snapshot) -> list[Mapping[str, Any]]:
     if mesh.discovery:
         settings["discoverySelectors"] = [_written(selector) for selector in mesh.discovery]
     text = json.dumps("not known" if mesh.doubt else settings)
-    metadata = {"name": "istio", "namespace": mesh.root_namespace}
+    metadata = {"name": "istio", "namespace": mesh.home or mesh.root_namespace}
     return [{"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"mesh": text}}]
 
 

@@ -172,7 +172,7 @@ async def test_one_flow_is_probed(bookstore: Sandbox) -> None:
         hint = "Enter probes the marked flows, or the current one"
         await person.does(3, ("p", (hint,)), ("enter", ("Probe 1 flow?",)), ("y", ("= agrees",)))
         person.shows("8080", "✗ deny", "timeout", "= agrees")
-        person.shows("observed  ✗ timeout")
+        await person.until(lambda: person.sees("observed  ✗ timeout"))
         await person.until(lambda: not person.sees("Ctrl-C stops it") and probe_pods(bookstore) == [])
 
 

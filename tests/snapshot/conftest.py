@@ -21,6 +21,7 @@ from meshtui.session import Session
 from meshtui.settings import Settings
 from meshtui.sources.ports import SourceLabel
 from meshtui.ui import themes
+from meshtui.ui.widgets.document_view import DocumentView
 from tests.fakes.frozen import LABEL, NOW, FrozenSource, bookstore
 
 SIZES = {"80x24": (80, 24), "120x40": (120, 40), "200x50": (200, 50)}
@@ -76,9 +77,20 @@ async def settle(pilot: Pilot[Any]) -> None:
                 with contextlib.suppress(WorkerCancelled):  # a newer one took its place
                     await pilot.app.workers.wait_for_complete(waiting)
             now = pilot.app.export_screenshot()
-            if now == before and not waiting and not any(map(_will_fire_once, nodes_of(pilot.app))):
+            if (
+                now == before
+                and not waiting
+                and not _reads_logs(pilot.app)
+                and not any(map(_will_fire_once, nodes_of(pilot.app)))
+            ):
                 return
             before = now
+
+
+def _reads_logs(app: App[Any]) -> bool:
+    """Whether the denials are shown, and the logs that there are haven't been read yet, or not drawn."""
+    there = isinstance(app, MeshtuiApp) and bool(app.session.snapshot.ztunnels)
+    return there and any("Reading the logs" in view.plain for view in app.screen.query(DocumentView))
 
 
 def nodes_of(app: App[Any]) -> list[MessagePump]:

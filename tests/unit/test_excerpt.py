@@ -139,7 +139,7 @@ async def test_the_excerpt_is_read_as_the_cluster_is():
     world = [ambient("a"), pod("a/web", "10.0.0.1"), pod("a/db", "10.0.0.2", [5432])]
     block = policy("a/np", "{podSelector: {}, policyTypes: [Ingress], ingress: [{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]}")
     switched = {"trust_domain_aliases": ("old",), "path_normalization": "NONE", "sidecars_send_hbone": True, "auto_mtls": False}
-    mesh = MeshConfig("example.org", "mesh", found=True, **switched)
+    mesh = MeshConfig("example.org", "mesh", found=True, home="mesh", **switched)
     for cni, decision in ((named("calico"), "allow"), (named("cilium"), "deny"), (UNKNOWN_CNI, "unknown")):
         engine = Engine(snapshot_of([*world, block], cni=cni, mesh=mesh))
         made = await excerpt(engine, parse_flow("a/web", "a/db:5432"), fetcher([*world, block]), rename=False)

@@ -144,7 +144,7 @@ class DenialLog:
             found.append(f"the ztunnels can't be found: missing verb: list pods ({pods.message})")
         elif pods.status in {KindStatus.EXPIRED, KindStatus.UNREACHABLE, KindStatus.BROKEN}:
             found.append(f"the ztunnels can't be found: {pods.message}")
-        elif not any(log.role == "ztunnel" for log in self._logs.values()) and pods.status is not KindStatus.LOADING:
+        elif not snapshot.ztunnels and pods.status is not KindStatus.LOADING:
             scope = f"; only namespace {pods.scope} may be listed: missing verb: list pods" if pods.scope else ""
             found.append(f"no ztunnel pod (label app=ztunnel) is in the mesh's namespaces{scope}")
         by_words: dict[str, list[str]] = {}
