@@ -90,7 +90,7 @@ async def settle(pilot: Pilot[Any]) -> None:
 def _reads_logs(app: App[Any]) -> bool:
     """Whether the denials are shown, and the logs that there are haven't been read yet, or not drawn."""
     there = isinstance(app, MeshtuiApp) and bool(app.session.snapshot.ztunnels)
-    return there and any("Reading the logs" in view.plain for view in app.screen.query(DocumentView))
+    return there and any(view.display and "Reading the logs" in view.plain for view in app.screen.query(DocumentView))
 
 
 def nodes_of(app: App[Any]) -> list[MessagePump]:
