@@ -15,7 +15,8 @@ from tests.e2e.conftest import IMAGE, wait_until
 HERE = Path(__file__).parent
 ROLE = HERE.parents[1] / "docs" / "guide" / "roles" / "mesh.yaml"
 OPERATORS = "meshtui-operators"
-NAMES = ("ztunnel-e2e", "istiod-e2e")
+ZTUNNEL, ISTIOD = "ztunnel-e2e", "istiod-e2e"
+PODS = "/api/v1/namespaces/istio-system/pods"
 LOOKS = {
     "apiVersion": "rbac.authorization.k8s.io/v1",
     "kind": "ClusterRoleBinding",
@@ -44,6 +45,18 @@ def pod(name):
     }
 
 
+def daemon_set(name):
+    """A DaemonSet whose pod is the node's ztunnel: the label alone makes no pod one."""
+    template = pod(name)
+    labels = template["metadata"]["labels"]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": name, "namespace": "istio-system"},
+        "spec": {"selector": {"matchLabels": labels}, "template": {"metadata": {"labels": labels}, "spec": template["spec"]}},
+    }
+
+
 def variants():
     """The role as it is, and without each verb, each for a group of its own."""
     role, binding = yaml.safe_load_all(ROLE.read_text())
@@ -63,18 +76,19 @@ def variants():
 def mesh(node):
     """Pods that answer as a ztunnel and an istiod do, and the roles."""
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default", "namespace": "istio-system"}}
-    objects = [*map(pod, NAMES), LOOKS, *(obj for _, objects in variants() for obj in objects)]
+    objects = [daemon_set(ZTUNNEL), pod(ISTIOD), LOOKS, *(obj for _, objects in variants() for obj in objects)]
     node.apply([account, *objects])
 
-    def waiting():
-        pods = [node.get(f"/api/v1/namespaces/istio-system/pods/{name}") for name in NAMES]
-        return [each["metadata"]["name"] for each in pods if not _is_ready(each)]
+    def ready():
+        pods = node.get(PODS, labelSelector="app in (ztunnel, istiod)")["items"]
+        return sorted(each["metadata"]["labels"]["app"] for each in pods if _is_ready(each))
 
     try:
-        wait_until(waiting, lambda names: names == [], 60)
+        wait_until(ready, lambda apps: apps == ["istiod", "ztunnel"], 60)
         yield node
     finally:
         node.delete(objects)
+        wait_until(lambda: len(node.get(PODS, labelSelector="app=ztunnel")["items"]), lambda left: left == 0, 60)
 
 
 def _is_ready(obj):
@@ -104,18 +118,18 @@ async def test_with_the_guides_role_everything_is_read_and_only_that_is_asked(me
     look = await looked(mesh, OPERATORS)
     (node,) = look.nodes
     assert (look.missing, node.problems) == ((), ())
-    assert node.pod == "istio-system/ztunnel-e2e"
+    assert node.pod.startswith(f"istio-system/{ZTUNNEL}-")
     assert node.dump.size > 1 << 20
     assert len(node.dump.workloads) == 5000
     assert (node.metrics.active_pods, node.metrics.pending_pods) == (4, 0)
     assert node.readiness.pending == ("workload proxy manager",)
-    assert [(each.proxy, each.resources[0].behind) for each in look.synced] == [("ztunnel-e2e.istio-system", True)]
-    assert {line for line in await log(mesh, "ztunnel-e2e") if " " in line} == {
+    assert [(each.proxy, each.resources[0].behind) for each in look.synced] == [(f"{ZTUNNEL}.istio-system", True)]
+    assert {line for line in await log(mesh, node.pod.partition("/")[2]) if " " in line} == {
         "15000 GET /config_dump HTTP/1.1",
         "15020 GET /metrics HTTP/1.1",
         "15021 GET /healthz/ready HTTP/1.1",
     }
-    assert {line for line in await log(mesh, "istiod-e2e") if " " in line} == {"15014 GET /debug/syncz HTTP/1.1"}
+    assert {line for line in await log(mesh, ISTIOD) if " " in line} == {"15014 GET /debug/syncz HTTP/1.1"}
 
 
 async def test_each_verb_that_is_missing_is_named_and_the_rest_is_read(mesh):
