@@ -41,6 +41,7 @@ from tests.fakes.screens import table_of
 from tests.integration.test_denials import Mesh
 from tests.pilot.test_keys import bookstore_app, names, until
 from tests.pilot.test_why_screen import close_egress
+from tests.snapshot.conftest import settle
 
 WIDE, NARROW = (120, 40), (80, 24)
 FLOW = parse_flow("ecom/deploy/ecom-service", "inventory/svc/inventory-service:8000")
@@ -369,6 +370,7 @@ async def test_what_is_dragged_over_in_a_picture_is_copied_by_ctrl_c_which_ends_
             await until(pilot, lambda: any(grid.size.height > 5 for grid in pilot.app.screen.query(Grid)))
         else:
             await until(pilot, lambda: "predicted" in screen.query_one("#path", PictureView).picture.plain())
+        await settle(pilot)  # nothing moves while the mouse does
         view: Widget = pilot.app.screen.query(Grid if where == "#grid" else where).first(Widget)
         copied: list[str] = []
         pilot.app.copy_to_clipboard = copied.append  # type: ignore[method-assign]
