@@ -68,7 +68,6 @@ async def buy(pilot: Pilot[Any]) -> None:
     screen = pilot.app.screen
     assert isinstance(screen, CheckoutScreen)
     await until(pilot, lambda: screen.trace is not None and screen.trace.finished, 60)
-    await until(pilot, lambda: not any(w.group == "purchase" and w.is_running for w in pilot.app.workers))
     await until(pilot, lambda: bool(panel(pilot)))
     await settled(pilot)
     await pilot.press("escape")
