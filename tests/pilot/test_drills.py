@@ -15,6 +15,7 @@ from textual.pilot import Pilot
 from textual.screen import Screen
 
 from meshtui.app import MeshtuiApp
+from meshtui.journeys.bookstore.trace import RESERVE, StepState, Trace, finish
 from meshtui.sandbox import drills, scenarios
 from meshtui.sandbox.run import running_sandbox
 from meshtui.screens.checkout import CheckoutScreen
@@ -28,9 +29,11 @@ from meshtui.ui.drill.panel import DrillPanel, Guide
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.table import ObjectTable
 from tests.fakes.bookstore import KUBECTL, needs_kubectl
+from tests.fakes.frozen import bookstore
 from tests.fakes.screens import table_of
 from tests.fakes.settled import settled
 from tests.pilot.test_keys import until
+from tests.snapshot.conftest import app_on
 
 pytestmark = pytest.mark.sandbox
 
@@ -171,6 +174,25 @@ async def test_as_found_gap_by_gap() -> None:
         assert "Fixed in" not in panel(pilot)
         await buy(pilot)
         await until(pilot, lambda: "✓ Fixed in " in panel(pilot))
+
+
+async def test_a_purchase_that_is_left_before_the_next_look_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    what = drills.drill("uuid-mismatch")
+    assert what is not None
+    monkeypatch.setattr("meshtui.ui.drill.panel.LOOK_EVERY_S", 3600.0)
+    monkeypatch.setattr(CheckoutScreen, "begin", lambda _: None)
+    app = app_on(bookstore())
+    app.guided_by(what)
+    async with app.run_test() as pilot:
+        await until(pilot, lambda: app.session.settled and isinstance(app.screen, MainScreen))
+        guide, screen = app.guide, CheckoutScreen(app.session)
+        assert guide is not None
+        await app.push_screen(screen)
+        guide.look()
+        screen._show(finish(Trace("", "", "", 1).with_step(RESERVE, state=StepState.FAILED, cause="http_404")))
+        await app.pop_screen()
+        guide.look()
+        assert guide.progress.step == 1
 
 
 @needs_kubectl

@@ -61,6 +61,8 @@ class Guide:
         self.progress = Progress()
         self.station = -1
         self.folded = offered
+        self._buying: Screen[Any] | None = None
+        """The last screen that buys: a purchase counts, though somebody left it before the next look."""
         self._trace: Trace | None = None
 
     # ---- keys
@@ -119,7 +121,8 @@ class Guide:
 
     def _facts(self) -> Facts:
         screen = self._app.screen
-        trace = getattr(screen, "trace", None)
+        self._buying = screen if hasattr(screen, "trace") else self._buying
+        trace = getattr(self._buying, "trace", None)
         if isinstance(trace, Trace) and trace.finished:
             self._trace = trace
         pane = getattr(getattr(screen, "pane", None), "id", "")
