@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -250,7 +251,7 @@ def read_dump(raw: bytes | bytearray, shared: Shared | None = None) -> NodeDump:
     unread: dict[Table, frozenset[str]] = {}
     for table in Table:
         text = getattr(top, table.value)
-        read = part(table.value, text, lambda text, table=table: _table(text, table, shared), None)  # type: ignore[misc]
+        read = part(table.value, text, partial(_table, table=table, shared=shared), None)
         if read is not None:
             found, bad = read
             tables[table] = _kept(shared.tables[table], found)

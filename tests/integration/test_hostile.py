@@ -102,6 +102,13 @@ async def until(pilot, holds):
         await pilot.pause(0.02)
 
 
+async def back_to(main, pilot):
+    """Close all screens above the main one."""
+    while pilot.app.screen is not main:
+        await pilot.app.pop_screen()
+        await pilot.pause()
+
+
 async def test_on_no_screen_is_anything_executed():
     async with hostile_api() as api:
         settings = load_settings({"kubeconfig": str(api.kubeconfig)})
@@ -117,18 +124,14 @@ async def test_on_no_screen_is_anything_executed():
                     await pilot.press(key)
                     await settled(pilot)
                     seen += harmless(app)
-                    while app.screen is not main:
-                        await app.pop_screen()
-                        await pilot.pause()
+                    await back_to(main, pilot)
             await pilot.press("2", "g")
             for _ in range(len(table_of(main).rows)):
                 for keys in (["w"], ["right", "w"], ["d"], ["M"]):
                     await pilot.press(*keys)
                     await settled(pilot)
                     seen += harmless(app)
-                    while app.screen is not main:
-                        await app.pop_screen()
-                        await pilot.pause()
+                    await back_to(main, pilot)
                 await pilot.press("left", "j")
             await pilot.press("m", "w")
             await settled(pilot)
@@ -136,9 +139,7 @@ async def test_on_no_screen_is_anything_executed():
                 await pilot.press(key)
                 await settled(pilot)
                 seen += harmless(app)
-            while app.screen is not main:
-                await app.pop_screen()
-                await pilot.pause()
+            await back_to(main, pilot)
             await pilot.press("f")
             await until(pilot, lambda: isinstance(app.screen, FlowScreen) and bool(app.screen.query("#to")))
             app.screen.query_one("#from", Input).value = f"shop/web{EVIL['markup']}"

@@ -363,7 +363,9 @@ async def test_dragging_over_a_text_or_a_table_opens_nothing() -> None:
 
 
 @pytest.mark.parametrize("where", ["#map", "#path", "#grid"])
-async def test_what_is_dragged_over_in_a_picture_is_copied_by_ctrl_c_which_ends_nothing(where: str) -> None:
+async def test_what_is_dragged_over_in_a_picture_is_copied_by_ctrl_c_which_ends_nothing(
+    where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with bookstore_app(WIDE) as (_, pilot, screen):
         if where == "#grid":
             await pilot.press("m")
@@ -373,7 +375,7 @@ async def test_what_is_dragged_over_in_a_picture_is_copied_by_ctrl_c_which_ends_
         await settle(pilot)  # nothing moves while the mouse does
         view: Widget = pilot.app.screen.query(Grid if where == "#grid" else where).first(Widget)
         copied: list[str] = []
-        pilot.app.copy_to_clipboard = copied.append  # type: ignore[method-assign]
+        monkeypatch.setattr(pilot.app, "copy_to_clipboard", copied.append)
         await pilot.mouse_down(view, offset=(3, 2))
         await pilot.hover(view, offset=(30, 5))
         await pilot.mouse_up(view, offset=(30, 5))

@@ -151,13 +151,20 @@ async def test_read_only_buys_nothing_and_says_why():
         assert shop.requests == []
 
 
-async def test_leaving_stops_a_purchase_that_hangs():
+@asynccontextmanager
+async def hanging():
+    """A purchase that was confirmed, and hangs while the stock is read."""
     stock = ("GET", f"/inven/stock/{Checkout().book}")
     async with production({stock: "hang"}) as (shop, app, pilot):
         await pilot.press("b")
         await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
         await pilot.press("y")
         await until(pilot, lambda: stock in shop.requests)
+        yield shop, app, pilot
+
+
+async def test_leaving_stops_a_purchase_that_hangs():
+    async with hanging() as (shop, app, pilot):
         await pilot.press("escape")
         assert isinstance(app.screen, MainScreen)
         await until(pilot, lambda: not any(w.group == "purchase" and w.is_running for w in app.workers))
@@ -165,12 +172,7 @@ async def test_leaving_stops_a_purchase_that_hangs():
 
 
 async def test_ctrl_c_stops_a_purchase_and_the_journal_has_it():
-    stock = ("GET", f"/inven/stock/{Checkout().book}")
-    async with production({stock: "hang"}) as (shop, app, pilot):
-        await pilot.press("b")
-        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
-        await pilot.press("y")
-        await until(pilot, lambda: stock in shop.requests)
+    async with hanging() as (shop, app, pilot):
         await pilot.press("b")
         await until(pilot, lambda: any("one purchase at a time" in note.message for note in app._notifications))
         await pilot.press("ctrl+c")

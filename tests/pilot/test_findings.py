@@ -93,6 +93,13 @@ async def open_fix(pilot: Pilot[Any]) -> None:
     await until(pilot, lambda: isinstance(pilot.app.screen, FixScreen) and "It would open" in text(pilot))
 
 
+async def apply_it(pilot: Pilot[Any]) -> None:
+    """Apply the fix on the screen, and say yes."""
+    await pilot.press("a")
+    await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
+    await pilot.press("y")
+
+
 async def test_findings_are_a_tab_a_word_and_a_mark_on_every_row():
     async with shop() as (_, pilot, session):
         await pilot.press("colon", *"findings", "enter")
@@ -182,9 +189,7 @@ async def test_somebody_who_was_quicker_wins_and_it_is_said():
         await open_fix(pilot)
         old = api.store.get("networkpolicies", "shop", "db")
         api.store.update("networkpolicies", {**old, "metadata": {**old["metadata"], "labels": {"mine": "1"}}}, "somebody")
-        await pilot.press("a")
-        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
-        await pilot.press("y")
+        await apply_it(pilot)
         await until(pilot, lambda: "was changed in between: nothing is written" in text(pilot))
         assert api.store.get("networkpolicies", "shop", "db")["metadata"]["labels"] == {"mine": "1"}
         assert "15008" not in str(api.store.get("networkpolicies", "shop", "db")["spec"])
@@ -193,9 +198,7 @@ async def test_somebody_who_was_quicker_wins_and_it_is_said():
 async def test_ctrl_c_stops_the_probes_after_a_fix_and_the_program_goes_on():
     async with shop(write=True) as (_, pilot, session):
         await open_fix(pilot)
-        await pilot.press("a")
-        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
-        await pilot.press("y")
+        await apply_it(pilot)
         await until(pilot, lambda: "probing" in text(pilot))
         await pilot.press("ctrl+c")
         await until(pilot, lambda: "stopped: applied, but not probed" in text(pilot))
@@ -217,9 +220,7 @@ async def test_ctrl_c_between_the_objects_of_a_fix_leaves_none_out(monkeypatch: 
     monkeypatch.setattr(fixing, "apply", slow)
     async with shop(write=True) as (api, pilot, session):
         await open_fix(pilot)
-        await pilot.press("a")
-        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
-        await pilot.press("y")
+        await apply_it(pilot)
         await until(pilot, begun.is_set)
         await pilot.press("ctrl+c", "ctrl+c", "escape")
         assert isinstance(pilot.app.screen, FixScreen)
@@ -230,7 +231,7 @@ async def test_ctrl_c_between_the_objects_of_a_fix_leaves_none_out(monkeypatch: 
         assert [deed.outcome for deed in session.journal] == ["applied"]
 
 
-async def test_a_probe_that_fails_after_a_fix_is_said_until_the_next_one():
+async def test_a_probe_that_fails_after_a_fix_is_said_until_the_next_one(monkeypatch: pytest.MonkeyPatch):
     async with shop(write=True) as (_, pilot, session):
         answers: list[MeshtuiError | None] = [ClusterError("503: etcd is busy"), None]
 
@@ -240,11 +241,9 @@ async def test_a_probe_that_fails_after_a_fix_is_said_until_the_next_one():
                 raise answer
             return []
 
-        session.probe = probe  # type: ignore[method-assign]
+        monkeypatch.setattr(session, "probe", probe)
         await open_fix(pilot)
-        await pilot.press("a")
-        await until(pilot, lambda: isinstance(pilot.app.screen, ConfirmScreen))
-        await pilot.press("y")
+        await apply_it(pilot)
         await until(pilot, lambda: "applied, not probed: 503: etcd is busy" in text(pilot))
         await pilot.press("r")
         await until(pilot, lambda: "✓ applied" in text(pilot))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.cells import cell_len
 from rich.text import Text
@@ -58,7 +58,7 @@ class Footer(Widget):
     """
 
     ALLOW_SELECT = False
-    COMPONENT_CLASSES = {"footer--key", "footer--name", "footer--disabled"}  # noqa: RUF012 - textual's own declaration
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"footer--key", "footer--name", "footer--disabled"}
     DEFAULT_CSS = """
     Footer {
         dock: bottom; height: 1; color: $footer-foreground; background: $footer-background;
