@@ -86,7 +86,7 @@ class CheckoutScreen(DiagramScreen):
             if confirmation is None:
                 self._say("nothing was bought; b asks again", WARN)
                 return
-            with session.doing(f"purchase of {quantity} of book {settings.checkout.book}") as outcome:
+            with session.doing("purchase") as outcome:
                 trace = await Buyer(gateway, settings, engine, session.api(), self._show).run(confirmation)
                 outcome.says, outcome.failed = outcome_of(trace), not trace.ok
             self._gather(settings)
@@ -163,9 +163,10 @@ class CheckoutScreen(DiagramScreen):
 
 def outcome_of(trace: Trace) -> str:
     """What came of a purchase, for the journal."""
+    bought = f"{trace.quantity} × {trace.book_title or trace.book}"
     order = f"order {trace.order_id}" if trace.order_id else "no order"
     moved = "stock not known" if trace.moved is None else f"reserved {trace.moved:+d}"
-    return f"{order}, {moved}" + (f": {trace.explanation.summary}" if trace.explanation is not None else "")
+    return f"{bought}, {order}, {moved}" + (f": {trace.explanation.summary}" if trace.explanation is not None else "")
 
 
 def stopped(trace: Trace) -> dict[str, ObjectRef]:

@@ -289,12 +289,17 @@ class MainScreen(PanesScreen):
 
     @property
     def active_bindings(self) -> dict[str, ActiveBinding]:
-        """The keys for the footer. On findings, f is called Fix, in the place of w; u is there when it undoes something."""
+        """The keys for the footer: on findings, f is called Fix, in the place of w.
+
+        u is there when it undoes something, and Tab at the prompt when it completes something.
+        """
         found = super().active_bindings
         keys = {active.binding.id: key for key, active in found.items()}
         undo, flow, why = (keys.get(f"main.{name}") for name in ("undo", "flow", "why"))
-        if undo is not None:
-            found[undo] = found[undo]._replace(binding=replace(found[undo].binding, show=bool(self.session.fixes)))
+        completes = self.is_there and self.query_one(Prompt).completes
+        for key, show in ((undo, bool(self.session.fixes)), (keys.get("prompt.complete"), completes)):
+            if key is not None:
+                found[key] = found[key]._replace(binding=replace(found[key].binding, show=show))
         if self.pane.id == "findings" and flow is not None and why is not None:
             fix = replace(found[flow].binding, description=by_id()["main.fix"].footer)
             places = {flow: why, why: flow}

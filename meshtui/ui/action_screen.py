@@ -7,6 +7,7 @@ from typing import ClassVar
 from textual import events
 from textual.binding import ActiveBinding
 from textual.screen import Screen
+from textual.widgets import Input
 
 from meshtui.session import Session
 from meshtui.ui.actions import ACTIONS, Action, by_id, on, refusal
@@ -42,6 +43,8 @@ class ActionScreen(Screen[None]):
     def active_bindings(self) -> dict[str, ActiveBinding]:
         """Textual's active bindings in the order of the table, so that keys chosen by the user keep their place in the footer."""
         found = super().active_bindings
+        if isinstance(self.focused, Input):
+            found.pop("slash", None)  # it is typed; textual doesn't know the character of this key
         return dict(sorted(found.items(), key=lambda item: _ORDER.get(item[1].binding.id or "", -1)))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

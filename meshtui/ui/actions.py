@@ -362,7 +362,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("confirm.no", "n,escape,q", "dismiss(False)", "No", "do nothing"),
     Action("confirm.other", "left,right", "other", "Other button", "the other button", shown=False),
     Action("help.back", "escape,q,question_mark", "dismiss", "Back", "close the help"),
-    Action("prompt.leave", "escape", "leave", "Cancel", "stop typing", shown=False),
+    Action("prompt.leave", "escape", "leave", "Cancel", "stop typing"),
     Action("prompt.complete", "tab", "complete", "Complete", "complete what is typed", shown=False),
     Action("prompt.up", "up", "choose(-1)", "Up", "choose what is meant", shown=False),
     Action("prompt.down", "down", "choose(1)", "Down", "choose what is meant", shown=False),

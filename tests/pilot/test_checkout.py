@@ -70,9 +70,10 @@ async def test_b_buys_in_the_sandbox(size):
             assert app.screen.trace.moved == 2
             await until(pilot, lambda: len(app.session.journal) == 2)
             deed, other = app.session.journal
-            assert deed.what.startswith("purchase of 1 of book")
-            assert (deed.outcome, deed.failed) == (f"order {first}, reserved +1", False)
-            assert other.what.startswith("purchase of 2 of book")
+            title = app.screen.trace.book_title
+            assert (deed.what, deed.outcome, deed.failed) == ("purchase", f"1 × {title}, order {first}, reserved +1", False)
+            assert (other.what, other.failed) == ("purchase", False)
+            assert other.outcome.startswith(f"2 × {title}, order ")
             await pilot.press("escape")
             assert isinstance(app.screen, MainScreen)
 

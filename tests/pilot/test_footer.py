@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from meshtui.app import MeshtuiApp
 from meshtui.screens.help import HelpScreen
 from meshtui.screens.main import MainScreen
 from meshtui.ui.widgets.document_view import DocumentView
 from meshtui.ui.widgets.footer import Footer, FooterKey, fitting
+from meshtui.ui.widgets.prompt import Prompt
 from tests.fakes.frozen import bookstore
 from tests.snapshot.conftest import app_on, settle
 from tests.snapshot.test_findings import FINDINGS
@@ -109,3 +111,19 @@ async def test_s_says_how_it_sorts_and_where_it_cannot() -> None:
         await pilot.press("5", "s")
         assert said(pilot)[2].startswith("Findings have no time of a change")
         assert not screen.box.by_change
+
+
+async def test_while_something_is_typed_the_footer_has_only_keys_that_are_not_typed() -> None:
+    app = app_on(bookstore())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(pilot)
+        for key, completes in (("colon", True), ("slash", False)):
+            await pilot.press(key)
+            await settle(pilot)
+            assert in_view(app) == ["esc Cancel", *(["tab Complete"] if completes else [])]
+            await pilot.press("tab", "slash")
+            await settle(pilot)
+            assert app.screen.query_one(Prompt).display
+            assert app.screen.query_one(Prompt).query_one(Input).value.endswith("/")
+            await pilot.press("escape")
+            await settle(pilot)

@@ -80,6 +80,11 @@ class Prompt(Horizontal):
         self.screen.set_focus(field)  # at once: keys that are typed ahead belong to it
 
     @property
+    def completes(self) -> bool:
+        """Whether it is asking for one of some names."""
+        return self.display and bool(self._names)
+
+    @property
     def chosen(self) -> str:
         """The name that is chosen, or empty."""
         return self._matches[self._at] if 0 <= self._at < len(self._matches) else ""
