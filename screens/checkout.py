@@ -34,8 +34,8 @@ from meshtui.ui.document import BAD, DIM, OK, STRONG, WARN, Document, Line, Sect
 from meshtui.ui.links import Link
 from meshtui.ui.pictures.gauge import Gauge, Level
 from meshtui.ui.pictures.sequence import Diagram
-from meshtui.ui.run_steps import rung
-from meshtui.ui.sequences import Plan, diagram_of, plan_of, stoppers
+from meshtui.ui.run_steps import further_section, rung
+from meshtui.ui.sequences import Plan, diagram_of, further_stoppers, plan_of, stoppers
 
 _MOST = 100
 _OPENED = 9
@@ -149,7 +149,8 @@ class CheckoutScreen(DiagramScreen):
         self._show_document(document)
         shown = trace or Trace("", checkout.host, checkout.book, self._quantity)
         plan = self._planned()
-        self._show_run(diagram_of(plan, shown.steps, stopped(shown)) if plan is not None else Diagram(), stock_gauges(shown))
+        diagram = diagram_of(plan, shown.steps, stopped(shown), shown.further) if plan is not None else Diagram()
+        self._show_run(diagram, stock_gauges(shown))
 
     def _planned(self) -> Plan | None:
         """The plan of the purchase, made once for each; None while the cluster isn't known, or without ends in the settings."""
@@ -170,11 +171,12 @@ def outcome_of(trace: Trace) -> str:
 
 
 def stopped(trace: Trace) -> dict[str, ObjectRef]:
-    """The policy that stopped the purchase, by the name of the step that it stopped."""
+    """The policies that stopped the purchase and further calls, by the names of what they stopped."""
+    found = further_stoppers(trace.further)
     failed = trace.step(RESERVE) if trace.step(RESERVE).state is StepState.FAILED else trace.failed_step
-    if trace.explanation is None or failed is None:
-        return {}
-    return stoppers({failed.name: trace.explanation.look_at})
+    if trace.explanation is None or failed is None or trace.explanation.code == "further_call":
+        return found
+    return found | stoppers({failed.name: trace.explanation.look_at})
 
 
 def stock_gauges(trace: Trace) -> tuple[Gauge, ...]:
@@ -216,6 +218,7 @@ def trace_document(trace: Trace, next_one: str, stopped: Line = ()) -> Document:
     if trace.explanation is not None:
         sections.append(Section("Why", _why(trace.explanation)))
     sections.append(Section("Steps", tuple(part for step in trace.steps for part in rung(step))))
+    sections += further_section(trace.further)
     sections += [Section(title, lines) for title, lines in _evidence(trace)]
     return Document(
         f"Checkout of {trace.quantity} × {trace.book_title or trace.book} at {trace.gateway} ({trace.host})", tuple(sections)

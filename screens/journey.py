@@ -25,6 +25,7 @@ from meshtui.journeys.report import Failure, Reading, Report, StepState, all_ove
 from meshtui.journeys.run import Runner, entrance_of, in_words, refusal, requests_in_words, values_of
 from meshtui.journeys.variables import UnsetError
 from meshtui.model.errors import ConfigError, MeshtuiError, ReadOnlyError
+from meshtui.model.ids import ObjectRef
 from meshtui.model.redact import redact
 from meshtui.screens.confirm import ConfirmScreen
 from meshtui.screens.follow import follow
@@ -37,8 +38,8 @@ from meshtui.ui.document import BAD, DIM, OK, PLAIN, STRONG, WARN, Document, Lin
 from meshtui.ui.links import Link
 from meshtui.ui.pictures.gauge import Gauge, Level
 from meshtui.ui.pictures.sequence import Diagram
-from meshtui.ui.run_steps import rung
-from meshtui.ui.sequences import Plan, diagram_of, plan_of, stoppers
+from meshtui.ui.run_steps import further_section, rung
+from meshtui.ui.sequences import Plan, diagram_of, further_stoppers, plan_of, stoppers
 from meshtui.ui.text import clean
 from meshtui.ui.widgets.footer import Footer
 from meshtui.ui.widgets.sequence_view import SequenceView
@@ -189,8 +190,7 @@ class JourneyScreen(DiagramScreen):
         else:
             self._show_document(_nothing(self._message, self._catalogue))
         if report is not None and plan is not None:
-            looks = {failure.name: failure.look_at for failure in report.failures}
-            self._show_run(diagram_of(plan, report.steps, stoppers(looks)), tuple(map(gauge_of, report.gauges)))
+            self._show_run(diagram_of(plan, report.steps, stopped(report), report.further), tuple(map(gauge_of, report.gauges)))
         else:
             self._show_run(Diagram(), ())
 
@@ -273,6 +273,13 @@ def _problems(catalogue: Catalogue) -> list[Section]:
     return [Section("Files that are wrong", rows)] if rows else []
 
 
+def stopped(report: Report) -> dict[str, ObjectRef]:
+    """The policies that stopped steps and further calls, by their names."""
+    behind = [look for each in report.further for look in each.look_at]
+    own = {failure.name: [look for look in failure.look_at if look not in behind] for failure in report.failures}
+    return further_stoppers(report.further) | stoppers(own)
+
+
 def report_document(report: Report, stopped: Line = ()) -> Document:
     """A run as a document: how it ended, what a failure means, the ladder, and the evidence. The gauges are pictures.
 
@@ -282,6 +289,7 @@ def report_document(report: Report, stopped: Line = ()) -> Document:
     if report.failures:
         sections.append(Section("What it means", tuple(part for failure in report.failures for part in _meaning(failure))))
     sections.append(Section("Steps", tuple(part for step in report.steps for part in rung(step))))
+    sections += further_section(report.further)
     for step in sorted(report.steps, key=lambda step: step.kind != "call"):
         if step.evidence:
             rows = tuple(line(("ztunnel  ", DIM), raw.replace("\t", " ")) for raw in step.evidence)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from meshtui.cli.answer import Answer, Column, key
 from meshtui.cli.jsontext import json_text
 from meshtui.journeys.bookstore.trace import Explanation, LookAt, StepReport, StepState, Stock, Trace
+from meshtui.journeys.report import Further
 from meshtui.model.plain import clean
 
 _GLYPHS = {
@@ -20,7 +22,7 @@ _GLYPHS = {
 
 def as_text(trace: Trace) -> str:
     """Every step with its evidence, then the stock and the result."""
-    lines = [text for step in trace.steps for text in step_lines(step)]
+    lines = [text for step in trace.steps for text in step_lines(step)] + further_lines(trace.further)
     return "\n".join([*lines, *_summary(trace)]) + "\n"
 
 
@@ -54,6 +56,31 @@ def step_lines(step: StepReport) -> list[str]:
         lines.append(f"    answer: {step.response if isinstance(step.response, str) else json_text(step.response)}")
     lines += [f"    | {raw}" for raw in (*step.evidence, *step.log_lines)]
     return [clean(text) for text in lines]
+
+
+def further_lines(further: Sequence[Further]) -> list[str]:
+    """What the services called beyond the steps, as the ztunnels logged it."""
+    lines = [text for each in further for text in step_lines(each.step)]
+    return ["further calls of the services:", *lines] if lines else []
+
+
+def further_to_json(further: Further) -> dict[str, Any]:
+    """One further call (docs/contracts.md, checkout)."""
+    step = further.step
+    return {
+        "source": step.source,
+        "destination": step.destination,
+        "state": step.state.value,
+        "connections": further.connections,
+        "failed": further.failed,
+        "source_identity": step.source_identity or None,
+        "destination_identity": step.destination_identity or None,
+        "mtls": step.mtls,
+        "cause": step.cause or None,
+        "error": step.error or None,
+        "evidence": list(step.evidence),
+        "look_at": [look_to_json(look) for look in further.look_at],
+    }
 
 
 def mtls_words(mtls: bool | None) -> str:
@@ -95,6 +122,7 @@ def trace_to_json(trace: Trace) -> dict[str, Any]:
         "bought": trace.bought or None,
         "quantity": trace.quantity,
         "explanation": _explanation_to_json(trace.explanation),
+        "further": [further_to_json(each) for each in trace.further],
         "notes": list(trace.notes),
     }
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from meshtui.cli.answer import Answer, Column, key
-from meshtui.cli.checkout_report import look_to_json, step_lines, step_to_json
+from meshtui.cli.checkout_report import further_lines, further_to_json, look_to_json, step_lines, step_to_json
 from meshtui.journeys.judge import number
 from meshtui.journeys.known import Catalogue, Known
 from meshtui.journeys.load import Problem
@@ -83,7 +83,7 @@ def answer(report: Report) -> Answer:
 def as_text(report: Report) -> str:
     """Every step with its evidence, the gauges, and what a failure means."""
     lines = [text for step in report.steps for text in step_lines(step)]
-    lines += ["", *(clean(gauge_line(gauge)) for gauge in report.gauges)]
+    lines += [*further_lines(report.further), "", *(clean(gauge_line(gauge)) for gauge in report.gauges)]
     lines += [clean(f"note: {note}") for note in report.notes]
     for failure in report.failures:
         lines += _failure_lines(failure)
@@ -137,5 +137,6 @@ def to_json(report: Report) -> dict[str, Any]:
             }
             for failure in report.failures
         ],
+        "further": [further_to_json(each) for each in report.further],
         "notes": list(report.notes),
     }

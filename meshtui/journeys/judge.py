@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from meshtui.engine import Engine
+from meshtui.engine.explain.wording import in_words
 from meshtui.engine.path.resolution import kind_named
 from meshtui.journeys.gateway import Answer
 from meshtui.journeys.hops import Seen
 from meshtui.journeys.model import Call, Expect, Journey, Meaning, Means
-from meshtui.journeys.report import Failure, LookAt, Reading, Report, StepReport, StepState
+from meshtui.journeys.report import Failure, Further, LookAt, Reading, Report, StepReport, StepState
 from meshtui.journeys.variables import MISSING, Variables, at, usable
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import Flow
@@ -18,6 +20,8 @@ from meshtui.model.verdict import Decision
 
 NOT_LOGGED = "no ztunnel logged it: it wasn't made, or its connection is still open"
 _MOST_SHOWN = 60
+_SERVER_ERROR, _GATEWAY_TIMEOUT = 500, 504
+"""Statuses from which on a server is at fault, and of a gateway that waited in vain (RFC 9110, 15.6)."""
 
 
 def status_is_right(expect: Expect, answer: Answer) -> bool:
@@ -104,12 +108,17 @@ def judge_call(call: Call, seen: Seen, wanted: tuple[str, str], *, readable: boo
 # ---- the meaning of failures
 
 
-def failures(report: Report, journey: Journey, engine: Engine, flows: dict[str, Flow]) -> tuple[Failure, ...]:
-    """All failures, those of calls before those of steps; failed gauges only if every step succeeded."""
+def failures(
+    report: Report, journey: Journey, engine: Engine, flows: dict[str, Flow], behind: Mapping[str, Sequence[Further]]
+) -> tuple[Failure, ...]:
+    """All failures, those of calls before those of steps; failed gauges only if every step succeeded.
+
+    ``behind`` are the failed further calls of the services that steps reached, by the names of the steps.
+    """
     means = _means(journey)
     failed = [step for step in report.steps if step.state is StepState.FAILED]
     failed.sort(key=lambda step: step.kind != "call")
-    found = [_failure(step, means.get(step.name, {}), engine, flows.get(step.name)) for step in failed]
+    found = [_failure(step, means.get(step.name, {}), engine, flows.get(step.name), behind.get(step.name, ())) for step in failed]
     if not found:
         gauges = {gauge.name: gauge.means for gauge in journey.gauge}
         found = [_off(each, gauges[each.name]) for each in report.gauges if not each.right]
@@ -126,13 +135,32 @@ def _means(journey: Journey) -> dict[str, Means]:
     return found
 
 
-def _failure(step: StepReport, means: Means, engine: Engine, flow: Flow | None) -> Failure:
+def _failure(step: StepReport, means: Means, engine: Engine, flow: Flow | None, behind: Sequence[Further]) -> Failure:
     outcome = step.cause or "answer"
     says, look = _meaning(means, outcome, f"{step.title}: {step.error or outcome}")
     why = [step.error] if step.error and step.error not in says else []
     if step.kind == "call" and flow is not None:
-        look += _decider(engine, flow, why)
+        look += decider(engine, flow, why)
+    for further in behind if may_fail_behind(step) else ():
+        why += further.why
+        look += further.look_at
     return Failure(step.name, step.title, outcome, says, tuple(why), look)
+
+
+def may_fail_behind(step: StepReport) -> bool:
+    """Whether a step failed in such a way that a call of the service that it reached may be the cause.
+
+    That is an error of the service itself, no answer in time, or a gateway without a ready backend.
+    """
+    server_error = step.status is not None and step.status >= _SERVER_ERROR
+    of_a_call = step.kind == "call" and step.cause.startswith("http_5")
+    late = step.cause == "timeout" and not (step.kind == "call" and step.error)  # a ztunnel's error is the call's own
+    return step.state is StepState.FAILED and (server_error or of_a_call or late)
+
+
+def not_reached(step: StepReport) -> bool:
+    """Whether the gateway itself says that it couldn't reach the service (RFC 9110, 15.6); 504 may be the service's delay."""
+    return step.answered_by == "gateway" and step.status != _GATEWAY_TIMEOUT
 
 
 def _off(reading: Reading, means: Means) -> Failure:
@@ -168,7 +196,7 @@ def object_of(text: str) -> ObjectRef | None:
     return ObjectRef(kind, parts[0] if len(parts) == 3 else "", parts[-1])
 
 
-def _decider(engine: Engine, flow: Flow, why: list[str]) -> tuple[LookAt, ...]:
+def decider(engine: Engine, flow: Flow, why: list[str]) -> tuple[LookAt, ...]:
     """The object that decides a call's verdict, if any; adds the reason from the policies to ``why``."""
     try:
         verdict = engine.judge(flow)
@@ -179,6 +207,6 @@ def _decider(engine: Engine, flow: Flow, why: list[str]) -> tuple[LookAt, ...]:
         why.append("the policies that meshtui reads would allow it")
         return ()
     if verdict.reason:
-        why.append(f"policy: {verdict.reason}")
+        why.append(f"policy: {in_words(verdict.reason)}")
     by = verdict.decided_by
     return () if by is None or verdict.decision is Decision.UNKNOWN else (LookAt(by.ref, "it decides on this call"),)

@@ -45,10 +45,10 @@ class Observer:
         self._began = time.monotonic()
         self._old = frozenset(line.raw for line in await self._ztunnels.last(_BEFORE_S, self._nodes))
 
-    async def lines(self) -> list[AccessLine]:
-        """The ztunnels' lines since ``mark``, sorted by time."""
+    async def lines(self, *, begun_before: bool = False) -> list[AccessLine]:
+        """The ztunnels' lines since ``mark``, sorted by time; with those of failed connections ``begun_before`` it if wanted."""
         lines = await self._ztunnels.last(self._seconds(), self._nodes)
-        return [line for line in lines if line.raw not in self._old and not self._began_before(line)]
+        return [line for line in lines if line.raw not in self._old and (begun_before or not self._began_before(line))]
 
     def _began_before(self, line: AccessLine) -> bool:
         """Whether a failed connection began before ``mark``: it belongs to an earlier journey, and timed out only now."""

@@ -7,6 +7,7 @@ from enum import Enum
 from math import isclose
 from typing import Any
 
+from meshtui.journeys.hops import Hop
 from meshtui.model.ids import ObjectRef
 
 _CLOSE = 1e-9
@@ -25,10 +26,11 @@ class StepState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """One step: a request, a call that it should cause, or the reading of a gauge.
+    """One step: a request, a call that it should cause, the reading of a gauge, or a further call of a service.
 
-    ``mtls`` is None when its connection wasn't observed; ``cause`` is an outcome. ``request`` and ``response`` are bodies without
-    secrets; ``answered_by`` is ``gateway`` or ``application``; ``requests`` is the number of requests that were sent for it.
+    ``kind`` is ``step``, ``call``, ``gauge`` or ``further``. ``mtls`` is None when its connection wasn't observed; ``cause``
+    is an outcome. ``request`` and ``response`` are bodies without secrets; ``answered_by`` is ``gateway`` or ``application``;
+    ``requests`` is the number of requests that were sent for it, for a further call that of its connections.
     """
 
     name: str
@@ -104,6 +106,22 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Further:
+    """What the ztunnels logged about a connection that a service of the run opened, beyond the journey's own calls.
+
+    ``step`` tells how it ended, with the lines. ``connections`` is their number while the run went on, ``failed`` that of those
+    that were denied or got no answer, whose deciding object is in ``look_at``.
+    """
+
+    step: StepReport
+    hop: Hop
+    connections: int
+    failed: int = 0
+    why: tuple[str, ...] = ()
+    look_at: tuple[LookAt, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The state of one run of a journey."""
 
@@ -115,6 +133,7 @@ class Report:
     gauges: tuple[Reading, ...] = ()
     finished: bool = False
     failures: tuple[Failure, ...] = ()
+    further: tuple[Further, ...] = ()
     notes: tuple[str, ...] = ()
 
     def step(self, name: str) -> StepReport:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -10,18 +11,20 @@ from typing import Any
 
 from meshtui.engine import Engine
 from meshtui.journeys import judge
+from meshtui.journeys.further import further_calls
 from meshtui.journeys.gateway import Answer, GatewayClient
 from meshtui.journeys.hops import Entrance, Hop, read_lines
 from meshtui.journeys.model import Call, Expect, Gauge, Journey, Request, Scalar, Step, Variable
 from meshtui.journeys.observe import Observer
 from meshtui.journeys.plan import AFTER, BEFORE, call_hop, planned, request_hop, requests_of
-from meshtui.journeys.report import Reading, Report, StepReport, StepState, all_over
+from meshtui.journeys.report import Further, Reading, Report, StepReport, StepState, all_over
 from meshtui.journeys.shorten import shortened
 from meshtui.journeys.variables import Template, UnsetError, Variables, as_text, at, in_path, names_in, usable
 from meshtui.logs.ztunnel import AccessLine
 from meshtui.model.errors import ReadOnlyError, UsageError
 from meshtui.model.ids import principal
 from meshtui.model.redact import HIDDEN, is_secret, redact, redact_data
+from meshtui.model.verdict import Decision
 from meshtui.settings import Settings
 from meshtui.sources.kubernetes.api import Api
 from meshtui.sources.kubernetes.writes import Confirmation, read_only_reason
@@ -34,6 +37,7 @@ SETTLE_S = 0.6
 _GIVES_UP_S = 11.5
 """ztunnel's timeout for a connection is 10 s (istio/ztunnel src/proxy.rs); it logs the line then."""
 _LATE = {"timeout", "http_502", "http_503", "http_504"}
+_WAITS_BEHIND = "waiting for what its service called: a ztunnel gives up after 10 s, and logs it then"
 
 
 def values_of(journey: Journey, given: Mapping[str, Scalar]) -> dict[str, Scalar]:
@@ -200,13 +204,15 @@ class Runner:
                 await self.measure(gauge, AFTER)
             await self.name_hops()
             await self._late_calls()
+            await self.look_further()
         finally:
             await self.close()
         done = replace(self.report, steps=all_over(self.report.steps), finished=True)
         if self.observer.problem:
             done = replace(done, notes=(f"the ztunnels' logs can't be read: {self.observer.problem}",))
         flows = {name: hop.flow for name, hop in self._call_hops.items()}
-        self._show(replace(done, failures=judge.failures(done, self.journey, self._engine, flows)))
+        behind = {name: self.failed_behind(name) for name in (*self._hops, *self._call_hops)}
+        self._show(replace(done, failures=judge.failures(done, self.journey, self._engine, flows, behind)))
         return self.report
 
     async def _do(self, step: Step) -> bool:
@@ -218,7 +224,6 @@ class Runner:
             self.change(step.name, state=StepState.RUNNING)
             self.take(step, self._answers.get(step.answer_of, Answer()))
         else:
-            self._began[step.name] = time.monotonic()
             note = await self.prepare(step)
             answer = await self.send(step.name)
             self.take(step, answer)
@@ -277,6 +282,7 @@ class Runner:
             headers=(*host, *((key, self._shown_header(key, value)) for key, value in rendered.headers.items())),
             request=self.clean(rendered.form if rendered.form is not None else rendered.json),
         )
+        self._began[name] = time.monotonic()
         answer = self._answers[name] = await self._sent(rendered)
         right = judge.status_is_right(expect or self._expected(name), answer)
         self.change(
@@ -412,6 +418,46 @@ class Runner:
             return []
         self.change(name, note="waiting for the source's ztunnel, which gives up after 10 s")
         return await self.lines_of(name, max(SETTLE_S, _GIVES_UP_S - (time.monotonic() - began)))
+
+    async def look_further(self) -> None:
+        """Report the further calls of the services. Waits for late lines if one of them failed and nothing explains it."""
+        services = [pod for hop in (*self._hops.values(), *self._call_hops.values()) for pod in hop.destinations]
+        services += [pod for hop in self._call_hops.values() for pod in hop.sources]
+        waited_for = [step for step in self._unexplained() if step.name in self._began]
+        deadline = max((self._began[step.name] + _GIVES_UP_S for step in waited_for), default=0.0)
+        # A service that isn't ready keeps trying by itself: what it began before the run is the reason, too
+        unready = any(judge.not_reached(step) for step in waited_for)
+        while True:
+            lines = await self.observer.lines(begun_before=unready)
+            found = further_calls(self._engine, services, self._call_hops.values(), lines)
+            self._show(replace(self.report, further=found))
+            late = not any(each.failed for each in found) and self.observer.readable and time.monotonic() < deadline
+            for step in waited_for[:1]:
+                self.change(step.name, note=_WAITS_BEHIND if late else step.note)
+            if not late:
+                return
+            await asyncio.sleep(SETTLE_S)
+
+    def _unexplained(self) -> list[StepReport]:
+        """The failed steps for which a call of the service that they reached may be the reason, unless something else is."""
+        failed = [step for step in self.report.steps if step.state is StepState.FAILED]
+        if any(step.kind == "call" and not judge.may_fail_behind(step) for step in failed):
+            return []
+        return [step for step in failed if judge.may_fail_behind(step) and not (judge.not_reached(step) and self._denied(step))]
+
+    def _denied(self, step: StepReport) -> bool:
+        """Whether policies don't let the gateway reach the service of a step, or whether they do isn't known."""
+        hop = self._hops.get(step.name)
+        try:
+            return hop is None or self._engine.judge(hop.flow).decision is not Decision.ALLOW
+        except UsageError:
+            return True
+
+    def failed_behind(self, name: str) -> tuple[Further, ...]:
+        """The failed further calls of the service that a step or call reached, by the name of the step or call."""
+        hop = self._hops.get(name) or self._call_hops.get(name)
+        reached = {pod.key for pod in hop.destinations} if hop is not None else set()
+        return tuple(each for each in self.report.further if each.failed and any(pod.key in reached for pod in each.hop.sources))
 
     def _identity(self, template: str) -> str:
         try:

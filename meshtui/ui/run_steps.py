@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from meshtui.journeys.report import StepReport, StepState
-from meshtui.ui.document import BAD, DIM, OK, PLAIN, WARN, Line, line
+from collections.abc import Sequence
+
+from meshtui.journeys.report import Further, StepReport, StepState
+from meshtui.ui.document import BAD, DIM, OK, PLAIN, WARN, Line, Section, line
 
 _MARKS = {
     StepState.WAITING: ("  waiting", DIM),
@@ -22,7 +24,7 @@ def rung(step: StepReport) -> list[Line]:
     took = f"{step.elapsed_ms:.0f} ms" if step.elapsed_ms is not None else ""
     path = "/" + step.url.split("/", 3)[3] if step.url.count("/") >= 3 and "://" in step.url else step.url
     tone = PLAIN if step.state in {StepState.OK, StepState.FAILED} else DIM
-    title = f"  ↳ {step.title}" if step.kind == "call" else step.title
+    title = step.title if step.kind in {"step", "gauge"} else f"  ↳ {step.title}"
     lines = [line(_MARKS[step.state], (f" {title:<20} {step.method:<5}{status:<9}{took:>8}  {path}".rstrip(), tone))]
     if step.source or step.source_identity:
         sender, receiver = step.source_identity or step.source, step.destination_identity or step.destination
@@ -32,3 +34,9 @@ def rung(step: StepReport) -> list[Line]:
         if text:
             lines.append(line((f"            {text}", how)))
     return lines
+
+
+def further_section(further: Sequence[Further]) -> list[Section]:
+    """What the services called beyond the steps, as the ztunnels logged it; nothing if no line says so."""
+    lines = tuple(part for each in further for part in rung(each.step))
+    return [Section("Further calls of the services", lines)] if lines else []

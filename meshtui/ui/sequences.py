@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from meshtui.engine import Engine
 from meshtui.engine.path.resolution import kind_named
 from meshtui.journeys.hops import Entrance, Hop, gateway_pods
 from meshtui.journeys.model import Journey, Scalar
 from meshtui.journeys.plan import hops_of
-from meshtui.journeys.report import LookAt, StepReport, StepState
+from meshtui.journeys.report import Further, LookAt, StepReport, StepState
 from meshtui.journeys.run import entrance_of
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.ids import ObjectRef
@@ -28,6 +28,10 @@ _STATES = {
     StepState.FAILED: State.FAILED,
     StepState.SKIPPED: State.SKIPPED,
 }
+_INNER = {"call", "further"}
+"""Kinds of steps that are connections between services."""
+_MOST_FURTHER = 6
+"""The most further calls that are drawn; the text has all."""
 _NO_ARROW = {State.WAITING, State.SKIPPED}
 _UPSTREAM = {"http_502", "http_503", "http_504"}
 """A gateway answers so itself when it can't reach the backend (RFC 9110, 15.6)."""
@@ -72,8 +76,14 @@ def plan_of(engine: Engine, journey: Journey, values: Mapping[str, Scalar]) -> P
     return Plan(journey, hops_of(engine, journey, values, entrance), entrance, engine.snapshot)
 
 
-def diagram_of(plan: Plan, steps: Sequence[StepReport], stopped: Mapping[str, ObjectRef]) -> Diagram:
-    """The diagram. ``stopped`` are the policies that stopped steps, by the names of the steps."""
+def diagram_of(
+    plan: Plan, steps: Sequence[StepReport], stopped: Mapping[str, ObjectRef], further: Sequence[Further] = ()
+) -> Diagram:
+    """The diagram. ``stopped`` are the policies that stopped steps and further calls, by their names.
+
+    Further calls stand below the steps; parties that only they have are the last ones, so that no lifeline changes its place.
+    """
+    plan = replace(plan, hops={**plan.hops, **{each.step.name: each.hop for each in further}})
     parties = {CLIENT: Party(CLIENT, "client"), GATEWAY: plan.gate}
     ends: dict[str, tuple[str, str]] = {}
     for step in steps:
@@ -82,8 +92,20 @@ def diagram_of(plan: Plan, steps: Sequence[StepReport], stopped: Mapping[str, Ob
             parties |= {party.id: party for party in pair if party.id not in parties}
             ends[step.name] = pair[0].id, pair[1].id
     answers = {step.name: step.answer_of for step in plan.journey.step if step.answer_of}
-    rows = tuple(_step(step, plan, ends, answers.get(step.name, ""), stopped.get(step.name)) for step in steps)
-    return Diagram(tuple(_in_order(parties, ends.values())), rows)
+    ordered = _in_order(parties, ends.values())
+    for each in further[:_MOST_FURTHER]:
+        pair = _ends(plan, each.step)
+        if pair is not None:
+            ends[each.step.name] = pair[0].id, pair[1].id
+            ordered += [party for party in pair if party.id not in {known.id for known in ordered}]
+    shown = (*steps, *(each.step for each in further[:_MOST_FURTHER]))
+    rows = tuple(_step(step, plan, ends, answers.get(step.name, ""), stopped.get(step.name)) for step in shown)
+    return Diagram(tuple(ordered), rows)
+
+
+def further_stoppers(further: Iterable[Further]) -> dict[str, ObjectRef]:
+    """The policies that stopped further calls, by the names of their steps."""
+    return stoppers({each.step.name: each.look_at for each in further})
 
 
 def stoppers(looks: Mapping[str, Iterable[LookAt]]) -> dict[str, ObjectRef]:
@@ -101,9 +123,9 @@ def _ends(plan: Plan, step: StepReport) -> tuple[Party, Party] | None:
     hop = plan.hops.get(step.name)
     if hop is not None:
         target = plan.party(hop.destinations, hop.flow.destination)
-        return (plan.gate if step.kind != "call" else plan.party(hop.sources, hop.flow.source)), target
-    if step.destination and (step.kind != "call" or step.source):
-        source = plan.gate if step.kind != "call" else Party(step.source, _name(step.source))
+        return (plan.party(hop.sources, hop.flow.source) if step.kind in _INNER else plan.gate), target
+    if step.destination and (step.kind not in _INNER or step.source):
+        source = plan.gate if step.kind not in _INNER else Party(step.source, _name(step.source))
         return source, Party(step.destination, _name(step.destination))
     return None
 
@@ -144,7 +166,7 @@ def _step(step: StepReport, plan: Plan, ends: Mapping[str, tuple[str, str]], ans
         arrows: tuple[Arrow, ...] = ()
     elif answer_of:
         arrows = _answer(step, ends.get(answer_of), state)
-    elif step.kind == "call":
+    elif step.kind in _INNER:
         arrows = _call(step, ends.get(step.name), state, flow, _stop(step, flow, stopper))
     elif state is State.DONE and not step.status and not step.requests:
         arrows = ()  # it wasn't needed
@@ -152,9 +174,11 @@ def _step(step: StepReport, plan: Plan, ends: Mapping[str, tuple[str, str]], ans
         arrows = _request(step, ends.get(step.name), state, gate, flow, stopper)
     took = f"{step.elapsed_ms:.0f} ms" if step.elapsed_ms is not None else ""
     status = str(step.status) if step.status is not None else step.cause
+    if step.kind == "further":
+        status = status or f"×{step.requests}"
     note = step.note or (step.error if not arrows else "")
     by = f"{stopper.kind} {stopper.namespace}/{stopper.name}" if stopper is not None and state is State.FAILED else ""
-    return Step(step.name, step.title, state, status, took, note, arrows, step.kind == "call", by, stopper)
+    return Step(step.name, step.title, state, status, took, note, arrows, step.kind in _INNER, by, stopper)
 
 
 def _answer(step: StepReport, ends: tuple[str, str] | None, state: State) -> tuple[Arrow, ...]:
@@ -168,7 +192,7 @@ def _call(step: StepReport, ends: tuple[str, str] | None, state: State, flow: Fl
         return ()
     who = _account(step.source_identity), _account(step.destination_identity)
     says = f"{step.method} {step.url}".strip()
-    return (Arrow(step.name, *ends, state, says, step.mtls, who, strong=True, stop=stop, link=flow),)
+    return (Arrow(step.name, *ends, state, says, step.mtls, who, strong=step.kind == "call", stop=stop, link=flow),)
 
 
 def _request(

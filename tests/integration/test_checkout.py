@@ -9,6 +9,7 @@ import pytest
 from tests.fakes.bookstore import IN_ITS_LOOP, on, on_each
 
 pytestmark = [pytest.mark.sandbox, IN_ITS_LOOP]
+DATABASES = (("ecom", "ecom-db"), ("inventory", "inventory-db"), ("identity", "keycloak-db"))
 BOOK = "00000000-0000-0000-0000-000000000001"
 
 
@@ -54,9 +55,17 @@ async def test_healthy_moves_the_stock_by_the_quantity_and_proves_every_hop(book
     assert "eyJ" not in text
     assert step(answer, "token")["request"]["password"] == "[redacted]"
 
+    further = {call["destination"]: call for call in answer["further"]}
+    assert {f"{space}/svc/{name}:5432" for space, name in DATABASES} <= further.keys()
+    ecom_db = further["ecom/svc/ecom-db:5432"]
+    assert (ecom_db["source"], ecom_db["state"], ecom_db["failed"]) == ("ecom/deployment/ecom-service", "ok", 0)
+    assert (ecom_db["source_identity"], ecom_db["mtls"]) == (reserve["source_identity"], True)
+    assert "inventory/svc/inventory-service:8000" not in further, "the reserve call is the journey's own"
+
     code, out, _ = await run(bookstore)
     assert code == 0
     assert "✓ ok: order " in out
+    assert "further calls of the services:" in out
     assert "+1 reserved (bought 1)" in out
 
     code, answer, _ = await buy(bookstore, "--book", "00000000-0000-0000-0000-00000000abcd")
@@ -102,3 +111,30 @@ async def test_each_gap_fails_for_its_own_reason(bookstore, cause, code, objects
     if bookstore.scenario == "no-reserve-call":
         assert answer["order_id"]
         assert reserve["evidence"] == []
+
+
+@pytest.mark.restores_bookstore
+@on("healthy")
+@pytest.mark.parametrize(
+    ("plural", "name", "spec", "cause", "kind"),
+    [
+        ("authorizationpolicies", "ecom-db-policy", {"rules": []}, "closed", "AuthorizationPolicy"),
+        ("networkpolicies", "ecom-db-netpol", {"ingress": []}, "timeout", "NetworkPolicy"),
+    ],
+    ids=["a policy of the mesh", "a NetworkPolicy"],
+)
+async def test_a_shop_without_its_database_names_what_keeps_it_away(bookstore, plural, name, spec, cause, kind):
+    store = bookstore.api.store
+    before = store.get(plural, "ecom", name)
+    store.update(plural, {**before, "spec": {**before["spec"], **spec}})
+    try:
+        exit_code, answer, _ = await buy(bookstore)
+        (call,) = [call for call in answer["further"] if call["failed"]]
+        assert (exit_code, answer["explanation"]["code"]) == (1, "further_call"), answer["explanation"]
+        assert looked_at(answer) == [f"{kind} ecom/{name}", "Deployment ecom/ecom-service"]
+        assert (call["destination"], call["cause"]) == ("ecom/svc/ecom-db:5432", cause)
+        assert f"{kind} ecom/{name}" in answer["explanation"]["summary"]
+        assert not any("Reason(" in why for why in answer["explanation"]["why"])
+    finally:
+        store.update(plural, {**store.get(plural, "ecom", name), "spec": before["spec"]})
+        assert await bookstore.wait_ready() == []

@@ -19,6 +19,10 @@ from meshtui.journeys.bookstore.trace import (
     Trace,
     finish,
 )
+from meshtui.journeys.hops import Hop
+from meshtui.journeys.report import Further, LookAt, StepReport
+from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
+from meshtui.model.ids import ObjectRef
 from meshtui.sandbox import scenarios
 from meshtui.settings import Checkout
 from tests.fakes.snapshots import snapshot_of
@@ -69,7 +73,7 @@ ROWS = [
     ("scenario", "trace", "code", "objects"), ROWS, ids=[f"{s} {t.failed_step.name} {c}" for s, t, c, _ in ROWS]
 )
 def test_a_failure_is_explained(scenario, trace, code, objects):
-    found = explain(trace, Engine(snapshot_of(scenarios.load(scenario))), Checkout())
+    found = explain(trace, Engine(snapshot_of(scenarios.load(scenario))), Checkout(), {})
     named = [str(look.ref) for look in found.look_at]
     assert found.code == code
     assert found.summary
@@ -80,22 +84,73 @@ def test_a_failure_is_explained(scenario, trace, code, objects):
 
 def test_the_identity_that_called_is_named():
     engine = Engine(snapshot_of(scenarios.load("wrong-identity")))
-    said = " ".join(explain(failed(RESERVE, cause="closed"), engine, Checkout()).why)
+    said = " ".join(explain(failed(RESERVE, cause="closed"), engine, Checkout(), {}).why)
     assert "ns/ecom/sa/default" in said
 
 
 def test_hbone_is_named_where_it_is_closed():
     engine = Engine(snapshot_of(scenarios.load("hbone-blocked")))
-    assert "15008" in explain(failed(RESERVE, cause="timeout"), engine, Checkout()).summary
+    assert "15008" in explain(failed(RESERVE, cause="timeout"), engine, Checkout(), {}).summary
+
+
+def unreached(kind, name, cause):
+    """A further call of the shop that failed."""
+    database = FlowEndpoint(EndpointKind.SERVICE, "ecom", "ecom-db")
+    hop = Hop(Flow(FlowEndpoint(EndpointKind.WORKLOAD, "ecom", "ecom-service", "Deployment"), database, 5432))
+    look = LookAt(ObjectRef(kind, "ecom", name), "it decides on this call")
+    return Further(StepReport("x", kind="further", cause=cause), hop, 1, 1, ("ecom-service → ecom-db",), (look,))
+
+
+@pytest.mark.parametrize(
+    ("trace", "scenario", "told"),
+    [
+        (failed(CHECKOUT, **at("/ecom/checkout", 503)), "healthy", True),
+        (failed(BOOKS, **at("/ecom/books", 503, "gateway", "GET")), "healthy", True),
+        (failed(BOOKS, **at("/ecom/books", 504, "gateway", "GET")), "healthy", True),
+        (failed(BOOKS, **at("/ecom/books", 503, "gateway", "GET")), "gateway-namespace", False),
+        (failed(BOOKS, **at("/ecom/books", 401, method="GET")), "healthy", False),
+    ],
+    ids=["its own error", "no ready pod", "too late", "policy keeps the gateway away", "it refuses the token"],
+)
+def test_a_service_that_lacks_its_database_is_the_reason_unless_another_is(trace, scenario, told):
+    call = unreached("NetworkPolicy", "ecom-db-netpol", "timeout")
+    found = explain(trace, Engine(snapshot_of(scenarios.load(scenario))), Checkout(), {trace.failed_step.name: (call,)})
+    assert (found.code == "further_call") is told
+    if told:
+        assert found.summary.endswith(
+            ", and ecom/deployment/ecom-service got no answer from ecom/svc/ecom-db:5432: NetworkPolicy ecom/ecom-db-netpol"
+        )
+        assert [str(look.ref) for look in found.look_at] == ["NetworkPolicy ecom/ecom-db-netpol", "Deployment ecom/ecom-service"]
+
+
+def test_inventorys_own_error_behind_the_reserve_call():
+    call = unreached("AuthorizationPolicy", "ecom-db-policy", "closed")
+    found = explain(
+        failed(RESERVE, cause="http_503"), Engine(snapshot_of(scenarios.load("healthy"))), Checkout(), {RESERVE: (call,)}
+    )
+    assert found.summary.startswith(
+        "reserve call failed (http_503), and ecom/deployment/ecom-service was refused by ecom/svc/ecom-db:5432"
+    )
+
+
+@pytest.mark.parametrize(
+    ("cause", "error"), [("closed", "policy rejection"), ("timeout", "deadline has elapsed"), ("http_404", "")]
+)
+def test_a_reserve_call_that_failed_by_itself_is_the_reason_whatever_else_the_shop_called(cause, error):
+    call = unreached("NetworkPolicy", "ecom-db-netpol", "timeout")
+    trace = failed(RESERVE, cause=cause, error=error)
+    trace = trace.with_step(CHECKOUT, state=StepState.FAILED, **at("/ecom/checkout", 502))
+    found = explain(trace, Engine(snapshot_of(scenarios.load("wrong-identity"))), Checkout(), {CHECKOUT: (call,)})
+    assert found.code == cause
 
 
 def test_all_well_but_the_stock_moved_too_far():
     trace = replace(failed(STOCK_AFTER), after=Stock(BOOK, 9, 3)).with_step(STOCK_AFTER, state=StepState.OK)
-    found = explain(trace, Engine(snapshot_of(scenarios.load("healthy"))), Checkout())
+    found = explain(trace, Engine(snapshot_of(scenarios.load("healthy"))), Checkout(), {})
     assert (found.code, found.summary) == ("stock", "reserved moved by 2, not by 1")
 
 
 def test_settings_that_name_nothing_still_get_an_explanation():
     settings = Checkout(client="shop/deploy/none", server="shop/svc/none:80")
-    found = explain(failed(RESERVE, cause="closed"), Engine(snapshot_of(scenarios.load("healthy"))), settings)
+    found = explain(failed(RESERVE, cause="closed"), Engine(snapshot_of(scenarios.load("healthy"))), settings, {})
     assert found.code == "closed"

@@ -66,6 +66,26 @@ class Explanation(Struct):
     look_at: list[LookAt]
 
 
+class FurtherCall(Struct):
+    """Connections that a service opened during a run beyond the journey's own calls, as the ztunnels logged them.
+
+    ``failed`` of the ``connections`` were denied or got no answer; ``mtls`` is null if the lines don't tell.
+    """
+
+    source: str
+    destination: str
+    state: Literal["ok", "failed"]
+    connections: int
+    failed: int
+    source_identity: str | None
+    destination_identity: str | None
+    mtls: bool | None
+    cause: Literal["closed", "timeout", "refused", "failed"] | None
+    error: str | None
+    evidence: list[str]
+    look_at: list[LookAt]
+
+
 class CheckedOut(Struct):
     """One checkout, traced. ``change`` is the change of the reserved stock."""
 
@@ -81,6 +101,7 @@ class CheckedOut(Struct):
     bought: str | None
     quantity: int
     explanation: Explanation | None
+    further: list[FurtherCall]
     notes: list[str]
 
 
@@ -125,6 +146,7 @@ class JourneyRun(Struct):
     steps: list[JourneyStep]
     gauges: list[GaugeLine]
     failures: list[FailureLine]
+    further: list[FurtherCall]
     notes: list[str]
 
 

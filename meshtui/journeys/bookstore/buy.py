@@ -21,6 +21,7 @@ from meshtui.journeys.bookstore.trace import (
     STOCK_AFTER,
     STOCK_BEFORE,
     TOKEN,
+    Explanation,
     StepState,
     Stock,
     Trace,
@@ -72,13 +73,18 @@ class Buyer:
             self._infer_reserve()
             await self._runner.name_hops()
             await self._wait_for_late_line()
+            await self._runner.look_further()
         finally:
             await self._runner.close()
         done = finish(self.trace)
         if self._runner.observer.problem:
             done = replace(done, notes=(f"the ztunnels' logs can't be read: {self._runner.observer.problem}",))
-        self._show(replace(done, explanation=None if done.ok else explain(done, self._engine, self._checkout)))
+        self._show(replace(done, explanation=None if done.ok else self._explained(done)))
         return self.trace
+
+    def _explained(self, done: Trace) -> Explanation:
+        behind = {step.name: self._runner.failed_behind(step.name) for step in done.steps}
+        return explain(done, self._engine, self._checkout, behind)
 
     # ---- the steps
 
@@ -188,7 +194,7 @@ class Buyer:
         self._runner.change(name, **changes)
 
     def _heard(self, report: Report) -> None:
-        self._show(replace(self.trace, steps=report.steps))
+        self._show(replace(self.trace, steps=report.steps, further=report.further))
 
     def _show(self, trace: Trace) -> None:
         self.trace = trace

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from meshtui.journeys.bookstore.data import checkout_journey
-from meshtui.journeys.report import LookAt, StepReport, StepState, all_over, with_step
+from meshtui.journeys.report import Further, LookAt, StepReport, StepState, all_over, with_step
 from meshtui.journeys.run import ladder
 
 __all__ = [
@@ -72,6 +72,7 @@ class Trace:
     event_id: str = ""
     finished: bool = False
     explanation: Explanation | None = None
+    further: tuple[Further, ...] = ()
     notes: tuple[str, ...] = ()
 
     def step(self, name: str) -> StepReport:

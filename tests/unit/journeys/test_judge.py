@@ -7,11 +7,11 @@ import pytest
 from meshtui.engine import Engine
 from meshtui.engine.path.references import parse_flow
 from meshtui.journeys.gateway import Answer
-from meshtui.journeys.hops import Seen
+from meshtui.journeys.hops import Hop, Seen
 from meshtui.journeys.judge import NOT_LOGGED, failures, judge_call, number_at, object_of, same, status_is_right, what_is_off
 from meshtui.journeys.load import read
 from meshtui.journeys.model import Call, Expect
-from meshtui.journeys.report import Reading, Report, StepState
+from meshtui.journeys.report import Further, LookAt, Reading, Report, StepReport, StepState
 from meshtui.journeys.run import ladder
 from meshtui.journeys.variables import Variables
 from meshtui.logs.ztunnel import AccessLine
@@ -128,7 +128,7 @@ def found(scenario="healthy", gauges=(), **states):
     report = Report("j", "J", "http://gw", "", ladder(JOURNEY), gauges, finished=True)
     for name, (cause, error) in states.items():
         report = report.with_step(name, state=StepState.FAILED, cause=cause, error=error)
-    return failures(report, JOURNEY, Engine(snapshot_of(scenarios.load(scenario))), {"reserve": FLOW})
+    return failures(report, JOURNEY, Engine(snapshot_of(scenarios.load(scenario))), {"reserve": FLOW}, {})
 
 
 def test_the_call_comes_before_the_step_that_it_failed_and_its_decider_is_named():
@@ -138,7 +138,9 @@ def test_the_call_comes_before_the_step_that_it_failed_and_its_decider_is_named(
         "Service inventory/inventory-service",
         "AuthorizationPolicy inventory/inventory-service-policy",
     ]
-    assert any(text.startswith("policy: ") for text in call.why)
+    (reason,) = [text for text in call.why if text.startswith("policy: ")]
+    assert "inventory/inventory-service-policy" in reason
+    assert "(code=" not in reason, "a sentence, not the data behind it"
     assert (step.name, step.says) == ("buy", "the shop couldn't reserve")
 
 
@@ -154,6 +156,19 @@ def test_what_is_meant_otherwise(cause, error, says):
     (failure,) = found(buy=(cause, error))
     assert (failure.says, failure.outcome) == (says, cause or "answer")
     assert failure.why == ((error,) if error else ())
+
+
+POLICY = LookAt(ObjectRef("NetworkPolicy", "ecom", "ecom-db-netpol"), "it decides on this call")
+
+
+@pytest.mark.parametrize(("cause", "told"), [("http_500", True), ("timeout", True), ("http_404", False), ("answer", False)])
+def test_what_the_service_could_not_reach_is_told_of_a_step_that_may_have_failed_for_it(cause, told):
+    call = Further(StepReport("x", kind="further"), Hop(FLOW), 1, 1, ("ecom → ecom-db: timeout",), (POLICY,))
+    status = int(cause[5:]) if cause.startswith("http") else None
+    report = Report("j", "J", "http://gw", "", ladder(JOURNEY), finished=True)
+    report = report.with_step("buy", state=StepState.FAILED, cause=cause, status=status, answered_by="application")
+    (failure,) = failures(report, JOURNEY, Engine(snapshot_of(scenarios.load("healthy"))), {"reserve": FLOW}, {"buy": [call]})
+    assert (POLICY in failure.look_at, "ecom → ecom-db: timeout" in failure.why) == (told, told)
 
 
 def test_what_nobody_gave_a_meaning_is_said_as_it_is():
