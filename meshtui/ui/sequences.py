@@ -92,15 +92,16 @@ def diagram_of(
             parties |= {party.id: party for party in pair if party.id not in parties}
             ends[step.name] = pair[0].id, pair[1].id
     answers = {step.name: step.answer_of for step in plan.journey.step if step.answer_of}
-    ordered = _in_order(parties, ends.values())
+    ordered = {party.id: party for party in _in_order(parties, ends.values())}
     for each in further[:_MOST_FURTHER]:
         pair = _ends(plan, each.step)
         if pair is not None:
             ends[each.step.name] = pair[0].id, pair[1].id
-            ordered += [party for party in pair if party.id not in {known.id for known in ordered}]
+            for party in pair:
+                ordered.setdefault(party.id, party)
     shown = (*steps, *(each.step for each in further[:_MOST_FURTHER]))
     rows = tuple(_step(step, plan, ends, answers.get(step.name, ""), stopped.get(step.name)) for step in shown)
-    return Diagram(tuple(ordered), rows)
+    return Diagram(tuple(ordered.values()), rows)
 
 
 def further_stoppers(further: Iterable[Further]) -> dict[str, ObjectRef]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
+from meshtui.engine import Engine
 from meshtui.journeys.bookstore.trace import (
     BOOKS,
     CART,
@@ -20,7 +21,11 @@ from meshtui.journeys.bookstore.trace import (
     Trace,
     finish,
 )
+from meshtui.journeys.further import further_calls
+from meshtui.logs.ztunnel import parse_access_line
 from meshtui.model.ids import ObjectRef
+from meshtui.model.snapshot import Snapshot
+from tests.fakes.ztunnel_lines import REJECTED, access_line
 
 GATEWAY = "http://127.0.0.1:30000"
 BOOK = "00000000-0000-0000-0000-000000000001"
@@ -106,3 +111,42 @@ def closed() -> Trace:
     )
     summary = f"The reserve call was closed by {POLICY}"
     return replace(trace, explanation=Explanation("closed", summary, why, looks))
+
+
+def with_further(trace: Trace, snapshot: Snapshot, *calls: tuple[str, str, str]) -> Trace:
+    """A purchase after which the ztunnels told of databases: from which workload, to which, with which error."""
+    pods = {pod.labels.get("app"): pod for pod in snapshot.pods.values()}
+    texts = [
+        access_line(pods[source].key, pods[target].key, 5432, error=error)
+        + f' dst.identity="spiffe://cluster.local/ns/{pods[target].namespace}/sa/{target}"'
+        for source, target, error in calls
+    ]
+    lines = [line for line in map(parse_access_line, texts) if line is not None]
+    services = [pods[source] for source, _, _ in calls]
+    return replace(trace, further=further_calls(Engine(snapshot), services, [], lines))
+
+
+def without_its_database(snapshot: Snapshot) -> Trace:
+    """A policy closed the shop's database to it, so that it shows no books."""
+    trace = replace(done(), bought=BOOK, book_title="", after=Stock(BOOK, 42, 3), order_id="", event_id="")
+    for name in (CART, CHECKOUT, RESERVE, ORDER):
+        trace = trace.with_step(name, **_untouched(name))
+    trace = trace.with_step(
+        BOOKS, state=StepState.FAILED, status=503, cause="http_503", response={"detail": {"error": "database_unavailable"}}
+    )
+    shop, stock = ("ecom-service", "ecom-db", REJECTED), ("inventory-service", "inventory-db", "")
+    trace = with_further(finish(trace), snapshot, shop, stock, ("keycloak", "keycloak-db", ""))
+    policy = LookAt(ObjectRef("AuthorizationPolicy", "ecom", "ecom-db-policy"), "it decides on this call")
+    bad, *others = trace.further
+    summary = (
+        f"what the shop sells failed (503), and ecom/deployment/ecom-service was refused by {bad.step.destination}: {policy.ref}"
+    )
+    looks = (policy, LookAt(ObjectRef("Deployment", "ecom", "ecom-service"), "its log"))
+    explanation = Explanation("further_call", summary, (f"GET {GATEWAY}/ecom/books answered 503", *bad.why[:1]), looks)
+    return replace(trace, further=(replace(bad, look_at=(policy,)), *others), explanation=explanation)
+
+
+def _untouched(name: str) -> dict[str, object]:
+    """The fields of a step before it begins."""
+    step = waiting().step(name)
+    return {field.name: getattr(step, field.name) for field in fields(step) if field.name != "name"}

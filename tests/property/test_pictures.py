@@ -212,3 +212,7 @@ def test_the_cursor_comes_to_every_item(picture):
             if found is not None and found.id not in reached:
                 new.append(found)
     assert reached == {item.id for item in picture.items}
+
+
+def test_a_name_that_begins_another_one_keeps_its_consonants():
+    assert short_names(["keycloak", "keycloak-db", "gateway"], [5, 5, 5]) == ["kyclk", "ke-db", "gatew"]

@@ -1,4 +1,4 @@
-"""A purchase on the screen: before it begins, in progress, that went well, and that a policy stopped at the reserve call."""
+"""A purchase on the screen: before it begins, in progress, that went well, and that a policy stopped."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from meshtui.journeys.bookstore.trace import Trace
 from meshtui.screens.checkout import CheckoutScreen
 from meshtui.ui.document import WARN
 from tests.fakes import purchases
+from tests.fakes.frozen import bookstore
 from tests.snapshot.conftest import Before, in_the_theme, settle
 
 
@@ -58,6 +59,11 @@ def test_went_well(snap_compare, frozen_app: MeshtuiApp, size: tuple[int, int]) 
 
 def test_stopped_by_a_policy(snap_compare, frozen_app: MeshtuiApp, size: tuple[int, int]) -> None:
     assert snap_compare(frozen_app, terminal_size=size, run_before=bought(purchases.closed()))
+
+
+def test_without_its_database(snap_compare, frozen_app: MeshtuiApp, size: tuple[int, int]) -> None:
+    trace = purchases.without_its_database(bookstore())
+    assert snap_compare(frozen_app, terminal_size=size, run_before=bought(trace))
 
 
 def test_in_each_theme(snap_compare, frozen_app: MeshtuiApp, theme: str) -> None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from meshtui.engine import Engine
 from meshtui.journeys.bookstore.data import checkout_journey
 from meshtui.journeys.bookstore.trace import CART, CHECKOUT, ORDER, RESERVE, STOCK_BEFORE, TOKEN, StepState, Trace
 from meshtui.journeys.bookstore.values import values
-from meshtui.journeys.further import further_calls
 from meshtui.journeys.run import values_of
-from meshtui.logs.ztunnel import parse_access_line
 from meshtui.model.flow import Flow
 from meshtui.model.ids import ObjectRef
 from meshtui.screens.checkout import stock_gauges, stopped
@@ -21,7 +17,7 @@ from meshtui.ui.pictures.sequence import Arrow, Diagram, State, Step, Stop
 from meshtui.ui.sequences import diagram_of, plan_of
 from tests.fakes import purchases
 from tests.fakes.frozen import bookstore
-from tests.fakes.ztunnel_lines import REJECTED, access_line, pod_of
+from tests.fakes.ztunnel_lines import REJECTED
 
 
 @pytest.fixture(scope="module")
@@ -128,19 +124,9 @@ def test_a_call_that_was_not_made_has_no_arrow(plan):
     assert step(drawn(plan, trace, {}), RESERVE).arrows == ()
 
 
-def with_databases(plan) -> Trace:
-    """A purchase after which the ztunnels told of two databases, one of them closed by a policy."""
-    engine = Engine(plan.snapshot)
-    lines = [
-        parse_access_line(access_line(pod_of(plan.snapshot, source).key, pod_of(plan.snapshot, target).key, 5432, error=error))
-        for source, target, error in (("inventory-service", "inventory-db", ""), ("ecom-service", "keycloak-db", REJECTED))
-    ]
-    services = [pod_of(plan.snapshot, name) for name in ("ecom-service", "inventory-service")]
-    return replace(purchases.done(), further=further_calls(engine, services, [], [line for line in lines if line is not None]))
-
-
 def test_databases_get_lifelines_behind_the_others_and_arrows_of_their_own(plan):
-    trace = with_databases(plan)
+    ends = ("inventory-service", "inventory-db", ""), ("ecom-service", "keycloak-db", REJECTED)
+    trace = purchases.with_further(purchases.done(), plan.snapshot, *ends)
     data = diagram_of(plan, trace.steps, stopped(trace), trace.further)
     names = [party.name for party in data.parties]
     assert names == ["client", "gateway", "keycloak", "ecom-service", "inventory-service", "keycloak-db", "inventory-db"]

@@ -24,7 +24,7 @@ def short_names(names: Sequence[str], widths: Sequence[int]) -> list[str]:
 
 
 def _ways(name: str, number: int) -> Iterator[str]:
-    """Short forms of a name, the best first: without its last words, the beginnings of some, initials."""
+    """Short forms of a name, the best first: without its last words, the beginnings of some, consonants, initials."""
     words = [word for word in re.split(r"[-/.]", name) if word]
     for count in range(len(words) - 1, 0, -1):
         yield "-".join(words[:count])
@@ -34,5 +34,7 @@ def _ways(name: str, number: int) -> Iterator[str]:
         yield "".join(word[0] for word in words)
     elif words:
         yield from (words[0][:count] for count in (6, 5, 4, 3))
+        consonants = words[0][0] + re.sub("[aeiou]", "", words[0][1:])
+        yield from (consonants[:count] for count in (6, 5, 4, 3))
     yield f"#{number}"
     yield from (f"#{number}{extra}" for extra in "abcdefgh")
