@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from meshtui.engine import Engine
@@ -113,7 +113,7 @@ def failures(
 ) -> tuple[Failure, ...]:
     """All failures, those of calls before those of steps; failed gauges only if every step succeeded.
 
-    ``behind`` are the failed further calls of the services that steps reached, by the names of the steps.
+    ``behind`` are the failed further calls that may be the reason of failed steps, by the names of the steps.
     """
     means = _means(journey)
     failed = [step for step in report.steps if step.state is StepState.FAILED]
@@ -141,21 +141,33 @@ def _failure(step: StepReport, means: Means, engine: Engine, flow: Flow | None, 
     why = [step.error] if step.error and step.error not in says else []
     if step.kind == "call" and flow is not None:
         look += decider(engine, flow, why)
-    for further in behind if may_fail_behind(step) else ():
+    for further in behind:
         why += further.why
         look += further.look_at
     return Failure(step.name, step.title, outcome, says, tuple(why), look)
 
 
-def may_fail_behind(step: StepReport) -> bool:
-    """Whether a step failed in such a way that a call of the service that it reached may be the cause.
+def unexplained(steps: Iterable[StepReport], is_denied: Callable[[StepReport], bool]) -> list[StepReport]:
+    """The failed steps for which a call of the service that they reached may be the reason; none if a call failed by itself.
 
-    That is an error of the service itself, no answer in time, or a gateway without a ready backend.
+    That is an error of the service itself, no answer in time, or a gateway without a ready backend. ``is_denied`` tells whether
+    policies may keep a step from its service: where the service didn't answer, they are the reason then.
     """
+    failed = [step for step in steps if step.state is StepState.FAILED]
+    if any(step.kind == "call" and not _may_fail_behind(step) for step in failed):
+        return []
+    return [step for step in failed if _may_fail_behind(step) and (_service_answered(step) or not is_denied(step))]
+
+
+def _may_fail_behind(step: StepReport) -> bool:
     server_error = step.status is not None and step.status >= _SERVER_ERROR
     of_a_call = step.kind == "call" and step.cause.startswith("http_5")
     late = step.cause == "timeout" and not (step.kind == "call" and step.error)  # a ztunnel's error is the call's own
-    return step.state is StepState.FAILED and (server_error or of_a_call or late)
+    return server_error or of_a_call or late
+
+
+def _service_answered(step: StepReport) -> bool:
+    return step.answered_by == "application" or (step.kind == "call" and step.cause.startswith("http_"))
 
 
 def not_reached(step: StepReport) -> bool:

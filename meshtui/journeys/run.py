@@ -211,8 +211,7 @@ class Runner:
         if self.observer.problem:
             done = replace(done, notes=(f"the ztunnels' logs can't be read: {self.observer.problem}",))
         flows = {name: hop.flow for name, hop in self._call_hops.items()}
-        behind = {name: self.failed_behind(name) for name in (*self._hops, *self._call_hops)}
-        self._show(replace(done, failures=judge.failures(done, self.journey, self._engine, flows, behind)))
+        self._show(replace(done, failures=judge.failures(done, self.journey, self._engine, flows, self.behind())))
         return self.report
 
     async def _do(self, step: Step) -> bool:
@@ -423,7 +422,8 @@ class Runner:
         """Report the further calls of the services. Waits for late lines if one of them failed and nothing explains it."""
         services = [pod for hop in (*self._hops.values(), *self._call_hops.values()) for pod in hop.destinations]
         services += [pod for hop in self._call_hops.values() for pod in hop.sources]
-        waited_for = [step for step in self._unexplained() if step.name in self._began]
+        unexplained = judge.unexplained(self.report.steps, self._is_denied)
+        waited_for = [step for step in unexplained if step.name in self._began]
         deadline = max((self._began[step.name] + _GIVES_UP_S for step in waited_for), default=0.0)
         # A service that isn't ready keeps trying by itself: what it began before the run is the reason, too
         unready = any(judge.not_reached(step) for step in waited_for)
@@ -438,26 +438,23 @@ class Runner:
                 return
             await asyncio.sleep(SETTLE_S)
 
-    def _unexplained(self) -> list[StepReport]:
-        """The failed steps for which a call of the service that they reached may be the reason, unless something else is."""
-        failed = [step for step in self.report.steps if step.state is StepState.FAILED]
-        if any(step.kind == "call" and not judge.may_fail_behind(step) for step in failed):
-            return []
-        return [step for step in failed if judge.may_fail_behind(step) and not (judge.not_reached(step) and self._denied(step))]
+    def behind(self) -> dict[str, tuple[Further, ...]]:
+        """The failed further calls that may be the reason of failed steps, by the names of the steps."""
+        found: dict[str, tuple[Further, ...]] = {}
+        for step in judge.unexplained(self.report.steps, self._is_denied):
+            hop = self._hops.get(step.name) or self._call_hops.get(step.name)
+            reached = {pod.key for pod in hop.destinations} if hop is not None else set()
+            failed = (each for each in self.report.further if each.failed)
+            found[step.name] = tuple(each for each in failed if any(pod.key in reached for pod in each.hop.sources))
+        return found
 
-    def _denied(self, step: StepReport) -> bool:
-        """Whether policies don't let the gateway reach the service of a step, or whether they do isn't known."""
-        hop = self._hops.get(step.name)
+    def _is_denied(self, step: StepReport) -> bool:
+        """Whether policies may keep a step from its service: they deny its flow, or its verdict isn't known."""
+        hop = self._hops.get(step.name) or self._call_hops.get(step.name)
         try:
             return hop is None or self._engine.judge(hop.flow).decision is not Decision.ALLOW
         except UsageError:
             return True
-
-    def failed_behind(self, name: str) -> tuple[Further, ...]:
-        """The failed further calls of the service that a step or call reached, by the name of the step or call."""
-        hop = self._hops.get(name) or self._call_hops.get(name)
-        reached = {pod.key for pod in hop.destinations} if hop is not None else set()
-        return tuple(each for each in self.report.further if each.failed and any(pod.key in reached for pod in each.hop.sources))
 
     def _identity(self, template: str) -> str:
         try:

@@ -102,25 +102,19 @@ def unreached(kind, name, cause):
 
 
 @pytest.mark.parametrize(
-    ("trace", "scenario", "told"),
-    [
-        (failed(CHECKOUT, **at("/ecom/checkout", 503)), "healthy", True),
-        (failed(BOOKS, **at("/ecom/books", 503, "gateway", "GET")), "healthy", True),
-        (failed(BOOKS, **at("/ecom/books", 504, "gateway", "GET")), "healthy", True),
-        (failed(BOOKS, **at("/ecom/books", 503, "gateway", "GET")), "gateway-namespace", False),
-        (failed(BOOKS, **at("/ecom/books", 401, method="GET")), "healthy", False),
-    ],
-    ids=["its own error", "no ready pod", "too late", "policy keeps the gateway away", "it refuses the token"],
+    "trace",
+    [failed(CHECKOUT, **at("/ecom/checkout", 503)), failed(BOOKS, **at("/ecom/books", 503, "gateway", "GET"))],
+    ids=["its own error", "no ready pod"],
 )
-def test_a_service_that_lacks_its_database_is_the_reason_unless_another_is(trace, scenario, told):
+def test_a_service_that_lacks_its_database_is_likely_the_reason(trace):
     call = unreached("NetworkPolicy", "ecom-db-netpol", "timeout")
-    found = explain(trace, Engine(snapshot_of(scenarios.load(scenario))), Checkout(), {trace.failed_step.name: (call,)})
-    assert (found.code == "further_call") is told
-    if told:
-        assert found.summary.endswith(
-            ", and ecom/deployment/ecom-service got no answer from ecom/svc/ecom-db:5432: NetworkPolicy ecom/ecom-db-netpol"
-        )
-        assert [str(look.ref) for look in found.look_at] == ["NetworkPolicy ecom/ecom-db-netpol", "Deployment ecom/ecom-service"]
+    found = explain(trace, Engine(snapshot_of(scenarios.load("healthy"))), Checkout(), {trace.failed_step.name: (call,)})
+    assert found.code == "further_call"
+    assert found.summary.endswith(
+        "failed (503), and ecom/deployment/ecom-service got no answer from ecom/svc/ecom-db:5432: "
+        "NetworkPolicy ecom/ecom-db-netpol"
+    )
+    assert [str(look.ref) for look in found.look_at] == ["NetworkPolicy ecom/ecom-db-netpol", "Deployment ecom/ecom-service"]
 
 
 def test_inventorys_own_error_behind_the_reserve_call():
@@ -131,17 +125,6 @@ def test_inventorys_own_error_behind_the_reserve_call():
     assert found.summary.startswith(
         "reserve call failed (http_503), and ecom/deployment/ecom-service was refused by ecom/svc/ecom-db:5432"
     )
-
-
-@pytest.mark.parametrize(
-    ("cause", "error"), [("closed", "policy rejection"), ("timeout", "deadline has elapsed"), ("http_404", "")]
-)
-def test_a_reserve_call_that_failed_by_itself_is_the_reason_whatever_else_the_shop_called(cause, error):
-    call = unreached("NetworkPolicy", "ecom-db-netpol", "timeout")
-    trace = failed(RESERVE, cause=cause, error=error)
-    trace = trace.with_step(CHECKOUT, state=StepState.FAILED, **at("/ecom/checkout", 502))
-    found = explain(trace, Engine(snapshot_of(scenarios.load("wrong-identity"))), Checkout(), {CHECKOUT: (call,)})
-    assert found.code == cause
 
 
 def test_all_well_but_the_stock_moved_too_far():

@@ -21,7 +21,6 @@ from meshtui.journeys.bookstore.trace import (
     STOCK_AFTER,
     STOCK_BEFORE,
     TOKEN,
-    Explanation,
     StepState,
     Stock,
     Trace,
@@ -79,12 +78,9 @@ class Buyer:
         done = finish(self.trace)
         if self._runner.observer.problem:
             done = replace(done, notes=(f"the ztunnels' logs can't be read: {self._runner.observer.problem}",))
-        self._show(replace(done, explanation=None if done.ok else self._explained(done)))
+        behind = self._runner.behind()
+        self._show(replace(done, explanation=None if done.ok else explain(done, self._engine, self._checkout, behind)))
         return self.trace
-
-    def _explained(self, done: Trace) -> Explanation:
-        behind = {step.name: self._runner.failed_behind(step.name) for step in done.steps}
-        return explain(done, self._engine, self._checkout, behind)
 
     # ---- the steps
 

@@ -20,7 +20,6 @@ from meshtui.journeys.bookstore.trace import (
     StepState,
     Trace,
 )
-from meshtui.journeys.judge import may_fail_behind, not_reached
 from meshtui.journeys.report import Further
 from meshtui.logs.ztunnel import parse_access_line
 from meshtui.model.constants import HBONE_PORT, NETWORK_LAYERS
@@ -37,13 +36,12 @@ from meshtui.settings import Checkout
 def explain(trace: Trace, engine: Engine, settings: Checkout, behind: Mapping[str, Sequence[Further]]) -> Explanation:
     """The explanation of a trace that is finished and not ok; the deciding object is taken from the policies' verdict.
 
-    ``behind`` are the failed further calls of the services that steps reached, by the names of the steps.
+    ``behind`` are the failed further calls that may be the reason of failed steps, by the names of the steps.
     """
     about = _About(trace, engine, settings)
     reserve = trace.step(RESERVE)
-    of_reserve = reserve.state is StepState.FAILED and not may_fail_behind(reserve)
-    for failed in () if of_reserve else (reserve, *trace.steps):
-        if behind.get(failed.name) and may_fail_behind(failed) and not (not_reached(failed) and about.denied(failed)):
+    for failed in (reserve, *trace.steps):
+        if behind.get(failed.name):
             return about.further_failed(failed, behind[failed.name][0])
     # When the reserve call fails, checkout fails too: the call is the cause, and checkout's status the consequence
     if reserve.state is StepState.FAILED:
@@ -170,11 +168,6 @@ class _About:
         why = tuple(part for part in (step.error, f"answer: {step.response}" if step.response else "") if part)
         status = f" ({step.status})" if step.status else ""
         return Explanation(step.cause or step.name, f"{step.title} failed{status}", why, self._image("its log"))
-
-    def denied(self, step: StepReport) -> bool:
-        """Whether policies don't let the gateway reach the service of a step."""
-        hop = gateway_hop(self._engine, self._settings, step.method, step.url.removeprefix(self._trace.gateway))
-        return hop is None or self._verdict(hop.flow).decision is not Decision.ALLOW
 
     def further_failed(self, step: StepReport, call: Further) -> Explanation:
         """The service that a step reached couldn't reach something itself, such as its database: likely the reason."""

@@ -8,7 +8,17 @@ from meshtui.engine import Engine
 from meshtui.engine.path.references import parse_flow
 from meshtui.journeys.gateway import Answer
 from meshtui.journeys.hops import Hop, Seen
-from meshtui.journeys.judge import NOT_LOGGED, failures, judge_call, number_at, object_of, same, status_is_right, what_is_off
+from meshtui.journeys.judge import (
+    NOT_LOGGED,
+    failures,
+    judge_call,
+    number_at,
+    object_of,
+    same,
+    status_is_right,
+    unexplained,
+    what_is_off,
+)
 from meshtui.journeys.load import read
 from meshtui.journeys.model import Call, Expect
 from meshtui.journeys.report import Further, LookAt, Reading, Report, StepReport, StepState
@@ -161,14 +171,52 @@ def test_what_is_meant_otherwise(cause, error, says):
 POLICY = LookAt(ObjectRef("NetworkPolicy", "ecom", "ecom-db-netpol"), "it decides on this call")
 
 
-@pytest.mark.parametrize(("cause", "told"), [("http_500", True), ("timeout", True), ("http_404", False), ("answer", False)])
-def test_what_the_service_could_not_reach_is_told_of_a_step_that_may_have_failed_for_it(cause, told):
+def test_what_the_service_could_not_reach_is_told_with_the_step():
     call = Further(StepReport("x", kind="further"), Hop(FLOW), 1, 1, ("ecom → ecom-db: timeout",), (POLICY,))
-    status = int(cause[5:]) if cause.startswith("http") else None
     report = Report("j", "J", "http://gw", "", ladder(JOURNEY), finished=True)
-    report = report.with_step("buy", state=StepState.FAILED, cause=cause, status=status, answered_by="application")
-    (failure,) = failures(report, JOURNEY, Engine(snapshot_of(scenarios.load("healthy"))), {"reserve": FLOW}, {"buy": [call]})
-    assert (POLICY in failure.look_at, "ecom → ecom-db: timeout" in failure.why) == (told, told)
+    report = report.with_step("buy", state=StepState.FAILED, cause="http_500", status=500, answered_by="application")
+    engine = Engine(snapshot_of(scenarios.load("healthy")))
+    (failure,) = failures(report, JOURNEY, engine, {"reserve": FLOW}, {"buy": [call]})
+    assert (failure.look_at, failure.why) == ((POLICY,), ("ecom → ecom-db: timeout",))
+
+
+def step(name="buy", kind="step", **fields):
+    return StepReport(name, kind=kind, state=StepState.FAILED, **fields)
+
+
+def own(status):
+    return step(status=status, cause=f"http_{status}", answered_by="application")
+
+
+def of_the_gateway(status):
+    return step(status=status, cause=f"http_{status}", answered_by="gateway")
+
+
+@pytest.mark.parametrize(
+    ("failed", "allowed", "denied"),
+    [
+        pytest.param(own(500), True, True, id="its own error"),
+        pytest.param(own(404), False, False, id="its own answer"),
+        pytest.param(step(error="the answer has no id"), False, False, id="another answer than expected"),
+        pytest.param(of_the_gateway(503), True, False, id="no ready pod, or no way to it"),
+        pytest.param(of_the_gateway(504), True, False, id="too late for the gateway"),
+        pytest.param(step(cause="timeout"), True, False, id="too late for the client"),
+        pytest.param(step(cause="refused", error="refused"), False, False, id="no gateway"),
+        pytest.param(step("reserve", "call", cause="http_503"), True, True, id="the call's server has an error"),
+        pytest.param(step("reserve", "call", cause="timeout"), True, False, id="the call's server is late"),
+        pytest.param(step("reserve", "call", cause="timeout", error="deadline"), False, False, id="no connection to it"),
+        pytest.param(step("reserve", "call", cause="closed", error="policy"), False, False, id="a policy closed the call"),
+    ],
+)
+def test_a_call_of_the_service_may_be_the_reason_unless_something_else_is(failed, allowed, denied):
+    assert bool(unexplained([failed], lambda _: False)) is allowed
+    assert bool(unexplained([failed], lambda _: True)) is denied
+
+
+def test_a_call_that_failed_by_itself_explains_its_step():
+    closed = step("reserve", "call", cause="closed", error="policy rejection")
+    assert unexplained([own(502), closed], lambda _: False) == []
+    assert unexplained([own(502), replace(closed, state=StepState.OK)], lambda _: False) == [own(502)]
 
 
 def test_what_nobody_gave_a_meaning_is_said_as_it_is():
