@@ -84,7 +84,7 @@ async def test_who_may_only_get_some_namespaces_has_their_labels_and_doubts_the_
         assert {n.name for n in once.namespaces.values()} == {"shop", "till"}
         api.faults.set(forbidden=["list namespaces", "watch namespaces", "get namespaces"])
         async with following(api.kubeconfig, namespaces=scopes) as followed:
-            snapshot = await followed.until(lambda s: status(s, "Namespace") is KindStatus.FORBIDDEN)
+            snapshot = await followed.until(lambda s: status(s, "Namespace") is KindStatus.FORBIDDEN and len(s.pods) == 5)
             assert Engine(snapshot).judge(parse_flow("shop/a", "shop/b:80")).decision.value == "unknown"
 
 
