@@ -275,9 +275,7 @@ def _problems(catalogue: Catalogue) -> list[Section]:
 
 def stopped(report: Report) -> dict[str, ObjectRef]:
     """The policies that stopped steps and further calls, by their names."""
-    behind = [look for each in report.further for look in each.look_at]
-    own = {failure.name: [look for look in failure.look_at if look not in behind] for failure in report.failures}
-    return further_stoppers(report.further) | stoppers(own)
+    return further_stoppers(report.further) | stoppers({failure.name: failure.look_at for failure in report.failures})
 
 
 def report_document(report: Report, stopped: Line = ()) -> Document:
@@ -309,7 +307,7 @@ def _headline(report: Report) -> Line:
 def _meaning(failure: Failure) -> list[Line]:
     lines = [line((f"{failure.title} ", STRONG), (f"({failure.outcome}) ", DIM), failure.says)]
     lines += [line((f"    {why}", DIM)) for why in failure.why]
-    for look in failure.look_at:
+    for look in (*failure.look_at, *failure.behind):
         lines.append(line(("    look at ", DIM), (str(look.ref), STRONG), f": {look.why}"))
         lines.append(line((f"        {look.command}", DIM)))
     return lines

@@ -100,7 +100,7 @@ def gauge_line(gauge: Reading) -> str:
 
 def _failure_lines(failure: Failure) -> list[str]:
     lines = [f"✗ {failure.title} ({failure.outcome}): {failure.says}", *(f"    {why}" for why in failure.why)]
-    for look in failure.look_at:
+    for look in (*failure.look_at, *failure.behind):
         lines += [f"  look at {look.ref}: {look.why}", f"    {look.command}"]
     return [clean(text) for text in lines]
 
@@ -133,7 +133,7 @@ def to_json(report: Report) -> dict[str, Any]:
                 "outcome": failure.outcome,
                 "means": failure.says,
                 "why": list(failure.why),
-                "look_at": [look_to_json(look) for look in failure.look_at],
+                "look_at": [look_to_json(look) for look in (*failure.look_at, *failure.behind)],
             }
             for failure in report.failures
         ],

@@ -24,7 +24,10 @@ _UPSTREAM = "x-envoy-upstream-service-time"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer: ``body`` is decoded if it is JSON, else text; ``cause`` is set when there was no answer."""
+    """One answer: ``body`` is decoded if it is JSON, else text; ``cause`` is set when there was no answer.
+
+    ``connected`` is False if there was no connection, so that nothing was sent.
+    """
 
     status: int | None = None
     body: Any = None
@@ -33,6 +36,7 @@ class Answer:
     from_gateway: bool = False
     cause: str = ""
     error: str = ""
+    connected: bool = True
 
     @property
     def ok(self) -> bool:
@@ -70,7 +74,8 @@ class GatewayClient:
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             elapsed_ms = (time.perf_counter() - began) * 1000
             cause, words = _trouble(error, elapsed_ms)
-            return Answer(elapsed_ms=elapsed_ms, cause=cause, error=words)
+            connected = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            return Answer(elapsed_ms=elapsed_ms, cause=cause, error=words, connected=connected)
         return Answer(
             response.status_code,
             _decoded(body),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from meshtui.engine import Engine
 from meshtui.logs.ztunnel import AccessLine, LineEnd
@@ -19,12 +19,17 @@ _SCHEME = "spiffe://"
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """One connection: the flow, the pods that may be its ends, and the destination's ports."""
+    """One connection: the flow, the pods that may be its ends, and the destination's ports.
+
+    To a Service, ``addresses`` are the Service's own, and ``number`` is its port.
+    """
 
     flow: Flow
     sources: tuple[Pod, ...] = ()
     destinations: tuple[Pod, ...] = ()
     ports: frozenset[int] = frozenset()
+    addresses: frozenset[str] = frozenset()
+    number: int | None = None
 
     @property
     def nodes(self) -> frozenset[str]:
@@ -32,11 +37,17 @@ class Hop:
         return frozenset(pod.node for pod in (*self.sources, *self.destinations) if pod.node)
 
     def matches(self, line: AccessLine) -> bool:
-        """Whether a log line is about this connection."""
-        service = self.flow.destination
-        to_service = line.service.startswith(f"{service.name}.{service.namespace}.")
-        reaches = _is_end(line.destination, self.destinations) or (service.kind is EndpointKind.SERVICE and to_service)
-        return _is_end(line.source, self.sources) and reaches and (line.port in self.ports or line.port == HBONE_PORT)
+        """Whether a log line is about this connection. To the Service's address, through a waypoint too, it has its port."""
+        if not _is_end(line.source, self.sources):
+            return False
+        address, host = line.inner or line.destination.address, f"{self.flow.destination.name}.{self.flow.destination.namespace}."
+        is_service = self.flow.destination.kind is EndpointKind.SERVICE
+        is_named = is_service and line.service.startswith(host)
+        if address in self.addresses or (is_service and address.startswith(host)) or (is_named and line.through_proxy):
+            return line.port == (self.flow.port if self.number is None else self.number)
+        if line.through_proxy:
+            return line.port in self.ports and any(address in pod.ips for pod in self.destinations)
+        return (is_named or _is_end(line.destination, self.destinations)) and line.port in {*self.ports, HBONE_PORT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +61,16 @@ class Entrance:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The ztunnels' lines about one connection. Identities are SPIFFE ids or empty; ``mtls`` is None when not known."""
+    """The ztunnels' lines about one connection. Identities are SPIFFE ids or empty; ``mtls`` is None when not known.
+
+    ``via`` is the waypoint that took the connection, as NAMESPACE/NAME: who is behind it, the lines don't tell.
+    """
 
     source_identity: str = ""
     destination_identity: str = ""
     mtls: bool | None = None
     error: str = ""
+    via: str = ""
     lines: tuple[AccessLine, ...] = ()
 
     @property
@@ -77,7 +92,10 @@ def hop_of(engine: Engine, flow: Flow) -> Hop:
         return Hop(flow)
     sources = tuple(endpoint.pod for endpoint in resolved.sources if endpoint.pod is not None)
     destinations = tuple(target.endpoint.pod for target in resolved.targets if target.endpoint.pod is not None)
-    return Hop(flow, sources, destinations, frozenset(target.port for target in resolved.targets))
+    service = resolved.service
+    addresses = frozenset(service.cluster_ips) - {"None"} if service is not None else frozenset[str]()
+    number = resolved.service_port.number if resolved.service_port is not None else None
+    return Hop(flow, sources, destinations, frozenset(target.port for target in resolved.targets), addresses, number)
 
 
 def gateway_hop(engine: Engine, entrance: Entrance, method: str, path: str) -> Hop | None:
@@ -88,7 +106,7 @@ def gateway_hop(engine: Engine, entrance: Entrance, method: str, path: str) -> H
         return None
     end, port = backend
     hops = [hop_of(engine, Flow(FlowEndpoint(EndpointKind.POD, pod.namespace, pod.name), end, port)) for pod in pods]
-    return Hop(hops[0].flow, tuple(pods), hops[0].destinations, hops[0].ports)
+    return replace(hops[0], sources=tuple(pods))
 
 
 def gateway_pods(snapshot: Snapshot, entrance: Entrance) -> list[Pod]:
@@ -147,15 +165,19 @@ def read_lines(lines: Iterable[AccessLine]) -> Seen:
     source = (
         inbound[-1].source.identity if inbound else next((line.source.identity for line in lines if line.source.identity), "")
     )
-    destination = next((line.destination.identity for line in lines if line.destination.identity), "")
+    destination = next((line.destination.identity for line in lines if line.destination.identity and not line.through_proxy), "")
+    proxies = (line.destination for line in lines if line.through_proxy)
+    via = next((f"{end.namespace}/{end.workload}" for end in proxies if end.workload), "") if not destination else ""
     error = next((line.error for line in (*inbound, *lines) if line.error), "")
-    return Seen(_spiffe(source), _spiffe(destination), _mtls(best, is_inbound=bool(inbound)), error, lines)
+    return Seen(_spiffe(source), _spiffe(destination), _mtls(best, is_inbound=bool(inbound)), error, via, lines)
 
 
 def _mtls(line: AccessLine, *, is_inbound: bool) -> bool | None:
     """Whether a line shows mTLS: an identity at the destination requires it; the source's line only counts without a timeout."""
-    if is_inbound:
+    if is_inbound and not (line.error and line.port == HBONE_PORT):
         return bool(line.source.identity)
+    if is_inbound:
+        return True if line.source.identity else None  # the handshake failed: nobody knows who it was, and nothing was plaintext
     if line.error and not line.denied:
         return None
     return line.through_hbone

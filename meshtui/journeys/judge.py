@@ -98,7 +98,9 @@ def judge_call(call: Call, seen: Seen, wanted: tuple[str, str], *, readable: boo
         return changes | {"state": StepState.FAILED, "cause": seen.cause or "closed", "error": seen.error}
     if call.mtls and not seen.mtls:
         return changes | {"state": StepState.FAILED, "cause": "plaintext", "error": "it was plaintext, and should be mTLS"}
-    sides = (wanted[0] or seen.source_identity, wanted[1] or seen.destination_identity)
+    sides = (wanted[0] or seen.source_identity, seen.destination_identity if seen.via else wanted[1] or seen.destination_identity)
+    if seen.via:
+        changes["note"] = f"through waypoint {seen.via}: no line tells who answers behind it"
     if sides != (seen.source_identity, seen.destination_identity):
         words = f"it should be {sides[0] or 'nobody'} → {sides[1] or 'nobody'}"
         return changes | {"state": StepState.FAILED, "cause": "identity", "error": words}
@@ -140,11 +142,11 @@ def _failure(step: StepReport, means: Means, engine: Engine, flow: Flow | None, 
     says, look = _meaning(means, outcome, f"{step.title}: {step.error or outcome}")
     why = [step.error] if step.error and step.error not in says else []
     if step.kind == "call" and flow is not None:
-        look += decider(engine, flow, why)
-    for further in behind:
-        why += further.why
-        look += further.look_at
-    return Failure(step.name, step.title, outcome, says, tuple(why), look)
+        look += _decider(engine, flow, why)
+    why += (text for further in behind for text in further.why)
+    return Failure(
+        step.name, step.title, outcome, says, tuple(why), look, tuple(look for each in behind for look in each.look_at)
+    )
 
 
 def unexplained(steps: Iterable[StepReport], is_denied: Callable[[StepReport], bool]) -> list[StepReport]:
@@ -208,7 +210,7 @@ def object_of(text: str) -> ObjectRef | None:
     return ObjectRef(kind, parts[0] if len(parts) == 3 else "", parts[-1])
 
 
-def decider(engine: Engine, flow: Flow, why: list[str]) -> tuple[LookAt, ...]:
+def _decider(engine: Engine, flow: Flow, why: list[str]) -> tuple[LookAt, ...]:
     """The object that decides a call's verdict, if any; adds the reason from the policies to ``why``."""
     try:
         verdict = engine.judge(flow)

@@ -18,6 +18,8 @@ _BEFORE_S = 5
 """Lines logged up to this long before the start are excluded, so that old lines don't count as evidence."""
 _POLL_S = 0.2
 _TAIL = "500"
+GIVES_UP_S = 11.5
+"""ztunnel's timeout for a connection is 10 s (istio/ztunnel src/proxy.rs); it logs the line then."""
 
 
 class Observer:
@@ -28,6 +30,7 @@ class Observer:
         self._ztunnels = Ztunnels(api, ztunnels_in)
         self._nodes = frozenset(node for hop in hops for node in hop.nodes)
         self._old: frozenset[str] = frozenset()
+        self._seen_after_s: dict[str, float] = {}
         self._began = time.monotonic()
 
     @property
@@ -43,17 +46,24 @@ class Observer:
     async def mark(self) -> None:
         """Record the lines that are already in the logs."""
         self._began = time.monotonic()
+        self._seen_after_s.clear()
         self._old = frozenset(line.raw for line in await self._ztunnels.last(_BEFORE_S, self._nodes))
 
     async def lines(self, *, begun_before: bool = False) -> list[AccessLine]:
-        """The ztunnels' lines since ``mark``, sorted by time; with those of failed connections ``begun_before`` it if wanted."""
+        """The ztunnels' lines since ``mark``, sorted by time; with those of attempts to connect ``begun_before`` it if wanted."""
         lines = await self._ztunnels.last(self._seconds(), self._nodes)
-        return [line for line in lines if line.raw not in self._old and (begun_before or not self._began_before(line))]
+        lines = [line for line in lines if line.raw not in self._old]
+        return [line for line in lines if not self._began_before(line) or (begun_before and _is_an_attempt(line))]
 
     def _began_before(self, line: AccessLine) -> bool:
-        """Whether a failed connection began before ``mark``: it belongs to an earlier journey, and timed out only now."""
-        elapsed_s = time.monotonic() - self._began
-        return bool(line.error) and line.duration_ms is not None and line.duration_ms / 1000 > elapsed_s
+        """Whether a failed connection began before ``mark``: it belongs to an earlier journey, and timed out only now.
+
+        That is decided when the line is first seen: later it would look as if it had begun since.
+        """
+        if not line.error or line.duration_ms is None:
+            return False
+        elapsed_s = self._seen_after_s.setdefault(line.raw, time.monotonic() - self._began)
+        return line.duration_ms / 1000 > elapsed_s
 
     async def lines_of(self, hop: Hop, wait_s: float, known: Collection[str] = ()) -> list[AccessLine]:
         """The lines about one connection except ``known`` ones. Waits for both ends' lines, which are logged when it ends."""
@@ -93,3 +103,8 @@ class Observer:
 
     def _seconds(self) -> int:
         return math.ceil(time.monotonic() - self._began) + 2
+
+
+def _is_an_attempt(line: AccessLine) -> bool:
+    """Whether it ended with an error before it carried a byte, in the time that a ztunnel gives a connection at most."""
+    return not line.bytes_sent and not line.bytes_received and (line.duration_ms or 0) / 1000 <= GIVES_UP_S

@@ -95,7 +95,10 @@ class LookAt:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One failure: ``outcome`` for scripts, the other fields for people. ``says`` is the journey's own text if it has one."""
+    """One failure: ``outcome`` for scripts, the other fields for people. ``says`` is the journey's own text if it has one.
+
+    ``behind`` is what decides on further calls that may be the reason.
+    """
 
     name: str
     title: str
@@ -103,14 +106,16 @@ class Failure:
     says: str
     why: tuple[str, ...] = ()
     look_at: tuple[LookAt, ...] = ()
+    behind: tuple[LookAt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Further:
     """What the ztunnels logged about a connection that a service of the run opened, beyond the journey's own calls.
 
-    ``step`` tells how it ended, with the lines. ``connections`` is their number while the run went on, ``failed`` that of those
-    that were denied or got no answer, whose deciding object is in ``look_at``.
+    ``step`` tells how it ended. ``connections`` is their number while the run went on, ``failed`` that of those that were denied,
+    or ended with an error before they carried a byte. ``look_at`` is what decides on these, by the log or by a prediction that
+    agrees with it; ``reason`` is the class of their cause (the values of ``meshtui.engine.explain.denials.Cause``).
     """
 
     step: StepReport
@@ -119,6 +124,7 @@ class Further:
     failed: int = 0
     why: tuple[str, ...] = ()
     look_at: tuple[LookAt, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from meshtui.journeys.further import further_calls
 from meshtui.journeys.gateway import Answer, GatewayClient
 from meshtui.journeys.hops import Entrance, Hop, read_lines
 from meshtui.journeys.model import Call, Expect, Gauge, Journey, Request, Scalar, Step, Variable
-from meshtui.journeys.observe import Observer
+from meshtui.journeys.observe import GIVES_UP_S, Observer
 from meshtui.journeys.plan import AFTER, BEFORE, call_hop, planned, request_hop, requests_of
 from meshtui.journeys.report import Further, Reading, Report, StepReport, StepState, all_over
 from meshtui.journeys.shorten import shortened
@@ -34,8 +34,6 @@ Tell = Callable[[Report], None]
 
 SETTLE_S = 0.6
 """The time to wait for lines of connections that may not have been made."""
-_GIVES_UP_S = 11.5
-"""ztunnel's timeout for a connection is 10 s (istio/ztunnel src/proxy.rs); it logs the line then."""
 _LATE = {"timeout", "http_502", "http_503", "http_504"}
 _WAITS_BEHIND = "waiting for what its service called: a ztunnel gives up after 10 s, and logs it then"
 
@@ -416,32 +414,38 @@ class Runner:
         if not self.observer.readable:
             return []
         self.change(name, note="waiting for the source's ztunnel, which gives up after 10 s")
-        return await self.lines_of(name, max(SETTLE_S, _GIVES_UP_S - (time.monotonic() - began)))
+        return await self.lines_of(name, max(SETTLE_S, GIVES_UP_S - (time.monotonic() - began)))
 
     async def look_further(self) -> None:
-        """Report the further calls of the services. Waits for late lines if one of them failed and nothing explains it."""
+        """Report the further calls of the services. Waits for late lines about those that may be the reason of a failed step."""
         services = [pod for hop in (*self._hops.values(), *self._call_hops.values()) for pod in hop.destinations]
         services += [pod for hop in self._call_hops.values() for pod in hop.sources]
-        unexplained = judge.unexplained(self.report.steps, self._is_denied)
-        waited_for = [step for step in unexplained if step.name in self._began]
-        deadline = max((self._began[step.name] + _GIVES_UP_S for step in waited_for), default=0.0)
+        waited_for = [step for step in self._unexplained() if step.name in self._began]
+        deadline = max((self._began[step.name] + GIVES_UP_S for step in waited_for), default=0.0)
         # A service that isn't ready keeps trying by itself: what it began before the run is the reason, too
         unready = any(judge.not_reached(step) for step in waited_for)
-        while True:
-            lines = await self.observer.lines(begun_before=unready)
-            found = further_calls(self._engine, services, self._call_hops.values(), lines)
-            self._show(replace(self.report, further=found))
-            late = not any(each.failed for each in found) and self.observer.readable and time.monotonic() < deadline
-            for step in waited_for[:1]:
-                self.change(step.name, note=_WAITS_BEHIND if late else step.note)
-            if not late:
-                return
-            await asyncio.sleep(SETTLE_S)
+        try:
+            while True:
+                lines = await self.observer.lines(begun_before=unready)
+                found = further_calls(self._engine, services, self._call_hops.values(), lines)
+                self._show(replace(self.report, further=found))
+                open_ones = [step for step in waited_for if not self.behind().get(step.name)]
+                if not open_ones or not self.observer.readable or time.monotonic() >= deadline:
+                    return
+                self.change(open_ones[0].name, note=_WAITS_BEHIND)
+                await asyncio.sleep(SETTLE_S)
+        finally:
+            for step in waited_for:
+                self.change(step.name, note=step.note)
+
+    def _unexplained(self) -> list[StepReport]:
+        found = judge.unexplained(self.report.steps, self._is_denied)
+        return [step for step in found if self._answers.get(step.name, Answer()).connected]
 
     def behind(self) -> dict[str, tuple[Further, ...]]:
         """The failed further calls that may be the reason of failed steps, by the names of the steps."""
         found: dict[str, tuple[Further, ...]] = {}
-        for step in judge.unexplained(self.report.steps, self._is_denied):
+        for step in self._unexplained():
             hop = self._hops.get(step.name) or self._call_hops.get(step.name)
             reached = {pod.key for pod in hop.destinations} if hop is not None else set()
             failed = (each for each in self.report.further if each.failed)

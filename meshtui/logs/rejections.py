@@ -84,7 +84,7 @@ class ZtunnelReader:
         if len(parts) < 5 or not _PAIRS.match(parts[4]):
             return Unreadable(text, "an access line whose fields can't be told apart")
         line = parse_access_line(text)
-        return _rejection(line) if line else Unreadable(text, "an access line that can't be read")
+        return rejection_of(line) if line else Unreadable(text, "an access line that can't be read")
 
     def _continued(self, text: str) -> Read:
         """A line that begins no record: a part of a longer message, or Unreadable."""
@@ -112,10 +112,11 @@ class ZtunnelReader:
         if entry.get("scope", entry.get("target")) != "access" or not entry.get("error"):
             return None
         line = parse_access_line(text)
-        return _rejection(line) if line else Unreadable(text, "an access line that can't be read")
+        return rejection_of(line) if line else Unreadable(text, "an access line that can't be read")
 
 
-def _rejection(line: AccessLine) -> Read:
+def rejection_of(line: AccessLine) -> Read:
+    """The denial that a ztunnel's line tells of; None if it tells of none; Unreadable if that can't be determined."""
     kind = next((kind for start, kind in _ERRORS if line.error.startswith(start)), None)
     failure = failure_of(line) if kind is None else None
     if failure is Failure.HBONE_CLOSED:
@@ -132,7 +133,7 @@ def _rejection(line: AccessLine) -> Read:
     port = line.port
     if port == HBONE_PORT and not fields.get("dst.hbone_addr"):
         port = None  # an early denial: the tunnel's port, not the application's
-    destination, service = _destination(fields, outer), _service(fields)
+    destination, service = destination_of(line), service_of(line)
     reason = _reason(line.error, kind)
     on_the_way = failure is Failure.PROXY_CLOSED or (kind in _ON_THE_WAY and service is not None)
     if on_the_way and fields.get("dst.workload"):
@@ -155,8 +156,9 @@ def _rejection(line: AccessLine) -> Read:
     )
 
 
-def _destination(fields: Mapping[str, str], outer: str) -> Peer:
+def destination_of(line: AccessLine) -> Peer:
     """The destination of the connection. Through a waypoint, the tunnel ends at another address than the inner connection."""
+    fields, outer = line.fields, _host(line.fields.get("dst.addr", ""))
     inner = _host(fields.get("dst.hbone_addr", ""))
     if inner and inner != outer:
         return Peer(inner)
@@ -171,11 +173,12 @@ def _source(fields: Mapping[str, str], address: str) -> Peer:
     return Peer(address, fields.get("src.namespace", ""), fields.get("src.workload", ""))
 
 
-def _service(fields: Mapping[str, str]) -> tuple[str, str] | None:
+def service_of(line: AccessLine) -> tuple[str, str] | None:
     """Namespace and name of the Service that a connection is for, if it goes through a waypoint or another network's gateway.
 
     The tunnel's inner address is then the Service's, by name in newer ztunnels; ``dst.workload`` is who takes the connection.
     """
+    fields = line.fields
     inner = fields.get("dst.hbone_addr", "")
     named = _named_service(inner)
     if named is not None or not _host(inner) or _host(inner) == _host(fields.get("dst.addr", "")):

@@ -227,13 +227,13 @@ class Tally:
 
 
 def _key(seen: Rejection, snapshot: Snapshot) -> _Key:
-    source = _endpoint(seen.source, snapshot)
+    source = endpoint_of(seen.source, snapshot)
     if source is not None and source.kind is EndpointKind.IP and _at_the_door(seen, snapshot):
         source = FlowEndpoint(EndpointKind.EXTERNAL)
     if seen.service is not None:
         destination: FlowEndpoint | None = FlowEndpoint(EndpointKind.SERVICE, *seen.service)
     else:
-        destination = _endpoint(seen.destination, snapshot)
+        destination = endpoint_of(seen.destination, snapshot)
     return _Key(
         source,
         destination,
@@ -259,7 +259,7 @@ def _at_the_door(seen: Rejection, snapshot: Snapshot) -> bool:
     return seen.proxy == "gateway" and seen.source.ip not in nodes
 
 
-def _endpoint(peer: Peer, snapshot: Snapshot) -> FlowEndpoint | None:
+def endpoint_of(peer: Peer, snapshot: Snapshot) -> FlowEndpoint | None:
     """The workload of a peer if its pod is known; else the pod that the log names, else the address."""
     pod = snapshot.pod_by_key.get(f"{peer.namespace}/{peer.pod}") or snapshot.pod_by_ip.get(peer.ip)
     if pod is not None and (not peer.pod or pod.name == peer.pod):

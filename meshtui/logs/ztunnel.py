@@ -78,6 +78,22 @@ class AccessLine:
         return port_of(address)
 
     @property
+    def opened(self) -> bool:
+        """Whether it only says that a connection began (logged at level debug): another line follows at its end."""
+        return self.message == "connection opened"
+
+    @property
+    def inner(self) -> str:
+        """The address, or the host name, to which the tunnel leads; empty without a tunnel."""
+        return self.fields.get("dst.hbone_addr", "").rpartition(":")[0].strip("[]")
+
+    @property
+    def through_proxy(self) -> bool:
+        """Whether a waypoint or another network's gateway takes the connection: it is ``destination`` then, not who is called."""
+        outer = self.destination.address
+        return bool(self.inner and outer) and self.inner != outer
+
+    @property
     def before_the_tunnel(self) -> bool:
         """Whether it failed on HBONE's port before the application's was known."""
         return self.port == HBONE_PORT and not self.through_hbone and bool(self.error)

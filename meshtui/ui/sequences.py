@@ -101,6 +101,9 @@ def diagram_of(
                 ordered.setdefault(party.id, party)
     shown = (*steps, *(each.step for each in further[:_MOST_FURTHER]))
     rows = tuple(_step(step, plan, ends, answers.get(step.name, ""), stopped.get(step.name)) for step in shown)
+    if len(further) > _MOST_FURTHER:
+        note = f"{len(further) - _MOST_FURTHER} more further calls: the text has all"
+        rows = (*rows, Step("further", "…", State.DONE, note=note, inner=True))
     return Diagram(tuple(ordered.values()), rows)
 
 

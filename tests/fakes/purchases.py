@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import fields, replace
 
 from meshtui.engine import Engine
@@ -117,10 +118,12 @@ def with_further(trace: Trace, snapshot: Snapshot, *calls: tuple[str, str, str])
     """A purchase after which the ztunnels told of databases: from which workload, to which, with which error."""
     pods = {pod.labels.get("app"): pod for pod in snapshot.pods.values()}
     texts = [
-        access_line(pods[source].key, pods[target].key, 5432, error=error)
-        + f' dst.identity="spiffe://cluster.local/ns/{pods[target].namespace}/sa/{target}"'
+        re.sub(r'src.identity="[^"]*"', f'src.identity="spiffe://{snapshot.principal_of(pods[source])}"', text)
+        + f' dst.identity="spiffe://{snapshot.principal_of(pods[target])}"'
         for source, target, error in calls
+        for text in [access_line(pods[source].key, pods[target].key, 5432, error=error)]
     ]
+    texts = [re.sub(r"bytes_(sent|recv)=\d+", r"bytes_\1=0", text) if "error=" in text else text for text in texts]
     lines = [line for line in map(parse_access_line, texts) if line is not None]
     services = [pods[source] for source, _, _ in calls]
     return replace(trace, further=further_calls(Engine(snapshot), services, [], lines))

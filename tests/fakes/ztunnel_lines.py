@@ -11,6 +11,7 @@ from tests.fakes.frozen import NOW, bookstore
 from tests.snapshot.conftest import app_on
 
 REJECTED = "connection closed due to policy rejection: allow policies exist, but none allowed"
+TIMED_OUT = "connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008: deadline has elapsed"
 REFUSED = "io error: Connection refused (os error 111)"
 
 

@@ -98,7 +98,8 @@ def unreached(kind, name, cause):
     database = FlowEndpoint(EndpointKind.SERVICE, "ecom", "ecom-db")
     hop = Hop(Flow(FlowEndpoint(EndpointKind.WORKLOAD, "ecom", "ecom-service", "Deployment"), database, 5432))
     look = LookAt(ObjectRef(kind, "ecom", name), "it decides on this call")
-    return Further(StepReport("x", kind="further", cause=cause), hop, 1, 1, ("ecom-service → ecom-db",), (look,))
+    step = StepReport("x", kind="further", destination="ecom/svc/ecom-db:5432", cause=cause)
+    return Further(step, hop, 1, 1, ("ecom-service → ecom-db",), (look,))
 
 
 @pytest.mark.parametrize(
@@ -111,10 +112,17 @@ def test_a_service_that_lacks_its_database_is_likely_the_reason(trace):
     found = explain(trace, Engine(snapshot_of(scenarios.load("healthy"))), Checkout(), {trace.failed_step.name: (call,)})
     assert found.code == "further_call"
     assert found.summary.endswith(
-        "failed (503), and ecom/deployment/ecom-service got no answer from ecom/svc/ecom-db:5432: "
-        "NetworkPolicy ecom/ecom-db-netpol"
+        "failed (503), and ecom/deployment/ecom-service couldn't reach ecom/svc/ecom-db:5432: NetworkPolicy ecom/ecom-db-netpol"
     )
     assert [str(look.ref) for look in found.look_at] == ["NetworkPolicy ecom/ecom-db-netpol", "Deployment ecom/ecom-service"]
+
+
+def test_what_stopped_the_purchase_is_explained_and_not_what_failed_after_it():
+    call = unreached("NetworkPolicy", "ecom-db-netpol", "timeout")
+    trace = failed(TOKEN, **at(Checkout().token_path, 401))
+    trace = trace.with_step(STOCK_AFTER, state=StepState.FAILED, **at("/inven/stock", 503, method="GET"))
+    found = explain(trace, Engine(snapshot_of(scenarios.load("healthy"))), Checkout(), {STOCK_AFTER: (call,)})
+    assert found.code == "http_401"
 
 
 def test_inventorys_own_error_behind_the_reserve_call():
@@ -123,7 +131,7 @@ def test_inventorys_own_error_behind_the_reserve_call():
         failed(RESERVE, cause="http_503"), Engine(snapshot_of(scenarios.load("healthy"))), Checkout(), {RESERVE: (call,)}
     )
     assert found.summary.startswith(
-        "reserve call failed (http_503), and ecom/deployment/ecom-service was refused by ecom/svc/ecom-db:5432"
+        "reserve call failed (http_503), and ecom/deployment/ecom-service couldn't reach ecom/svc/ecom-db:5432"
     )
 
 

@@ -1,5 +1,7 @@
 """Whose line is it, was it mTLS, and where does the gateway send a request."""
 
+from dataclasses import replace
+
 import pytest
 
 from meshtui.engine import Engine
@@ -30,6 +32,7 @@ OUTBOUND = access("outbound", src_identity=ECOM, dst_identity=STOCK, dst_hbone_a
 PLAIN = access("inbound")
 DENIED = access("inbound", "connection closed due to policy rejection: allow policies exist, but none allowed", src_identity=ECOM)
 REFUSED_TUNNEL = access("outbound", "http status: 401 Unauthorized", src_identity=ECOM, dst_hbone_addr="10.0.0.1:8000")
+HANDSHAKE = access("inbound", "tls handshake error: AlertReceived(UnknownCA)", dst_addr="10.244.2.16:15008")
 LATE = access("outbound", "connection timed out, maybe a NetworkPolicy is blocking HBONE port 15008: x", src_identity=ECOM)
 
 
@@ -42,6 +45,7 @@ LATE = access("outbound", "connection timed out, maybe a NetworkPolicy is blocki
         pytest.param([PLAIN], False, "", "", id="plaintext at the destination"),
         pytest.param([DENIED, REFUSED_TUNNEL], True, "closed", ECOM, id="closed by policy"),
         pytest.param([REFUSED_TUNNEL], True, "closed", ECOM, id="closed, only the source's log is readable"),
+        pytest.param([HANDSHAKE], None, "", "", id="a failed handshake is no plaintext"),
         pytest.param([LATE], None, "timeout", ECOM, id="nobody answered: nothing proves mTLS"),
     ],
 )
@@ -70,7 +74,11 @@ def test_lines_say_who_and_how(lines, mtls, cause, source):
     ],
 )
 def test_a_line_belongs_to_its_hop(engine, fields, mine):
-    hop = reserve_hop(engine, Checkout())
+    assert has(reserve_hop(engine, Checkout()), fields) is mine
+
+
+def has(hop, fields):
+    """Whether a hop has a line between its own pods, with some fields changed."""
     source, destination = hop.sources[0], hop.destinations[0]
     ends = {
         "src.workload": source.name,
@@ -78,7 +86,38 @@ def test_a_line_belongs_to_its_hop(engine, fields, mine):
         "dst.workload": destination.name,
         "dst.namespace": destination.namespace,
     }
-    assert hop.matches(AccessLine("t", "info", "m", {**ends, **fields})) is mine
+    return hop.matches(AccessLine("t", "info", "m", {**ends, **fields}))
+
+
+WAYPOINT = {"dst.addr": "10.0.9.9:15008", "dst.workload": "waypoint-1", "dst.namespace": "inventory"}
+NAMED = {"dst.service": "inventory-service.inventory.svc.cluster.local"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "mine"),
+    [
+        pytest.param({**WAYPOINT, **NAMED, "dst.hbone_addr": "10.96.0.21:80"}, True, id="through a waypoint, with its port"),
+        pytest.param({**WAYPOINT, **NAMED, "dst.hbone_addr": "10.96.0.21:8000"}, False, id="another port of the Service"),
+        pytest.param({**WAYPOINT, "dst.hbone_addr": "10.96.0.21:80"}, True, id="by its address alone"),
+        pytest.param({**WAYPOINT, "dst.hbone_addr": "inventory-service.inventory.svc.cluster.local:80"}, True, id="by its name"),
+        pytest.param({**WAYPOINT, "dst.hbone_addr": "10.96.0.22:80"}, False, id="another Service behind the same waypoint"),
+        pytest.param({**WAYPOINT, "dst.hbone_addr": "POD:8000"}, True, id="the pod's address through a waypoint"),
+        pytest.param({"dst.addr": "POD:15008", "dst.hbone_addr": "POD:8000"}, True, id="the pod's port without one"),
+        pytest.param({"dst.addr": "POD:15008", "dst.hbone_addr": "POD:80"}, False, id="the Service's port at the pod"),
+        pytest.param({"dst.addr": "10.96.0.21:80", "dst.workload": ""}, True, id="no pod behind it"),
+    ],
+)
+def test_to_the_services_address_a_line_has_the_services_port(engine, fields, mine):
+    hop = reserve_hop(engine, Checkout())
+    pods = tuple(replace(pod, ips=("10.0.1.8",)) for pod in hop.destinations)
+    hop = replace(hop, destinations=pods, addresses=frozenset({"10.96.0.21"}), number=80)
+    assert has(hop, {name: text.replace("POD", "10.0.1.8") for name, text in fields.items()}) is mine
+
+
+def test_behind_a_waypoint_nobody_says_who_answers():
+    own = {"direction": "outbound", "src.identity": ECOM, "dst.identity": "spiffe://x/sa/waypoint"}
+    seen = read_lines([AccessLine("t", "info", "m", {**WAYPOINT, **own, "dst.hbone_addr": "10.96.0.21:80"})])
+    assert (seen.source_identity, seen.destination_identity, seen.via) == (ECOM, "", "inventory/waypoint-1")
 
 
 @pytest.mark.parametrize(

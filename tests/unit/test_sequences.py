@@ -17,7 +17,7 @@ from meshtui.ui.pictures.sequence import Arrow, Diagram, State, Step, Stop
 from meshtui.ui.sequences import diagram_of, plan_of
 from tests.fakes import purchases
 from tests.fakes.frozen import bookstore
-from tests.fakes.ztunnel_lines import REJECTED
+from tests.fakes.ztunnel_lines import TIMED_OUT
 
 
 @pytest.fixture(scope="module")
@@ -125,13 +125,13 @@ def test_a_call_that_was_not_made_has_no_arrow(plan):
 
 
 def test_databases_get_lifelines_behind_the_others_and_arrows_of_their_own(plan):
-    ends = ("inventory-service", "inventory-db", ""), ("ecom-service", "keycloak-db", REJECTED)
+    ends = ("inventory-service", "inventory-db", ""), ("ecom-service", "keycloak-db", TIMED_OUT)
     trace = purchases.with_further(purchases.done(), plan.snapshot, *ends)
     data = diagram_of(plan, trace.steps, stopped(trace), trace.further)
     names = [party.name for party in data.parties]
     assert names == ["client", "gateway", "keycloak", "ecom-service", "inventory-service", "keycloak-db", "inventory-db"]
     bad, good = data.steps[-2:]
-    assert (bad.title, bad.state, bad.status, bad.inner) == ("keycloak-db", State.FAILED, "closed", True)
+    assert (bad.title, bad.state, bad.status, bad.inner) == ("keycloak-db", State.FAILED, "timeout", True)
     assert (good.title, good.state, good.status) == ("inventory-db", State.DONE, "×1")
     assert legs(data, good.id) == [("inventory-service", "inventory-db", State.DONE)]
     assert bad.stopped_by == "NetworkPolicy ecom/ecom-netpol"

@@ -69,7 +69,8 @@ class Explanation(Struct):
 class FurtherCall(Struct):
     """Connections that a service opened during a run beyond the journey's own calls, as the ztunnels logged them.
 
-    ``failed`` of the ``connections`` were denied or got no answer; ``mtls`` is null if the lines don't tell.
+    ``failed`` of the ``connections`` were denied, or ended with an error before they carried a byte; ``mtls`` is null if the
+    lines don't tell, or differ. ``cause`` is a class of denials (``denials -o json``).
     """
 
     source: str
@@ -80,7 +81,8 @@ class FurtherCall(Struct):
     source_identity: str | None
     destination_identity: str | None
     mtls: bool | None
-    cause: Literal["closed", "timeout", "refused", "failed"] | None
+    outcome: Literal["closed", "timeout", "refused", "failed"] | None
+    cause: str | None
     error: str | None
     evidence: list[str]
     look_at: list[LookAt]

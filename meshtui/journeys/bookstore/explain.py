@@ -40,11 +40,10 @@ def explain(trace: Trace, engine: Engine, settings: Checkout, behind: Mapping[st
     """
     about = _About(trace, engine, settings)
     reserve = trace.step(RESERVE)
-    for failed in (reserve, *trace.steps):
-        if behind.get(failed.name):
-            return about.further_failed(failed, behind[failed.name][0])
     # When the reserve call fails, checkout fails too: the call is the cause, and checkout's status the consequence
     if reserve.state is StepState.FAILED:
+        if behind.get(RESERVE):
+            return about.further_failed(reserve, behind[RESERVE])
         by_cause: dict[str, Callable[[], Explanation]] = {
             "closed": about.reserve_closed,
             "timeout": about.reserve_timed_out,
@@ -55,6 +54,8 @@ def explain(trace: Trace, engine: Engine, settings: Checkout, behind: Mapping[st
         }
         return by_cause.get(reserve.cause, about.reserve_otherwise)()
     step = next((s for s in trace.steps if s.state is StepState.FAILED and s.name != STOCK_BEFORE), None) or trace.failed_step
+    if step is not None and behind.get(step.name):
+        return about.further_failed(step, behind[step.name])
     return about.step_failed(step) if step is not None else about.stock_is_off()
 
 
@@ -169,16 +170,20 @@ class _About:
         status = f" ({step.status})" if step.status else ""
         return Explanation(step.cause or step.name, f"{step.title} failed{status}", why, self._image("its log"))
 
-    def further_failed(self, step: StepReport, call: Further) -> Explanation:
+    def further_failed(self, step: StepReport, calls: Sequence[Further]) -> Explanation:
         """The service that a step reached couldn't reach something itself, such as its database: likely the reason."""
-        flow, by = call.hop.flow, next((look.ref for look in call.look_at), None)
-        ended = {"closed": "was refused by", "refused": "was refused by"}.get(call.step.cause, "got no answer from")
-        how = f"failed ({step.status or step.cause})"
-        summary = f"{step.title} {how}, and {flow.source} {ended} {flow.destination}:{flow.port}" + (f": {by}" if by else "")
+        first = calls[0]
+        flow, by = first.hop.flow, next((str(look.ref) for look in first.look_at), "")
+        summary = f"{step.title} failed ({step.status or step.cause}), and {flow.source} couldn't reach {first.step.destination}"
         answered = f"{step.method} {step.url} answered {step.status}" if step.status else step.error
         source = endpoint_ref(self._engine.snapshot, flow.source)
-        look = (*call.look_at, *((LookAt(source, "its log"),) if source else ()))
-        return Explanation("further_call", summary, (answered, *call.why), look)
+        looks = dict.fromkeys(look for call in calls for look in call.look_at)
+        return Explanation(
+            "further_call",
+            f"{summary}: {by or first.step.error}",
+            tuple(text for text in (answered, *(why for call in calls for why in call.why)) if text),
+            (*looks, *((LookAt(source, "its log"),) if source else ())),
+        )
 
     def stock_is_off(self) -> Explanation:
         """Every step succeeded, but the stock didn't change by the quantity bought."""

@@ -24,20 +24,21 @@ class Ztunnels:
         self._api = api
         self._namespaces = namespaces
         self._pods: list[Pod] | None = None
+        self._asked: set[str] = set()
         self._refused: set[str] = set()
         self.problem = ""
 
     @property
     def readable(self) -> bool:
-        """Whether the log of any ztunnel could be read so far."""
-        return bool(self._pods) and len(self._refused) < len(self._pods or ())
+        """Whether the log of any ztunnel that was asked could be read the last time."""
+        return bool(self._asked - self._refused)
 
     async def since(self, at: datetime, nodes: Collection[str] = ()) -> list[AccessLine]:
-        """The access log lines since a moment of this machine's clock, of some nodes (empty: all), sorted by time."""
+        """The lines about connections that ended since a moment of this machine's clock, sorted by time; no nodes: of all."""
         return await self._lines({"sinceTime": at.strftime("%Y-%m-%dT%H:%M:%SZ")}, nodes)
 
     async def last(self, seconds: int, nodes: Collection[str] = ()) -> list[AccessLine]:
-        """The access log lines of the last seconds by each node's own clock, of some nodes (empty: all), sorted by time."""
+        """The lines about connections that ended in the last seconds by the nodes' clocks, sorted by time; no nodes: of all."""
         return await self._lines({"sinceSeconds": str(max(1, seconds))}, nodes)
 
     async def _lines(self, params: Mapping[str, str], nodes: Collection[str]) -> list[AccessLine]:
@@ -56,6 +57,7 @@ class Ztunnels:
         return self._pods
 
     async def _read(self, ztunnel: Pod, params: Mapping[str, str]) -> list[AccessLine]:
+        self._asked.add(ztunnel.key)
         path = f"/api/v1/namespaces/{segment(ztunnel.namespace)}/pods/{segment(ztunnel.name)}/log"
         try:
             text = (await self._api.get(path, {**params, "tailLines": _TAIL})).decode(errors="replace")
@@ -64,4 +66,5 @@ class Ztunnels:
             self._refused.add(ztunnel.key)
             return []
         self._refused.discard(ztunnel.key)
-        return [line for row in text.splitlines() if (line := parse_access_line(row)) is not None]
+        lines = (parse_access_line(row) for row in text.splitlines())
+        return [line for line in lines if line is not None and not line.opened]

@@ -177,7 +177,7 @@ def test_what_the_service_could_not_reach_is_told_with_the_step():
     report = report.with_step("buy", state=StepState.FAILED, cause="http_500", status=500, answered_by="application")
     engine = Engine(snapshot_of(scenarios.load("healthy")))
     (failure,) = failures(report, JOURNEY, engine, {"reserve": FLOW}, {"buy": [call]})
-    assert (failure.look_at, failure.why) == ((POLICY,), ("ecom → ecom-db: timeout",))
+    assert (failure.look_at, failure.behind, failure.why) == ((), (POLICY,), ("ecom → ecom-db: timeout",))
 
 
 def step(name="buy", kind="step", **fields):
