@@ -15,16 +15,19 @@ from meshtui.journeys.report import Further, LookAt, StepReport, StepState
 from meshtui.logs.rejections import destination_of, rejection_of, service_of
 from meshtui.logs.tally import Tally, endpoint_of
 from meshtui.logs.ztunnel import AccessLine
-from meshtui.model.constants import HBONE_PORT
+from meshtui.model.constants import HBONE_PORT, NETWORK_LAYERS
 from meshtui.model.denial import Rejection
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.own_probe import run_in
 from meshtui.model.snapshot import Snapshot
+from meshtui.model.verdict import Decider, Decision, Verdict
 from meshtui.model.workload import Pod
 
 _OUTCOMES = {Cause.POLICY: "closed", Cause.NO_IDENTITY: "closed", Cause.NETWORK_POLICY: "timeout", Cause.NO_ANSWER: "timeout"}
 """The outcomes that causes stand for, where the lines themselves don't show one."""
+_WAITED_MS = 1000
+"""A client that gives up after so long had no answer; one that ends sooner may have other reasons."""
 
 
 def further_calls(
@@ -84,6 +87,20 @@ class _Failed:
     judged: JudgedDenial | None
     told: AccessLine
     """The line that tells most."""
+    verdict: Verdict | None
+
+    @property
+    def silent(self) -> bool:
+        """Whether there is no word of a reason, only a client that waited in vain, as when packets are dropped."""
+        waited = any((line.duration_ms or 0) >= _WAITED_MS for line in self.lines)
+        return self.judged is None and waited
+
+    @property
+    def dropped_by(self) -> Decider | None:
+        """The network policy that explains the silence, by the prediction."""
+        verdict = self.verdict
+        drops = verdict is not None and verdict.decision is Decision.DENY and verdict.layer in NETWORK_LAYERS
+        return verdict.decided_by if verdict is not None and drops and self.silent else None
 
 
 def _further(engine: Engine, flow: Flow, lines: Sequence[AccessLine]) -> Further:
@@ -147,7 +164,7 @@ def _failed(engine: Engine, flow: Flow, lines: Sequence[AccessLine]) -> _Failed 
     judged = [judge_denial(denial, verdict, engine.snapshot, times) for denial in tally.denials]
     judged.sort(key=lambda each: (each.cause is Cause.UNKNOWN, not each.from_log))
     best = judged[0] if judged else None
-    return _Failed(bad, best, told[best.denial.raw] if best is not None else bad[-1])
+    return _Failed(bad, best, told[best.denial.raw] if best is not None else bad[-1], verdict)
 
 
 def _carried(line: AccessLine) -> bool:
@@ -157,18 +174,21 @@ def _carried(line: AccessLine) -> bool:
 
 def _outcome(bad: _Failed, seen: Seen) -> str:
     cause = bad.judged.cause if bad.judged is not None else Cause.UNKNOWN
-    return seen.cause or _OUTCOMES.get(cause) or "failed"
+    return seen.cause or _OUTCOMES.get(cause) or ("timeout" if bad.silent else "failed")
 
 
 def _why(flow: Flow, bad: _Failed) -> tuple[tuple[str, ...], tuple[LookAt, ...], str]:
     """The reasons, the object to look at, and the class of the cause."""
     why = [f"{flow.source} → {address_of(flow)}: {bad.told.error}"]
+    said = "it decides on this call, by the prediction"
     if bad.judged is None:
-        return tuple(why), (), Cause.UNKNOWN.value
+        drops = bad.dropped_by
+        reason = Cause.UNKNOWN if drops is None else Cause.NETWORK_POLICY
+        return tuple(why), () if drops is None else (LookAt(drops.ref, said),), reason.value
     if bad.judged.note:
         why.append(bad.judged.note)
     by = bad.judged.decided_by
-    said = "the ztunnel's log names it" if bad.judged.from_log else "it decides on this call, by the prediction"
+    said = "the ztunnel's log names it" if bad.judged.from_log else said
     return tuple(why), () if by is None else (LookAt(by.ref, said),), bad.judged.cause.value
 
 

@@ -126,6 +126,11 @@ class Further:
     look_at: tuple[LookAt, ...] = ()
     reason: str = ""
 
+    @property
+    def explained(self) -> bool:
+        """Whether it is known why it failed; a later line may tell, where it isn't."""
+        return bool(self.look_at) or self.reason not in {"", "unknown"}
+
 
 @dataclass(frozen=True, slots=True)
 class Report:

@@ -429,7 +429,8 @@ class Runner:
                 lines = await self.observer.lines(begun_before=unready)
                 found = further_calls(self._engine, services, self._call_hops.values(), lines)
                 self._show(replace(self.report, further=found))
-                open_ones = [step for step in waited_for if not self.behind().get(step.name)]
+                behind = self.behind()
+                open_ones = [step for step in waited_for if not any(each.explained for each in behind.get(step.name, ()))]
                 if not open_ones or not self.observer.readable or time.monotonic() >= deadline:
                     return
                 self.change(open_ones[0].name, note=_WAITS_BEHIND)

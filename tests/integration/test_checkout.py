@@ -56,11 +56,11 @@ async def test_healthy_moves_the_stock_by_the_quantity_and_proves_every_hop(book
     assert step(answer, "token")["request"]["password"] == "[redacted]"
 
     further = {call["destination"]: call for call in answer["further"]}
-    assert {f"{space}/svc/{name}:5432" for space, name in DATABASES} <= further.keys()
-    ecom_db = further["ecom/svc/ecom-db:5432"]
+    assert {f"{space}/statefulset/{name}:5432" for space, name in DATABASES} <= further.keys()
+    ecom_db = further["ecom/statefulset/ecom-db:5432"]
     assert (ecom_db["source"], ecom_db["state"], ecom_db["failed"]) == ("ecom/deployment/ecom-service", "ok", 0)
     assert (ecom_db["source_identity"], ecom_db["mtls"]) == (reserve["source_identity"], True)
-    assert "inventory/svc/inventory-service:8000" not in further, "the reserve call is the journey's own"
+    assert not any("inventory-service" in name for name in further), "the reserve call is the journey's own"
 
     code, out, _ = await run(bookstore)
     assert code == 0
@@ -116,23 +116,28 @@ async def test_each_gap_fails_for_its_own_reason(bookstore, cause, code, objects
 @pytest.mark.restores_bookstore
 @on("healthy")
 @pytest.mark.parametrize(
-    ("plural", "name", "spec", "cause", "kind"),
+    ("plural", "name", "spec", "outcome", "cause", "kind"),
     [
-        ("authorizationpolicies", "ecom-db-policy", {"rules": []}, "closed", "AuthorizationPolicy"),
-        ("networkpolicies", "ecom-db-netpol", {"ingress": []}, "timeout", "NetworkPolicy"),
+        ("authorizationpolicies", "ecom-db-policy", {"rules": []}, "closed", "policy", "AuthorizationPolicy"),
+        ("networkpolicies", "ecom-db-netpol", {"ingress": []}, "timeout", "network_policy", "NetworkPolicy"),
     ],
     ids=["a policy of the mesh", "a NetworkPolicy"],
 )
-async def test_a_shop_without_its_database_names_what_keeps_it_away(bookstore, plural, name, spec, cause, kind):
+async def test_a_shop_without_its_database_names_what_keeps_it_away(bookstore, plural, name, spec, outcome, cause, kind):
     store = bookstore.api.store
     before = store.get(plural, "ecom", name)
     store.update(plural, {**before, "spec": {**before["spec"], **spec}})
     try:
-        exit_code, answer, _ = await buy(bookstore)
+        # What is open when the policy changes may go on for a moment, or end in the middle of an answer
+        for _ in range(5):
+            exit_code, answer, _ = await buy(bookstore)
+            if answer["explanation"] and answer["explanation"]["code"] == "further_call":
+                break
         (call,) = [call for call in answer["further"] if call["failed"]]
         assert (exit_code, answer["explanation"]["code"]) == (1, "further_call"), answer["explanation"]
         assert looked_at(answer) == [f"{kind} ecom/{name}", "Deployment ecom/ecom-service"]
-        assert (call["destination"], call["cause"]) == ("ecom/svc/ecom-db:5432", cause)
+        assert call["destination"] == "ecom/statefulset/ecom-db:5432"
+        assert (call["outcome"], call["cause"]) == (outcome, cause)
         assert f"{kind} ecom/{name}" in answer["explanation"]["summary"]
         assert not any("Reason(" in why for why in answer["explanation"]["why"])
     finally:

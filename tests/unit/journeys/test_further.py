@@ -130,6 +130,22 @@ def test_a_client_that_gave_up_first_got_nothing(engine):
     assert (call.failed, call.step.cause, call.step.error) == (2, "timeout", TIMED_OUT), "the line that tells more is shown"
 
 
+@pytest.mark.parametrize(
+    ("target", "duration", "outcome", "decider"),
+    [
+        ("keycloak-db", "5996ms", "timeout", ["NetworkPolicy ecom/ecom-netpol"]),
+        ("keycloak-db", "3ms", "failed", []),
+        ("ecom-db", "5996ms", "timeout", []),
+    ],
+    ids=["a policy drops it", "too soon to be silence", "nothing drops it"],
+)
+def test_a_client_that_waited_in_vain_met_silence(engine, target, duration, outcome, decider):
+    error = "io error: connection closed before it was established"
+    (call,) = found(engine, line_of(engine, "ecom-service", target, 5432, error=error, duration=duration))
+    assert (call.step.cause, [str(look.ref) for look in call.look_at]) == (outcome, decider)
+    assert call.explained is bool(decider)
+
+
 def test_behind_a_waypoint_it_is_the_service_and_nobody_knows_who_answers(engine):
     waypoint = {"dst_addr": "127.9.9.9:15008", "dst_workload": "waypoint-1", "dst_identity": "spiffe://x/ns/ecom/sa/waypoint"}
     service = {"dst_hbone_addr": "10.96.0.9:3000", "dst_service": "ui-service.ecom.svc.cluster.local"}
