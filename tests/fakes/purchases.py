@@ -142,7 +142,7 @@ def without_its_database(snapshot: Snapshot) -> Trace:
     policy = LookAt(ObjectRef("AuthorizationPolicy", "ecom", "ecom-db-policy"), "it decides on this call")
     bad, *others = trace.further
     summary = (
-        f"what the shop sells failed (503), and ecom/deployment/ecom-service was refused by {bad.step.destination}: {policy.ref}"
+        f"what the shop sells failed (503), and ecom/deployment/ecom-service couldn't reach {bad.step.destination}: {policy.ref}"
     )
     looks = (policy, LookAt(ObjectRef("Deployment", "ecom", "ecom-service"), "its log"))
     explanation = Explanation("further_call", summary, (f"GET {GATEWAY}/ecom/books answered 503", *bad.why[:1]), looks)

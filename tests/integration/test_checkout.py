@@ -142,4 +142,4 @@ async def test_a_shop_without_its_database_names_what_keeps_it_away(bookstore, p
         assert not any("Reason(" in why for why in answer["explanation"]["why"])
     finally:
         store.update(plural, {**store.get(plural, "ecom", name), "spec": before["spec"]})
-        assert await bookstore.wait_ready() == []
+        await bookstore.wait_ready()
