@@ -69,12 +69,15 @@ class Envoy:
         self._stopping = False
         self._binary = self._runtime.envoy or find_binary()
         self._words: deque[str] = deque(maxlen=20)
+        self._taken: dict[str, bytes] = {}
+        """What Envoy has loaded, by the name of the file."""
         self.pid: int | None = None
 
     async def start(self) -> None:
         """Start Envoy without listeners, and restart it whenever it dies."""
-        self._write("cds.json", CLUSTER, [])
-        self._write("lds.json", LISTENER, [])
+        for name, kind in (("cds.json", CLUSTER), ("lds.json", LISTENER)):
+            self._taken[name] = _document(kind, [])
+            write_for(self._folder / name, self._taken[name], self._user)
         write_for(self._folder / "bootstrap.json", msgspec.json.encode(self._bootstrap()), self._user)
         await self._spawn()
         self._tasks.append(asyncio.create_task(self._keep_running()))
@@ -139,9 +142,11 @@ class Envoy:
         return [line.partition("::")[2] for line in body.splitlines() if "::" in line]
 
     async def _swap(self, name: str, kind: str, resources: list[Json], scope: str) -> None:
-        before = await self.stats(scope)
-        if not self._write(name, kind, resources):  # no change for Envoy
+        data = _document(kind, resources)
+        if self._taken.get(name) == data:
             return
+        before = await self.stats(scope)
+        write_for(self._folder / name, data, self._user)
         deadline = asyncio.get_running_loop().time() + _APPLY_TIMEOUT_S
         while asyncio.get_running_loop().time() < deadline:
             now = await self.stats(scope)
@@ -149,19 +154,11 @@ class Envoy:
                 msg = f"Envoy refused {name}; its own log says why"
                 raise EnvoyError(msg)
             if now.get(f"{scope}.update_success", 0) > before.get(f"{scope}.update_success", 0):
+                self._taken[name] = data
                 return
             await asyncio.sleep(_POLL_S)
         msg = f"Envoy did not take {name} within {_APPLY_TIMEOUT_S:.0f} s"
         raise EnvoyError(msg)
-
-    def _write(self, name: str, kind: str, resources: list[Json]) -> bool:
-        """Replace a watched file by a rename. Returns False if its content is the same."""
-        path = self._folder / name
-        data = msgspec.json.encode({"resources": [{"@type": kind, **each} for each in resources]})
-        if path.exists() and path.read_bytes() == data:
-            return False
-        write_for(path, data, self._user)
-        return True
 
     def _bootstrap(self) -> Json:
         def watched(name: str) -> Json:
@@ -247,6 +244,10 @@ class Envoy:
             finally:
                 writer.close()
         return answer.decode(errors="replace")
+
+
+def _document(kind: str, resources: list[Json]) -> bytes:
+    return msgspec.json.encode({"resources": [{"@type": kind, **each} for each in resources]})
 
 
 async def _read_lines(stream: asyncio.StreamReader | None, on_line: Callable[[bytes], None]) -> None:

@@ -37,6 +37,8 @@ log = logging.getLogger(__name__)
 
 _COALESCE_S = 0.015
 _LOOK_FOR_SOCKETS_S = 0.25
+_RETRY_S, _RETRY_AT_MOST_S = 0.25, 8.0
+"""How long to wait before a configuration that wasn't taken is tried again; twice as long after each failure."""
 
 
 class DataPlane:
@@ -149,17 +151,24 @@ class DataPlane:
                 self._touch()
 
     async def _regenerate(self) -> None:
+        """Apply the store's state after each change, and again if that fails: no later change may come."""
+        retry_s, last = _RETRY_S, ""
         while True:
             await self._dirty.wait()
             await asyncio.sleep(_COALESCE_S)
             self._dirty.clear()
-            asked = self._asked
+            asked, problem = self._asked, ""
             try:
                 await self._apply(self.faulty.bend(read_world(self._store)))
-            except (EnvoyError, OSError) as error:
-                log.error("the data plane keeps its old configuration: %s", error)  # noqa: TRY400 -- Envoy's own words
-            except Exception:
-                log.exception("the data plane keeps its old configuration")
+            except Exception as error:
+                problem = f"{type(error).__name__}: {error}"
+                if problem != last:
+                    traced = None if isinstance(error, EnvoyError | OSError) else error
+                    log.exception("the data plane keeps its old configuration: %s", problem, exc_info=traced)
+            last = problem
+            if problem:
+                asyncio.get_running_loop().call_later(retry_s, self._touch)
+            retry_s = min(2 * retry_s, _RETRY_AT_MOST_S) if problem else _RETRY_S
             async with self._settled:
                 self._done = asked
                 self._settled.notify_all()
