@@ -12,22 +12,19 @@ from meshtui.engine import Engine
 from meshtui.engine.explain.denials import Cause, JudgedDenial, Times, judge_denial, newest_policy
 from meshtui.journeys.hops import Hop, Seen, hop_of, read_lines
 from meshtui.journeys.report import Further, LookAt, StepReport, StepState
-from meshtui.logs.rejections import destination_of, rejection_of, service_of
+from meshtui.logs.rejections import destination_of, rejection_of, service_of, silence_of
 from meshtui.logs.tally import Tally, endpoint_of
-from meshtui.logs.ztunnel import AccessLine
-from meshtui.model.constants import HBONE_PORT, NETWORK_LAYERS
+from meshtui.logs.ztunnel import AccessLine, is_address
+from meshtui.model.constants import HBONE_PORT
 from meshtui.model.denial import Rejection
 from meshtui.model.errors import UsageError
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.own_probe import run_in
 from meshtui.model.snapshot import Snapshot
-from meshtui.model.verdict import Decider, Decision, Verdict
 from meshtui.model.workload import Pod
 
 _OUTCOMES = {Cause.POLICY: "closed", Cause.NO_IDENTITY: "closed", Cause.NETWORK_POLICY: "timeout", Cause.NO_ANSWER: "timeout"}
 """The outcomes that causes stand for, where the lines themselves don't show one."""
-_WAITED_MS = 1000
-"""A client that gives up after so long had no answer; one that ends sooner may have other reasons."""
 
 
 def further_calls(
@@ -67,6 +64,8 @@ def _target(engine: Engine, line: AccessLine) -> FlowEndpoint | None:
     service = service_of(line)
     if service is not None:
         return FlowEndpoint(EndpointKind.SERVICE, *service)
+    if line.inner and not is_address(line.inner):
+        return FlowEndpoint(EndpointKind.HOST, name=line.inner)
     end = endpoint_of(destination_of(line), engine.snapshot)
     found = engine.resolver.service_of(end) if end is not None and end.kind is EndpointKind.IP else None
     return end if found is None else FlowEndpoint(EndpointKind.SERVICE, found.meta.namespace, found.meta.name)
@@ -87,20 +86,6 @@ class _Failed:
     judged: JudgedDenial | None
     told: AccessLine
     """The line that tells most."""
-    verdict: Verdict | None
-
-    @property
-    def silent(self) -> bool:
-        """Whether there is no word of a reason, only a client that waited in vain, as when packets are dropped."""
-        waited = any((line.duration_ms or 0) >= _WAITED_MS for line in self.lines)
-        return self.judged is None and waited
-
-    @property
-    def dropped_by(self) -> Decider | None:
-        """The network policy that explains the silence, by the prediction."""
-        verdict = self.verdict
-        drops = verdict is not None and verdict.decision is Decision.DENY and verdict.layer in NETWORK_LAYERS
-        return verdict.decided_by if verdict is not None and drops and self.silent else None
 
 
 def _further(engine: Engine, flow: Flow, lines: Sequence[AccessLine]) -> Further:
@@ -147,12 +132,15 @@ def _failed(engine: Engine, flow: Flow, lines: Sequence[AccessLine]) -> _Failed 
     bad: list[AccessLine] = []
     told: dict[str, AccessLine] = {}
     for line in lines:
-        seen = rejection_of(line) if line.error else None
-        if isinstance(seen, Rejection) and seen.failure != Cause.DRAINING.value and not _carried(line):
+        if not line.error or (_carried(line) and not line.denied):
+            continue
+        read = rejection_of(line)
+        seen = read if isinstance(read, Rejection) else silence_of(line)
+        if seen is not None and seen.failure != Cause.DRAINING.value:
             tally.add(seen, engine.snapshot)
             told[line.raw] = line
             bad.append(line)
-        elif line.error and not line.bytes_sent and not line.bytes_received and seen is None:
+        elif seen is None:
             bad.append(line)
     if not bad:
         return None
@@ -164,31 +152,28 @@ def _failed(engine: Engine, flow: Flow, lines: Sequence[AccessLine]) -> _Failed 
     judged = [judge_denial(denial, verdict, engine.snapshot, times) for denial in tally.denials]
     judged.sort(key=lambda each: (each.cause is Cause.UNKNOWN, not each.from_log))
     best = judged[0] if judged else None
-    return _Failed(bad, best, told[best.denial.raw] if best is not None else bad[-1], verdict)
+    return _Failed(bad, best, told[best.denial.raw] if best is not None else bad[-1])
 
 
 def _carried(line: AccessLine) -> bool:
-    """Whether it worked at first: only policy ends such a connection for a reason that holds for the next one."""
-    return not line.denied and bool(line.bytes_received)
+    """Whether it worked at first. Only policy ends such a connection for a reason that holds for the next one."""
+    return bool(line.bytes_sent or line.bytes_received)
 
 
 def _outcome(bad: _Failed, seen: Seen) -> str:
     cause = bad.judged.cause if bad.judged is not None else Cause.UNKNOWN
-    return seen.cause or _OUTCOMES.get(cause) or ("timeout" if bad.silent else "failed")
+    return seen.cause or _OUTCOMES.get(cause) or "failed"
 
 
 def _why(flow: Flow, bad: _Failed) -> tuple[tuple[str, ...], tuple[LookAt, ...], str]:
     """The reasons, the object to look at, and the class of the cause."""
     why = [f"{flow.source} → {address_of(flow)}: {bad.told.error}"]
-    said = "it decides on this call, by the prediction"
     if bad.judged is None:
-        drops = bad.dropped_by
-        reason = Cause.UNKNOWN if drops is None else Cause.NETWORK_POLICY
-        return tuple(why), () if drops is None else (LookAt(drops.ref, said),), reason.value
+        return tuple(why), (), Cause.UNKNOWN.value
     if bad.judged.note:
         why.append(bad.judged.note)
     by = bad.judged.decided_by
-    said = "the ztunnel's log names it" if bad.judged.from_log else said
+    said = "the ztunnel's log names it" if bad.judged.from_log else "it decides on this call, by the prediction"
     return tuple(why), () if by is None else (LookAt(by.ref, said),), bad.judged.cause.value
 
 

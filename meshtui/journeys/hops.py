@@ -63,7 +63,7 @@ class Entrance:
 class Seen:
     """The ztunnels' lines about one connection. Identities are SPIFFE ids or empty; ``mtls`` is None when not known.
 
-    ``via`` is the waypoint that took the connection, as NAMESPACE/NAME: who is behind it, the lines don't tell.
+    ``via`` is the waypoint or gateway that took the connection, in words: who is behind it, the lines don't tell.
     """
 
     source_identity: str = ""
@@ -166,10 +166,16 @@ def read_lines(lines: Iterable[AccessLine]) -> Seen:
         inbound[-1].source.identity if inbound else next((line.source.identity for line in lines if line.source.identity), "")
     )
     destination = next((line.destination.identity for line in lines if line.destination.identity and not line.through_proxy), "")
-    proxies = (line.destination for line in lines if line.through_proxy)
-    via = next((f"{end.namespace}/{end.workload}" for end in proxies if end.workload), "") if not destination else ""
+    via = "" if destination else next((_proxy(line.destination) for line in lines if line.through_proxy), "")
     error = next((line.error for line in (*inbound, *lines) if line.error), "")
     return Seen(_spiffe(source), _spiffe(destination), _mtls(best, is_inbound=bool(inbound)), error, via, lines)
+
+
+def _proxy(end: LineEnd) -> str:
+    """A waypoint, or another network's gateway, which ztunnel names ``NetworkGateway/NETWORK/…``."""
+    if "/" in end.workload:
+        return f"the gateway of network {end.workload.split('/')[1]}"
+    return f"waypoint {end.namespace}/{end.workload}" if end.workload else "a waypoint"
 
 
 def _mtls(line: AccessLine, *, is_inbound: bool) -> bool | None:

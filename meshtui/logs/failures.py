@@ -104,4 +104,4 @@ def _to_tunnel(line: AccessLine) -> bool:
 
 def _ends_at_the_pod(line: AccessLine) -> bool:
     """Whether the tunnel ends at the address that is called, and not at a waypoint or a gateway before it."""
-    return bool(line.inner) and not line.through_proxy
+    return bool(line.inner) and line.inner == line.destination.address

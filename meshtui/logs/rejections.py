@@ -26,6 +26,8 @@ from meshtui.model.ids import ObjectRef
 from meshtui.model.verdict import Decider
 
 Read = Rejection | Unreadable | None
+_WAITED_MS = 1000
+"""A client that leaves after so long had no answer; one that leaves sooner may have other reasons."""
 LONGEST = 65536
 """Maximum number of characters of a line; longer lines aren't parsed."""
 
@@ -152,6 +154,29 @@ def rejection_of(line: AccessLine) -> Read:
         named=named_policy(line.error),
         failure=failure.value if failure is not None and kind is DenialKind.FAILED else "",
         reached=outer,
+        raw=line.raw,
+    )
+
+
+def silence_of(line: AccessLine) -> Rejection | None:
+    """A connection outside the tunnel that nobody answered, or that its client gave up after ``_WAITED_MS``; else None."""
+    waited = line.duration_ms is not None and line.duration_ms >= _WAITED_MS and not line.bytes_sent and not line.bytes_received
+    silent = line.error.endswith((ztunnel.NO_ANSWER, ztunnel.GAVE_UP)) and line.inbound is False
+    at, address = line.timestamp, _host(line.fields.get("src.addr", ""))
+    if not (waited and silent) or at is None or not address:
+        return None
+    return Rejection(
+        at=at,
+        kind=DenialKind.TIMED_OUT,
+        source=_source(line.fields, address),
+        destination=destination_of(line),
+        port=line.port,
+        reason=line.error,
+        inbound=False,
+        proxy="ztunnel",
+        identity=line.source.identity,
+        service=service_of(line),
+        reached=_host(line.fields.get("dst.addr", "")),
         raw=line.raw,
     )
 

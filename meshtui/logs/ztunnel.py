@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 import sys
 from collections.abc import Mapping
@@ -24,6 +25,8 @@ UNAUTHORIZED = "http status: 401 Unauthorized"
 """The error at the source of a connection that the destination's ztunnel rejected."""
 TIMED_OUT = "connection timed out, maybe a NetworkPolicy is blocking HBONE port"
 """The error of a source that got no answer on HBONE's port; the number follows."""
+GAVE_UP = "connection closed before it was established"
+"""The error of a connection whose client left before there was an answer."""
 NONE_ALLOWED = "allow policies exist, but none allowed"
 EXPLICITLY_DENIED = "explicitly denied by: "
 """Why policy closed a connection: NAMESPACE/NAME follows (istio/ztunnel src/state.rs)."""
@@ -89,9 +92,14 @@ class AccessLine:
 
     @property
     def through_proxy(self) -> bool:
-        """Whether a waypoint or another network's gateway takes the connection: it is ``destination`` then, not who is called."""
-        outer = self.destination.address
-        return bool(self.inner and outer) and self.inner != outer
+        """Whether a waypoint or another network's gateway takes the connection: it is ``destination`` then, not who is called.
+
+        Where the tunnel leads to a host name in another network, ztunnel may know the workload there, and names that.
+        """
+        outer, names_it = self.destination.address, "/" not in self.destination.workload
+        if not (self.inner and outer) or self.inner == outer or self.inbound:
+            return False
+        return is_address(self.inner) or not names_it
 
     @property
     def before_the_tunnel(self) -> bool:
@@ -161,6 +169,15 @@ class AccessLine:
     def concerns(self, namespace: str, pods: AbstractSet[str]) -> bool:
         """Whether one of these pods is an end of the connection."""
         return any(end.namespace == namespace and end.workload in pods for end in (self.source, self.destination))
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an IP address, and not a host name."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def port_of(address: str) -> int | None:

@@ -114,10 +114,29 @@ def test_to_the_services_address_a_line_has_the_services_port(engine, fields, mi
     assert has(hop, {name: text.replace("POD", "10.0.1.8") for name, text in fields.items()}) is mine
 
 
+GATEWAY = {"dst.addr": "10.9.9.9:15008", "dst.hbone_addr": "remote.shop.svc.cluster.local:80", "dst.namespace": "shop"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "inbound", "identity", "via"),
+    [
+        pytest.param({"dst.workload": "orders"}, False, STOCK, "", id="the workload in the other network is known"),
+        pytest.param(
+            {"dst.workload": "NetworkGateway/net2/10.9.9.9/15008"}, False, "", "the gateway of network net2", id="it isn't"
+        ),
+        pytest.param({"dst.workload": "orders"}, True, STOCK, "", id="at the destination it is the pod itself"),
+    ],
+)
+def test_in_another_network_only_a_named_gateway_hides_who_answers(fields, inbound, identity, via):
+    own = {"direction": "inbound" if inbound else "outbound", "src.identity": ECOM, "dst.identity": STOCK}
+    seen = read_lines([AccessLine("t", "info", "m", {**GATEWAY, **own, **fields})])
+    assert (seen.destination_identity, seen.via) == (identity, via)
+
+
 def test_behind_a_waypoint_nobody_says_who_answers():
     own = {"direction": "outbound", "src.identity": ECOM, "dst.identity": "spiffe://x/sa/waypoint"}
     seen = read_lines([AccessLine("t", "info", "m", {**WAYPOINT, **own, "dst.hbone_addr": "10.96.0.21:80"})])
-    assert (seen.source_identity, seen.destination_identity, seen.via) == (ECOM, "", "inventory/waypoint-1")
+    assert (seen.source_identity, seen.destination_identity, seen.via) == (ECOM, "", "waypoint inventory/waypoint-1")
 
 
 @pytest.mark.parametrize(

@@ -146,6 +146,7 @@ class Envoy:
         if self._taken.get(name) == data:
             return
         before = await self.stats(scope)
+        self._taken.pop(name, None)
         write_for(self._folder / name, data, self._user)
         deadline = asyncio.get_running_loop().time() + _APPLY_TIMEOUT_S
         while asyncio.get_running_loop().time() < deadline:

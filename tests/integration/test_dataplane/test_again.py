@@ -50,3 +50,23 @@ async def test_a_file_that_envoy_did_not_take_in_time_is_written_again(cluster, 
     await until(lambda: written.count(first) > number, f"{first} again")
     await cluster.settled()
     assert (await cluster.curl(ECOM, STOCK)).outcome == "closed"
+
+
+async def test_going_back_after_a_failure_is_a_change(cluster, monkeypatch):
+    """The file that Envoy has then is not the one that it took last."""
+    stats, blind = cluster.plane._envoy.stats, True
+
+    async def nothing_happens(prefix):
+        return {} if blind else await stats(prefix)
+
+    folder = cluster.plane._envoy._folder
+    before = {name: (folder / name).read_bytes() for name in ("cds.json", "lds.json")}
+    monkeypatch.setattr(envoy_module, "_APPLY_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(cluster.plane._envoy, "stats", nothing_happens)
+    await cluster.apply("AuthorizationPolicy", "nobody", "inventory", NOBODY)
+    assert any((folder / name).read_bytes() != old for name, old in before.items())
+    blind = False
+    cluster.store.delete("authorizationpolicies", "inventory", "nobody")
+    await until(lambda: all((folder / name).read_bytes() == old for name, old in before.items()), "the old files")
+    await cluster.settled()
+    assert (await cluster.curl(ECOM, STOCK)).outcome == "connected"

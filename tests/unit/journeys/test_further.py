@@ -130,20 +130,46 @@ def test_a_client_that_gave_up_first_got_nothing(engine):
     assert (call.failed, call.step.cause, call.step.error) == (2, "timeout", TIMED_OUT), "the line that tells more is shown"
 
 
+GAVE_UP = "io error: connection closed before it was established"
+
+
 @pytest.mark.parametrize(
-    ("target", "duration", "outcome", "decider"),
+    ("target", "over", "outcome", "reason", "decider"),
     [
-        ("keycloak-db", "5996ms", "timeout", ["NetworkPolicy ecom/ecom-netpol"]),
-        ("keycloak-db", "3ms", "failed", []),
-        ("ecom-db", "5996ms", "timeout", []),
+        pytest.param(
+            "keycloak-db", {"duration": "5996ms"}, "timeout", "network_policy", ["NetworkPolicy ecom/ecom-netpol"], id="drop"
+        ),
+        pytest.param("ecom-db", {"duration": "5996ms"}, "timeout", "no_answer", [], id="nothing drops it"),
+        pytest.param("keycloak-db", {"duration": "3ms"}, "failed", "unknown", [], id="too soon to be silence"),
+        pytest.param("keycloak-db", {"duration": "5996ms", "inbound": True}, "failed", "unknown", [], id="it came through"),
+        pytest.param("keycloak-db", {"error": "http status: 503 Service Unavailable"}, "failed", "unknown", [], id="an answer"),
+        pytest.param("keycloak-db", {"error": "io error: tls handshake eof"}, "failed", "unknown", [], id="a handshake began"),
+        pytest.param("keycloak-db", {"error": "io error: Connection reset by peer"}, "failed", "unknown", [], id="a reset"),
     ],
-    ids=["a policy drops it", "too soon to be silence", "nothing drops it"],
 )
-def test_a_client_that_waited_in_vain_met_silence(engine, target, duration, outcome, decider):
-    error = "io error: connection closed before it was established"
-    (call,) = found(engine, line_of(engine, "ecom-service", target, 5432, error=error, duration=duration))
-    assert (call.step.cause, [str(look.ref) for look in call.look_at]) == (outcome, decider)
-    assert call.explained is bool(decider)
+def test_silence_may_be_a_drop_and_nothing_else_is(engine, target, over, outcome, reason, decider):
+    line = line_of(engine, "ecom-service", target, 5432, **{"error": GAVE_UP, "duration": "4000ms", **over})
+    (call,) = found(engine, line)
+    assert (call.step.cause, call.reason, [str(look.ref) for look in call.look_at]) == (outcome, reason, decider)
+    assert call.explained is (reason != "unknown")
+
+
+def test_a_plaintext_connection_that_nobody_answers_is_silence_too(engine):
+    plain = {"dst_addr": f"{pod(engine, 'keycloak-db').ips[0]}:5432", "dst_hbone_addr": "", "duration": "10003ms"}
+    (call,) = found(engine, line_of(engine, "ecom-service", "keycloak-db", 5432, error="io error: deadline has elapsed", **plain))
+    assert (call.step.cause, call.reason) == ("timeout", "network_policy")
+
+
+def test_a_denial_that_cannot_be_read_is_no_success(engine):
+    line = replace(line_of(engine, "ecom-service", "ecom-db", 5432, error=NAMED, inbound=True), time="x")
+    (call,) = found(engine, line)
+    assert (call.step.state, call.failed, call.step.cause, call.look_at) == (StepState.FAILED, 1, "closed", ())
+
+
+def test_a_host_name_in_the_tunnel_is_the_destination_and_not_the_proxy(engine):
+    proxy = {"dst_addr": "127.9.9.9:15008", "dst_workload": "waypoint-1", "dst_hbone_addr": "api.example.com:443"}
+    (call,) = found(engine, line_of(engine, "ecom-service", "ecom-db", 443, **proxy))
+    assert call.step.destination == "api.example.com:443"
 
 
 def test_behind_a_waypoint_it_is_the_service_and_nobody_knows_who_answers(engine):
