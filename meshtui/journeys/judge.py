@@ -100,7 +100,7 @@ def judge_call(call: Call, seen: Seen, wanted: tuple[str, str], *, readable: boo
         return changes | {"state": StepState.FAILED, "cause": "plaintext", "error": "it was plaintext, and should be mTLS"}
     sides = (wanted[0] or seen.source_identity, seen.destination_identity if seen.via else wanted[1] or seen.destination_identity)
     if seen.via:
-        changes["note"] = f"through {seen.via}: no line tells who answers behind it"
+        changes["note"] = f"through {seen.via}: no line tells who answers behind it, so that identity isn't checked"
     if sides != (seen.source_identity, seen.destination_identity):
         words = f"it should be {sides[0] or 'nobody'} → {sides[1] or 'nobody'}"
         return changes | {"state": StepState.FAILED, "cause": "identity", "error": words}

@@ -160,7 +160,7 @@ class DataPlane:
             asked, problem = self._asked, ""
             try:
                 await self._apply(self.faulty.bend(read_world(self._store)))
-            except Exception as error:
+            except Exception as error:  # whatever it is: this task is the only one that applies changes, and must go on
                 problem = f"{type(error).__name__}: {error}"
                 if problem != last:
                     traced = None if isinstance(error, EnvoyError | OSError) else error

@@ -107,6 +107,15 @@ def test_without_wanted_identities_any_are_right():
     assert judge_call(CALL, SEEN, ("", ""), readable=True)["state"] is StepState.OK
 
 
+def test_behind_a_waypoint_only_the_callers_identity_is_checked_and_it_is_said():
+    seen = Seen(ECOM, "", mtls=True, via="waypoint inventory/wp", lines=(LINE,))
+    found = judge_call(CALL, seen, (ECOM, STOCK), readable=True)
+    assert found["state"] is StepState.OK
+    assert found["note"] == "through waypoint inventory/wp: no line tells who answers behind it, so that identity isn't checked"
+    assert judge_call(CALL, seen, (STOCK, ""), readable=True)["cause"] == "identity"
+    assert judge_call(CALL, replace(seen, via=""), (ECOM, STOCK), readable=True)["cause"] == "identity"
+
+
 JOURNEY = read("j.toml", b"""
 name = "j"
 title = "J"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from typing import cast
 
 import pytest
 
@@ -14,6 +15,7 @@ from meshtui.model.errors import ClusterError
 from meshtui.model.flow import EndpointKind, Flow, FlowEndpoint
 from meshtui.model.snapshot import Snapshot
 from meshtui.model.workload import Pod
+from meshtui.sources.kubernetes.api import Api
 from tests.fakes.frozen import bookstore
 from tests.fakes.ztunnel_lines import TIMED_OUT, access_line
 
@@ -47,7 +49,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> tuple[Logs, Snapshot, list[Pod]]:
 
 
 def observer(logs: Logs, snapshot: Snapshot, pods: Iterable[Pod]) -> Observer:
-    return Observer(logs, [Hop(EVERY, tuple(pods))], snapshot.ztunnel_namespaces)  # type: ignore[arg-type]  # only get is called
+    return Observer(cast("Api", logs), [Hop(EVERY, tuple(pods))], snapshot.ztunnel_namespaces)
 
 
 def a_line(*, error: str = "", duration: str = "5ms", carried: bool = True) -> str:
